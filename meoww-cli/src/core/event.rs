@@ -1,0 +1,142 @@
+//! The words between the call, the person (or script) that has it, and the connection it runs on.
+
+use std::time::Duration;
+
+use meoww_proto::{RoomId, error::SignalErrorCode};
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::text::SafeText;
+
+/// What the user asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// Look for a partner; without effect while searching or in a call.
+    Search,
+    /// Leave this partner, if any, and look for the next.
+    Skip,
+    /// Leave this partner or the queue, and stay idle.
+    Leave,
+    /// Say something to the partner.
+    Chat(String),
+    /// Leave and end the program.
+    Quit,
+}
+
+/// What the user is told, in the order it happened.
+#[derive(Debug, Clone, PartialEq)]
+pub enum CallEvent {
+    /// In the queue.
+    Searching,
+    /// A partner was found; the connection is being made.
+    Matched {
+        /// The room.
+        room_id: RoomId,
+        /// Whether this side makes the offer.
+        is_initiator: bool,
+    },
+    /// Media flows.
+    Connected {
+        /// Through a TURN relay instead of directly.
+        relayed: bool,
+    },
+    /// The partner's first picture was decoded.
+    FirstFrame,
+    /// A chat line.
+    Message {
+        /// Safe to draw.
+        text: SafeText,
+        /// Whether it is one's own, passed on by the server.
+        from_self: bool,
+    },
+    /// The call is over; the user is idle (or searching, when [`CallEvent::Searching`] follows).
+    Ended(EndReason),
+    /// The server cannot be reached; it is tried again after this long. A call goes on.
+    ServerLost {
+        /// Until the next attempt.
+        retry_in: Duration,
+    },
+    /// The server is back.
+    ServerBack,
+    /// The server refused something.
+    Refused {
+        /// For programs.
+        code: SignalErrorCode,
+        /// For people.
+        message: SafeText,
+    },
+    /// Something the user should know, in one line.
+    Notice(String),
+    /// Once a second during a call.
+    Stats(Stats),
+}
+
+/// Why a call ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EndReason {
+    /// The partner left or skipped.
+    PeerLeft,
+    /// The partner's connection died without a word.
+    PeerLost,
+    /// No connection could be made.
+    ConnectFailed,
+    /// This side skipped or left.
+    Left,
+}
+
+/// One second of a call, seen from this side. Rates are per second of that second; counts are since
+/// the call began.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct Stats {
+    /// Pictures sent a second.
+    pub fps_out: f32,
+    /// Pictures decoded a second.
+    pub fps_in: f32,
+    /// Pictures drawn a second.
+    pub fps_drawn: f32,
+    /// Video sent, kbit/s.
+    pub kbps_out: f32,
+    /// Video received, kbit/s.
+    pub kbps_in: f32,
+    /// Round trip of the media path, milliseconds; none before the first measurement.
+    pub rtt_ms: Option<f32>,
+    /// Through a TURN relay.
+    pub relayed: bool,
+    /// Width of the received picture in pixels, 0 before the first.
+    pub width: u32,
+    /// Height of the received picture in pixels, 0 before the first.
+    pub height: u32,
+    /// Pictures encoded and sent.
+    pub frames_sent: u64,
+    /// Pictures decoded.
+    pub frames_decoded: u64,
+    /// Pictures drawn.
+    pub frames_drawn: u64,
+    /// Pictures the decoder could not use, or that never came whole.
+    pub frames_lost: u64,
+    /// Key frames asked of the partner.
+    pub keyframes_requested: u64,
+}
+
+/// What the media connection reports.
+#[derive(Debug)]
+pub enum PeerEvent {
+    /// Send to the partner: an offer (`RTCSessionDescriptionInit` as JSON).
+    LocalOffer(Box<RawValue>),
+    /// Send to the partner: an answer.
+    LocalAnswer(Box<RawValue>),
+    /// Send to the partner: a candidate (`RTCIceCandidateInit` as JSON).
+    LocalCandidate(Box<RawValue>),
+    /// ICE and DTLS are up.
+    Connected {
+        /// Through a TURN relay.
+        relayed: bool,
+    },
+    /// The partner's first picture was decoded.
+    FirstFrame,
+    /// The partner said goodbye.
+    Bye,
+    /// The connection is gone, or never came about.
+    Failed(String),
+}

@@ -1,0 +1,4 @@
+//! What decides, without doing: no socket, no clock, no task. Time is an argument, and what is to
+//! be done comes out as a value.
+
+pub mod event;

@@ -1,0 +1,66 @@
+//! The picture every stage passes on.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+/// A picture in planar YUV 4:2:0 (I420, BT.601 limited range, as cameras and H.264 have it). Width
+/// and height are even and not zero.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Frame {
+    width: usize,
+    height: usize,
+    data: Vec<u8>,
+}
+
+/// Where the newest picture waits: a reader that is slow misses pictures and never falls behind.
+/// `None` while there is no picture to show.
+pub type FrameSlot = watch::Receiver<Option<Arc<Frame>>>;
+
+impl Frame {
+    /// A black picture. Odd sizes are rounded down, to 2 at the least.
+    pub fn black(width: usize, height: usize) -> Self {
+        let (width, height) = ((width & !1).max(2), (height & !1).max(2));
+        let mut data = vec![128; width * height * 3 / 2];
+        data[..width * height].fill(16);
+        Self { width, height, data }
+    }
+
+    /// Takes `data` as the Y plane followed by U and V; `None` when sizes are odd, zero, or do not
+    /// match.
+    pub fn from_i420(width: usize, height: usize, data: Vec<u8>) -> Option<Self> {
+        let even = width > 0 && height > 0 && width.is_multiple_of(2) && height.is_multiple_of(2);
+        let size = width.checked_mul(height)?.checked_mul(3)? / 2;
+        (even && data.len() == size).then_some(Self { width, height, data })
+    }
+
+    /// Width in pixels.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Height in pixels.
+    pub fn height(&self) -> usize {
+        self.height
+    }
+
+    /// Y (full size), U and V (half size each way), rows without padding.
+    pub fn planes(&self) -> [&[u8]; 3] {
+        let (y, uv) = self.data.split_at(self.width * self.height);
+        let (u, v) = uv.split_at(uv.len() / 2);
+        [y, u, v]
+    }
+
+    /// [`Frame::planes`], to write.
+    pub fn planes_mut(&mut self) -> [&mut [u8]; 3] {
+        let (y, uv) = self.data.split_at_mut(self.width * self.height);
+        let (u, v) = uv.split_at_mut(uv.len() / 2);
+        [y, u, v]
+    }
+}
+
+impl std::fmt::Debug for Frame {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Frame({}x{})", self.width, self.height)
+    }
+}

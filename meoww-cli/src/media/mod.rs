@@ -1,0 +1,3 @@
+//! One stage a file: a picture in, a picture out.
+
+pub mod frame;

@@ -1,0 +1,147 @@
+//! Bodies of the HTTP API under `/api/auth`, field for field those of the Node.js backend.
+//!
+//! Access and refresh tokens travel as cookies ([`ACCESS_COOKIE`], [`REFRESH_COOKIE`]); the access
+//! token also as `Authorization: Bearer`.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{error::ApiErrorCode, ids::UserId};
+
+/// Cookie that carries the access token (a JWT).
+pub const ACCESS_COOKIE: &str = "access_token";
+/// Cookie that carries the refresh token (opaque, single use).
+pub const REFRESH_COOKIE: &str = "refresh_token";
+
+/// `POST /api/auth/signup`.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct SignupRequest {
+    /// Shown to others, 1 to 64 characters.
+    pub name: String,
+    /// Unique, compared in lower case.
+    pub username: String,
+    /// Unique, compared in lower case; the code is sent there.
+    pub email: String,
+    /// 8 to 128 characters.
+    pub password: String,
+}
+
+/// Answer to a sign-up, 201.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SignupResponse {
+    /// For people.
+    pub message: String,
+    /// What `verify` and `resend-otp` ask for.
+    pub user_id: UserId,
+}
+
+/// `POST /api/auth/login`.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct LoginRequest {
+    /// As signed up; case does not matter.
+    pub email: String,
+    /// As signed up.
+    pub password: String,
+}
+
+/// `POST /api/auth/verify`.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct VerifyRequest {
+    /// From [`SignupResponse`].
+    pub user_id: String,
+    /// Six digits from the mail.
+    pub otp: String,
+}
+
+/// `POST /api/auth/resend-otp`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ResendRequest {
+    /// From [`SignupResponse`].
+    pub user_id: String,
+}
+
+/// An account as its owner sees it; also the whole answer of `GET /api/auth/me`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct User {
+    /// The account.
+    #[serde(rename = "_id")]
+    pub id: UserId,
+    /// As signed up.
+    pub name: String,
+    /// Lower case.
+    pub username: String,
+    /// Lower case.
+    pub email: String,
+    /// URL of the profile picture, empty when there is none.
+    pub profile_image: String,
+    /// Whether the address was confirmed by a code.
+    pub is_verified: bool,
+    /// RFC 3339, UTC, milliseconds.
+    pub created_at: String,
+}
+
+/// Answer of `login` and `verify`; the tokens come beside it as cookies.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Session {
+    /// Who is now logged in.
+    pub user: User,
+}
+
+/// Answer of what has nothing else to say (`resend-otp`, `refresh`, `logout`).
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Done {
+    /// For people.
+    pub message: String,
+}
+
+/// Answer of `GET /api/auth/turn-credentials`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TurnCredentials {
+    /// As `RTCPeerConnection` takes them.
+    pub ice_servers: Vec<IceServer>,
+}
+
+/// One entry of `iceServers` (W3C WebRTC `RTCIceServer`).
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IceServer {
+    /// A `stun:`, `turn:` or `turns:` URL (RFC 7064, RFC 7065).
+    pub urls: String,
+    /// `EXPIRY:USERID`, expiry in Unix seconds (draft-uberti-behave-turn-rest).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub username: Option<String>,
+    /// Base64 of HMAC-SHA1 over `username`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credential: Option<String>,
+}
+
+/// Body of every refusal.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ApiError {
+    /// For people.
+    pub error: String,
+    /// For programs, where one is needed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<ApiErrorCode>,
+    /// With [`ApiErrorCode::EmailNotVerified`]: what `verify` asks for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_id: Option<UserId>,
+}
+
+/// Secrets never reach a log by way of `{:?}`.
+macro_rules! opaque_debug {
+    ($($secret:ident),*) => {$(
+        impl fmt::Debug for $secret {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct(stringify!($secret)).finish_non_exhaustive()
+            }
+        }
+    )*};
+}
+opaque_debug!(SignupRequest, LoginRequest, VerifyRequest, IceServer);

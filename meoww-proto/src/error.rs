@@ -1,0 +1,41 @@
+//! Codes for what a program may want to tell apart. The text beside a code is for people.
+
+use serde::{Deserialize, Serialize};
+
+/// Code of an `error` event on the socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SignalErrorCode {
+    /// Not JSON, not an event, or a payload of the wrong shape.
+    BadEvent,
+    /// An event of no known name.
+    UnknownEvent,
+    /// Larger than [`crate::limits`] allows.
+    TooLarge,
+    /// More events than the connection's allowance; the event was dropped.
+    RateLimited,
+    /// The event needs a room and the connection is in none.
+    NotInRoom,
+    /// The event names a room that is not the connection's present one; it was dropped.
+    WrongRoom,
+    /// Another connection of the same account is in a call.
+    InCallElsewhere,
+    /// Another connection of the same account took over the search.
+    TakenOver,
+    /// The server is going down; reconnect in a moment.
+    ShuttingDown,
+    /// A code this version does not know.
+    #[serde(other)]
+    Unknown,
+}
+
+/// `code` in the body of a refused HTTP request, where a program must tell one refusal from another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum ApiErrorCode {
+    /// Right password, but the address was never confirmed; the body also carries `userId`.
+    EmailNotVerified,
+    /// A code this version does not know.
+    #[serde(other)]
+    Unknown,
+}

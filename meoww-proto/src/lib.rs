@@ -1,0 +1,16 @@
+//! The words Meoww's server and its clients agree on, and no behaviour beyond reading and writing
+//! them.
+//!
+//! - [`account`]: bodies of the HTTP API.
+//! - [`signal`]: events on the socket.
+//! - [`ids`]: identifiers that were checked when they were made.
+//! - [`error`]: error codes both sides know.
+#![deny(missing_docs)]
+
+pub mod account;
+pub mod error;
+pub mod ids;
+pub mod limits;
+pub mod signal;
+
+pub use ids::{RoomId, UserId};
