@@ -35,6 +35,18 @@ pub enum SignalErrorCode {
 pub enum ApiErrorCode {
     /// Right password, but the address was never confirmed; the body also carries `userId`.
     EmailNotVerified,
+    /// No such account, or not its password.
+    InvalidCredentials,
+    /// The e-mail address or the username belongs to somebody else.
+    Taken,
+    /// A field of the request breaks a rule; the text says which.
+    InvalidInput,
+    /// Not the code that was mailed.
+    InvalidOtp,
+    /// The code is too old, used up or was never sent.
+    OtpExpired,
+    /// Too many requests; `Retry-After` says when the next is welcome.
+    RateLimited,
     /// A code this version does not know.
     #[serde(other)]
     Unknown,

@@ -5,16 +5,20 @@
 //! byte for byte (clients of ours and browsers put `RTCSessionDescriptionInit` and
 //! `RTCIceCandidateInit` there).
 
-use std::borrow::Cow;
+mod codec;
 
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+pub use self::codec::DecodeError;
 use crate::{
     error::SignalErrorCode,
     ids::{RoomId, UserId},
-    limits::{MAX_CANDIDATE_BYTES, MAX_CHAT_CHARS, MAX_DESCRIPTION_BYTES, MAX_EVENT_BYTES},
 };
+
+/// Query key of the socket's URL: `/ws?resume=ROOMID` asks to take up a room again whose connection
+/// was lost; `welcome` tells whether it was granted.
+pub const RESUME_QUERY: &str = "resume";
 
 /// What a client says.
 #[derive(Debug, Clone)]
@@ -50,7 +54,7 @@ pub enum RelayPayload {
     Answer(Box<RawValue>),
     /// `ice-candidate`: one trickled candidate (RFC 8838).
     Candidate(Box<RawValue>),
-    /// `send-message`: a chat line, 1 to [`MAX_CHAT_CHARS`] characters.
+    /// `send-message`: a chat line, 1 to [`MAX_CHAT_CHARS`](crate::limits::MAX_CHAT_CHARS) characters.
     Chat(String),
 }
 
@@ -116,302 +120,4 @@ pub struct SignalError {
     pub code: SignalErrorCode,
     /// For people.
     pub message: String,
-}
-
-/// Why a text is no event.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum DecodeError {
-    /// Not `{"event":NAME,"data":{...}}`, or data of the wrong shape.
-    #[error("malformed event: {0}")]
-    Malformed(String),
-    /// A name this version does not know.
-    #[error("unknown event")]
-    UnknownEvent,
-    /// Over a bound of [`crate::limits`].
-    #[error("{0} is too large")]
-    TooLarge(&'static str),
-}
-
-impl From<&DecodeError> for SignalErrorCode {
-    fn from(error: &DecodeError) -> Self {
-        match error {
-            DecodeError::Malformed(_) => Self::BadEvent,
-            DecodeError::UnknownEvent => Self::UnknownEvent,
-            DecodeError::TooLarge(_) => Self::TooLarge,
-        }
-    }
-}
-
-#[derive(Deserialize)]
-struct Envelope<'a> {
-    #[serde(borrow)]
-    event: Cow<'a, str>,
-    #[serde(borrow, default)]
-    data: Option<&'a RawValue>,
-}
-
-impl<'a> Envelope<'a> {
-    fn parse(text: &'a str) -> Result<Self, DecodeError> {
-        if text.len() > MAX_EVENT_BYTES {
-            return Err(DecodeError::TooLarge("event"));
-        }
-        serde_json::from_str(text).map_err(malformed)
-    }
-
-    fn data<T: DeserializeOwned>(&self) -> Result<T, DecodeError> {
-        let text = self.data.map_or("null", RawValue::get);
-        serde_json::from_str(text).map_err(malformed)
-    }
-}
-
-/// Serde's own words may quote the input; only the place goes back to whoever sent it.
-fn malformed(error: serde_json::Error) -> DecodeError {
-    let kind = match error.classify() {
-        serde_json::error::Category::Data => "missing or mistyped field",
-        _ => "not JSON",
-    };
-    DecodeError::Malformed(format!("{kind} at column {}", error.column()))
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct OfferData {
-    room_id: RoomId,
-    offer: Box<RawValue>,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct AnswerData {
-    room_id: RoomId,
-    answer: Box<RawValue>,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct CandidateData {
-    room_id: RoomId,
-    candidate: Box<RawValue>,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct ChatData {
-    room_id: RoomId,
-    text: String,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct RoomData {
-    room_id: RoomId,
-}
-
-fn encode(event: &str, data: &impl Serialize) -> String {
-    #[derive(Serialize)]
-    struct Out<'a, T> {
-        event: &'a str,
-        data: &'a T,
-    }
-    serde_json::to_string(&Out { event, data }).expect("plain data always serialises")
-}
-
-fn bounded(raw: Box<RawValue>, limit: usize, what: &'static str) -> Result<Box<RawValue>, DecodeError> {
-    if raw.get().len() > limit { Err(DecodeError::TooLarge(what)) } else { Ok(raw) }
-}
-
-impl Relay {
-    /// Reads the events that have the same name and shape in both directions; `None` for others.
-    fn decode_signal(envelope: &Envelope<'_>) -> Option<Result<Self, DecodeError>> {
-        let decoded = match &*envelope.event {
-            "offer" => envelope.data().and_then(|OfferData { room_id, offer }| {
-                let offer = bounded(offer, MAX_DESCRIPTION_BYTES, "offer")?;
-                Ok(Self { room_id, payload: RelayPayload::Offer(offer) })
-            }),
-            "answer" => envelope.data().and_then(|AnswerData { room_id, answer }| {
-                let answer = bounded(answer, MAX_DESCRIPTION_BYTES, "answer")?;
-                Ok(Self { room_id, payload: RelayPayload::Answer(answer) })
-            }),
-            "ice-candidate" => envelope.data().and_then(|CandidateData { room_id, candidate }| {
-                let candidate = bounded(candidate, MAX_CANDIDATE_BYTES, "candidate")?;
-                Ok(Self { room_id, payload: RelayPayload::Candidate(candidate) })
-            }),
-            _ => return None,
-        };
-        Some(decoded)
-    }
-
-    fn encode(&self) -> String {
-        let room_id = self.room_id;
-        match &self.payload {
-            RelayPayload::Offer(offer) => {
-                encode("offer", &OfferData { room_id, offer: offer.clone() })
-            }
-            RelayPayload::Answer(answer) => {
-                encode("answer", &AnswerData { room_id, answer: answer.clone() })
-            }
-            RelayPayload::Candidate(candidate) => {
-                encode("ice-candidate", &CandidateData { room_id, candidate: candidate.clone() })
-            }
-            RelayPayload::Chat(text) => {
-                encode("send-message", &ChatData { room_id, text: text.clone() })
-            }
-        }
-    }
-}
-
-impl ClientMessage {
-    /// Reads one socket message.
-    pub fn decode(text: &str) -> Result<Self, DecodeError> {
-        let envelope = Envelope::parse(text)?;
-        if let Some(signal) = Relay::decode_signal(&envelope) {
-            return signal.map(Self::Relay);
-        }
-        match &*envelope.event {
-            "search" => Ok(Self::Search),
-            "cancel" => Ok(Self::Cancel),
-            "skip" => Ok(Self::Skip),
-            "leave" => Ok(Self::Leave),
-            "send-message" => {
-                let ChatData { room_id, text } = envelope.data()?;
-                match text.chars().take(MAX_CHAT_CHARS + 1).count() {
-                    0 => Err(DecodeError::Malformed("empty message".into())),
-                    n if n > MAX_CHAT_CHARS => Err(DecodeError::TooLarge("message")),
-                    _ => Ok(Self::Relay(Relay { room_id, payload: RelayPayload::Chat(text) })),
-                }
-            }
-            _ => Err(DecodeError::UnknownEvent),
-        }
-    }
-
-    /// Writes one socket message.
-    pub fn encode(&self) -> String {
-        let nothing = serde_json::Map::new();
-        match self {
-            Self::Search => encode("search", &nothing),
-            Self::Cancel => encode("cancel", &nothing),
-            Self::Skip => encode("skip", &nothing),
-            Self::Leave => encode("leave", &nothing),
-            Self::Relay(relay) => relay.encode(),
-        }
-    }
-}
-
-impl ServerMessage {
-    /// Reads one socket message.
-    pub fn decode(text: &str) -> Result<Self, DecodeError> {
-        let envelope = Envelope::parse(text)?;
-        if let Some(signal) = Relay::decode_signal(&envelope) {
-            return signal.map(Self::Signal);
-        }
-        match &*envelope.event {
-            "welcome" => envelope.data().map(Self::Welcome),
-            "searching" => Ok(Self::Searching),
-            "matched" => envelope.data().map(Self::Matched),
-            "receive-message" => envelope.data().map(Self::Chat),
-            "peer-disconnected" => {
-                envelope.data().map(|RoomData { room_id }| Self::PeerDisconnected { room_id })
-            }
-            "error" => envelope.data().map(Self::Error),
-            _ => Err(DecodeError::UnknownEvent),
-        }
-    }
-
-    /// Writes one socket message.
-    pub fn encode(&self) -> String {
-        match self {
-            Self::Welcome(welcome) => encode("welcome", welcome),
-            Self::Searching => encode("searching", &serde_json::Map::new()),
-            Self::Matched(matched) => encode("matched", matched),
-            Self::Signal(relay) => relay.encode(),
-            Self::Chat(chat) => encode("receive-message", chat),
-            Self::PeerDisconnected { room_id } => {
-                encode("peer-disconnected", &RoomData { room_id: *room_id })
-            }
-            Self::Error(error) => encode("error", error),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    const ROOM: &str = "6f1c2f6e-2f0a-4a43-9a77-0d3b5b0f5c11";
-
-    #[test]
-    fn an_offer_passes_byte_for_byte_whatever_the_key_order() {
-        let sdp = r#"{"type":"offer","sdp":"v=0\r\n","n":1.000000000000000000001}"#;
-        let text = format!(r#"{{"data":{{"offer":{sdp},"roomId":"{ROOM}"}},"event":"offer"}}"#);
-        let Ok(ClientMessage::Relay(relay)) = ClientMessage::decode(&text) else { panic!() };
-        let Ok(ServerMessage::Signal(relay)) =
-            ServerMessage::decode(&ServerMessage::Signal(relay).encode())
-        else {
-            panic!()
-        };
-        let RelayPayload::Offer(offer) = relay.payload else { panic!() };
-        assert_eq!(offer.get(), sdp);
-    }
-
-    #[test]
-    fn search_needs_no_data() {
-        for text in [r#"{"event":"search"}"#, r#"{"event":"search","data":null}"#] {
-            assert!(matches!(ClientMessage::decode(text), Ok(ClientMessage::Search)));
-        }
-    }
-
-    #[test]
-    fn what_is_wrong_is_said_without_quoting_it() {
-        let cases = [
-            ("", SignalErrorCode::BadEvent),
-            ("[]", SignalErrorCode::BadEvent),
-            (r#"{"event":5}"#, SignalErrorCode::BadEvent),
-            (r#"{"event":"dance"}"#, SignalErrorCode::UnknownEvent),
-            (r#"{"event":"offer"}"#, SignalErrorCode::BadEvent),
-            (r#"{"event":"offer","data":{"offer":1}}"#, SignalErrorCode::BadEvent),
-            (r#"{"event":"send-message","data":{"roomId":"hunter2","text":"x"}}"#, SignalErrorCode::BadEvent),
-        ];
-        for (text, code) in cases {
-            let error = ClientMessage::decode(text).expect_err(text);
-            assert_eq!(SignalErrorCode::from(&error), code, "{text}");
-            assert!(!error.to_string().contains("hunter2"));
-        }
-    }
-
-    #[test]
-    fn sizes_are_bounded() {
-        let chat = |n: usize| {
-            let text = "x".repeat(n);
-            ClientMessage::decode(&format!(
-                r#"{{"event":"send-message","data":{{"roomId":"{ROOM}","text":"{text}"}}}}"#
-            ))
-        };
-        assert!(chat(1).is_ok() && chat(MAX_CHAT_CHARS).is_ok());
-        assert!(matches!(chat(0), Err(DecodeError::Malformed(_))));
-        assert!(matches!(chat(MAX_CHAT_CHARS + 1), Err(DecodeError::TooLarge("message"))));
-        assert!(matches!(chat(MAX_EVENT_BYTES), Err(DecodeError::TooLarge("event"))));
-    }
-
-    #[test]
-    fn deep_nesting_is_an_error_not_a_crash() {
-        let deep = "[".repeat(30_000);
-        let text = format!(r#"{{"event":"offer","data":{deep}"#);
-        assert!(ClientMessage::decode(&text).is_err());
-    }
-
-    proptest! {
-        #[test]
-        fn any_text_is_an_event_or_an_error(text in ".{0,200}") {
-            let _ = ClientMessage::decode(&text);
-            let _ = ServerMessage::decode(&text);
-        }
-
-        #[test]
-        fn a_chat_line_survives_the_wire(text in ".{1,200}", from_self: bool) {
-            let chat = Chat { room_id: ROOM.parse().expect("a room id"), text, from_self };
-            let back = ServerMessage::decode(&ServerMessage::Chat(chat.clone()).encode());
-            prop_assert!(matches!(back, Ok(ServerMessage::Chat(c)) if c == chat));
-        }
-    }
 }
