@@ -1,3 +1,4 @@
 //! One stage a file: a picture in, a picture out.
 
 pub mod frame;
+pub mod render;

@@ -1,0 +1,88 @@
+//! What a moving picture costs to draw: microseconds of CPU and bytes for the terminal, a frame.
+#![expect(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "a benchmark measures and tells"
+)]
+
+use std::{hint::black_box, time::Instant};
+
+use meoww_cli::media::{
+    frame::Frame,
+    render::{Color, Mode, Render, Renderer},
+};
+use ratatui::layout::Rect;
+
+const FRAMES: usize = 300;
+
+/// Like a person before a wall: a lit gradient that stays, and a textured disc that moves.
+fn person(width: usize, height: usize, time: usize, noise: i32) -> Frame {
+    let mut frame = Frame::black(width, height);
+    let mut state = time as u32;
+    let phase = time as f64 / 15.0;
+    let (centre_x, centre_y) = (0.5 + 0.08 * phase.sin(), 0.55 + 0.03 * (phase * 1.7).cos());
+    let radius = 0.28;
+    for (index, plane) in frame.planes_mut().into_iter().enumerate() {
+        let columns = if index == 0 { width } else { width / 2 };
+        let rows = plane.len() / columns;
+        for (at, value) in plane.iter_mut().enumerate() {
+            let (x, y) =
+                ((at % columns) as f64 / columns as f64, (at / columns) as f64 / rows as f64);
+            let (dx, dy) = ((x - centre_x) * width as f64 / height as f64, y - centre_y);
+            let inside = dx.hypot(dy) < radius;
+            let shade = match (index, inside) {
+                (0, true) => 150.0 + 60.0 * (dx * 25.0).sin() * (dy * 31.0).cos(),
+                (0, false) => 60.0 + 90.0 * x + 20.0 * y,
+                (_, true) => 128.0 + 25.0 * (f64::from(index as u8) - 1.5) * (1.0 + dy),
+                (_, false) => 128.0 - 20.0 * (x - 0.5),
+            };
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let grain = (state >> 16) as i32 % (2 * noise + 1) - noise;
+            *value = (shade as i32 + grain).clamp(16, 235) as u8;
+        }
+    }
+    frame
+}
+
+fn measure(area: Rect, mode: Mode, noise: i32, scaled: bool) {
+    let (width, height) = (usize::from(area.width), usize::from(area.height) * 2);
+    let (width, height) = if scaled { (width * 4, height * 4) } else { (width, height) };
+    let frames: Vec<Frame> = (0..FRAMES).map(|time| person(width, height, time, noise)).collect();
+    let mut renderer = Renderer::new(mode);
+    let mut out = Vec::new();
+    renderer.draw(&frames[0], area, &[], &mut out);
+    let (full, mut bytes) = (out.len(), 0);
+    let start = Instant::now();
+    for frame in &frames[1..] {
+        out.clear();
+        renderer.draw(black_box(frame), area, &[], &mut out);
+        bytes += black_box(&out).len();
+    }
+    let micros = start.elapsed().as_micros() as usize / (FRAMES - 1);
+    println!(
+        "{:>3}x{:<2} {:<9} {:<7} noise {noise} {:<6} {micros:>5} us {:>7} bytes a frame, {full:>7} the first",
+        area.width,
+        area.height,
+        format!("{:?}", mode.render),
+        format!("{:?}", mode.color),
+        if scaled { "scaled" } else { "" },
+        bytes / (FRAMES - 1),
+    );
+}
+
+fn main() {
+    let mode = |render, color| Mode { render, color, unicode: true, synchronized: false };
+    for area in [Rect::new(0, 0, 160, 45), Rect::new(0, 0, 200, 60)] {
+        for (render, color) in [
+            (Render::HalfBlock, Color::True),
+            (Render::HalfBlock, Color::Ansi256),
+            (Render::Ascii, Color::True),
+            (Render::Ascii, Color::Mono),
+        ] {
+            for noise in [0, 3, 8] {
+                measure(area, mode(render, color), noise, false);
+            }
+        }
+        measure(area, mode(Render::HalfBlock, Color::True), 3, true);
+    }
+}

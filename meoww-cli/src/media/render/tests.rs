@@ -1,0 +1,263 @@
+//! The bytes are given to a terminal emulator, and its screen is compared with the picture.
+
+use std::num::NonZeroU16;
+
+use proptest::prelude::*;
+use ratatui::layout::{Position, Rect, Size};
+
+use super::{
+    palette::{self, Rgb},
+    pen::{TOLERANCE, glyph},
+    sample::{Sampler, fit},
+    *,
+};
+use crate::media::frame::Frame;
+
+const COLS: u16 = 40;
+const ROWS: u16 = 16;
+const MODES: [(Render, Color); 5] = [
+    (Render::HalfBlock, Color::True),
+    (Render::HalfBlock, Color::Ansi256),
+    (Render::Ascii, Color::True),
+    (Render::Ascii, Color::Ansi256),
+    (Render::Ascii, Color::Mono),
+];
+
+/// A terminal full of `?`, and what draws on it.
+struct Screen {
+    terminal: vt100::Parser,
+    renderer: Renderer,
+    mode: Mode,
+}
+
+impl Screen {
+    fn new((render, color): (Render, Color)) -> Self {
+        let size = |n| NonZeroU16::new(n).unwrap();
+        let mut terminal = vt100::Parser::new(size(ROWS), size(COLS), 0);
+        for y in 1..=ROWS {
+            let row = format!("\x1b[{y};1H{}", "?".repeat(COLS.into()));
+            terminal.process(row.as_bytes());
+        }
+        let mode = Mode { render, color, unicode: true, synchronized: false };
+        Self { terminal, renderer: Renderer::new(mode), mode }
+    }
+
+    /// Returns how many bytes it took.
+    fn draw(&mut self, frame: &Frame, area: Rect, holes: &[Rect]) -> usize {
+        let mut out = Vec::new();
+        self.renderer.draw(frame, area, holes, &mut out);
+        self.terminal.process(&out);
+        let screen = self.terminal.screen();
+        assert_eq!(screen.fgcolor(), vt100::Color::Default, "a stray colour");
+        assert_eq!(screen.bgcolor(), vt100::Color::Default, "a stray colour");
+        out.len()
+    }
+
+    /// Panics when `area` does not look like `frame`, or a hole like anything but `?`.
+    fn check(&self, frame: &Frame, area: Rect, holes: &[Rect]) {
+        let (width, height) = fit(frame, area.as_size());
+        let mut sampler = Sampler::default();
+        let pixels = sampler.sample(frame, width, height);
+        let picture = Rect {
+            x: area.x + (area.width - width as u16) / 2,
+            y: area.y + (area.height - height as u16 / 2) / 2,
+            width: width as u16,
+            height: height as u16 / 2,
+        };
+        for at in area.positions().filter(|at| !holes.iter().any(|hole| hole.contains(*at))) {
+            if picture.contains(at) {
+                let (x, y) = (usize::from(at.x - picture.x), usize::from(at.y - picture.y));
+                self.check_cell(at, pixels[2 * y * width + x], pixels[(2 * y + 1) * width + x]);
+            } else {
+                let (text, _, bg) = self.cell(at);
+                assert_eq!((text, bg), (" ", vt100::Color::Default), "{at} is in the margin");
+            }
+        }
+        for at in holes.iter().flat_map(|hole| hole.positions()) {
+            assert_eq!(self.cell(at).0, "?", "{at} is in a hole");
+        }
+    }
+
+    fn check_cell(&self, at: Position, top: Rgb, bottom: Rgb) {
+        let (text, fg, bg) = self.cell(at);
+        match self.mode.render {
+            Render::HalfBlock => {
+                let (seen_top, seen_bottom) = match text {
+                    "▀" => (fg, bg),
+                    "▄" => (bg, fg),
+                    " " => (bg, bg),
+                    other => panic!("{at} shows {other:?}"),
+                };
+                self.check_color(seen_top, top);
+                self.check_color(seen_bottom, bottom);
+            }
+            Render::Ascii => {
+                let mean = std::array::from_fn(|i| top[i].midpoint(bottom[i]));
+                let level = |glyph| b" .:-=+*#%@".iter().position(|g| *g == glyph).unwrap();
+                let (seen, wanted) = (level(text.as_bytes()[0]), level(glyph(mean)));
+                assert!(seen.abs_diff(wanted) <= 1, "{at} shows {text:?} for {mean:?}");
+                if text != " " {
+                    self.check_color(fg, mean);
+                }
+            }
+        }
+    }
+
+    fn check_color(&self, seen: vt100::Color, wanted: Rgb) {
+        match (seen, self.mode.color) {
+            (vt100::Color::Rgb(r, g, b), Color::True) => {
+                let worst = (0..3).map(|i| [r, g, b][i].abs_diff(wanted[i])).max();
+                assert!(worst <= Some(TOLERANCE), "{seen:?} for {wanted:?}");
+            }
+            (vt100::Color::Idx(index), Color::Ansi256) => {
+                let nearest = palette::color(palette::nearest(wanted));
+                let slack = 2.0 * f32::from(TOLERANCE) * 3f32.sqrt() + 0.01;
+                let seen = palette::color(index);
+                assert!(distance(seen, wanted) <= distance(nearest, wanted) + slack);
+            }
+            (vt100::Color::Default, Color::Mono) => {}
+            (seen, color) => panic!("{seen:?} in {color:?}"),
+        }
+    }
+
+    fn cell(&self, at: Position) -> (&str, vt100::Color, vt100::Color) {
+        let cell = self.terminal.screen().cell(at.y, at.x).unwrap();
+        (cell.contents(), cell.fgcolor(), cell.bgcolor())
+    }
+}
+
+fn distance(a: Rgb, b: Rgb) -> f32 {
+    (0..3).map(|i| f32::from(a[i].abs_diff(b[i])).powi(2)).sum::<f32>().sqrt()
+}
+
+/// A soft gradient that moves with `shift`, with noise of up to `noise` on it.
+fn picture(width: usize, height: usize, shift: usize, noise: u8, seed: u32) -> Frame {
+    let mut frame = Frame::black(width, height);
+    let mut state = seed;
+    let mut noisy = |value: usize| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (value as u8).saturating_add((state >> 24) as u8 % (noise + 1)).clamp(16, 235)
+    };
+    let width = frame.width();
+    for (plane, scale) in frame.planes_mut().into_iter().zip([1, 2, 2]) {
+        for (i, value) in plane.iter_mut().enumerate() {
+            let (x, y) = (i % (width / scale) * scale, i / (width / scale) * scale);
+            *value = noisy((x * 5 + y * (3 + scale) + shift * 7) % 220);
+        }
+    }
+    frame
+}
+
+#[test]
+fn every_mode_shows_the_picture() {
+    for mode in MODES {
+        let mut screen = Screen::new(mode);
+        let area = Rect::new(3, 2, 30, 11);
+        for (width, height) in [(30, 22), (64, 48), (20, 60), (2, 2), (10, 4)] {
+            let frame = picture(width, height, 3, 9, 1);
+            screen.draw(&frame, area, &[]);
+            screen.check(&frame, area, &[]);
+        }
+    }
+}
+
+#[test]
+fn the_smallest_areas_and_none() {
+    for mode in MODES {
+        let mut screen = Screen::new(mode);
+        let frame = picture(64, 48, 0, 0, 0);
+        assert_eq!(screen.draw(&frame, Rect::new(5, 5, 0, 3), &[]), 0);
+        for area in [Rect::new(39, 15, 1, 1), Rect::new(0, 0, 2, 1), Rect::new(0, 3, 1, 12)] {
+            screen.draw(&frame, area, &[]);
+            screen.check(&frame, area, &[]);
+        }
+    }
+}
+
+#[test]
+fn a_still_picture_and_faint_noise_cost_nothing() {
+    for mode in MODES {
+        let mut screen = Screen::new(mode);
+        let area = Rect::new(0, 0, COLS, ROWS);
+        assert!(screen.draw(&picture(40, 32, 0, 0, 1), area, &[]) > 0);
+        assert_eq!(screen.draw(&picture(40, 32, 0, 0, 1), area, &[]), 0);
+    }
+}
+
+#[test]
+fn slow_change_does_not_drift() {
+    let mut screen = Screen::new((Render::HalfBlock, Color::True));
+    let area = Rect::new(0, 0, 10, 5);
+    let mut frame = Frame::black(10, 10);
+    for y in 16..235 {
+        frame.planes_mut()[0].fill(y);
+        screen.draw(&frame, area, &[]);
+        screen.check(&frame, area, &[]);
+    }
+}
+
+#[test]
+fn what_was_overdrawn_is_drawn_again() {
+    let mut screen = Screen::new((Render::HalfBlock, Color::True));
+    let (frame, area) = (picture(20, 20, 0, 0, 1), Rect::new(0, 0, 20, 10));
+    screen.draw(&frame, area, &[]);
+    screen.terminal.process(b"\x1b[2J");
+    screen.renderer.invalidate();
+    screen.draw(&frame, area, &[]);
+    screen.check(&frame, area, &[]);
+}
+
+#[test]
+fn a_grid_has_two_pixels_a_row_of_cells() {
+    let grid = grid_pixels(Size::new(161, 45));
+    assert_eq!((grid.width, grid.height), (161, 90));
+}
+
+fn area() -> impl Strategy<Value = Rect> {
+    (0..COLS, 0..ROWS).prop_flat_map(|(x, y)| {
+        (1..=COLS - x, 1..=ROWS - y).prop_map(move |(w, h)| Rect::new(x, y, w, h))
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    #[test]
+    fn many_changes_end_in_the_last_picture_and_stay_inside(
+        mode in prop::sample::select(&MODES[..]),
+        area in area(),
+        size in (2usize..60, 2usize..60),
+        changes in prop::collection::vec((0usize..3, 0u8..12, any::<u32>()), 1..20),
+    ) {
+        let mut screen = Screen::new(mode);
+        let mut shift = 0;
+        for (step, noise, seed) in changes {
+            shift += step;
+            let frame = picture(size.0, size.1, shift, noise, seed);
+            screen.draw(&frame, area, &[]);
+            screen.check(&frame, area, &[]);
+        }
+        let outside = Rect::new(0, 0, COLS, ROWS).positions().filter(|at| !area.contains(*at));
+        for at in outside {
+            prop_assert_eq!(screen.cell(at).0, "?", "{} was drawn on", at);
+        }
+    }
+
+    #[test]
+    fn holes_are_left_alone_and_healed(
+        mode in prop::sample::select(&MODES[..]),
+        holes in prop::collection::vec(prop::collection::vec(area(), 0..3), 1..5),
+    ) {
+        let area = Rect::new(1, 1, COLS - 2, ROWS - 2);
+        let mut screen = Screen::new(mode);
+        for (shift, holes) in holes.into_iter().enumerate() {
+            let frame = picture(50, 40, shift, 5, 1);
+            for at in holes.iter().flat_map(|hole| hole.positions()) {
+                let question = format!("\x1b[{};{}H?", at.y + 1, at.x + 1);
+                screen.terminal.process(question.as_bytes());
+            }
+            screen.draw(&frame, area, &holes);
+            screen.check(&frame, area, &holes);
+        }
+    }
+}
