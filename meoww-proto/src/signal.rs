@@ -216,7 +216,11 @@ fn encode(event: &str, data: &impl Serialize) -> String {
     serde_json::to_string(&Out { event, data }).expect("plain data always serialises")
 }
 
-fn bounded(raw: Box<RawValue>, limit: usize, what: &'static str) -> Result<Box<RawValue>, DecodeError> {
+fn bounded(
+    raw: Box<RawValue>,
+    limit: usize,
+    what: &'static str,
+) -> Result<Box<RawValue>, DecodeError> {
     if raw.get().len() > limit { Err(DecodeError::TooLarge(what)) } else { Ok(raw) }
 }
 
@@ -370,7 +374,10 @@ mod tests {
             (r#"{"event":"dance"}"#, SignalErrorCode::UnknownEvent),
             (r#"{"event":"offer"}"#, SignalErrorCode::BadEvent),
             (r#"{"event":"offer","data":{"offer":1}}"#, SignalErrorCode::BadEvent),
-            (r#"{"event":"send-message","data":{"roomId":"hunter2","text":"x"}}"#, SignalErrorCode::BadEvent),
+            (
+                r#"{"event":"send-message","data":{"roomId":"hunter2","text":"x"}}"#,
+                SignalErrorCode::BadEvent,
+            ),
         ];
         for (text, code) in cases {
             let error = ClientMessage::decode(text).expect_err(text);
