@@ -44,6 +44,27 @@ impl Frame {
         (even && data.len() == size).then_some(Self { width, height, data })
     }
 
+    /// Copies Y, U and V out of buffers whose rows are `strides` bytes apart; `None` when a size is
+    /// odd or zero, or a buffer too short.
+    pub fn from_planes(
+        width: usize,
+        height: usize,
+        planes: [&[u8]; 3],
+        strides: [usize; 3],
+    ) -> Option<Self> {
+        let size = width.checked_mul(height)?.checked_mul(3)? / 2;
+        let mut data = Vec::with_capacity(size);
+        for (index, (plane, stride)) in planes.into_iter().zip(strides).enumerate() {
+            let shift = usize::from(index > 0);
+            let (columns, rows) = (width >> shift, height >> shift);
+            for row in 0..rows {
+                let start = row.checked_mul(stride)?;
+                data.extend_from_slice(plane.get(start..start.checked_add(columns)?)?);
+            }
+        }
+        Self::from_i420(width, height, data)
+    }
+
     /// Width in pixels.
     pub fn width(&self) -> usize {
         self.width

@@ -1,0 +1,145 @@
+//! Makes a picture as small as the screen that will show it.
+
+use std::sync::Arc;
+
+use fast_image_resize::{
+    FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer,
+    images::{Image, ImageRef},
+};
+
+use super::frame::Frame;
+
+/// What a screen can show, in pixels: 16x16 to 1280x720 (H.264 level 3.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Grid {
+    width: u16,
+    height: u16,
+}
+
+impl Grid {
+    /// Smallest side of a picture that is sent.
+    pub const MIN: u16 = 16;
+    /// The largest picture that is sent.
+    pub const FULL: Self = Self { width: 1280, height: 720 };
+
+    /// Brings both sides into range.
+    pub fn new(width: u32, height: u32) -> Self {
+        let clamp =
+            |side: u32, max: u16| u16::try_from(side).unwrap_or(u16::MAX).clamp(Self::MIN, max);
+        Self { width: clamp(width, Self::FULL.width), height: clamp(height, Self::FULL.height) }
+    }
+
+    /// Width in pixels.
+    pub fn width(self) -> u16 {
+        self.width
+    }
+
+    /// Height in pixels.
+    pub fn height(self) -> u16 {
+        self.height
+    }
+
+    /// The size at which a picture of `width` x `height` fits inside, aspect kept: even, never
+    /// larger than the picture, and at least [`Grid::MIN`] each way where the picture is.
+    pub fn fit(self, width: usize, height: usize) -> (usize, usize) {
+        let (max_width, max_height) = (usize::from(self.width), usize::from(self.height));
+        let wide = max_width * height <= max_height * width;
+        let (w, h) = if width <= max_width && height <= max_height {
+            (width, height)
+        } else if wide {
+            (max_width, height * max_width / width.max(1))
+        } else {
+            (width * max_height / height.max(1), max_height)
+        };
+        let even = |side: usize, whole: usize| {
+            (side & !1).max(usize::from(Self::MIN)).min((whole & !1).max(2))
+        };
+        (even(w, width), even(h, height))
+    }
+}
+
+/// Scales pictures; keeps its scratch memory between them.
+#[derive(Default)]
+pub struct Scaler {
+    resizer: Resizer,
+}
+
+impl Scaler {
+    /// The picture at `size` (even, not zero). The very same picture when it has that size already.
+    pub fn scale(&mut self, frame: &Arc<Frame>, size: (usize, usize)) -> Arc<Frame> {
+        if (frame.width(), frame.height()) == size {
+            return frame.clone();
+        }
+        let mut scaled = Frame::black(size.0, size.1);
+        let from = sides(frame);
+        let to = sides(&scaled);
+        let planes = frame.planes().into_iter().zip(scaled.planes_mut());
+        for ((source, target), (from, to)) in planes.zip(from.into_iter().zip(to)) {
+            self.plane(source, from, target, to);
+        }
+        Arc::new(scaled)
+    }
+
+    /// Box filter: each pixel is the mean of those it covers, which is what a much smaller screen
+    /// shows best and costs least.
+    fn plane(&mut self, source: &[u8], from: (u32, u32), target: &mut [u8], to: (u32, u32)) {
+        let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Box));
+        let source = ImageRef::new(from.0, from.1, source, PixelType::U8);
+        let target = Image::from_slice_u8(to.0, to.1, target, PixelType::U8);
+        let (Ok(source), Ok(mut target)) = (source, target) else {
+            unreachable!("planes are as long as their sides say");
+        };
+        // Fails only for a cropping rectangle outside of the source, and there is none.
+        let resized = self.resizer.resize(&source, &mut target, &options);
+        debug_assert!(resized.is_ok());
+    }
+}
+
+/// Width and height of Y, U and V.
+fn sides(frame: &Frame) -> [(u32, u32); 3] {
+    let (width, height) = (frame.width() as u32, frame.height() as u32);
+    let half = (width / 2, height / 2);
+    [(width, height), half, half]
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn common_grids() {
+        assert_eq!(Grid::new(160, 90).fit(320, 240), (120, 90));
+        assert_eq!(Grid::new(80, 200).fit(320, 240), (80, 60));
+        assert_eq!(Grid::FULL.fit(320, 240), (320, 240));
+        assert_eq!(Grid::new(0, u32::MAX).fit(640, 480), (16, 16));
+    }
+
+    #[test]
+    fn the_same_size_is_not_copied() {
+        let frame = Arc::new(Frame::black(64, 48));
+        assert!(Arc::ptr_eq(&frame, &Scaler::default().scale(&frame, (64, 48))));
+    }
+
+    proptest! {
+        #[test]
+        fn fits_inside_and_never_upscales(
+            grid in (0u32..3000, 0u32..3000), width in 1usize..2000, height in 1usize..2000,
+        ) {
+            let (width, height) = (width * 2, height * 2);
+            let grid = Grid::new(grid.0, grid.1);
+            let (w, h) = grid.fit(width, height);
+            prop_assert!(w <= width && h <= height);
+            prop_assert!(w <= usize::from(grid.width()) && h <= usize::from(grid.height()));
+            prop_assert!(w % 2 == 0 && h % 2 == 0 && w > 0 && h > 0);
+        }
+
+        #[test]
+        fn any_size_scales(w in 1usize..200, h in 1usize..200) {
+            let scaled = Scaler::default().scale(&Arc::new(Frame::black(320, 240)), (w * 2, h * 2));
+            prop_assert_eq!((scaled.width(), scaled.height()), (w * 2, h * 2));
+            prop_assert!(scaled.planes()[0].iter().all(|y| *y == 16));
+        }
+    }
+}
