@@ -1,8 +1,13 @@
 //! One stage a file: a picture in, a picture out.
 
+mod clock;
 pub mod decode;
 pub mod encode;
+mod estimate;
 pub mod frame;
 mod openh264_options;
+mod receive;
 pub mod scale;
+mod send;
 pub mod source;
+pub mod transport;
