@@ -1,9 +1,14 @@
 //! One stage a file: a picture in, a picture out.
 
+mod clock;
 pub mod decode;
 pub mod encode;
+mod estimate;
 pub mod frame;
 pub mod render;
 mod openh264_options;
+mod receive;
 pub mod scale;
+mod send;
 pub mod source;
+pub mod transport;

@@ -1,0 +1,190 @@
+//! The sending half of a call: newest picture -> scale -> encode -> track, on a thread of its own.
+
+use std::{
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::{Duration, Instant},
+};
+
+use rtc::media::Sample;
+use tokio::{runtime::Handle, sync::watch};
+use webrtc::media_stream::{
+    Track,
+    track_local::{TrackLocal, static_sample::TrackLocalStaticSample},
+};
+
+use super::{
+    clock,
+    encode::Encoder,
+    frame::{Frame, FrameSlot},
+    scale::{Grid, Scaler},
+    transport::tally::{Tally, count},
+};
+
+/// Bits a pixel at which a moving picture looks right.
+const BITS_PER_PIXEL: f64 = 0.2;
+const FRAMES_PER_SECOND: f64 = 30.0;
+/// The rest of the estimate is for retransmission and headers.
+const SHARE_OF_PATH: f64 = 0.85;
+/// Faster cameras are thinned out to about 30 pictures a second.
+const MIN_GAP: Duration = Duration::from_millis(25);
+/// A stranger may ask for key frames as often as he likes; they are large.
+const MIN_KEY_GAP: Duration = Duration::from_millis(200);
+
+/// What the session wants sent. The thread ends when its other end is dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Orders {
+    /// RTP payload type that was negotiated; `None` before there is a connection.
+    pub(super) payload_type: Option<u8>,
+    /// What the partner can show.
+    pub(super) grid: Grid,
+}
+
+/// All the thread needs.
+pub(super) struct Sender {
+    pub(super) pictures: FrameSlot,
+    pub(super) orders: watch::Receiver<Orders>,
+    pub(super) estimate: watch::Receiver<u32>,
+    pub(super) track: Arc<TrackLocalStaticSample>,
+    pub(super) tally: Arc<Tally>,
+}
+
+/// Why the thread woke up.
+enum Wake {
+    Picture,
+    Orders,
+    KeyframeRequest,
+    End,
+}
+
+/// What the thread remembers.
+struct State {
+    scaler: Scaler,
+    encoder: Encoder,
+    began: Instant,
+    last_sent: Option<Instant>,
+    last_key: Option<Instant>,
+    key_wanted: bool,
+    /// Size of the pictures sent.
+    size: Option<(usize, usize)>,
+}
+
+impl Sender {
+    /// Runs until the session ends.
+    pub(super) fn run(mut self, runtime: &Handle) {
+        let mut state = State {
+            scaler: Scaler::default(),
+            encoder: Encoder::new(*self.estimate.borrow()),
+            began: clock::now(),
+            last_sent: None,
+            last_key: None,
+            key_wanted: true,
+            size: None,
+        };
+        self.warm_up(&mut state);
+        loop {
+            match runtime.block_on(self.wake()) {
+                // Orders: perhaps a connection, or another size, which is not to wait for the next
+                // picture.
+                Wake::Picture | Wake::Orders => {}
+                Wake::KeyframeRequest => state.key_wanted = true,
+                Wake::End => return,
+            }
+            let Orders { payload_type: Some(payload_type), grid } = *self.orders.borrow() else {
+                continue;
+            };
+            let Some(picture) = self.pictures.borrow_and_update().clone() else {
+                // After the camera was off, nobody knows what it showed before.
+                state.key_wanted = true;
+                continue;
+            };
+            let estimate = *self.estimate.borrow();
+            if let Some(sample) = state.code(&picture, grid, estimate)
+                && runtime.block_on(self.send(payload_type, sample)).is_none()
+            {
+                return;
+            }
+        }
+    }
+
+    /// The codec's tables and memory cost more than a picture: not when the first one is due.
+    fn warm_up(&self, state: &mut State) {
+        let picture = self.pictures.borrow().clone();
+        let picture = picture.unwrap_or_else(|| Arc::new(Frame::black(320, 240)));
+        let warmed = state.encoder.encode(&picture, Duration::ZERO, true);
+        if let Err(error) = warmed {
+            tracing::warn!(%error, "the video encoder does not start");
+        }
+    }
+
+    async fn wake(&mut self) -> Wake {
+        let connected = self.orders.borrow().payload_type.is_some();
+        tokio::select! {
+            biased;
+            orders = self.orders.changed() => orders.map_or(Wake::End, |()| Wake::Orders),
+            Some(_) = self.track.poll(), if connected => Wake::KeyframeRequest,
+            // An error means the camera is gone: the session will end or bring another.
+            Ok(()) = self.pictures.changed() => Wake::Picture,
+            else => self.orders.changed().await.map_or(Wake::End, |()| Wake::Orders),
+        }
+    }
+
+    /// `None` when the session ended meanwhile.
+    async fn send(&mut self, payload_type: u8, sample: Sample) -> Option<()> {
+        let ssrc = self.track.ssrcs().await.first().copied()?;
+        let mut closed = self.orders.clone();
+        let written = tokio::select! {
+            written = self.track.write_sample(ssrc, payload_type, &sample, &[]) => written,
+            _ = closed.wait_for(|orders| orders.payload_type.is_none()) => return None,
+        };
+        // The error would show whole packets; that it failed says enough.
+        match written {
+            Ok(()) => {
+                count(&self.tally.frames_sent);
+                self.tally.bytes_out.fetch_add(sample.data.len() as u64, Relaxed);
+            }
+            Err(_) => tracing::debug!("a picture could not be sent"),
+        }
+        Some(())
+    }
+}
+
+impl State {
+    /// The next sample for the track; `None` when this picture is left out.
+    fn code(&mut self, picture: &Arc<Frame>, grid: Grid, estimate: u32) -> Option<Sample> {
+        let now = clock::now();
+        let since = |then: Option<Instant>| then.map(|then| now.saturating_duration_since(then));
+        let gap = since(self.last_sent);
+        let key_allowed = since(self.last_key).is_none_or(|gap| gap >= MIN_KEY_GAP);
+        // A new size is a key frame as well.
+        let fit = grid.fit(picture.width(), picture.height());
+        let size = self.size.filter(|_| !key_allowed).unwrap_or(fit);
+        let key = key_allowed && (self.key_wanted || self.size != Some(size));
+        if !key && gap.is_some_and(|gap| gap < MIN_GAP) {
+            return None;
+        }
+        self.size = Some(size);
+        self.encoder.set_bitrate(bitrate(size, estimate));
+        let picture = self.scaler.scale(picture, size);
+        let at = now.saturating_duration_since(self.began);
+        let coded = match self.encoder.encode(&picture, at, key) {
+            Ok(coded) => coded?,
+            Err(error) => {
+                tracing::warn!(%error, "a picture could not be encoded");
+                return None;
+            }
+        };
+        if coded.key {
+            self.key_wanted = false;
+            self.last_key = Some(now);
+        }
+        self.last_sent = Some(now);
+        let duration = gap.unwrap_or(Duration::from_millis(33));
+        Some(Sample { data: coded.data.into(), duration, ..Sample::new(now) })
+    }
+}
+
+/// Bits a second for a picture of this size on a path with this estimate.
+fn bitrate((width, height): (usize, usize), estimate: u32) -> u32 {
+    let worth = width as f64 * height as f64 * BITS_PER_PIXEL * FRAMES_PER_SECOND;
+    worth.min(f64::from(estimate) * SHARE_OF_PATH) as u32
+}

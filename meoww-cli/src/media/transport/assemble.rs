@@ -1,0 +1,207 @@
+//! RTP packets, in whatever order they come, to whole pictures in order.
+//!
+//! Not the `SampleBuilder` of the `rtc` crate, which holds a picture back until the next one begins
+//! (33 ms of latency) and takes 16 MB a stream.
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+
+use super::depacketize::{depacketize, starts_key_frame};
+
+/// How long a missing packet is waited for. A few rounds of NACK over a long path; a key frame
+/// would take as long.
+pub(in crate::media) const PATIENCE: Duration = Duration::from_millis(220);
+/// Packets held at most: about two seconds of video.
+const MAX_HELD: usize = 512;
+
+/// What matters of an RTP packet.
+pub(in crate::media) struct Packet {
+    pub(in crate::media) sequence: u16,
+    /// Last of its picture.
+    pub(in crate::media) marker: bool,
+    pub(in crate::media) payload: Bytes,
+}
+
+/// What came out.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::media) enum Unit {
+    /// A picture, as an Annex B byte stream.
+    Whole(Vec<u8>),
+    /// At least one picture is gone: the next ones may refer to it.
+    Lost,
+}
+
+/// Puts packets in order.
+#[derive(Default)]
+pub(in crate::media) struct Assembler {
+    /// By extended sequence number (RFC 3550, appendix A.1).
+    held: BTreeMap<i64, (Packet, Instant)>,
+    /// Extended sequence number of the first packet not handed out yet.
+    next: Option<i64>,
+}
+
+impl Assembler {
+    /// Takes a packet; late and doubled ones are ignored.
+    pub(in crate::media) fn push(&mut self, packet: Packet, now: Instant) {
+        let next = *self.next.get_or_insert(i64::from(packet.sequence));
+        let distance = packet.sequence.wrapping_sub(next as u16) as i16;
+        if distance >= 0 {
+            self.held.entry(next + i64::from(distance)).or_insert((packet, now));
+        }
+    }
+
+    /// The next picture, or word of its loss; `None` when it is neither whole nor given up. To be
+    /// called until then.
+    pub(in crate::media) fn pop(&mut self, now: Instant) -> Option<Unit> {
+        let next = self.next?;
+        let run = self.held.range(next..).zip(next..);
+        let mut run = run.take_while(|((sequence, _), expected)| **sequence == *expected);
+        if let Some(((last, _), _)) = run.find(|((_, (packet, _)), _)| packet.marker) {
+            return Some(self.take_picture(*last));
+        }
+        let (_, oldest) = self.held.values().next()?;
+        let waited = now.saturating_duration_since(*oldest);
+        (waited >= PATIENCE || self.held.len() > MAX_HELD).then(|| self.give_up())
+    }
+
+    /// Whether nothing waits, so that time changes nothing.
+    pub(in crate::media) fn is_idle(&self) -> bool {
+        self.held.is_empty()
+    }
+
+    fn take_picture(&mut self, last: i64) -> Unit {
+        let rest = self.held.split_off(&(last + 1));
+        let picture = std::mem::replace(&mut self.held, rest);
+        self.next = Some(last + 1);
+        // Empty payloads are padding, by which senders probe for bandwidth.
+        let payloads = picture.values().map(|(packet, _)| &packet.payload[..]);
+        match depacketize(payloads.filter(|payload| !payload.is_empty())) {
+            Ok(stream) => Unit::Whole(stream),
+            Err(_) => Unit::Lost,
+        }
+    }
+
+    /// Skips to where a picture may begin: after the first gap, a key frame or what follows a
+    /// marker.
+    fn give_up(&mut self) -> Unit {
+        let mut expected = self.next.unwrap_or_default();
+        let (mut past_gap, mut past_marker) = (false, false);
+        let mut resume = None;
+        for (sequence, (packet, _)) in &self.held {
+            past_gap |= *sequence != expected;
+            expected = *sequence + 1;
+            if past_gap && (past_marker || starts_key_frame(&packet.payload)) {
+                resume = Some(*sequence);
+                break;
+            }
+            past_marker |= past_gap && packet.marker;
+        }
+        let resume = resume.unwrap_or(expected);
+        self.held = self.held.split_off(&resume);
+        self.next = Some(resume);
+        Unit::Lost
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::media::clock;
+
+    /// Picture `n` of `parts` packets; the first is a key frame's when `key`.
+    fn picture(n: u8, parts: u16, first: u16, key: bool) -> impl Iterator<Item = Packet> {
+        (0..parts).map(move |part| Packet {
+            sequence: first.wrapping_add(part),
+            marker: part + 1 == parts,
+            payload: Bytes::from(vec![if key && part == 0 { 0x67 } else { 0x61 }, n]),
+        })
+    }
+
+    fn pop_all(assembler: &mut Assembler, now: Instant) -> Vec<Unit> {
+        std::iter::from_fn(|| assembler.pop(now)).collect()
+    }
+
+    fn number(unit: &Unit) -> Option<u8> {
+        match unit {
+            Unit::Whole(stream) => stream.last().copied(),
+            Unit::Lost => None,
+        }
+    }
+
+    #[test]
+    fn a_picture_is_out_with_its_last_packet() {
+        let (mut assembler, now) = (Assembler::default(), clock::now());
+        for packet in picture(1, 3, u16::MAX - 1, true) {
+            assert_eq!(assembler.pop(now), None);
+            assembler.push(packet, now);
+        }
+        assert!(matches!(assembler.pop(now), Some(Unit::Whole(_))));
+        assert_eq!(assembler.pop(now), None);
+    }
+
+    #[test]
+    fn a_gap_is_waited_for_and_then_given_up_once() {
+        let (mut assembler, start) = (Assembler::default(), clock::now());
+        let packets: Vec<_> =
+            (0..6u8).flat_map(|n| picture(n, 2, u16::from(n) * 2, n == 4)).collect();
+        // The second packet of picture 1 never comes.
+        for packet in packets.into_iter().filter(|packet| packet.sequence != 3) {
+            assembler.push(packet, start);
+        }
+        let early = pop_all(&mut assembler, start + PATIENCE / 2);
+        assert_eq!(early.iter().map(number).collect::<Vec<_>>(), [Some(0)]);
+        let late = pop_all(&mut assembler, start + PATIENCE);
+        let late: Vec<_> = late.iter().map(number).collect();
+        assert_eq!(late, [None, Some(3), Some(4), Some(5)]);
+    }
+
+    proptest! {
+        /// However packets are shuffled (by less than half the sequence space) and doubled, every
+        /// picture comes out once and in order.
+        #[test]
+        fn order_is_restored(
+            first: u16, parts in prop::collection::vec(1u16..6, 1..20),
+            keys in prop::collection::vec(0usize..12, 120),
+        ) {
+            let (mut assembler, now) = (Assembler::default(), clock::now());
+            let mut sequence = first;
+            let mut packets = Vec::new();
+            for (n, parts) in parts.iter().enumerate() {
+                packets.extend(picture(n as u8, *parts, sequence, n == 0));
+                sequence = sequence.wrapping_add(*parts);
+            }
+            let mut shuffled: Vec<_> = packets.into_iter().enumerate().skip(1).collect();
+            shuffled.sort_by_key(|(place, _)| place + keys[*place]);
+            assembler.push(picture(0, parts[0], first, true).next().unwrap(), now);
+            let mut out = pop_all(&mut assembler, now);
+            for (_, packet) in shuffled {
+                let twin = Packet { payload: packet.payload.clone(), ..packet };
+                assembler.push(packet, now);
+                assembler.push(twin, now);
+                out.extend(pop_all(&mut assembler, now));
+            }
+            let out: Vec<_> = out.iter().map(number).collect();
+            prop_assert_eq!(out, (0..parts.len()).map(|n| Some(n as u8)).collect::<Vec<_>>());
+        }
+
+        /// Whatever a peer sends, memory stays bounded and nothing panics.
+        #[test]
+        fn noise_is_bounded(packets in prop::collection::vec(
+            (any::<u16>(), any::<bool>(), prop::collection::vec(any::<u8>(), 0..4), 0u64..50), 0..2000,
+        )) {
+            let (mut assembler, mut now) = (Assembler::default(), clock::now());
+            for (sequence, marker, payload, wait) in packets {
+                now += Duration::from_millis(wait);
+                assembler.push(Packet { sequence, marker, payload: payload.into() }, now);
+                pop_all(&mut assembler, now);
+                prop_assert!(assembler.held.len() <= MAX_HELD);
+            }
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! Sets up the `webrtc` crate.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use anyhow::Context;
+use meoww_proto::account::IceServer;
+use rtc::{
+    ice::mdns::MulticastDnsMode,
+    interceptor::{
+        CongestionControlBuilder, NackGeneratorBuilder, NackResponderBuilder, Registry, Slot,
+    },
+    media_stream::MediaStreamTrack,
+    peer_connection::configuration::{
+        interceptor_registry::{configure_rtcp_reports, configure_twcc},
+        media_engine::{MIME_TYPE_H264, MIME_TYPE_OPUS, MediaEngine},
+    },
+    rtp_transceiver::rtp_sender::{
+        RTCPFeedback, RTCRtpCodec, RTCRtpCodecParameters, RTCRtpCodingParameters,
+        RTCRtpEncodingParameters, RtpCodecKind,
+    },
+    shared::ifaces::ifaces,
+};
+use tokio::sync::{mpsc, watch};
+use webrtc::{
+    media_stream::track_local::static_sample::TrackLocalStaticSample,
+    peer_connection::{
+        PeerConnection, PeerConnectionBuilder, RTCConfigurationBuilder, RTCIceServer,
+        RTCIceTransportPolicy, SettingEngineBuilder,
+    },
+    rtp_transceiver::RtpSender,
+};
+
+use super::{
+    PeerConfig,
+    happening::{Happening, Reporter},
+    keyframe_requests::KeyframeRequests,
+};
+use crate::media::{clock, estimate::Feedback};
+
+/// Between two connectivity checks of a pair. The default of 200 ms makes connecting take 400 ms.
+const CHECK_INTERVAL: Duration = Duration::from_millis(20);
+/// Checks after which a pair is given up: 4 s, enough for a partner who is slow to begin.
+const MAX_CHECKS: u16 = 200;
+/// Between two rounds of asking for missing packets.
+const NACK_INTERVAL: Duration = Duration::from_millis(20);
+/// Host candidates at most: machines with many bridges have no use for all of them.
+const MAX_ADDRESSES: usize = 8;
+/// Bytes of control messages that may wait to be sent.
+const MAX_CONTROL_BUFFER: usize = 64 * 1024;
+
+/// A connection that is not negotiated yet.
+pub(super) struct Connection {
+    pub(super) webrtc: Arc<dyn PeerConnection>,
+    pub(super) happenings: mpsc::Receiver<Happening>,
+    pub(super) video: Arc<TrackLocalStaticSample>,
+    pub(super) video_sender: Arc<dyn RtpSender>,
+    /// Bits a second the path carries.
+    pub(super) estimate: watch::Receiver<u32>,
+}
+
+/// # Errors
+///
+/// When an ICE server's URL is malformed, or no socket can be opened.
+pub(super) async fn connect(config: &PeerConfig) -> anyhow::Result<Connection> {
+    // Browsers hide their addresses behind .local names (draft-ietf-mmusic-mdns-ice-candidates).
+    // Where multicast is not to be had, those cannot be looked up, and all else works.
+    match attempt(config, MulticastDnsMode::QueryOnly).await {
+        Ok(connection) => Ok(connection),
+        Err(error) => {
+            tracing::debug!(%error, "connecting without multicast DNS");
+            attempt(config, MulticastDnsMode::Disabled).await
+        }
+    }
+}
+
+async fn attempt(config: &PeerConfig, mdns: MulticastDnsMode) -> anyhow::Result<Connection> {
+    let mut media = MediaEngine::default();
+    media.register_codec(h264(), RtpCodecKind::Video)?;
+    media.register_codec(opus(), RtpCodecKind::Audio)?;
+    let (feedback, estimate) = Feedback::new();
+    let chain = interceptors(&mut media, feedback)?;
+    let addresses = addresses();
+    let loopback = addresses.iter().all(|address| address.ip().is_loopback());
+    let settings = SettingEngineBuilder::new()
+        .with_ice_connection_attempts(Some(CHECK_INTERVAL), Some(MAX_CHECKS))
+        .with_prflx_acceptance_min_wait(Some(Duration::ZERO))
+        .with_relay_acceptance_min_wait(Some(Duration::ZERO))
+        .with_include_loopback_candidate(loopback)
+        .with_multicast_dns_mode(mdns)
+        .build();
+    let (reporter, happenings) = Reporter::new();
+    let webrtc = PeerConnectionBuilder::new()
+        .with_configuration(configuration(config))
+        .with_media_engine(media)
+        .with_setting_engine(settings)
+        .with_interceptor_registry(chain)
+        .with_handler(Arc::new(reporter))
+        .with_udp_addrs(addresses)
+        .with_data_channel_send_buffer_limit(MAX_CONTROL_BUFFER)
+        .build()
+        .await
+        .context("opening the media connection")?;
+    let video = video_track()?;
+    let video_sender = webrtc.add_track(video.clone()).await?;
+    Ok(Connection { webrtc: Arc::new(webrtc), happenings, video, video_sender, estimate })
+}
+
+fn configuration(config: &PeerConfig) -> webrtc::peer_connection::RTCConfiguration {
+    let policy =
+        if config.relay_only { RTCIceTransportPolicy::Relay } else { RTCIceTransportPolicy::All };
+    let server = |server: &IceServer| RTCIceServer {
+        urls: vec![server.urls.clone()],
+        username: server.username.clone().unwrap_or_default(),
+        credential: server.credential.clone().unwrap_or_default(),
+    };
+    RTCConfigurationBuilder::new()
+        .with_ice_servers(config.ice_servers.iter().map(server).collect())
+        .with_ice_transport_policy(policy)
+        .build()
+}
+
+/// Retransmission, transport-wide feedback into our own estimator, reports, key frame requests.
+/// Not the library's pacer and estimator: under 5 % of loss those fell to a few pictures a second.
+fn interceptors(media: &mut MediaEngine, feedback: Feedback) -> anyhow::Result<Registry> {
+    let nacks = NackGeneratorBuilder::new().with_interval(NACK_INTERVAL).build();
+    let chain = configure_twcc(Registry::new(), media)?
+        .with(Slot::NackResponder, NackResponderBuilder::new().build())
+        .with(Slot::NackGenerator, nacks)
+        .with(Slot::CongestionControl, CongestionControlBuilder::new(feedback).build());
+    Ok(configure_rtcp_reports(chain).with(Slot::from(20_000), KeyframeRequests::default()))
+}
+
+/// One socket for each address a partner may reach; loopback where there is no other.
+fn addresses() -> Vec<SocketAddr> {
+    let interfaces = ifaces().unwrap_or_default();
+    let mut addresses: Vec<_> = interfaces
+        .into_iter()
+        .filter_map(|interface| Some(SocketAddr::new(interface.addr?.ip(), 0)))
+        .filter(|address| match address {
+            SocketAddr::V4(v4) => !v4.ip().is_loopback() && !v4.ip().is_link_local(),
+            SocketAddr::V6(v6) => !v6.ip().is_loopback() && !v6.ip().is_unicast_link_local(),
+        })
+        .filter(|address| !address.ip().is_unspecified())
+        .collect();
+    addresses.sort();
+    addresses.dedup();
+    addresses.truncate(MAX_ADDRESSES);
+    if addresses.is_empty() {
+        addresses.push(SocketAddr::from(([127, 0, 0, 1], 0)));
+    }
+    addresses
+}
+
+/// The stream's id is where an audio track would have to go to be played in step.
+fn video_track() -> anyhow::Result<Arc<TrackLocalStaticSample>> {
+    let kind = RtpCodecKind::Video;
+    let ssrc = rand::random::<u32>();
+    let stream_id = format!("meoww-{:08x}", rand::random::<u32>());
+    // Random: with the same track id on both sides, key frame requests are lost.
+    let track_id = format!("video-{:016x}", rand::random::<u64>());
+    let coding = RTCRtpEncodingParameters {
+        rtp_coding_parameters: RTCRtpCodingParameters { ssrc: Some(ssrc), ..Default::default() },
+        codec: h264().rtp_codec,
+        ..Default::default()
+    };
+    let track = MediaStreamTrack::new(stream_id, track_id, "video".to_owned(), kind, vec![coding]);
+    Ok(Arc::new(TrackLocalStaticSample::new(clock::now(), track)?))
+}
+
+/// Constrained baseline, level 3.1: what every browser has.
+fn h264() -> RTCRtpCodecParameters {
+    let feedback = [("ccm", "fir"), ("nack", ""), ("nack", "pli"), ("transport-cc", "")];
+    let feedback = feedback.map(|(kind, parameter)| RTCPFeedback {
+        typ: kind.to_owned(),
+        parameter: parameter.to_owned(),
+    });
+    let format = "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f";
+    RTCRtpCodecParameters {
+        rtp_codec: RTCRtpCodec {
+            mime_type: MIME_TYPE_H264.to_owned(),
+            clock_rate: 90_000,
+            channels: 0,
+            sdp_fmtp_line: format.to_owned(),
+            rtcp_feedback: feedback.to_vec(),
+        },
+        payload_type: 102,
+        ..Default::default()
+    }
+}
+
+/// Never sent, and thrown away when it comes: with no audio codec at all, the offer of a browser
+/// that has a microphone could not be answered.
+fn opus() -> RTCRtpCodecParameters {
+    RTCRtpCodecParameters {
+        rtp_codec: RTCRtpCodec {
+            mime_type: MIME_TYPE_OPUS.to_owned(),
+            clock_rate: 48_000,
+            channels: 2,
+            sdp_fmtp_line: "minptime=10;useinbandfec=1".to_owned(),
+            rtcp_feedback: Vec::new(),
+        },
+        payload_type: 111,
+        ..Default::default()
+    }
+}

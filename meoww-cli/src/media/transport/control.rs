@@ -1,0 +1,71 @@
+//! What two clients tell each other on the data channel: JSON, one object a text message.
+
+use serde::{Deserialize, Serialize};
+
+use crate::media::scale::Grid;
+
+/// Label of the data channel.
+pub(super) const LABEL: &str = "meoww";
+/// Longer messages are not read.
+const MAX_BYTES: usize = 1024;
+
+/// One message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+pub(super) enum Control {
+    /// What the sender of this can show, in pixels. Without it, it gets the full picture.
+    Grid { width: u32, height: u32 },
+    /// Whether pictures come.
+    Camera { on: bool },
+    /// The connection is about to be closed.
+    Bye,
+}
+
+impl Control {
+    pub(super) fn grid(grid: Grid) -> Self {
+        Self::Grid { width: grid.width().into(), height: grid.height().into() }
+    }
+
+    /// `None` for what is too long, malformed, or of a type not known here.
+    pub(super) fn parse(message: &[u8]) -> Option<Self> {
+        if message.len() > MAX_BYTES {
+            return None;
+        }
+        serde_json::from_slice(message).ok()
+    }
+
+    pub(super) fn to_json(self) -> String {
+        serde_json::to_string(&self).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn words_on_the_wire() {
+        let grid = Control::grid(Grid::new(160, 90));
+        assert_eq!(grid.to_json(), r#"{"type":"grid","width":160,"height":90}"#);
+        assert_eq!(Control::Bye.to_json(), r#"{"type":"bye"}"#);
+        assert_eq!(Control::Camera { on: false }.to_json(), r#"{"type":"camera","on":false}"#);
+        assert_eq!(Control::parse(br#"{"type":"bye","why":"tired"}"#), Some(Control::Bye));
+        assert_eq!(Control::parse(br#"{"type":"dance"}"#), None);
+        assert_eq!(Control::parse(br#"{"type":"grid","width":-1,"height":9e99}"#), None);
+    }
+
+    #[test]
+    fn long_messages_are_not_read() {
+        let long = format!(r#"{{"type":"bye"{}}}"#, " ".repeat(MAX_BYTES));
+        assert_eq!(Control::parse(long.as_bytes()), None);
+    }
+
+    proptest! {
+        #[test]
+        fn noise_is_ignored(message in prop::collection::vec(any::<u8>(), 0..2000)) {
+            let _ = Control::parse(&message);
+        }
+    }
+}

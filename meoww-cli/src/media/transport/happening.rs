@@ -1,0 +1,64 @@
+//! What the `webrtc` crate reports, as values in the session's queue.
+
+use std::sync::Arc;
+
+use rtc::peer_connection::transport::RTCIceCandidateInit;
+use tokio::sync::mpsc;
+use webrtc::{
+    data_channel::DataChannel,
+    media_stream::track_remote::TrackRemote,
+    peer_connection::{
+        PeerConnectionEventHandler, RTCPeerConnectionIceEvent, RTCPeerConnectionState,
+    },
+};
+
+/// More than a well-behaved connection has in all its life.
+const QUEUE: usize = 128;
+
+/// One thing that happened.
+pub(super) enum Happening {
+    /// A local candidate was found.
+    Candidate(RTCIceCandidateInit),
+    State(RTCPeerConnectionState),
+    /// The partner sends media.
+    Track(Arc<dyn TrackRemote>),
+    /// The partner opened a data channel.
+    Channel(Arc<dyn DataChannel>),
+}
+
+/// Hands happenings over without ever making the connection's own task wait.
+pub(super) struct Reporter(mpsc::Sender<Happening>);
+
+impl Reporter {
+    pub(super) fn new() -> (Self, mpsc::Receiver<Happening>) {
+        let (sender, receiver) = mpsc::channel(QUEUE);
+        (Self(sender), receiver)
+    }
+
+    fn report(&self, happening: Happening) {
+        if self.0.try_send(happening).is_err() {
+            tracing::debug!("a media event came too late or too many came at once");
+        }
+    }
+}
+
+#[async_trait::async_trait]
+impl PeerConnectionEventHandler for Reporter {
+    async fn on_ice_candidate(&self, event: RTCPeerConnectionIceEvent) {
+        if let Ok(candidate) = event.candidate.to_json() {
+            self.report(Happening::Candidate(candidate));
+        }
+    }
+
+    async fn on_connection_state_change(&self, state: RTCPeerConnectionState) {
+        self.report(Happening::State(state));
+    }
+
+    async fn on_track(&self, track: Arc<dyn TrackRemote>) {
+        self.report(Happening::Track(track));
+    }
+
+    async fn on_data_channel(&self, channel: Arc<dyn DataChannel>) {
+        self.report(Happening::Channel(channel));
+    }
+}

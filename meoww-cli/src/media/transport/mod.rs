@@ -1,0 +1,140 @@
+//! The media connection to one partner: WebRTC, with one video track each way and a data channel.
+//!
+//! A [`Peer`] is a handle on a session, which owns the connection, and on two threads, which scale
+//! and encode what is sent, and decode what comes.
+
+pub(super) mod assemble;
+mod connect;
+mod control;
+mod depacketize;
+mod happening;
+mod keyframe_requests;
+mod live;
+mod negotiate;
+mod remote;
+mod route;
+mod session;
+pub(super) mod tally;
+mod threads;
+
+use std::{
+    sync::{Arc, atomic::AtomicU64},
+    time::Instant,
+};
+
+use meoww_proto::account::IceServer;
+use serde_json::value::RawValue;
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinHandle,
+};
+
+use self::{session::Session, tally::Meter};
+use super::{
+    clock,
+    frame::{Frame, FrameSlot},
+    scale::Grid,
+};
+use crate::core::event::{PeerEvent, Stats};
+
+/// Descriptions and candidates that may wait for the session; more are dropped.
+const SIGNAL_QUEUE: usize = 64;
+/// Events that may wait for the owner; an owner that lets more pile up is taken for dead.
+const EVENT_QUEUE: usize = 128;
+
+/// How to connect.
+pub struct PeerConfig {
+    /// STUN and TURN servers.
+    pub ice_servers: Vec<IceServer>,
+    /// Only through a TURN relay, so that the partner does not learn one's address.
+    pub relay_only: bool,
+    /// Whether this side makes the offer.
+    pub is_initiator: bool,
+}
+
+/// Pictures in and out.
+pub struct PeerMedia {
+    /// What is sent; `None` in it while the camera is off.
+    pub local: FrameSlot,
+    /// Where the partner's newest picture is put; `None` while there is none.
+    pub remote: watch::Sender<Option<Arc<Frame>>>,
+    /// What this side can show: the partner sends no more pixels than that.
+    pub grid: watch::Receiver<Grid>,
+    /// Pictures drawn, counted by the screen.
+    pub drawn: Arc<AtomicU64>,
+}
+
+/// A connection to one partner. Closes when dropped, but then nobody waits for it.
+pub struct Peer {
+    signals: mpsc::Sender<Signal>,
+    session: JoinHandle<()>,
+    meter: Meter,
+}
+
+/// What the partner said through the server.
+enum Signal {
+    Offer(Box<RawValue>),
+    Answer(Box<RawValue>),
+    Candidate(Box<RawValue>),
+}
+
+impl Peer {
+    /// Opens sockets and starts to connect. Events end with [`PeerEvent::Bye`] or
+    /// [`PeerEvent::Failed`], or without either once [`Peer::close`] was called.
+    ///
+    /// # Errors
+    ///
+    /// When an ICE server's URL is malformed, or no socket or thread can be had.
+    pub async fn open(
+        config: PeerConfig,
+        media: PeerMedia,
+    ) -> anyhow::Result<(Self, mpsc::Receiver<PeerEvent>)> {
+        let (signals, signalled) = mpsc::channel(SIGNAL_QUEUE);
+        let (events, received) = mpsc::channel(EVENT_QUEUE);
+        let drawn = media.drawn.clone();
+        let connection = connect::connect(&config).await?;
+        let session = Session::start(connection, media, signalled, events, config.is_initiator)?;
+        let meter = Meter::new(session.tally(), drawn, clock::now());
+        let session = spawn(session);
+        Ok((Self { signals, session, meter }, received))
+    }
+
+    /// The partner's offer (`RTCSessionDescriptionInit`).
+    pub fn remote_offer(&self, offer: Box<RawValue>) {
+        self.signal(Signal::Offer(offer));
+    }
+
+    /// The partner's answer (`RTCSessionDescriptionInit`).
+    pub fn remote_answer(&self, answer: Box<RawValue>) {
+        self.signal(Signal::Answer(answer));
+    }
+
+    /// One of the partner's candidates (`RTCIceCandidateInit`); may come before its description.
+    pub fn remote_candidate(&self, candidate: Box<RawValue>) {
+        self.signal(Signal::Candidate(candidate));
+    }
+
+    /// Rates since the last call, and counts since the call began.
+    pub fn stats(&mut self, now: Instant) -> Stats {
+        self.meter.stats(now)
+    }
+
+    /// Says goodbye, waits for it to go out (0.3 s at most), and closes. No task, thread or socket
+    /// is left after it.
+    pub async fn close(self) {
+        drop(self.signals);
+        // Fails when the session panicked: then it is over, too.
+        let _ = self.session.await;
+    }
+
+    fn signal(&self, signal: Signal) {
+        if self.signals.try_send(signal).is_err() {
+            tracing::debug!("a signal for a connection that is over, or one too many");
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the peer owns its one task, and waits for it")]
+fn spawn(session: Session) -> JoinHandle<()> {
+    tokio::spawn(session.run())
+}

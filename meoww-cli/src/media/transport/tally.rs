@@ -1,0 +1,92 @@
+//! Counts of one connection, and the second by second view of them.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed},
+    },
+    time::Instant,
+};
+
+use crate::core::event::Stats;
+
+/// Counted where it happens, by the media threads and the session.
+#[derive(Default)]
+pub(in crate::media) struct Tally {
+    pub(in crate::media) frames_sent: AtomicU64,
+    pub(in crate::media) frames_decoded: AtomicU64,
+    pub(in crate::media) frames_lost: AtomicU64,
+    pub(in crate::media) keyframes_requested: AtomicU64,
+    pub(in crate::media) bytes_out: AtomicU64,
+    pub(in crate::media) bytes_in: AtomicU64,
+    pub(in crate::media) width: AtomicU32,
+    pub(in crate::media) height: AtomicU32,
+    /// Microseconds; 0 before the first measurement.
+    pub(in crate::media) rtt: AtomicU64,
+    pub(in crate::media) relayed: AtomicBool,
+}
+
+/// Adds one.
+pub(in crate::media) fn count(counter: &AtomicU64) {
+    counter.fetch_add(1, Relaxed);
+}
+
+/// Turns counts into rates.
+pub(in crate::media) struct Meter {
+    tally: Arc<Tally>,
+    drawn: Arc<AtomicU64>,
+    last: Reading,
+}
+
+#[derive(Clone, Copy)]
+struct Reading {
+    at: Instant,
+    sent: u64,
+    decoded: u64,
+    drawn: u64,
+    bytes_out: u64,
+    bytes_in: u64,
+}
+
+impl Meter {
+    pub(in crate::media) fn new(tally: Arc<Tally>, drawn: Arc<AtomicU64>, now: Instant) -> Self {
+        let last = read(&tally, &drawn, now);
+        Self { tally, drawn, last }
+    }
+
+    /// Rates are over the time since the last reading.
+    pub(in crate::media) fn stats(&mut self, now: Instant) -> Stats {
+        let reading = read(&self.tally, &self.drawn, now);
+        let last = std::mem::replace(&mut self.last, reading);
+        let seconds = now.saturating_duration_since(last.at).as_secs_f32().max(0.001);
+        let rate = |new: u64, old: u64| new.saturating_sub(old) as f32 / seconds;
+        let rtt = self.tally.rtt.load(Relaxed);
+        Stats {
+            fps_out: rate(reading.sent, last.sent),
+            fps_in: rate(reading.decoded, last.decoded),
+            fps_drawn: rate(reading.drawn, last.drawn),
+            kbps_out: rate(reading.bytes_out, last.bytes_out) * 8.0 / 1000.0,
+            kbps_in: rate(reading.bytes_in, last.bytes_in) * 8.0 / 1000.0,
+            rtt_ms: (rtt > 0).then_some(rtt as f32 / 1000.0),
+            relayed: self.tally.relayed.load(Relaxed),
+            width: self.tally.width.load(Relaxed),
+            height: self.tally.height.load(Relaxed),
+            frames_sent: reading.sent,
+            frames_decoded: reading.decoded,
+            frames_drawn: reading.drawn,
+            frames_lost: self.tally.frames_lost.load(Relaxed),
+            keyframes_requested: self.tally.keyframes_requested.load(Relaxed),
+        }
+    }
+}
+
+fn read(tally: &Tally, drawn: &AtomicU64, at: Instant) -> Reading {
+    Reading {
+        at,
+        sent: tally.frames_sent.load(Relaxed),
+        decoded: tally.frames_decoded.load(Relaxed),
+        drawn: drawn.load(Relaxed),
+        bytes_out: tally.bytes_out.load(Relaxed),
+        bytes_in: tally.bytes_in.load(Relaxed),
+    }
+}

@@ -1,0 +1,157 @@
+//! One side of a call with a test pattern for a camera.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+pub use meoww_cli::media::source::pattern as picture;
+use meoww_cli::{
+    core::event::PeerEvent,
+    media::{
+        frame::{Frame, FrameSlot},
+        scale::Grid,
+        source::pattern::{self, Stamp},
+        transport::{Peer, PeerConfig, PeerMedia},
+    },
+};
+use tokio::sync::{mpsc, watch};
+
+/// Longer than anything here takes on a busy machine.
+const LONG: Duration = Duration::from_secs(30);
+
+pub struct Side {
+    peer: Option<Peer>,
+    pub events: mpsc::Receiver<PeerEvent>,
+    pub grid: watch::Sender<Grid>,
+    remote: FrameSlot,
+    camera_on: Arc<AtomicBool>,
+    _camera: tokio::task::JoinHandle<()>,
+}
+
+impl Side {
+    pub async fn open(is_initiator: bool, relay_only: bool) -> Self {
+        let (local_sender, local) = watch::channel(None);
+        let (remote, shown) = watch::channel(None);
+        let (grid, grids) = watch::channel(Grid::FULL);
+        let camera_on = Arc::new(AtomicBool::new(true));
+        let camera = tokio::spawn(film(local_sender, camera_on.clone()));
+        let config = PeerConfig { ice_servers: Vec::new(), relay_only, is_initiator };
+        let drawn = Arc::new(AtomicU64::new(0));
+        let media = PeerMedia { local, remote, grid: grids, drawn };
+        let (peer, events) = Peer::open(config, media).await.unwrap();
+        Self { peer: Some(peer), events, grid, remote: shown, camera_on, _camera: camera }
+    }
+
+    pub fn peer(&mut self) -> &mut Peer {
+        self.peer.as_mut().unwrap()
+    }
+
+    pub async fn close(&mut self) {
+        self.peer.take().unwrap().close().await;
+    }
+}
+
+impl Side {
+    /// Hands a signal to the other side; says whether the connection failed.
+    pub fn pass(&self, event: Option<PeerEvent>, other: &Self) -> bool {
+        let other = other.peer.as_ref().unwrap();
+        match event {
+            Some(PeerEvent::LocalOffer(offer)) => other.remote_offer(offer),
+            Some(PeerEvent::LocalAnswer(answer)) => other.remote_answer(answer),
+            Some(PeerEvent::LocalCandidate(candidate)) => other.remote_candidate(candidate),
+            Some(PeerEvent::Failed(_)) => return true,
+            Some(PeerEvent::Connected { .. } | PeerEvent::FirstFrame | PeerEvent::Bye) | None => {}
+        }
+        false
+    }
+
+    /// Waits for an event, past others.
+    pub async fn event(&mut self, wanted: impl Fn(&PeerEvent) -> bool) -> PeerEvent {
+        let find = async {
+            loop {
+                let event = self.events.recv().await.expect("the events end");
+                if wanted(&event) {
+                    return event;
+                }
+            }
+        };
+        tokio::time::timeout(LONG, find).await.expect("the event never comes")
+    }
+
+    /// Waits for a picture.
+    pub async fn picture(&mut self, wanted: impl Fn(&Frame) -> bool) -> Arc<Frame> {
+        let wanted = |slot: &Option<Arc<Frame>>| slot.as_deref().is_some_and(&wanted);
+        let found = tokio::time::timeout(LONG, self.remote.wait_for(wanted)).await;
+        found.expect("no such picture comes").unwrap().clone().unwrap()
+    }
+
+    /// Waits for a picture that was not seen yet.
+    pub async fn next_stamp(&mut self) -> Stamp {
+        self.remote.mark_unchanged();
+        loop {
+            let changed = tokio::time::timeout(LONG, self.remote.changed()).await;
+            changed.expect("no picture comes").unwrap();
+            let picture = self.remote.borrow_and_update().clone();
+            if let Some(stamp) = picture.and_then(|picture| pattern::read(&picture)) {
+                return stamp;
+            }
+        }
+    }
+
+    pub fn shown(&self) -> Option<Arc<Frame>> {
+        self.remote.borrow().clone()
+    }
+
+    pub async fn no_picture(&mut self) {
+        let gone = tokio::time::timeout(LONG, self.remote.wait_for(Option::is_none)).await;
+        gone.expect("the picture stays").unwrap();
+    }
+
+    pub fn switch_camera(&self, on: bool) {
+        self.camera_on.store(on, Ordering::Relaxed);
+    }
+}
+
+/// 320x240 at 30 pictures a second, until nobody looks.
+async fn film(slot: watch::Sender<Option<Arc<Frame>>>, on: Arc<AtomicBool>) {
+    let mut due = tokio::time::interval(Duration::from_micros(33_333));
+    for counter in 0.. {
+        due.tick().await;
+        let picture = on.load(Ordering::Relaxed).then(|| {
+            let stamp = Stamp { counter, sent: counter * 333 };
+            Arc::new(pattern::draw(320, 240, 0, stamp))
+        });
+        if slot.send(picture).is_err() {
+            return;
+        }
+    }
+}
+
+/// Two sides; the first makes the offer.
+pub async fn pair() -> (Side, Side) {
+    (Side::open(true, false).await, Side::open(false, false).await)
+}
+
+/// Hands signals across until both are connected and have a picture.
+pub async fn connect(a: &mut Side, b: &mut Side) {
+    let (mut ready_a, mut ready_b) = (false, false);
+    let connected = async {
+        while !(ready_a && ready_b) {
+            tokio::select! {
+                event = a.events.recv() => {
+                    ready_a |= matches!(event, Some(PeerEvent::FirstFrame));
+                    assert!(!a.pass(event, b), "the first side failed");
+                }
+                event = b.events.recv() => {
+                    ready_b |= matches!(event, Some(PeerEvent::FirstFrame));
+                    assert!(!b.pass(event, a), "the second side failed");
+                }
+            }
+        }
+    };
+    tokio::time::timeout(LONG, connected).await.expect("no connection");
+}
