@@ -5,8 +5,15 @@ mod media;
 
 use std::time::Duration;
 
-use media::{Side, connect, pair, picture};
-use meoww_cli::{core::event::PeerEvent, media::scale::Grid};
+use media::{
+    Side, connect, pair,
+    proxy::{self, Network},
+};
+use meoww_cli::{
+    core::event::PeerEvent,
+    media::{scale::Grid, source::pattern, transport::PeerConfig},
+};
+use meoww_proto::account::IceServer;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pictures_arrive_in_order_on_both_sides() {
@@ -36,7 +43,7 @@ async fn the_receivers_screen_decides_the_size() {
     for (grid, width) in [(Grid::new(160, 90), 120), (Grid::new(80, 60), 80), (Grid::FULL, 320)] {
         a.grid.send_replace(grid);
         let stamp = a.picture(|picture| picture.width() == width).await;
-        assert!(picture::read(&stamp).is_some());
+        assert!(pattern::read(&stamp).is_some());
     }
     a.close().await;
     b.close().await;
@@ -68,9 +75,57 @@ async fn a_camera_that_is_off_leaves_no_picture() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_a_relay_relay_only_fails() {
-    let mut a = Side::open(true, true).await;
-    let mut b = Side::open(false, true).await;
+async fn lost_pictures_are_asked_for_again() {
+    let (mut a, mut b) = pair().await;
+    let network = proxy::connect(&mut a, &mut b).await;
+    for _ in 0..3 {
+        let before = b.next_stamp().await;
+        network.send_replace(Network { loss: 1.0, ..Network::PERFECT });
+        // Until the sender has gone on, so that what was lost cannot be repeated any more.
+        tokio::time::sleep(Duration::from_millis(600)).await;
+        network.send_replace(Network::PERFECT);
+        let after = b.stamp(|stamp| stamp.counter > before.counter + 20).await;
+        assert!(after.counter < before.counter + 300, "{before:?} {after:?}");
+    }
+    let stats = b.peer().stats(std::time::Instant::now());
+    assert!(stats.keyframes_requested > 1 && stats.frames_lost > 0, "{stats:?}");
+    a.close().await;
+    b.close().await;
+}
+
+/// A long and lossy path: nearly all pictures come, and none is waited for long.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn five_percent_of_loss_is_bearable() {
+    let (mut a, mut b) = pair().await;
+    let network = proxy::connect(&mut a, &mut b).await;
+    let delay = Duration::from_millis(40);
+    network.send_replace(Network { loss: 0.05, delay, rate: f64::INFINITY });
+    let mut counters = Vec::new();
+    while counters.len() < 200 {
+        counters.push(b.next_stamp().await.counter);
+    }
+    let gaps = counters.windows(2).map(|pair| pair[1] - pair[0]);
+    assert!(gaps.max().unwrap() < 60, "{counters:?}");
+    assert!(counters[199] - counters[0] < 300, "{counters:?}");
+    a.close().await;
+    b.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_a_relay_that_is_silent_relay_only_fails() {
+    let silent = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let server = IceServer {
+        urls: format!("turn:{}?transport=udp", silent.local_addr().unwrap()),
+        username: Some("user".to_owned()),
+        credential: Some("secret".to_owned()),
+    };
+    let config = |is_initiator| PeerConfig {
+        ice_servers: vec![server.clone()],
+        relay_only: true,
+        is_initiator,
+    };
+    let mut a = Side::open_with(config(true)).await;
+    let mut b = Side::open_with(config(false)).await;
     let failed = async {
         loop {
             tokio::select! {

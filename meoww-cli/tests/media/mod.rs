@@ -1,4 +1,7 @@
 //! One side of a call with a test pattern for a camera.
+#![allow(dead_code, reason = "each test file uses its part of it")]
+
+pub(crate) mod proxy;
 
 use std::{
     sync::{
@@ -8,7 +11,6 @@ use std::{
     time::Duration,
 };
 
-pub use meoww_cli::media::source::pattern as picture;
 use meoww_cli::{
     core::event::PeerEvent,
     media::{
@@ -23,41 +25,45 @@ use tokio::sync::{mpsc, watch};
 /// Longer than anything here takes on a busy machine.
 const LONG: Duration = Duration::from_secs(30);
 
-pub struct Side {
+pub(crate) struct Side {
     peer: Option<Peer>,
-    pub events: mpsc::Receiver<PeerEvent>,
-    pub grid: watch::Sender<Grid>,
+    pub(crate) events: mpsc::Receiver<PeerEvent>,
+    pub(crate) grid: watch::Sender<Grid>,
     remote: FrameSlot,
     camera_on: Arc<AtomicBool>,
     _camera: tokio::task::JoinHandle<()>,
 }
 
 impl Side {
-    pub async fn open(is_initiator: bool, relay_only: bool) -> Self {
+    pub(crate) async fn open(is_initiator: bool) -> Self {
+        let config = PeerConfig { ice_servers: Vec::new(), relay_only: false, is_initiator };
+        Self::open_with(config).await
+    }
+
+    pub(crate) async fn open_with(config: PeerConfig) -> Self {
         let (local_sender, local) = watch::channel(None);
         let (remote, shown) = watch::channel(None);
         let (grid, grids) = watch::channel(Grid::FULL);
         let camera_on = Arc::new(AtomicBool::new(true));
         let camera = tokio::spawn(film(local_sender, camera_on.clone()));
-        let config = PeerConfig { ice_servers: Vec::new(), relay_only, is_initiator };
         let drawn = Arc::new(AtomicU64::new(0));
         let media = PeerMedia { local, remote, grid: grids, drawn };
         let (peer, events) = Peer::open(config, media).await.unwrap();
         Self { peer: Some(peer), events, grid, remote: shown, camera_on, _camera: camera }
     }
 
-    pub fn peer(&mut self) -> &mut Peer {
+    pub(crate) fn peer(&mut self) -> &mut Peer {
         self.peer.as_mut().unwrap()
     }
 
-    pub async fn close(&mut self) {
+    pub(crate) async fn close(&mut self) {
         self.peer.take().unwrap().close().await;
     }
 }
 
 impl Side {
     /// Hands a signal to the other side; says whether the connection failed.
-    pub fn pass(&self, event: Option<PeerEvent>, other: &Self) -> bool {
+    pub(crate) fn pass(&self, event: Option<PeerEvent>, other: &Self) -> bool {
         let other = other.peer.as_ref().unwrap();
         match event {
             Some(PeerEvent::LocalOffer(offer)) => other.remote_offer(offer),
@@ -70,7 +76,7 @@ impl Side {
     }
 
     /// Waits for an event, past others.
-    pub async fn event(&mut self, wanted: impl Fn(&PeerEvent) -> bool) -> PeerEvent {
+    pub(crate) async fn event(&mut self, wanted: impl Fn(&PeerEvent) -> bool) -> PeerEvent {
         let find = async {
             loop {
                 let event = self.events.recv().await.expect("the events end");
@@ -83,14 +89,14 @@ impl Side {
     }
 
     /// Waits for a picture.
-    pub async fn picture(&mut self, wanted: impl Fn(&Frame) -> bool) -> Arc<Frame> {
+    pub(crate) async fn picture(&mut self, wanted: impl Fn(&Frame) -> bool) -> Arc<Frame> {
         let wanted = |slot: &Option<Arc<Frame>>| slot.as_deref().is_some_and(&wanted);
         let found = tokio::time::timeout(LONG, self.remote.wait_for(wanted)).await;
         found.expect("no such picture comes").unwrap().clone().unwrap()
     }
 
     /// Waits for a picture that was not seen yet.
-    pub async fn next_stamp(&mut self) -> Stamp {
+    pub(crate) async fn next_stamp(&mut self) -> Stamp {
         self.remote.mark_unchanged();
         loop {
             let changed = tokio::time::timeout(LONG, self.remote.changed()).await;
@@ -102,16 +108,26 @@ impl Side {
         }
     }
 
-    pub fn shown(&self) -> Option<Arc<Frame>> {
+    /// Waits for a stamp.
+    pub(crate) async fn stamp(&mut self, wanted: impl Fn(&Stamp) -> bool) -> Stamp {
+        loop {
+            let stamp = self.next_stamp().await;
+            if wanted(&stamp) {
+                return stamp;
+            }
+        }
+    }
+
+    pub(crate) fn shown(&self) -> Option<Arc<Frame>> {
         self.remote.borrow().clone()
     }
 
-    pub async fn no_picture(&mut self) {
+    pub(crate) async fn no_picture(&mut self) {
         let gone = tokio::time::timeout(LONG, self.remote.wait_for(Option::is_none)).await;
         gone.expect("the picture stays").unwrap();
     }
 
-    pub fn switch_camera(&self, on: bool) {
+    pub(crate) fn switch_camera(&self, on: bool) {
         self.camera_on.store(on, Ordering::Relaxed);
     }
 }
@@ -132,12 +148,12 @@ async fn film(slot: watch::Sender<Option<Arc<Frame>>>, on: Arc<AtomicBool>) {
 }
 
 /// Two sides; the first makes the offer.
-pub async fn pair() -> (Side, Side) {
-    (Side::open(true, false).await, Side::open(false, false).await)
+pub(crate) async fn pair() -> (Side, Side) {
+    (Side::open(true).await, Side::open(false).await)
 }
 
 /// Hands signals across until both are connected and have a picture.
-pub async fn connect(a: &mut Side, b: &mut Side) {
+pub(crate) async fn connect(a: &mut Side, b: &mut Side) {
     let (mut ready_a, mut ready_b) = (false, false);
     let connected = async {
         while !(ready_a && ready_b) {

@@ -1,1 +1,221 @@
+//! Where one's own pictures come from: a webcam, a test pattern, or a file.
+
+#[cfg(feature = "camera")]
+mod camera;
+mod file;
 pub mod pattern;
+mod worker;
+
+use std::{convert::Infallible, path::PathBuf, str::FromStr};
+
+use thiserror::Error;
+
+use self::{file::Ffmpeg, worker::Worker};
+use super::frame::FrameSlot;
+
+/// What to film with, as `--camera` takes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Camera {
+    /// The first webcam, or the test pattern when there is none.
+    Auto,
+    /// Nothing: the partner sees no picture.
+    None,
+    /// The webcam with this number.
+    Index(u32),
+    /// The test pattern; the number turns its colours.
+    Pattern(u8),
+    /// A `.y4m` file, or with ffmpeg any other; played over and over.
+    File(PathBuf),
+}
+
+impl FromStr for Camera {
+    type Err = Infallible;
+
+    /// `auto`, `none`, `pattern`, `pattern:N`, a number; all else is a path.
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        let variant = text.strip_prefix("pattern:").and_then(|variant| variant.parse().ok());
+        Ok(match (text, text.parse(), variant) {
+            ("auto", ..) => Self::Auto,
+            ("none", ..) => Self::None,
+            ("pattern", ..) => Self::Pattern(0),
+            (_, Ok(index), _) => Self::Index(index),
+            (_, _, Some(variant)) => Self::Pattern(variant),
+            (path, Err(_), None) => Self::File(path.into()),
+        })
+    }
+}
+
+/// Why there are no pictures, and what to do about it.
+#[derive(Debug, Error)]
+pub enum SourceError {
+    /// There is no such webcam.
+    #[error("there is no camera {0}; plug one in, or use --camera pattern or --camera none")]
+    NoCamera(u32),
+    /// The webcam does not open; mostly because another program has it.
+    #[error("camera {index} does not open ({reason}); close other programs that use it")]
+    CameraBusy {
+        /// Which.
+        index: u32,
+        /// What the system says.
+        reason: String,
+    },
+    /// This program cannot use webcams.
+    #[error("this build has no camera support; use --camera pattern, a file, or none")]
+    CameraUnsupported,
+    /// The file cannot be read.
+    #[error("{} cannot be read: {reason}; name a readable file after --camera", path.display())]
+    Unreadable {
+        /// Which.
+        path: PathBuf,
+        /// What the system or ffmpeg says.
+        reason: String,
+    },
+    /// A Y4M file of another kind.
+    #[error("{} is not 8-bit 4:2:0; convert it: ffmpeg -i IN -pix_fmt yuv420p OUT.y4m", path.display())]
+    UnsupportedPixels {
+        /// Which.
+        path: PathBuf,
+    },
+    /// A file other than Y4M, and no ffmpeg.
+    #[error("{} needs ffmpeg, which is not installed; install it, or name a .y4m file", path.display())]
+    NoFfmpeg {
+        /// Which.
+        path: PathBuf,
+    },
+    /// No thread to be had.
+    #[error("the system has no thread left for the camera; close other programs")]
+    NoThread(#[source] std::io::Error),
+}
+
+/// Pictures, until it is dropped; then the camera is free again.
+pub struct Source {
+    pictures: FrameSlot,
+    notice: Option<&'static str>,
+    // In this order: a worker that reads from ffmpeg ends when that does.
+    _ffmpeg: Option<Ffmpeg>,
+    _worker: Option<Worker>,
+}
+
+impl Source {
+    /// Waits until the camera or file is open; up to some seconds, so not on an async thread.
+    ///
+    /// # Errors
+    ///
+    /// When there are no pictures to be had from it.
+    pub fn open(camera: &Camera) -> Result<Self, SourceError> {
+        match camera {
+            Camera::Auto => auto(),
+            Camera::None => Ok(Self {
+                pictures: tokio::sync::watch::channel(None).1,
+                notice: None,
+                _ffmpeg: None,
+                _worker: None,
+            }),
+            Camera::Index(index) => webcam(*index),
+            Camera::Pattern(variant) => {
+                let variant = *variant;
+                Self::start(None, move || Ok(pattern::Film::new(variant)))
+            }
+            Camera::File(path) if path.extension().is_some_and(|end| end == "y4m") => {
+                let path = path.clone();
+                Self::start(None, move || file::Y4m::open(path))
+            }
+            Camera::File(path) => {
+                let (ffmpeg, output) = Ffmpeg::start(path)?;
+                let path = path.clone();
+                Self::start(Some(ffmpeg), move || file::Piped::open(path, output))
+            }
+        }
+    }
+
+    /// The newest picture; `None` in it before the first, and when there will be no more.
+    pub fn pictures(&self) -> FrameSlot {
+        self.pictures.clone()
+    }
+
+    /// Something the user should know, in one line.
+    pub fn notice(&self) -> Option<&'static str> {
+        self.notice
+    }
+
+    fn start<P: Pictures>(
+        ffmpeg: Option<Ffmpeg>,
+        open: impl FnOnce() -> Result<P, SourceError> + Send + 'static,
+    ) -> Result<Self, SourceError> {
+        let (worker, pictures) = Worker::start(open)?;
+        Ok(Self { pictures, notice: None, _ffmpeg: ffmpeg, _worker: Some(worker) })
+    }
+}
+
+/// A thing that has one picture after the other.
+trait Pictures: 'static {
+    /// Waits for the next; `None` when there are no more, or `stop` says so.
+    fn next(&mut self, stop: &worker::Stop) -> Option<super::frame::Frame>;
+}
+
+fn auto() -> Result<Source, SourceError> {
+    match webcam(0) {
+        Ok(source) => Ok(source),
+        Err(error) => {
+            tracing::info!(%error, "no webcam");
+            let pattern = Source::open(&Camera::Pattern(0))?;
+            Ok(Source {
+                notice: Some("No camera was found; your partner sees a test pattern."),
+                ..pattern
+            })
+        }
+    }
+}
+
+#[cfg(feature = "camera")]
+fn webcam(index: u32) -> Result<Source, SourceError> {
+    Source::start(None, move || camera::Webcam::open(index))
+}
+
+#[cfg(not(feature = "camera"))]
+fn webcam(_: u32) -> Result<Source, SourceError> {
+    Err(SourceError::CameraUnsupported)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_moves_and_tells_the_time() {
+        let source = Source::open(&Camera::Pattern(1)).unwrap();
+        let mut pictures = source.pictures();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let mut next = || {
+            runtime.block_on(pictures.changed()).unwrap();
+            let picture = pictures.borrow_and_update().clone().unwrap();
+            pattern::read(&picture).unwrap()
+        };
+        let (first, second) = (next(), next());
+        assert!(second.counter > first.counter);
+        assert!(second.sent.wrapping_sub(first.sent) < 1 << 31);
+        drop(source);
+        // The thread is gone, and said so.
+        assert_eq!(pictures.borrow().as_deref(), None);
+    }
+
+    #[test]
+    fn a_missing_camera_is_named() {
+        let refused = Source::open(&Camera::Index(99)).err().unwrap();
+        let expected =
+            "there is no camera 99; plug one in, or use --camera pattern or --camera none";
+        assert!(cfg!(not(feature = "camera")) || refused.to_string() == expected, "{refused}");
+    }
+
+    #[test]
+    fn names_of_cameras() {
+        let parsed = |text: &str| text.parse::<Camera>().ok();
+        assert_eq!(parsed("auto"), Some(Camera::Auto));
+        assert_eq!(parsed("none"), Some(Camera::None));
+        assert_eq!(parsed("2"), Some(Camera::Index(2)));
+        assert_eq!(parsed("pattern"), Some(Camera::Pattern(0)));
+        assert_eq!(parsed("pattern:3"), Some(Camera::Pattern(3)));
+        assert_eq!(parsed("cat.mp4"), Some(Camera::File("cat.mp4".into())));
+        assert_eq!(parsed("pattern:cat"), Some(Camera::File("pattern:cat".into())));
+    }
+}

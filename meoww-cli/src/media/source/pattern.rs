@@ -6,7 +6,13 @@
 //! four bars, by default red, green, blue, yellow. At the bottom: a white square that walks over
 //! grey. The blocks are large enough to be read after scaling to 80x60 and H.264.
 
-use crate::media::frame::Frame;
+use std::time::Duration;
+
+use super::{
+    Pictures,
+    worker::{Pace, Stop},
+};
+use crate::media::{clock, frame::Frame};
 
 const COLUMNS: usize = 16;
 const ROWS: usize = 4;
@@ -20,6 +26,11 @@ const WHITE: [u8; 3] = [235, 128, 128];
 const GREY: [u8; 3] = [80, 128, 128];
 /// Red, green, blue, yellow at full saturation (Y, Cb, Cr, BT.601 limited range).
 const BARS: [[u8; 3]; 4] = [[81, 90, 240], [145, 54, 34], [41, 240, 110], [210, 16, 146]];
+
+/// Size of a filmed pattern.
+const SIZE: (usize, usize) = (320, 240);
+/// 30 pictures a second.
+const INTERVAL: Duration = Duration::from_nanos(33_333_333);
 
 /// What a pattern says about itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +54,30 @@ impl Stamp {
         let (counter, sent) = (stamp & ((1 << COUNTER_BITS) - 1), stamp >> COUNTER_BITS);
         (stamp << CHECK_BITS | check(stamp) == code)
             .then_some(Self { counter: counter as u32, sent: sent as u32 })
+    }
+}
+
+/// The pattern as a camera has it: 30 times a second, with the time.
+pub(super) struct Film {
+    variant: u8,
+    counter: u32,
+    pace: Pace,
+}
+
+impl Film {
+    pub(super) fn new(variant: u8) -> Self {
+        Self { variant, counter: 0, pace: Pace::new(INTERVAL) }
+    }
+}
+
+impl Pictures for Film {
+    fn next(&mut self, stop: &Stop) -> Option<Frame> {
+        if !self.pace.wait(stop) {
+            return None;
+        }
+        let stamp = Stamp { counter: self.counter, sent: clock::wall() };
+        self.counter = (self.counter + 1) % (1 << COUNTER_BITS);
+        Some(draw(SIZE.0, SIZE.1, self.variant, stamp))
     }
 }
 

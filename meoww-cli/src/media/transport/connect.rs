@@ -184,7 +184,6 @@ fn h264() -> RTCRtpCodecParameters {
             rtcp_feedback: feedback.to_vec(),
         },
         payload_type: 102,
-        ..Default::default()
     }
 }
 
@@ -200,6 +199,5 @@ fn opus() -> RTCRtpCodecParameters {
             rtcp_feedback: Vec::new(),
         },
         payload_type: 111,
-        ..Default::default()
     }
 }

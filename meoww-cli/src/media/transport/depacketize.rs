@@ -131,7 +131,7 @@ mod tests {
             prop::collection::vec(any::<u8>(), 0..20), 0..6,
         )) {
             let _ = depacketize(payloads.iter().map(|payload| &payload[..]));
-            let _ = payloads.iter().map(|payload| starts_key_frame(payload)).count();
+            let _ = payloads.iter().filter(|payload| starts_key_frame(payload)).count();
         }
     }
 }
