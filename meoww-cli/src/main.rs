@@ -1,1 +1,25 @@
-fn main() {}
+//! `meoww`: parse, run, exit.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use meoww_cli::{cli::Cli, commands, output::Output};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let out = Output::new(cli.json);
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            out.error(&meoww_cli::error::Error::Other(error.to_string()));
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(commands::run(cli)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            out.error(&error);
+            ExitCode::from(error.code().0)
+        }
+    }
+}

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 /// A picture in planar YUV 4:2:0 (I420, BT.601 limited range, as cameras and H.264 have it). Width
@@ -12,15 +11,6 @@ pub struct Frame {
     width: usize,
     height: usize,
     data: Vec<u8>,
-}
-
-/// The pixels a screen can show: what is told to the sender, so that it sends no more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Grid {
-    /// Pixels a row.
-    pub width: u32,
-    /// Rows.
-    pub height: u32,
 }
 
 /// Where the newest picture waits: a reader that is slow misses pictures and never falls behind.

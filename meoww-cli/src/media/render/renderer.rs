@@ -8,12 +8,12 @@ use super::{
     pen::{Pen, Shown},
     sample::{Sampler, fit},
 };
-use crate::media::frame::{Frame, Grid};
+use crate::media::{frame::Frame, scale::Grid};
 
 /// What an area of so many cells can show: one pixel a column, two a row. ASCII takes the mean of
 /// the two, so that pixels are square in every mode.
 pub fn grid_pixels(cells: Size) -> Grid {
-    Grid { width: u32::from(cells.width), height: u32::from(cells.height) * 2 }
+    Grid::new(cells.width.into(), u32::from(cells.height) * 2)
 }
 
 /// Draws pictures into an area of the terminal, sending only what changed. It remembers what it has

@@ -210,7 +210,7 @@ fn what_was_overdrawn_is_drawn_again() {
 #[test]
 fn a_grid_has_two_pixels_a_row_of_cells() {
     let grid = grid_pixels(Size::new(161, 45));
-    assert_eq!((grid.width, grid.height), (161, 90));
+    assert_eq!((grid.width(), grid.height()), (161, 90));
 }
 
 fn area() -> impl Strategy<Value = Rect> {

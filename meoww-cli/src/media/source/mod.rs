@@ -49,10 +49,10 @@ impl FromStr for Camera {
 #[derive(Debug, Error)]
 pub enum SourceError {
     /// There is no such webcam.
-    #[error("there is no camera {0}; plug one in, or use --camera pattern or --camera none")]
+    #[error("There is no camera {0}. Plug one in, or use --camera pattern or --camera none.")]
     NoCamera(u32),
     /// The webcam does not open; mostly because another program has it.
-    #[error("camera {index} does not open ({reason}); close other programs that use it")]
+    #[error("Camera {index} does not open ({reason}). Close other programs that use it.")]
     CameraBusy {
         /// Which.
         index: u32,
@@ -60,10 +60,10 @@ pub enum SourceError {
         reason: String,
     },
     /// This program cannot use webcams.
-    #[error("this build has no camera support; use --camera pattern, a file, or none")]
+    #[error("This build has no camera support. Use --camera pattern, a file, or none.")]
     CameraUnsupported,
     /// The file cannot be read.
-    #[error("{} cannot be read: {reason}; name a readable file after --camera", path.display())]
+    #[error("{} cannot be read: {reason}. Name a readable file after --camera.", path.display())]
     Unreadable {
         /// Which.
         path: PathBuf,
@@ -71,19 +71,19 @@ pub enum SourceError {
         reason: String,
     },
     /// A Y4M file of another kind.
-    #[error("{} is not 8-bit 4:2:0; convert it: ffmpeg -i IN -pix_fmt yuv420p OUT.y4m", path.display())]
+    #[error("{} is not 8-bit 4:2:0. Convert it: ffmpeg -i IN -pix_fmt yuv420p OUT.y4m", path.display())]
     UnsupportedPixels {
         /// Which.
         path: PathBuf,
     },
     /// A file other than Y4M, and no ffmpeg.
-    #[error("{} needs ffmpeg, which is not installed; install it, or name a .y4m file", path.display())]
+    #[error("{} needs ffmpeg, which is not installed. Install it, or name a .y4m file.", path.display())]
     NoFfmpeg {
         /// Which.
         path: PathBuf,
     },
     /// No thread to be had.
-    #[error("the system has no thread left for the camera; close other programs")]
+    #[error("The system has no thread left for the camera. Close other programs.")]
     NoThread(#[source] std::io::Error),
 }
 
@@ -203,7 +203,7 @@ mod tests {
     fn a_missing_camera_is_named() {
         let refused = Source::open(&Camera::Index(99)).err().unwrap();
         let expected =
-            "there is no camera 99; plug one in, or use --camera pattern or --camera none";
+            "There is no camera 99. Plug one in, or use --camera pattern or --camera none.";
         assert!(cfg!(not(feature = "camera")) || refused.to_string() == expected, "{refused}");
     }
 

@@ -20,6 +20,8 @@ const ROWS: usize = 4;
 const CHECK_BITS: u32 = 12;
 /// Bits of the frame counter.
 const COUNTER_BITS: u32 = 20;
+/// The counter starts again after this.
+pub const COUNTER_MASK: u32 = (1 << COUNTER_BITS) - 1;
 
 const BLACK: [u8; 3] = [16, 128, 128];
 const WHITE: [u8; 3] = [235, 128, 128];

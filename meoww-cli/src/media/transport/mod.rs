@@ -53,6 +53,7 @@ pub struct PeerConfig {
 }
 
 /// Pictures in and out.
+#[derive(Clone)]
 pub struct PeerMedia {
     /// What is sent; `None` in it while the camera is off.
     pub local: FrameSlot,

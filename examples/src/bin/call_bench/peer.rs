@@ -1,0 +1,127 @@
+//! One peer of the benchmark: says `ready`, is told `search`, says `searching`, has one call, and
+//! prints a [`PeerReport`].
+
+use std::{
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, bail};
+use clap::Args;
+use cpu_time::ProcessTime;
+use meoww_cli::{
+    core::event::{CallEvent, Command, Stats},
+    driver::{Options, Session},
+    media::source::Camera,
+};
+use meoww_examples::{
+    account::throw_away,
+    offscreen::{Drawn, Offscreen},
+};
+use ratatui::layout::Size;
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    time::sleep_until,
+};
+
+use crate::report::{PeerReport, percentile};
+
+#[derive(Args)]
+pub(crate) struct PeerArgs {
+    #[arg(long)]
+    server: String,
+    #[arg(long)]
+    outbox: PathBuf,
+    #[arg(long, value_parser = humantime::parse_duration)]
+    duration: Duration,
+}
+
+/// What the peer draws on.
+const SCREEN: Size = Size { width: 160, height: 45 };
+
+/// When things happened.
+#[derive(Default)]
+struct Moments {
+    search: Option<Instant>,
+    matched: Option<Instant>,
+    connected: Option<(Instant, ProcessTime)>,
+    first_frame: Option<Instant>,
+}
+
+#[expect(clippy::disallowed_methods, reason = "measuring is what this is for")]
+pub(crate) async fn run(args: PeerArgs) -> anyhow::Result<()> {
+    let account = throw_away(args.server.parse()?, &args.outbox).await?;
+    let api = account.api.clone();
+    let options = Options { api, camera: Camera::Pattern(0), relay_only: false };
+    let mut session = Session::start(options).await?;
+    let screen = Offscreen::attach(&session, SCREEN);
+    println!("ready");
+    let mut orders = BufReader::new(tokio::io::stdin()).lines();
+    orders.next_line().await?.context("the benchmark is gone")?;
+    let mut moments = Moments { search: Some(Instant::now()), ..Moments::default() };
+    session.commands.send(Command::Search).await?;
+    let mut stats = Vec::new();
+    loop {
+        let end = moments.connected.map(|(at, _)| at + args.duration);
+        tokio::select! {
+            () = async { sleep_until(end.expect("guarded").into()).await }, if end.is_some() => break,
+            event = session.events.recv() => match event.context("the session ended")? {
+                CallEvent::Searching => println!("searching"),
+                CallEvent::Matched { .. } => moments.matched = Some(Instant::now()),
+                CallEvent::Connected { .. } => {
+                    screen.take();
+                    moments.connected = Some((Instant::now(), ProcessTime::now()));
+                }
+                CallEvent::FirstFrame => moments.first_frame = Some(Instant::now()),
+                CallEvent::Stats(second) => stats.push(second),
+                CallEvent::Ended(reason) => bail!("the call ended early: {reason:?}"),
+                CallEvent::Notice(_)
+                | CallEvent::Message { .. }
+                | CallEvent::ServerLost { .. }
+                | CallEvent::ServerBack
+                | CallEvent::Refused { .. } => {}
+            },
+        }
+    }
+    let report = report(&moments, screen.take(), &stats)?;
+    println!("{}", serde_json::to_string(&report)?);
+    session.finish().await?;
+    // The reader of stdin may block for ever.
+    std::process::exit(0);
+}
+
+#[expect(clippy::disallowed_methods, reason = "measuring is what this is for")]
+fn report(moments: &Moments, mut drawn: Drawn, stats: &[Stats]) -> anyhow::Result<PeerReport> {
+    let search = moments.search.context("never searched")?;
+    let matched = moments.matched.context("never matched")?;
+    let (connected, cpu_before) = moments.connected.context("never connected")?;
+    let first_frame = moments.first_frame.context("never saw a picture")?;
+    let ms = |from: Instant, to: Instant| (to.saturating_duration_since(from)).as_secs_f64() * 1e3;
+    let seconds = connected.elapsed().as_secs_f64();
+    let cpu = cpu_before.elapsed().as_secs_f64();
+    let last = stats.last().copied().unwrap_or_default();
+    // The first second is the ramp.
+    let steady = stats.get(1..).unwrap_or_default();
+    let mean = |of: fn(&Stats) -> f32| {
+        f64::from(steady.iter().map(of).sum::<f32>()) / steady.len().max(1) as f64
+    };
+    drawn.latency_ms.sort_by(f64::total_cmp);
+    Ok(PeerReport {
+        search_to_matched_ms: ms(search, matched),
+        matched_to_connected_ms: ms(matched, connected),
+        matched_to_first_frame_ms: ms(matched, first_frame),
+        glass_to_glass_p50_ms: percentile(&drawn.latency_ms, 0.50),
+        glass_to_glass_p99_ms: percentile(&drawn.latency_ms, 0.99),
+        frames_sent: last.frames_sent,
+        frames_decoded: last.frames_decoded,
+        frames_drawn: drawn.frames,
+        frames_lost: last.frames_lost,
+        pattern_frames_missed: drawn.missed,
+        longest_freeze_ms: drawn.longest_gap.as_secs_f64() * 1e3,
+        fps_drawn: mean(|second| second.fps_drawn),
+        kbps_in: mean(|second| second.kbps_in),
+        rtt_ms: last.rtt_ms.map(f64::from),
+        cpu_seconds_a_minute: cpu / seconds * 60.0,
+        terminal_bytes_a_second: drawn.bytes as f64 / seconds,
+    })
+}

@@ -1,0 +1,116 @@
+//! A screen nobody looks at: draws what a terminal would show, and measures it.
+
+use std::{
+    num::NonZero,
+    sync::{Arc, Mutex, PoisonError, atomic::Ordering::Relaxed},
+    time::{Duration, Instant, SystemTime},
+};
+
+use meoww_cli::{
+    driver::Session,
+    media::{
+        frame::Frame,
+        render::{Color, Mode, Render, Renderer, grid_pixels},
+        source::pattern,
+    },
+};
+use ratatui::layout::{Rect, Size};
+use tokio::task::AbortHandle;
+
+/// What was drawn since the last [`Offscreen::take`].
+#[derive(Debug, Default, Clone)]
+pub struct Drawn {
+    /// Pictures.
+    pub frames: u64,
+    /// Bytes a terminal would have been sent.
+    pub bytes: u64,
+    /// From the pattern's time stamp to the end of drawing, milliseconds, one a picture.
+    pub latency_ms: Vec<f64>,
+    /// Pictures made by the partner and never drawn, by the pattern's counter.
+    pub missed: u64,
+    /// Longest time without a new picture.
+    pub longest_gap: Duration,
+    last: Option<(Instant, u32)>,
+}
+
+/// The screen of a session.
+pub struct Offscreen {
+    drawn: Arc<Mutex<Drawn>>,
+    task: AbortHandle,
+}
+
+impl Offscreen {
+    /// Draws whatever comes, half blocks in true colour, `size` cells large.
+    pub fn attach(session: &Session, size: Size) -> Self {
+        let mode = Mode {
+            render: Render::HalfBlock,
+            color: Color::True,
+            unicode: true,
+            synchronized: true,
+        };
+        session.grid.send_replace(grid_pixels(size));
+        let (mut remote, counter) = (session.remote.clone(), session.drawn.clone());
+        let drawn = Arc::<Mutex<Drawn>>::default();
+        let shared = drawn.clone();
+        #[expect(clippy::disallowed_methods, reason = "aborted with the screen")]
+        let task = tokio::spawn(async move {
+            let mut renderer = Renderer::new(mode);
+            let mut out = Vec::new();
+            while remote.changed().await.is_ok() {
+                let frame = remote.borrow_and_update().clone();
+                let Some(frame) = frame else {
+                    renderer.invalidate();
+                    continue;
+                };
+                out.clear();
+                renderer.draw(&frame, Rect::from(size), &[], &mut out);
+                counter.fetch_add(1, Relaxed);
+                shared.lock().unwrap_or_else(PoisonError::into_inner).count(&frame, out.len());
+            }
+        });
+        Self { drawn, task: task.abort_handle() }
+    }
+
+    /// What was drawn since the last call.
+    pub fn take(&self) -> Drawn {
+        std::mem::take(&mut *self.drawn.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Drop for Offscreen {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Drawn {
+    #[expect(clippy::disallowed_methods, reason = "measuring is what this is for")]
+    fn count(&mut self, frame: &Frame, bytes: usize) {
+        let now = Instant::now();
+        self.frames += 1;
+        self.bytes += bytes as u64;
+        let Some(stamp) = pattern::read(frame) else { return };
+        let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let wall = (wall.as_micros() / 100) as u32;
+        self.latency_ms.push(f64::from(wall.wrapping_sub(stamp.sent)) / 10.0);
+        if let Some((at, counter)) = self.last {
+            self.longest_gap = self.longest_gap.max(now - at);
+            let step = stamp.counter.wrapping_sub(counter) & pattern::COUNTER_MASK;
+            self.missed += u64::from(step.saturating_sub(1));
+        }
+        self.last = Some((now, stamp.counter));
+    }
+}
+
+/// The picture as lines of text.
+pub fn snapshot(frame: &Frame, size: Size) -> String {
+    let mode =
+        Mode { render: Render::Ascii, color: Color::Mono, unicode: false, synchronized: false };
+    let mut bytes = Vec::new();
+    Renderer::new(mode).draw(frame, Rect::from(size), &[], &mut bytes);
+    let [rows, columns] =
+        [size.height, size.width].map(|n| NonZero::new(n).unwrap_or(NonZero::<u16>::MIN));
+    let mut terminal = vt100::Parser::new(rows, columns, 0);
+    terminal.process(&bytes);
+    terminal.screen().contents()
+}

@@ -1,0 +1,270 @@
+//! The server's HTTP API, with the session kept and renewed behind the caller's back.
+
+use std::time::Duration;
+
+use meoww_proto::{
+    UserId,
+    account::{
+        ACCESS_COOKIE, ApiError, Done, LoginRequest, REFRESH_COOKIE, ResendRequest, Session,
+        SignupRequest, SignupResponse, TurnCredentials, User, VerifyRequest,
+    },
+    error::ApiErrorCode,
+};
+use reqwest::{Method, RequestBuilder, Response, StatusCode, header};
+use serde::de::DeserializeOwned;
+
+use crate::{
+    config::ServerUrl,
+    error::Error,
+    session::{Kept, Login, SessionFile},
+    text::SafeText,
+};
+
+const TIMEOUT: Duration = Duration::from_secs(20);
+/// No answer of the API comes near this.
+const MAX_ANSWER_BYTES: usize = 256 * 1024;
+
+/// One server, as one user sees it.
+pub struct Api {
+    http: reqwest::Client,
+    server: ServerUrl,
+    sessions: SessionFile,
+}
+
+impl Api {
+    /// Nothing is sent yet.
+    pub fn new(server: ServerUrl, sessions: SessionFile) -> Result<Self, Error> {
+        // Only the first call in a process takes effect, which is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let http = reqwest::Client::builder()
+            .timeout(TIMEOUT)
+            .redirect(reqwest::redirect::Policy::none())
+            .user_agent(concat!("meoww/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|error| Error::Other(error.to_string()))?;
+        Ok(Self { http, server, sessions })
+    }
+
+    /// Its address.
+    pub fn server(&self) -> &ServerUrl {
+        &self.server
+    }
+
+    /// Makes an account; a code is mailed, and its id kept for [`Api::verify`].
+    pub async fn signup(&self, request: &SignupRequest) -> Result<SignupResponse, Error> {
+        let request = self.request(Method::POST, "/api/auth/signup").json(request);
+        let response: SignupResponse = self.json(self.send(request).await?).await?;
+        self.keep_unverified(response.user_id)?;
+        Ok(response)
+    }
+
+    /// Confirms the mailed code, which also logs in. `user_id` is the account that signed up last
+    /// when none is given.
+    pub async fn verify(&self, user_id: Option<&str>, otp: String) -> Result<User, Error> {
+        let user_id = self.unverified(user_id)?;
+        let request = VerifyRequest { user_id, otp };
+        let request = self.request(Method::POST, "/api/auth/verify").json(&request);
+        self.log_in(request).await
+    }
+
+    /// Has a new code mailed.
+    pub async fn resend(&self, user_id: Option<&str>) -> Result<Done, Error> {
+        let request = ResendRequest { user_id: self.unverified(user_id)? };
+        let request = self.request(Method::POST, "/api/auth/resend-otp").json(&request);
+        self.json(self.send(request).await?).await
+    }
+
+    /// Starts a session.
+    pub async fn login(&self, request: &LoginRequest) -> Result<User, Error> {
+        let request = self.request(Method::POST, "/api/auth/login").json(request);
+        let result = self.log_in(request).await;
+        if let Err(Error::EmailNotVerified(Some(user_id))) = &result {
+            self.keep_unverified(*user_id)?;
+        }
+        result
+    }
+
+    /// Ends the session, here in any case and at the server when it can be reached.
+    pub async fn logout(&self) -> Result<(), Error> {
+        let Some(login) = self.sessions.load(&self.server)?.login else {
+            return Err(self.not_logged_in());
+        };
+        let request = self.with_refresh_cookie(Method::POST, "/api/auth/logout", &login);
+        let told = self.send(request).await;
+        self.sessions.lock()?.store(&self.server, Kept::default())?;
+        told.map(|_| ())
+    }
+
+    /// Who is logged in.
+    pub async fn me(&self) -> Result<User, Error> {
+        self.get("/api/auth/me").await
+    }
+
+    /// ICE servers, good for an hour.
+    pub async fn turn_credentials(&self) -> Result<TurnCredentials, Error> {
+        self.get("/api/auth/turn-credentials").await
+    }
+
+    /// The access token, fresh or not: whoever is refused with it asks for [`Api::renewed`].
+    pub fn access_token(&self) -> Result<String, Error> {
+        let login = self.sessions.load(&self.server)?.login;
+        login.map(|login| login.access_token).ok_or_else(|| self.not_logged_in())
+    }
+
+    /// An access token other than the `refused` one. At most one program spends the refresh token;
+    /// the others find what it got.
+    pub async fn renewed(&self, refused: &str) -> Result<String, Error> {
+        let sessions = self.sessions.clone();
+        // Waiting for a file lock blocks, and its holder waits for the network.
+        let guard = tokio::task::block_in_place(|| sessions.lock())?;
+        let kept = guard.load(&self.server)?;
+        let Some(login) = kept.login else { return Err(self.not_logged_in()) };
+        if login.access_token != refused {
+            return Ok(login.access_token);
+        }
+        let request = self.with_refresh_cookie(Method::POST, "/api/auth/refresh", &login);
+        match self.send(request).await {
+            Ok(response) => {
+                let (access_token, refresh_token) = self.tokens(&response)?;
+                let login = Login { access_token: access_token.clone(), refresh_token, ..login };
+                guard.store(&self.server, Kept { login: Some(login), ..kept })?;
+                Ok(access_token)
+            }
+            Err(Error::SessionExpired(server)) => {
+                guard.store(&self.server, Kept { login: None, ..kept })?;
+                Err(Error::SessionExpired(server))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn get<T: DeserializeOwned>(&self, route: &str) -> Result<T, Error> {
+        let token = self.access_token()?;
+        let ask = |token: &str| self.request(Method::GET, route).bearer_auth(token);
+        let response = match self.send(ask(&token)).await {
+            Err(Error::SessionExpired(_)) => {
+                let token = self.renewed(&token).await?;
+                self.send(ask(&token)).await?
+            }
+            other => other?,
+        };
+        self.json(response).await
+    }
+
+    async fn log_in(&self, request: RequestBuilder) -> Result<User, Error> {
+        let response = self.send(request).await?;
+        let (access_token, refresh_token) = self.tokens(&response)?;
+        let Session { user } = self.json(response).await?;
+        let login = Login { user: user.clone(), access_token, refresh_token };
+        let kept = Kept { login: Some(login), unverified: None };
+        self.sessions.lock()?.store(&self.server, kept)?;
+        Ok(user)
+    }
+
+    fn keep_unverified(&self, user_id: UserId) -> Result<(), Error> {
+        let guard = self.sessions.lock()?;
+        let kept = guard.load(&self.server)?;
+        guard.store(&self.server, Kept { unverified: Some(user_id), ..kept })
+    }
+
+    fn unverified(&self, given: Option<&str>) -> Result<String, Error> {
+        if let Some(given) = given {
+            return Ok(given.to_owned());
+        }
+        let kept = self.sessions.load(&self.server)?;
+        let none = || {
+            let server = &self.server;
+            Error::InvalidInput(format!(
+                "No sign-up at {server} waits for a code. Run `meoww signup`, or give --user-id."
+            ))
+        };
+        kept.unverified.map(|id| id.to_string()).ok_or_else(none)
+    }
+
+    fn not_logged_in(&self) -> Error {
+        Error::NotLoggedIn(self.server.to_string())
+    }
+
+    fn request(&self, method: Method, route: &str) -> RequestBuilder {
+        self.http.request(method, self.server.http(route))
+    }
+
+    fn with_refresh_cookie(&self, method: Method, route: &str, login: &Login) -> RequestBuilder {
+        let cookie = format!("{REFRESH_COOKIE}={}", login.refresh_token);
+        self.request(method, route).header(header::COOKIE, cookie)
+    }
+
+    fn tokens(&self, response: &Response) -> Result<(String, String), Error> {
+        let value = |name| {
+            let cookie = response.cookies().find(|cookie| cookie.name() == name);
+            cookie
+                .map(|cookie| cookie.value().to_owned())
+                .ok_or_else(|| self.not_meoww(format!("no {name} cookie")))
+        };
+        Ok((value(ACCESS_COOKIE)?, value(REFRESH_COOKIE)?))
+    }
+
+    /// Sends; whatever is not a success comes back as the error it means.
+    async fn send(&self, request: RequestBuilder) -> Result<Response, Error> {
+        let response = request.send().await.map_err(|error| self.unreachable(&error))?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(response);
+        }
+        let retry_after = response.headers().get(header::RETRY_AFTER);
+        let retry_after = retry_after
+            .and_then(|value| value.to_str().ok()?.parse().ok())
+            .map(Duration::from_secs);
+        let route = response.url().path().to_owned();
+        let refusal: ApiError = self.json(response).await?;
+        Err(self.refusal(status, &route, refusal, retry_after))
+    }
+
+    fn refusal(
+        &self,
+        status: StatusCode,
+        route: &str,
+        refusal: ApiError,
+        retry_after: Option<Duration>,
+    ) -> Error {
+        let message = SafeText::new(&refusal.error).to_string();
+        match (refusal.code, status) {
+            (Some(ApiErrorCode::EmailNotVerified), _) => Error::EmailNotVerified(refusal.user_id),
+            (Some(ApiErrorCode::InvalidCredentials), _) => Error::InvalidCredentials,
+            (Some(ApiErrorCode::Taken), _) => Error::Taken,
+            (Some(ApiErrorCode::InvalidInput), _) => Error::InvalidInput(message),
+            (Some(ApiErrorCode::InvalidOtp), _) => Error::WrongCode,
+            (Some(ApiErrorCode::OtpExpired), _) => Error::CodeExpired,
+            (_, StatusCode::TOO_MANY_REQUESTS) => Error::RateLimited { message, retry_after },
+            // The Node.js backend has no codes: there, a 401 of `login` is its only meaning.
+            (_, StatusCode::UNAUTHORIZED) if route.ends_with("/login") => Error::InvalidCredentials,
+            (_, StatusCode::UNAUTHORIZED) => Error::SessionExpired(self.server.to_string()),
+            _ => Error::Refused { status: status.as_u16(), message },
+        }
+    }
+
+    async fn json<T: DeserializeOwned>(&self, mut response: Response) -> Result<T, Error> {
+        let status = response.status();
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| self.unreachable(&error))? {
+            if body.len() + chunk.len() > MAX_ANSWER_BYTES {
+                return Err(self.not_meoww("an answer without end".into()));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        serde_json::from_slice(&body).map_err(|_| self.not_meoww(format!("unexpected {status}")))
+    }
+
+    fn not_meoww(&self, why: String) -> Error {
+        Error::NotMeoww { server: self.server.to_string(), why }
+    }
+
+    fn unreachable(&self, error: &reqwest::Error) -> Error {
+        let mut cause: &dyn std::error::Error = error;
+        while let Some(deeper) = cause.source() {
+            cause = deeper;
+        }
+        let why = if error.is_timeout() { "no answer in time".into() } else { cause.to_string() };
+        Error::Unreachable { server: self.server.to_string(), why }
+    }
+}

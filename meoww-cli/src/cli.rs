@@ -1,0 +1,156 @@
+//! The command line.
+
+use std::{num::NonZeroU32, time::Duration};
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::{
+    error::exit_codes,
+    media::{
+        render::{ColorChoice, RenderChoice},
+        source::Camera,
+    },
+};
+
+/// Video chat with a random stranger, drawn in your terminal.
+#[derive(Debug, Parser)]
+#[command(name = "meoww", version, after_help = AFTER_HELP)]
+pub struct Cli {
+    /// The server, e.g. https://meoww.example; kept for the next time by signup and login
+    #[arg(long, global = true, env = "MEOWW_SERVER", value_name = "URL")]
+    pub server: Option<String>,
+    /// Results and errors as JSON, one object a line
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const AFTER_HELP: &str = concat!(
+    "\
+A first call:
+  meoww signup            make an account; a code comes by mail
+  meoww verify 123456     confirm the code; you are logged in
+  meoww search            find somebody
+
+For scripts, what is asked for can be a flag or a line of stdin; a password is a line of stdin or
+MEOWW_PASSWORD, never a flag, which others could read:
+  printf '%s\\n' \"$PASSWORD\" | meoww login --email me@example.org
+  meoww search --headless --json --camera pattern --rounds 3
+
+Files:
+  $XDG_CONFIG_HOME/meoww/config.toml    the server
+  $XDG_STATE_HOME/meoww/sessions.json   sessions, readable by you alone
+
+",
+    exit_codes!()
+);
+
+/// Commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make an account; a six-digit code is mailed to you
+    Signup(Signup),
+    /// Confirm the mailed code and log in
+    Verify(Verify),
+    /// Have a new code mailed
+    Resend(Resend),
+    /// Log in
+    Login(Login),
+    /// End the session
+    Logout,
+    /// Show who is logged in
+    Me,
+    /// Find somebody to talk to
+    Search(Box<Search>),
+}
+
+/// `meoww signup`.
+#[derive(Debug, Args)]
+pub struct Signup {
+    /// Your name, as others see it
+    #[arg(long)]
+    pub name: Option<String>,
+    /// 3 to 32 of a-z, 0-9, "_" and "."
+    #[arg(long)]
+    pub username: Option<String>,
+    /// Where the code is sent
+    #[arg(long)]
+    pub email: Option<String>,
+}
+
+/// `meoww verify`.
+#[derive(Debug, Args)]
+pub struct Verify {
+    /// The six digits from the mail
+    pub code: Option<String>,
+    /// Whose, as `signup --json` printed it [default: who signed up last from here]
+    #[arg(long, value_name = "ID")]
+    pub user_id: Option<String>,
+}
+
+/// `meoww resend`.
+#[derive(Debug, Args)]
+pub struct Resend {
+    /// Whose, as `signup --json` printed it [default: who signed up last from here]
+    #[arg(long, value_name = "ID")]
+    pub user_id: Option<String>,
+}
+
+/// `meoww login`.
+#[derive(Debug, Args)]
+pub struct Login {
+    /// As signed up
+    #[arg(long)]
+    pub email: Option<String>,
+}
+
+/// `meoww search`.
+#[derive(Debug, Args)]
+#[command(after_help = SEARCH_HELP)]
+pub struct Search {
+    /// What the other side sees: auto (the first webcam, else a moving pattern), none, a webcam's
+    /// number, pattern, or a video file (.y4m, or anything an installed ffmpeg reads)
+    #[arg(long, default_value = "auto", value_name = "auto|none|INDEX|pattern|FILE")]
+    pub camera: Camera,
+    /// How pictures are drawn
+    #[arg(long, value_enum, default_value_t)]
+    pub render: RenderChoice,
+    /// With how many colours
+    #[arg(long, value_enum, default_value_t)]
+    pub color: ColorChoice,
+    /// Only ever connect through the server's relay, so that the other side cannot learn your
+    /// address
+    #[arg(long)]
+    pub relay_only: bool,
+    /// No screen: events on stdout, commands on stdin
+    #[arg(long)]
+    pub headless: bool,
+    /// Leave after this many calls (headless)
+    #[arg(long, value_name = "N", requires = "headless")]
+    pub rounds: Option<NonZeroU32>,
+    /// Skip to the next after so long in a call, e.g. 10s or 2m (headless)
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, requires = "headless")]
+    pub duration: Option<Duration>,
+}
+
+const SEARCH_HELP: &str = "\
+In a call:
+  Ctrl-N next stranger   Ctrl-T self view   Ctrl-O camera off   F1 help   Ctrl-C quit
+  Type to chat, Enter to send, PageUp and PageDown to scroll.
+
+Headless, with --json, one object a line:
+  out  {\"event\":\"searching\"}  matched  connected  first-frame  message  stats  peer-disconnected
+  in   {\"command\":\"message\",\"text\":\"hi\"}  {\"command\":\"skip\"}  {\"command\":\"leave\"}";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,219 @@
+use proptest::prelude::*;
+use serde_json::value::RawValue;
+use uuid::Uuid;
+
+use super::*;
+use meoww_proto::{
+    UserId,
+    signal::{Chat, SignalError},
+};
+
+fn room(n: u8) -> RoomId {
+    RoomId::from_uuid(Uuid::from_u128(n.into()))
+}
+
+fn welcome(room_id: Option<RoomId>) -> Input {
+    let user_id = UserId::from_bytes([7; 12]);
+    Input::Server(ServerMessage::Welcome(Welcome { user_id, room_id }))
+}
+
+fn matched(n: u8) -> Input {
+    Input::Server(ServerMessage::Matched(Matched { room_id: room(n), is_initiator: true }))
+}
+
+fn chat_from_peer(n: u8) -> Input {
+    let (room_id, text) = (room(n), "meow".to_owned());
+    Input::Server(ServerMessage::Chat(Chat { room_id, text, from_self: false }))
+}
+
+fn json() -> Box<RawValue> {
+    RawValue::from_string("{}".into()).expect("valid JSON")
+}
+
+/// A call that is live in room 1.
+fn live() -> Call {
+    let mut call = Call::default();
+    call.handle(welcome(None));
+    call.handle(Input::Command(Command::Search));
+    call.handle(matched(1));
+    call.handle(Input::Peer(room(1), PeerEvent::Connected { relayed: false }));
+    call
+}
+
+fn sends(effects: &[Effect]) -> Vec<&'static str> {
+    let name = |effect: &Effect| match effect {
+        Effect::Send(ClientMessage::Search) => Some("search"),
+        Effect::Send(ClientMessage::Cancel) => Some("cancel"),
+        Effect::Send(ClientMessage::Skip) => Some("skip"),
+        Effect::Send(ClientMessage::Leave) => Some("leave"),
+        Effect::Send(ClientMessage::Relay(_)) => Some("relay"),
+        _ => None,
+    };
+    effects.iter().filter_map(name).collect()
+}
+
+fn ended(effects: &[Effect]) -> Option<EndReason> {
+    effects.iter().find_map(|effect| match effect {
+        Effect::Tell(CallEvent::Ended(reason)) => Some(*reason),
+        _ => None,
+    })
+}
+
+#[test]
+fn a_search_before_the_first_welcome_is_said_at_the_welcome() {
+    let mut call = Call::default();
+    assert!(call.handle(Input::Command(Command::Search)).is_empty());
+    assert_eq!(sends(&call.handle(welcome(None))), ["search"]);
+}
+
+#[test]
+fn skip_closes_the_peer_before_it_asks_for_the_next() {
+    let effects = live().handle(Input::Command(Command::Skip));
+    assert!(matches!(
+        effects[..],
+        [
+            Effect::ClosePeer,
+            Effect::Tell(CallEvent::Ended(EndReason::Left)),
+            Effect::Send(ClientMessage::Skip)
+        ]
+    ));
+}
+
+#[test]
+fn a_match_that_crossed_a_cancel_is_left() {
+    let mut call = Call::default();
+    call.handle(welcome(None));
+    call.handle(Input::Command(Command::Search));
+    assert_eq!(sends(&call.handle(Input::Command(Command::Leave))), ["cancel"]);
+    assert_eq!(sends(&call.handle(matched(1))), ["leave"]);
+    assert_eq!(call.room(), None);
+}
+
+#[test]
+fn a_live_call_outlives_the_link_and_a_server_that_forgot_it() {
+    let mut call = live();
+    call.handle(Input::LinkDown(Duration::from_secs(1)));
+    assert_eq!(call.room(), Some(room(1)));
+    assert_eq!(ended(&call.handle(welcome(None))), None);
+    assert_eq!(call.room(), Some(room(1)));
+    let effects = call.handle(Input::Command(Command::Chat("hi".into())));
+    assert!(matches!(effects[..], [Effect::Tell(CallEvent::Notice(_))]));
+}
+
+#[test]
+fn words_said_while_the_link_is_lost_are_said_when_the_room_is_taken_up_again() {
+    let mut call = live();
+    call.handle(Input::LinkDown(Duration::from_secs(1)));
+    assert!(sends(&call.handle(Input::Command(Command::Chat("one".into())))).is_empty());
+    assert!(
+        sends(&call.handle(Input::Peer(room(1), PeerEvent::LocalCandidate(json())))).is_empty()
+    );
+    assert_eq!(sends(&call.handle(welcome(Some(room(1))))), ["relay", "relay"]);
+}
+
+#[test]
+fn a_negotiation_the_server_forgot_has_failed() {
+    let mut call = Call::default();
+    call.handle(welcome(None));
+    call.handle(Input::Command(Command::Search));
+    call.handle(matched(1));
+    call.handle(Input::LinkDown(Duration::from_secs(1)));
+    assert_eq!(ended(&call.handle(welcome(None))), Some(EndReason::ConnectFailed));
+}
+
+#[test]
+fn a_skip_while_the_link_is_lost_is_said_when_it_is_back() {
+    let mut call = live();
+    call.handle(Input::LinkDown(Duration::from_secs(1)));
+    assert_eq!(ended(&call.handle(Input::Command(Command::Skip))), Some(EndReason::Left));
+    assert_eq!(sends(&call.handle(welcome(Some(room(1))))), ["skip"]);
+}
+
+#[test]
+fn how_a_call_ended_is_told_apart() {
+    let peer = |event| live().handle(Input::Peer(room(1), event));
+    assert_eq!(ended(&peer(PeerEvent::Bye)), Some(EndReason::PeerLeft));
+    assert_eq!(ended(&peer(PeerEvent::Failed("gone".into()))), Some(EndReason::PeerLost));
+    let gone = Input::Server(ServerMessage::PeerDisconnected { room_id: room(1) });
+    assert_eq!(ended(&live().handle(gone)), Some(EndReason::PeerLeft));
+}
+
+#[test]
+fn a_search_taken_over_by_another_terminal_ends_here() {
+    let mut call = Call::default();
+    call.handle(welcome(None));
+    call.handle(Input::Command(Command::Search));
+    let code = SignalErrorCode::TakenOver;
+    call.handle(Input::Server(ServerMessage::Error(SignalError { code, message: "x".into() })));
+    assert_eq!(sends(&call.handle(matched(1))), ["leave"]);
+}
+
+fn input() -> impl Strategy<Value = Input> {
+    let n = 1..4_u8;
+    prop_oneof![
+        4 => Just(()).prop_map(|()| Input::Command(Command::Search)),
+        2 => Just(()).prop_map(|()| Input::Command(Command::Skip)),
+        1 => Just(()).prop_map(|()| Input::Command(Command::Leave)),
+        2 => Just(()).prop_map(|()| Input::Command(Command::Chat("hello".into()))),
+        2 => proptest::option::of(n.clone()).prop_map(|n| welcome(n.map(room))),
+        1 => Just(()).prop_map(|()| Input::LinkDown(Duration::from_secs(1))),
+        4 => n.clone().prop_map(matched),
+        2 => n.clone().prop_map(chat_from_peer),
+        1 => n.clone().prop_map(|n| Input::Server(ServerMessage::PeerDisconnected {
+            room_id: room(n)
+        })),
+        1 => n.clone().prop_map(|n| Input::Server(ServerMessage::Signal(Relay {
+            room_id: room(n),
+            payload: RelayPayload::Offer(json())
+        }))),
+        2 => n.clone().prop_map(|n| Input::Peer(room(n), PeerEvent::LocalOffer(json()))),
+        2 => n.clone().prop_map(|n| Input::Peer(room(n), PeerEvent::Connected { relayed: false })),
+        1 => n.clone().prop_map(|n| Input::Peer(room(n), PeerEvent::Bye)),
+        1 => n.prop_map(|n| Input::Peer(room(n), PeerEvent::Failed("no".into()))),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    /// Whatever happens in whatever order: one media connection at a time, opened and closed in
+    /// turn; nothing applied, said or shown outside of the room it belongs to; nothing sent on a
+    /// link that is down.
+    #[test]
+    fn rooms_never_mix(inputs in proptest::collection::vec(input(), 1..80)) {
+        let mut call = Call::default();
+        let (mut open, mut up) = (None, false);
+        for input in inputs {
+            match &input {
+                Input::Server(ServerMessage::Welcome(_)) => up = true,
+                Input::LinkDown(_) => up = false,
+                _ => {}
+            }
+            let of_room = match &input {
+                Input::Server(ServerMessage::Signal(relay)) => Some(relay.room_id),
+                Input::Server(ServerMessage::Chat(chat)) => Some(chat.room_id),
+                _ => None,
+            };
+            for effect in call.handle(input) {
+                match effect {
+                    Effect::OpenPeer(matched) => {
+                        prop_assert_eq!(open, None, "two media connections at once");
+                        open = Some(matched.room_id);
+                    }
+                    Effect::ClosePeer => prop_assert!(open.take().is_some(), "closed twice"),
+                    Effect::Apply(_) | Effect::Tell(CallEvent::Message { .. }) => {
+                        prop_assert!(open.is_some() && of_room == open, "a word of another room");
+                    }
+                    Effect::Send(message) => {
+                        prop_assert!(up, "said into a dead link");
+                        if let ClientMessage::Relay(relay) = message {
+                            prop_assert_eq!(Some(relay.room_id), open, "said to another room");
+                        }
+                    }
+                    Effect::Tell(_) | Effect::Quit => {}
+                }
+            }
+            prop_assert_eq!(call.room(), open, "the room is where the media is");
+        }
+    }
+}

@@ -1,0 +1,259 @@
+//! Carries out what the call machine decides: the one owner of the link, the camera and the media
+//! connection.
+
+mod camera;
+mod ice;
+
+use std::{
+    sync::{Arc, atomic::AtomicU64},
+    time::Duration,
+};
+
+use meoww_proto::{
+    RoomId,
+    account::IceServer,
+    signal::{Matched, RelayPayload},
+};
+use tokio::{
+    sync::{mpsc, watch},
+    task::{JoinHandle, JoinSet},
+    time::{MissedTickBehavior, interval, timeout},
+};
+
+use crate::{
+    api::Api,
+    core::{
+        call::{Call, Effect, Input},
+        event::{CallEvent, Command, PeerEvent},
+    },
+    error::Error,
+    media::{
+        frame::FrameSlot,
+        scale::Grid,
+        source::Camera,
+        transport::{Peer, PeerConfig, PeerMedia},
+    },
+    signal::{Link, LinkEvent},
+};
+
+const QUEUE: usize = 64;
+/// A server that does not take a goodbye in this time does without.
+const GOODBYE: Duration = Duration::from_secs(2);
+
+/// What a call needs to know beforehand.
+pub struct Options {
+    /// The server, with a session.
+    pub api: Arc<Api>,
+    /// What the other side sees.
+    pub camera: Camera,
+    /// Connect through a relay or not at all.
+    pub relay_only: bool,
+}
+
+/// A running client, from the side of the screen or the script.
+pub struct Session {
+    /// What the user wants.
+    pub commands: mpsc::Sender<Command>,
+    /// What the user is told; ends when the client has.
+    pub events: mpsc::Receiver<CallEvent>,
+    /// The partner's newest picture.
+    pub remote: FrameSlot,
+    /// One's own newest picture.
+    pub local: FrameSlot,
+    /// Whether the camera is on; off releases it.
+    pub camera_on: watch::Sender<bool>,
+    /// What the screen can show of the partner.
+    pub grid: watch::Sender<Grid>,
+    /// Pictures drawn, counted by whoever draws them.
+    pub drawn: Arc<AtomicU64>,
+    task: JoinHandle<Result<(), Error>>,
+}
+
+impl Session {
+    /// Opens the camera and the link. Nothing is searched yet.
+    ///
+    /// # Errors
+    /// The camera cannot be used, the server cannot be reached, or there is no session.
+    pub async fn start(options: Options) -> Result<Self, Error> {
+        let Options { api, camera, relay_only } = options;
+        let (commands, wanted) = mpsc::channel(QUEUE);
+        let (told, events) = mpsc::channel(QUEUE);
+        let (camera_on, camera_wanted) = watch::channel(true);
+        let camera = camera::Switch::open(camera, camera_wanted, told.clone()).await?;
+        let (room, link_room) = watch::channel(None);
+        let link = Link::open(api.clone(), link_room).await?;
+        let (ice, notice) = ice::Servers::fetch(api).await?;
+        if let Some(notice) = notice {
+            let _ = told.try_send(CallEvent::Notice(notice));
+        }
+        let (remote_slot, remote) = watch::channel(None);
+        let (grid, grid_wanted) = watch::channel(Grid::FULL);
+        let (local, drawn) = (camera.slot(), Arc::new(AtomicU64::new(0)));
+        let media = PeerMedia {
+            local: local.clone(),
+            remote: remote_slot,
+            grid: grid_wanted,
+            drawn: drawn.clone(),
+        };
+        let driver = Driver {
+            call: Call::default(),
+            link,
+            room,
+            ice,
+            relay_only,
+            media,
+            camera,
+            told,
+            peer: None,
+            closing: JoinSet::new(),
+        };
+        #[expect(clippy::disallowed_methods, reason = "the session owns its driver")]
+        let task = tokio::spawn(driver.run(wanted));
+        Ok(Self { commands, events, remote, local, camera_on, grid, drawn, task })
+    }
+
+    /// Ends the client, if it has not ended yet, and waits until everything is released.
+    pub async fn finish(self) -> Result<(), Error> {
+        let Self { commands, mut events, task, .. } = self;
+        let _ = commands.send(Command::Quit).await;
+        while events.recv().await.is_some() {}
+        task.await.map_err(|error| Error::Other(format!("the client broke: {error}")))?
+    }
+}
+
+/// Whether to go on.
+#[derive(PartialEq, Eq)]
+enum Next {
+    Go,
+    Stop,
+}
+
+/// The media connection of a room.
+struct Open {
+    room_id: RoomId,
+    peer: Peer,
+    events: mpsc::Receiver<PeerEvent>,
+}
+
+struct Driver {
+    call: Call,
+    link: Link,
+    room: watch::Sender<Option<RoomId>>,
+    ice: ice::Servers,
+    relay_only: bool,
+    media: PeerMedia,
+    camera: camera::Switch,
+    told: mpsc::Sender<CallEvent>,
+    peer: Option<Open>,
+    closing: JoinSet<()>,
+}
+
+impl Driver {
+    async fn run(mut self, mut wanted: mpsc::Receiver<Command>) -> Result<(), Error> {
+        let mut second = interval(Duration::from_secs(1));
+        second.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut result = Ok(());
+        loop {
+            let next = tokio::select! {
+                command = wanted.recv() => {
+                    self.handle(Input::Command(command.unwrap_or(Command::Quit))).await
+                }
+                event = self.link.events.recv() => match event {
+                    Some(LinkEvent::Message(message)) => self.handle(Input::Server(message)).await,
+                    Some(LinkEvent::Down { retry_in }) => self.handle(Input::LinkDown(retry_in)).await,
+                    Some(LinkEvent::Lost(error)) => {
+                        result = Err(error);
+                        self.handle(Input::Command(Command::Quit)).await
+                    }
+                    None => self.handle(Input::Command(Command::Quit)).await,
+                },
+                (room_id, event) = peer_event(&mut self.peer) => {
+                    self.handle(Input::Peer(room_id, event)).await
+                }
+                _ = second.tick() => self.tell_stats(),
+                Some(_) = self.closing.join_next() => Next::Go,
+            };
+            if next == Next::Stop {
+                break;
+            }
+        }
+        self.finish().await;
+        result
+    }
+
+    async fn handle(&mut self, input: Input) -> Next {
+        let effects = self.call.handle(input);
+        self.room.send_replace(self.call.room());
+        for effect in effects {
+            match effect {
+                // A link that just broke loses it; the machine says anew what matters then.
+                Effect::Send(message) => _ = self.link.messages.send(message).await,
+                Effect::OpenPeer(matched) => self.open_peer(matched).await,
+                Effect::Apply(payload) => self.apply(payload),
+                Effect::ClosePeer => self.close_peer(),
+                Effect::Tell(event) => _ = self.told.send(event).await,
+                Effect::Quit => return Next::Stop,
+            }
+        }
+        Next::Go
+    }
+
+    async fn open_peer(&mut self, matched: Matched) {
+        let Matched { room_id, is_initiator } = matched;
+        let ice_servers: Vec<IceServer> = self.ice.list();
+        let config = PeerConfig { ice_servers, relay_only: self.relay_only, is_initiator };
+        match Peer::open(config, self.media.clone()).await {
+            Ok((peer, events)) => self.peer = Some(Open { room_id, peer, events }),
+            Err(error) => {
+                let failed = PeerEvent::Failed(format!("{error:#}"));
+                Box::pin(self.handle(Input::Peer(room_id, failed))).await;
+            }
+        }
+    }
+
+    fn apply(&self, payload: RelayPayload) {
+        let Some(Open { peer, .. }) = &self.peer else { return };
+        match payload {
+            RelayPayload::Offer(offer) => peer.remote_offer(offer),
+            RelayPayload::Answer(answer) => peer.remote_answer(answer),
+            RelayPayload::Candidate(candidate) => peer.remote_candidate(candidate),
+            // Chat is the machine's, and never comes here.
+            RelayPayload::Chat(_) => {}
+        }
+    }
+
+    /// Goodbyes take a moment, in which the next partner may already be found.
+    fn close_peer(&mut self) {
+        if let Some(Open { peer, .. }) = self.peer.take() {
+            self.closing.spawn(peer.close());
+            self.media.remote.send_replace(None);
+        }
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the driver keeps the time")]
+    fn tell_stats(&mut self) -> Next {
+        if let Some(Open { peer, .. }) = &mut self.peer {
+            // Whoever is too slow to read this second's reads the next.
+            let stats = peer.stats(std::time::Instant::now());
+            let _ = self.told.try_send(CallEvent::Stats(stats));
+        }
+        Next::Go
+    }
+
+    async fn finish(mut self) {
+        self.close_peer();
+        drop(self.link.messages);
+        let mut goodbye = self.link.task;
+        if timeout(GOODBYE, &mut goodbye).await.is_err() {
+            goodbye.abort();
+        }
+        while self.closing.join_next().await.is_some() {}
+        self.camera.close().await;
+    }
+}
+
+async fn peer_event(open: &mut Option<Open>) -> (RoomId, PeerEvent) {
+    let Some(Open { room_id, events, .. }) = open else { return std::future::pending().await };
+    let gone = || PeerEvent::Failed("the media connection ended".into());
+    (*room_id, events.recv().await.unwrap_or_else(gone))
+}

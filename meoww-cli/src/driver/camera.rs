@@ -1,0 +1,112 @@
+//! The camera and its switch. Off releases the device, so that its light goes out.
+
+use std::sync::Arc;
+
+use tokio::{
+    sync::{mpsc, watch},
+    task::{JoinHandle, spawn_blocking},
+};
+
+use crate::{
+    core::event::CallEvent,
+    error::Error,
+    media::{
+        frame::{Frame, FrameSlot},
+        source::{Camera, Source},
+    },
+};
+
+/// An open camera that follows `wanted` until that is dropped.
+pub(super) struct Switch {
+    slot: FrameSlot,
+    task: JoinHandle<()>,
+}
+
+impl Switch {
+    /// Opens the camera; what to know about the choice is told as a notice.
+    pub(super) async fn open(
+        camera: Camera,
+        wanted: watch::Receiver<bool>,
+        told: mpsc::Sender<CallEvent>,
+    ) -> Result<Self, Error> {
+        let (sender, slot) = watch::channel(None);
+        let worker = Worker { camera, slot: sender, told };
+        let source = worker.start().await?;
+        #[expect(clippy::disallowed_methods, reason = "ended with the switch")]
+        let task = tokio::spawn(worker.follow(wanted, source));
+        Ok(Self { slot, task })
+    }
+
+    /// Its newest picture; `None` while it is off.
+    pub(super) fn slot(&self) -> FrameSlot {
+        self.slot.clone()
+    }
+
+    /// Releases the device.
+    pub(super) async fn close(self) {
+        self.task.abort();
+        let _ = self.task.await;
+    }
+}
+
+struct Worker {
+    camera: Camera,
+    slot: watch::Sender<Option<Arc<Frame>>>,
+    told: mpsc::Sender<CallEvent>,
+}
+
+impl Worker {
+    /// Devices are slow to open, and block.
+    async fn start(&self) -> Result<Source, Error> {
+        let camera = self.camera.clone();
+        let opened = spawn_blocking(move || Source::open(&camera)).await;
+        let source = opened.map_err(|error| Error::Other(error.to_string()))??;
+        if let Some(notice) = source.notice() {
+            self.tell(notice.to_owned());
+        }
+        Ok(source)
+    }
+
+    async fn follow(self, mut wanted: watch::Receiver<bool>, source: Source) {
+        let mut source = Some(source);
+        loop {
+            let mut pictures = source.as_ref().map(Source::pictures);
+            let on = tokio::select! {
+                changed = wanted.changed() => match changed {
+                    Ok(()) => *wanted.borrow_and_update(),
+                    Err(_) => return,
+                },
+                () = self.pass_on(pictures.as_mut()) => {
+                    source = None;
+                    self.tell("The camera stopped. Switch it off and on to try again.".to_owned());
+                    continue;
+                }
+            };
+            if on && source.is_none() {
+                match self.start().await {
+                    Ok(opened) => source = Some(opened),
+                    Err(error) => self.tell(error.to_string()),
+                }
+            } else if !on && let Some(open) = source.take() {
+                let _ = spawn_blocking(move || drop(open)).await;
+                self.slot.send_replace(None);
+            }
+        }
+    }
+
+    /// Returns when there will be no more pictures, which of no camera is no news.
+    async fn pass_on(&self, pictures: Option<&mut FrameSlot>) {
+        let Some(pictures) = pictures.filter(|_| self.camera != Camera::None) else {
+            return std::future::pending().await;
+        };
+        while pictures.changed().await.is_ok() {
+            self.slot.send_replace(pictures.borrow_and_update().clone());
+        }
+        self.slot.send_replace(None);
+    }
+
+    /// A user who does not read misses a line, not a camera.
+    fn tell(&self, notice: String) {
+        let _ = self.told.try_send(CallEvent::Notice(notice));
+    }
+}

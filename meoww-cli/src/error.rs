@@ -1,0 +1,193 @@
+//! Everything that can end a command, each with a sentence that says what to do next and an exit
+//! code of its own.
+
+use std::{io, path::PathBuf, time::Duration};
+
+use meoww_proto::UserId;
+
+use crate::media::source::SourceError;
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The address is no HTTP URL.
+    #[error(
+        "\"{url}\" is no server address ({why}). Write it as http://HOST:PORT or https://HOST."
+    )]
+    BadServerUrl {
+        /// As given.
+        url: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// Something answers there, but it does not speak Meoww.
+    #[error(
+        "{server} answers, but not as a Meoww server ({why}). Check the address given with --server."
+    )]
+    NotMeoww {
+        /// Its address.
+        server: String,
+        /// What was odd about the answer.
+        why: String,
+    },
+    /// Nobody answers.
+    #[error(
+        "Cannot reach {server} ({why}). Is the server running, and is the address right (--server)?"
+    )]
+    Unreachable {
+        /// Its address.
+        server: String,
+        /// The lowest cause known.
+        why: String,
+    },
+    /// No session is kept for this server.
+    #[error("Not logged in to {0}. Run `meoww login`, or `meoww signup` for a new account.")]
+    NotLoggedIn(String),
+    /// The server no longer takes the session.
+    #[error("The session at {0} has expired or was ended. Run `meoww login`.")]
+    SessionExpired(String),
+    /// Login refused.
+    #[error("Wrong e-mail address or password.")]
+    InvalidCredentials,
+    /// Login refused until the code is entered.
+    #[error(
+        "This e-mail address is not verified yet. Run `meoww verify` with the code from the mail, or `meoww resend` for a new one."
+    )]
+    EmailNotVerified(Option<UserId>),
+    /// Verification refused.
+    #[error("Wrong code. Check the newest mail and run `meoww verify` again.")]
+    WrongCode,
+    /// Verification refused.
+    #[error("This code is no longer valid. Run `meoww resend` for a new one.")]
+    CodeExpired,
+    /// Sign-up refused.
+    #[error(
+        "That e-mail address or username is taken. Choose another, or run `meoww login` if it is yours."
+    )]
+    Taken,
+    /// A field breaks a rule.
+    #[error("{0}")]
+    InvalidInput(String),
+    /// Too many requests.
+    #[error("{message}{}", retry_hint(.retry_after))]
+    RateLimited {
+        /// As the server says it.
+        message: String,
+        /// When the next is welcome.
+        retry_after: Option<Duration>,
+    },
+    /// Any other refusal.
+    #[error("The server refused ({status}): {message}")]
+    Refused {
+        /// HTTP status.
+        status: u16,
+        /// As the server says it.
+        message: String,
+    },
+    /// No pictures to send.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// A screen is needed and there is none.
+    #[error("Not a terminal. Run `meoww search` in one, or add --headless for scripts.")]
+    NotATerminal,
+    /// The screen is too small to begin with.
+    #[error(
+        "The terminal is {columns}x{rows}; a call needs at least {min_columns}x{min_rows}. Enlarge the window or choose a smaller font."
+    )]
+    TerminalTooSmall {
+        /// Now.
+        columns: u16,
+        /// Now.
+        rows: u16,
+        /// Needed.
+        min_columns: u16,
+        /// Needed.
+        min_rows: u16,
+    },
+    /// The locale cannot show half blocks.
+    #[error("The locale is not UTF-8. Set LANG=C.UTF-8 (or the like), or choose --render ascii.")]
+    NoUtf8,
+    /// Needed on the command line, as nobody can be asked.
+    #[error("{0} is missing, and there is no terminal to ask on. Give {1}.")]
+    Missing(&'static str, &'static str),
+    /// A file of our own.
+    #[error("Cannot use {}: {source}", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Ctrl-C at a prompt.
+    #[error("Interrupted.")]
+    Interrupted,
+    /// What should not happen.
+    #[error("{0}")]
+    Other(String),
+}
+
+fn retry_hint(after: &Option<Duration>) -> String {
+    match after {
+        Some(after) if after.as_secs() >= 120 => {
+            format!(" Try again in {} minutes.", after.as_secs().div_ceil(60))
+        }
+        Some(after) => format!(" Try again in {} seconds.", after.as_secs().max(1)),
+        None => String::new(),
+    }
+}
+
+impl Error {
+    /// The exit code, and the name scripts see with `--json`.
+    pub fn code(&self) -> (u8, &'static str) {
+        match self {
+            Self::Other(_) | Self::Refused { .. } => (1, "error"),
+            Self::Missing(..) => (2, "usage"),
+            Self::File { .. } => (3, "file"),
+            Self::BadServerUrl { .. } => (10, "bad-server-url"),
+            Self::NotMeoww { .. } => (11, "not-a-meoww-server"),
+            Self::Unreachable { .. } => (12, "unreachable"),
+            Self::NotLoggedIn(_) => (13, "not-logged-in"),
+            Self::SessionExpired(_) => (14, "session-expired"),
+            Self::InvalidCredentials => (15, "invalid-credentials"),
+            Self::EmailNotVerified(_) => (16, "email-not-verified"),
+            Self::WrongCode => (17, "wrong-code"),
+            Self::CodeExpired => (18, "code-expired"),
+            Self::Taken => (19, "taken"),
+            Self::InvalidInput(_) => (20, "invalid-input"),
+            Self::RateLimited { .. } => (21, "rate-limited"),
+            Self::Source(SourceError::NoCamera(_)) => (30, "no-camera"),
+            Self::Source(SourceError::CameraBusy { .. }) => (31, "camera-busy"),
+            Self::Source(SourceError::CameraUnsupported) => (32, "no-camera-support"),
+            Self::Source(SourceError::Unreadable { .. }) => (33, "unreadable-file"),
+            Self::Source(SourceError::UnsupportedPixels { .. }) => (34, "unsupported-pixels"),
+            Self::Source(SourceError::NoFfmpeg { .. }) => (35, "no-ffmpeg"),
+            Self::Source(SourceError::NoThread(_)) => (1, "error"),
+            Self::NotATerminal => (40, "not-a-terminal"),
+            Self::TerminalTooSmall { .. } => (41, "terminal-too-small"),
+            Self::NoUtf8 => (42, "no-utf8"),
+            Self::Interrupted => (130, "interrupted"),
+        }
+    }
+}
+
+/// The table `meoww --help` ends with.
+macro_rules! exit_codes {
+    () => {
+        "\
+Exit codes:
+   0  done                        19  e-mail address or username taken
+   1  refused, or unexpected      20  a field breaks a rule
+   2  usage                       21  too many requests
+   3  a file of ours is unusable  30  no such camera
+  10  malformed server address    31  camera busy
+  11  not a Meoww server          32  built without camera support
+  12  server unreachable          33  video file unreadable
+  13  not logged in               34  video file is not 8-bit 4:2:0
+  14  session expired             35  ffmpeg is needed and missing
+  15  wrong address or password   40  not a terminal
+  16  e-mail address not verified 41  terminal too small
+  17  wrong code                  42  locale is not UTF-8
+  18  code expired or used up    130  interrupted at a prompt"
+    };
+}
+pub(crate) use exit_codes;

@@ -1,0 +1,49 @@
+//! The one place that prints: sentences for people, JSON for scripts.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is where printing is done")]
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use crate::error::Error;
+
+/// Where results and errors go, and in what form.
+#[derive(Debug, Clone, Copy)]
+pub struct Output {
+    json: bool,
+}
+
+impl Output {
+    /// JSON objects, one a line, or sentences.
+    pub fn new(json: bool) -> Self {
+        Self { json }
+    }
+
+    /// A result: `data` for scripts, `text` for people, on stdout.
+    pub fn result(self, text: &str, data: &impl Serialize) -> io::Result<()> {
+        let line = if self.json { serde_json::to_string(data)? } else { text.to_owned() };
+        let mut stdout = io::stdout().lock();
+        writeln!(stdout, "{line}")?;
+        stdout.flush()
+    }
+
+    /// Something to know on the way, for people only, on stderr.
+    pub fn note(self, text: &str) {
+        if !self.json {
+            eprintln!("{text}");
+        }
+    }
+
+    /// The end of a command that failed, on stderr: a sentence, or
+    /// `{"error":SENTENCE,"code":NAME,"exitCode":N}`.
+    pub fn error(self, error: &Error) {
+        let (exit_code, code) = error.code();
+        if self.json {
+            let error = error.to_string();
+            let line = serde_json::json!({"error": error, "code": code, "exitCode": exit_code});
+            eprintln!("{line}");
+        } else {
+            eprintln!("meoww: {error}");
+        }
+    }
+}

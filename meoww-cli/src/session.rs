@@ -1,0 +1,101 @@
+//! The sessions of this user, one a server, in a file only its owner can read.
+//!
+//! Refresh tokens are single use: two programs that spend the same one end the session for both.
+//! So whoever changes the file holds its lock from reading to writing.
+
+use std::{collections::BTreeMap, fs, io, path::PathBuf};
+
+use meoww_proto::{UserId, account::User};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    config::{ServerUrl, create_private_dir, file_error, write_private},
+    error::Error,
+};
+
+/// What is kept of one server.
+#[derive(Default, Clone, Serialize, Deserialize)]
+pub struct Kept {
+    /// Logged in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub login: Option<Login>,
+    /// Signed up, and not yet verified.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unverified: Option<UserId>,
+}
+
+/// A session.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Login {
+    /// Whose.
+    pub user: User,
+    /// JWT, minutes to live.
+    pub access_token: String,
+    /// Opaque, single use, days to live.
+    pub refresh_token: String,
+}
+
+#[derive(Default, Serialize, Deserialize)]
+struct Sessions(BTreeMap<String, Kept>);
+
+/// The file.
+#[derive(Debug, Clone)]
+pub struct SessionFile {
+    path: PathBuf,
+}
+
+impl SessionFile {
+    /// Nothing is read or made before it is needed.
+    pub fn new(path: PathBuf) -> Self {
+        Self { path }
+    }
+
+    /// What is kept of `server`.
+    pub fn load(&self, server: &ServerUrl) -> Result<Kept, Error> {
+        Ok(self.read()?.0.remove(&server.to_string()).unwrap_or_default())
+    }
+
+    /// Waits for the lock, which is held until the guard is dropped.
+    pub fn lock(&self) -> Result<SessionGuard<'_>, Error> {
+        let path = self.path.with_extension("lock");
+        let locked = || {
+            create_private_dir(path.parent().ok_or(io::ErrorKind::InvalidInput)?)?;
+            let file = fs::OpenOptions::new().create(true).append(true).open(&path)?;
+            file.lock()?;
+            Ok(file)
+        };
+        let lock = locked().map_err(|source| file_error(&path, source))?;
+        Ok(SessionGuard { file: self, _lock: lock })
+    }
+
+    fn read(&self) -> Result<Sessions, Error> {
+        match fs::read(&self.path) {
+            Ok(bytes) => serde_json::from_slice(&bytes)
+                .map_err(|error| file_error(&self.path, io::Error::other(error))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Sessions::default()),
+            Err(error) => Err(file_error(&self.path, error)),
+        }
+    }
+}
+
+/// The right to change the file.
+pub struct SessionGuard<'a> {
+    file: &'a SessionFile,
+    _lock: fs::File,
+}
+
+impl SessionGuard<'_> {
+    /// What is kept of `server`, by whoever held the lock last.
+    pub fn load(&self, server: &ServerUrl) -> Result<Kept, Error> {
+        self.file.load(server)
+    }
+
+    /// Keeps this from now on.
+    pub fn store(&self, server: &ServerUrl, kept: Kept) -> Result<(), Error> {
+        let mut sessions = self.file.read()?;
+        sessions.0.insert(server.to_string(), kept);
+        let text = serde_json::to_vec_pretty(&sessions)
+            .map_err(|error| file_error(&self.file.path, io::Error::other(error)))?;
+        write_private(&self.file.path, &text).map_err(|source| file_error(&self.file.path, source))
+    }
+}
