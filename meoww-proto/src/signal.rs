@@ -16,6 +16,12 @@ use crate::{
     limits::{MAX_CANDIDATE_BYTES, MAX_CHAT_CHARS, MAX_DESCRIPTION_BYTES, MAX_EVENT_BYTES},
 };
 
+/// Query parameter of the upgrade (`/ws?resume=ROOMID`): take up this room even from another
+/// connection of the same account, which is then cut. For a client whose connection died before the
+/// server noticed. Without it, a room is taken up only from a connection known to be lost. Either
+/// way `welcome` tells whether it worked.
+pub const RESUME_QUERY: &str = "resume";
+
 /// What a client says.
 #[derive(Debug, Clone)]
 pub enum ClientMessage {
