@@ -14,8 +14,10 @@ pub const ACCESS_COOKIE: &str = "access_token";
 /// Cookie that carries the refresh token (opaque, single use).
 pub const REFRESH_COOKIE: &str = "refresh_token";
 
-/// `POST /api/auth/signup`.
-#[derive(Clone, Serialize, Deserialize)]
+/// `POST /api/auth/signup`. In requests, a field left out reads as an empty one: either is refused
+/// by the same words.
+#[derive(Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct SignupRequest {
     /// Shown to others, 1 to 64 characters.
     pub name: String,
@@ -38,7 +40,8 @@ pub struct SignupResponse {
 }
 
 /// `POST /api/auth/login`.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct LoginRequest {
     /// As signed up; case does not matter.
     pub email: String,
@@ -47,8 +50,8 @@ pub struct LoginRequest {
 }
 
 /// `POST /api/auth/verify`.
-#[derive(Clone, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 pub struct VerifyRequest {
     /// From [`SignupResponse`].
     pub user_id: String,
@@ -57,8 +60,8 @@ pub struct VerifyRequest {
 }
 
 /// `POST /api/auth/resend-otp`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 pub struct ResendRequest {
     /// From [`SignupResponse`].
     pub user_id: String,

@@ -1,1 +1,21 @@
+//! The server of Meoww: accounts, matchmaking and signalling for one-to-one video chat.
+//!
+//! [`core`] decides and does no IO. `http`, `ws`, [`store`] and [`mail`] each translate one outside
+//! format. `hub` owns the lobby, and [`app::App`] puts it all together: a whole server
+//! runs in-process from `App::open` and `App::serve`.
 
+pub mod app;
+pub mod cli;
+pub mod config;
+pub mod core;
+pub mod mail;
+pub mod store;
+
+mod clock;
+mod hashing;
+mod http;
+mod hub;
+mod listener;
+mod outbox;
+mod tokens;
+mod ws;

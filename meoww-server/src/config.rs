@@ -1,0 +1,156 @@
+//! Flags, environment and file become one [`Config`]; nothing past this module sees any of them.
+
+mod parse;
+mod raw;
+pub mod secrets;
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use lettre::message::Mailbox;
+
+use self::raw::Raw;
+pub use self::{raw::Flags, secrets::Secret};
+use crate::core::limits::Quota;
+
+/// Why the configuration was refused. Names the setting, never a secret's value.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A setting has a value that means nothing.
+    #[error("{name}: {reason}")]
+    Invalid {
+        /// The setting, by its variable's name.
+        name: &'static str,
+        /// What is wrong with the value.
+        reason: String,
+    },
+    /// A secret that others can guess.
+    #[error("{name}: {reason}; make one with `openssl rand -hex 32`")]
+    WeakSecret {
+        /// The setting, by its variable's name.
+        name: &'static str,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// The configuration file cannot be read or is no TOML of the right shape.
+    #[error("configuration file {path}: {reason}")]
+    File {
+        /// As given.
+        path: PathBuf,
+        /// Where and why.
+        reason: String,
+    },
+    /// No data directory was given and there is no home to put one in.
+    #[error("no home directory; give --data-dir")]
+    NoHome,
+}
+
+/// Everything a server needs to know before it starts.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where it listens; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Where its database, its secrets and its outbox are.
+    pub data_dir: PathBuf,
+    /// Origins of web pages that may call it with cookies.
+    pub frontend_origins: Vec<String>,
+    /// Whether cookies travel over TLS only.
+    pub secure_cookies: bool,
+    /// Key of the access tokens; without one the server makes its own.
+    pub access_secret: Option<Secret>,
+    /// How long an access token is good.
+    pub access_lifetime: Duration,
+    /// How long a session lasts without a refresh.
+    pub refresh_lifetime: Duration,
+    /// The TURN relay, if there is one.
+    pub turn: Option<Turn>,
+    /// The STUN server told to clients, if any.
+    pub stun_url: Option<String>,
+    /// The mail server; without one mail goes to files in the data directory.
+    pub smtp_url: Option<Secret>,
+    /// Sender of mail.
+    pub email_from: Mailbox,
+    /// Rate limits by client address.
+    pub limits: Limits,
+}
+
+/// A TURN relay that shares a secret with us.
+#[derive(Debug, Clone)]
+pub struct Turn {
+    /// A `turn:` or `turns:` URL (RFC 7065).
+    pub url: String,
+    /// coturn's `static-auth-secret`.
+    pub secret: Secret,
+}
+
+/// Rate limits by client address; `None` is no limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Sign-ups.
+    pub signup: Option<Quota>,
+    /// Logins, whether or not they succeed.
+    pub login: Option<Quota>,
+    /// Requests for a new code.
+    pub resend: Option<Quota>,
+    /// Requests for TURN credentials.
+    pub turn: Option<Quota>,
+    /// Codes sent back.
+    pub verify: Option<Quota>,
+}
+
+impl Limits {
+    /// No limits at all, for tests and benchmarks from one address.
+    pub const OFF: Self =
+        Self { signup: None, login: None, resend: None, turn: None, verify: None };
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        const MINUTE: u64 = 60;
+        let quota = |requests, minutes| {
+            Some(Quota { requests, window: Duration::from_secs(minutes * MINUTE) })
+        };
+        Self {
+            signup: quota(10, 60),
+            login: quota(5, 15),
+            resend: quota(3, 60),
+            turn: quota(10, 60),
+            verify: quota(30, 15),
+        }
+    }
+}
+
+impl Config {
+    /// What holds where nothing was said.
+    pub fn new(data_dir: PathBuf) -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 5000)),
+            data_dir,
+            frontend_origins: vec!["http://localhost:5173".into()],
+            secure_cookies: false,
+            access_secret: None,
+            access_lifetime: Duration::from_secs(15 * 60),
+            refresh_lifetime: Duration::from_secs(7 * 24 * 60 * 60),
+            turn: None,
+            stun_url: Some("stun:stun.l.google.com:19302".into()),
+            smtp_url: None,
+            email_from: "Meoww <meoww@localhost>".parse().expect("a valid mailbox"),
+            limits: Limits::default(),
+        }
+    }
+
+    /// Resolves what was said. `flags` win over `env`, a lookup of environment variables, which
+    /// wins over the file that either of them names.
+    pub fn resolve(
+        flags: Flags,
+        env: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, ConfigError> {
+        let env_raw = Raw::from_env(&env);
+        let said = match flags.config.or_else(|| env("MEOWW_CONFIG").map(PathBuf::from)) {
+            Some(path) => env_raw.or(Raw::from_file(&path)?),
+            None => env_raw,
+        };
+        let listen = flags.listen.map(|address| address.to_string());
+        let flags = Raw { listen, data_dir: flags.data_dir, ..Raw::default() };
+        parse::config(flags.or(said))
+    }
+}

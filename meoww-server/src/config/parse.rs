@@ -1,0 +1,303 @@
+//! What each setting means.
+
+use std::{path::PathBuf, time::Duration};
+
+use etcetera::BaseStrategy;
+
+use super::{Config, ConfigError, Limits, Raw, Secret, Turn};
+use crate::core::limits::Quota;
+
+/// Shortest access-token secret, in bytes: the size of HS256's hash (RFC 7518, 3.2).
+const MIN_SECRET_BYTES: usize = 32;
+
+pub(super) fn config(raw: Raw) -> Result<Config, ConfigError> {
+    let data_dir = raw.data_dir.map_or_else(default_data_dir, Ok)?;
+    let mut config = Config::new(data_dir);
+    if let Some(text) = raw.listen {
+        config.listen = value("MEOWW_LISTEN", &text, "is no ADDRESS:PORT")?;
+    } else if let Some(text) = raw.port {
+        config.listen.set_port(value("PORT", &text, "is no port")?);
+    }
+    if let Some(text) = raw.frontend_url {
+        config.frontend_origins = origins(&text)?;
+    }
+    config.secure_cookies = raw.production.unwrap_or(config.secure_cookies);
+    config.access_secret = raw.jwt_access_secret.map(access_secret).transpose()?;
+    if let Some(text) = raw.access_token_expiry {
+        config.access_lifetime = duration("ACCESS_TOKEN_EXPIRY", &text)?;
+    }
+    if let Some(text) = raw.refresh_token_expiry {
+        config.refresh_lifetime = duration("REFRESH_TOKEN_EXPIRY", &text)?;
+    }
+    config.turn = turn(raw.turn_server_url, raw.turn_secret)?;
+    if let Some(text) = raw.stun_url {
+        config.stun_url = (!text.is_empty()).then_some(text);
+    }
+    config.smtp_url = raw.smtp_url.map(Secret::new);
+    if let Some(text) = raw.email_from {
+        config.email_from = value("EMAIL_FROM", &text, "is no mailbox")?;
+    }
+    let standard = config.limits;
+    config.limits = Limits {
+        signup: quota("MEOWW_LIMIT_SIGNUP", raw.limits.signup, standard.signup)?,
+        login: quota("MEOWW_LIMIT_LOGIN", raw.limits.login, standard.login)?,
+        resend: quota("MEOWW_LIMIT_RESEND", raw.limits.resend, standard.resend)?,
+        turn: quota("MEOWW_LIMIT_TURN", raw.limits.turn, standard.turn)?,
+        verify: quota("MEOWW_LIMIT_VERIFY", raw.limits.verify, standard.verify)?,
+    };
+    Ok(config)
+}
+
+fn invalid(name: &'static str, reason: impl Into<String>) -> ConfigError {
+    ConfigError::Invalid { name, reason: reason.into() }
+}
+
+fn value<T: std::str::FromStr>(
+    name: &'static str,
+    text: &str,
+    reason: &str,
+) -> Result<T, ConfigError> {
+    text.trim().parse().map_err(|_| invalid(name, format!("{text:?} {reason}")))
+}
+
+fn default_data_dir() -> Result<PathBuf, ConfigError> {
+    let strategy = etcetera::choose_base_strategy().map_err(|_| ConfigError::NoHome)?;
+    Ok(strategy.data_dir().join("meoww-server"))
+}
+
+/// Browsers send an origin without a path, so one written as a URL loses its last slash.
+fn origins(text: &str) -> Result<Vec<String>, ConfigError> {
+    let origin = |part: &str| {
+        let origin = part.trim().trim_end_matches('/');
+        let host = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
+        match host {
+            Some(host)
+                if !host.is_empty() && !host.contains(['/', '*', ' ']) && host.is_ascii() =>
+            {
+                Ok(origin.to_owned())
+            }
+            Some(_) | None => {
+                Err(invalid("FRONTEND_URL", format!("{part:?} is no http(s)://HOST[:PORT]")))
+            }
+        }
+    };
+    text.split(',').filter(|part| !part.trim().is_empty()).map(origin).collect()
+}
+
+fn access_secret(text: String) -> Result<Secret, ConfigError> {
+    const NAME: &str = "JWT_ACCESS_SECRET";
+    refuse_placeholder(NAME, &text)?;
+    if text.len() < MIN_SECRET_BYTES {
+        return Err(ConfigError::WeakSecret { name: NAME, reason: "is shorter than 32 bytes" });
+    }
+    Ok(Secret::new(text))
+}
+
+fn turn(url: Option<String>, secret: Option<String>) -> Result<Option<Turn>, ConfigError> {
+    match (url, secret) {
+        (None, None) => Ok(None),
+        (Some(_), None) => Err(invalid("TURN_SECRET", "missing beside TURN_SERVER_URL")),
+        (None, Some(_)) => Err(invalid("TURN_SERVER_URL", "missing beside TURN_SECRET")),
+        (Some(url), Some(secret)) => {
+            if !url.starts_with("turn:") && !url.starts_with("turns:") {
+                return Err(invalid(
+                    "TURN_SERVER_URL",
+                    format!("{url:?} is no turn: or turns: URL"),
+                ));
+            }
+            refuse_placeholder("TURN_SECRET", &secret)?;
+            Ok(Some(Turn { url, secret: Secret::new(secret) }))
+        }
+    }
+}
+
+/// Refuses what examples put in a secret's place, however it is spelled or repeated.
+fn refuse_placeholder(name: &'static str, text: &str) -> Result<(), ConfigError> {
+    const PLACEHOLDERS: [&str; 8] = [
+        "secret",
+        "changeme",
+        "your",
+        "replaceme",
+        "example",
+        "password",
+        "placeholder",
+        "jwtsecret",
+    ];
+    let letters: String =
+        text.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
+    let monotonous = text.bytes().collect::<std::collections::BTreeSet<_>>().len() < 5;
+    if monotonous || PLACEHOLDERS.iter().any(|word| letters.starts_with(word)) {
+        return Err(ConfigError::WeakSecret { name, reason: "is a placeholder, not a secret" });
+    }
+    Ok(())
+}
+
+/// `90s`, `15m`, `1h` or `7d`.
+fn duration(name: &'static str, text: &str) -> Result<Duration, ConfigError> {
+    let fail = || invalid(name, format!("{text:?} is no duration like 90s, 15m, 1h or 7d"));
+    let text = text.trim();
+    let unit = text.chars().last().ok_or_else(fail)?;
+    let seconds = match unit {
+        's' => 1,
+        'm' => 60,
+        'h' => 60 * 60,
+        'd' => 24 * 60 * 60,
+        _ => return Err(fail()),
+    };
+    let count: u32 =
+        text.strip_suffix(unit).and_then(|n| n.trim().parse().ok()).ok_or_else(fail)?;
+    if count == 0 {
+        return Err(fail());
+    }
+    Ok(Duration::from_secs(u64::from(count) * seconds))
+}
+
+/// `10/1h`, or `off`.
+fn quota(
+    name: &'static str,
+    text: Option<String>,
+    standard: Option<Quota>,
+) -> Result<Option<Quota>, ConfigError> {
+    let Some(text) = text else { return Ok(standard) };
+    if text.trim() == "off" {
+        return Ok(None);
+    }
+    let parts = text.split_once('/').and_then(|(n, window)| Some((n.trim().parse().ok()?, window)));
+    match parts {
+        Some((requests, window)) if requests > 0 => {
+            Ok(Some(Quota { requests, window: duration(name, window)? }))
+        }
+        Some(_) | None => Err(invalid(name, format!("{text:?} is neither like 10/1h nor off"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Flags;
+
+    const STRONG: &str = "0123456789abcdef0123456789abcdef";
+
+    fn resolve(env: &[(&str, &str)], flags: Flags) -> Result<Config, ConfigError> {
+        let env = |name: &str| {
+            let found = env.iter().find(|(key, _)| *key == name);
+            found.map(|(_, value)| (*value).to_owned())
+        };
+        Config::resolve(flags, env)
+    }
+
+    fn from_env(env: &[(&str, &str)]) -> Result<Config, ConfigError> {
+        resolve(env, Flags { data_dir: Some("/data".into()), ..Flags::default() })
+    }
+
+    #[test]
+    fn nothing_said_gives_the_defaults() {
+        let config = from_env(&[]).expect("valid");
+        assert_eq!(config.listen.to_string(), "127.0.0.1:5000");
+        assert_eq!(config.limits, Limits::default());
+        assert_eq!(config.stun_url.as_deref(), Some("stun:stun.l.google.com:19302"));
+        assert!(!config.secure_cookies && config.turn.is_none() && config.smtp_url.is_none());
+    }
+
+    #[test]
+    fn the_variables_of_the_node_backend_work() {
+        let config = from_env(&[
+            ("PORT", "8080"),
+            ("FRONTEND_URL", "https://meoww.example/, http://localhost:3000"),
+            ("JWT_ACCESS_SECRET", STRONG),
+            ("ACCESS_TOKEN_EXPIRY", "5m"),
+            ("REFRESH_TOKEN_EXPIRY", "30d"),
+            ("TURN_SECRET", "north"),
+            ("TURN_SERVER_URL", "turn:relay.example:3478"),
+            ("EMAIL_FROM", "Meoww <hello@meoww.example>"),
+            ("NODE_ENV", "production"),
+            ("MEOWW_STUN_URL", ""),
+            ("MEOWW_LIMIT_LOGIN", "off"),
+            ("MEOWW_LIMIT_TURN", "7/90s"),
+        ])
+        .expect("valid");
+        assert_eq!(config.listen.to_string(), "127.0.0.1:8080");
+        assert_eq!(config.frontend_origins, ["https://meoww.example", "http://localhost:3000"]);
+        assert_eq!(config.access_lifetime, Duration::from_secs(300));
+        assert_eq!(config.refresh_lifetime, Duration::from_secs(30 * 86_400));
+        assert!(config.secure_cookies && config.turn.is_some() && config.stun_url.is_none());
+        assert_eq!(config.email_from.to_string(), "Meoww <hello@meoww.example>");
+        assert_eq!(config.limits.login, None);
+        let quota = Quota { requests: 7, window: Duration::from_secs(90) };
+        assert_eq!(config.limits.turn, Some(quota));
+    }
+
+    #[test]
+    fn flags_win_over_the_environment_which_wins_over_the_file() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("meoww.toml");
+        let text = "listen = '127.0.0.1:1'\nemail_from = 'file@example.com'\n\
+                    access_token_expiry = '1m'\n[limits]\nlogin = '9/1h'\n";
+        std::fs::write(&path, text).expect("written");
+        let flags = Flags {
+            listen: Some(std::net::SocketAddr::from(([127, 0, 0, 1], 3))),
+            data_dir: Some("/data".into()),
+            config: Some(path),
+        };
+        let env = [("MEOWW_LISTEN", "127.0.0.1:2"), ("EMAIL_FROM", "env@example.com")];
+        let config = resolve(&env, flags).expect("valid");
+        assert_eq!(config.listen.port(), 3);
+        assert_eq!(config.email_from.to_string(), "env@example.com");
+        assert_eq!(config.access_lifetime, Duration::from_secs(60));
+        assert_eq!(config.limits.login.map(|quota| quota.requests), Some(9));
+    }
+
+    #[test]
+    fn a_port_in_the_environment_wins_over_an_address_in_the_file() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("meoww.toml");
+        std::fs::write(&path, "listen = '127.0.0.1:1'").expect("written");
+        let flags = Flags { config: Some(path), data_dir: Some("/data".into()), listen: None };
+        let config = resolve(&[("PORT", "2")], flags).expect("valid");
+        assert_eq!(config.listen.port(), 2);
+    }
+
+    #[test]
+    fn weak_secrets_are_refused_without_being_quoted() {
+        let long = "your-secret-here-your-secret-here-your-secret-here";
+        for weak in ["hunter2hunter2", "secret", "changeme", long, &"a".repeat(64)] {
+            let error = from_env(&[("JWT_ACCESS_SECRET", weak)]).expect_err(weak);
+            assert!(matches!(error, ConfigError::WeakSecret { name: "JWT_ACCESS_SECRET", .. }));
+            assert!(!error.to_string().contains("hunter2"));
+        }
+        let env = [("TURN_SECRET", "changeme"), ("TURN_SERVER_URL", "turn:relay.example")];
+        assert!(matches!(from_env(&env), Err(ConfigError::WeakSecret { .. })));
+    }
+
+    #[test]
+    fn nonsense_is_refused_by_name() {
+        let cases = [
+            ("PORT", "70000"),
+            ("MEOWW_LISTEN", "nowhere"),
+            ("FRONTEND_URL", "*"),
+            ("FRONTEND_URL", "https://a.example/path"),
+            ("ACCESS_TOKEN_EXPIRY", "soon"),
+            ("ACCESS_TOKEN_EXPIRY", "0m"),
+            ("REFRESH_TOKEN_EXPIRY", "7µ"),
+            ("TURN_SECRET", "north"),
+            ("EMAIL_FROM", "nobody"),
+            ("MEOWW_LIMIT_LOGIN", "0/1h"),
+            ("MEOWW_LIMIT_LOGIN", "many"),
+        ];
+        for (name, text) in cases {
+            let error = from_env(&[(name, text)]).expect_err(text);
+            assert!(matches!(error, ConfigError::Invalid { .. }), "{name}={text}: {error}");
+        }
+    }
+
+    #[test]
+    fn an_error_in_the_file_names_the_line_and_quotes_no_secret() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("meoww.toml");
+        std::fs::write(&path, "port = '1'\njwt_access_secrets = 'hunter2'\n").expect("written");
+        let flags = Flags { config: Some(path), ..Flags::default() };
+        let error = resolve(&[], flags).expect_err("unknown field").to_string();
+        assert!(error.contains("line 2") && error.contains("jwt_access_secrets"), "{error}");
+        assert!(!error.contains("hunter2"), "{error}");
+    }
+}

@@ -1,0 +1,9 @@
+//! What the server decides, as functions of state, input and time. No IO, no clock, no randomness:
+//! time and dice are arguments, and what is to be done comes out as values.
+
+pub mod account;
+pub mod limits;
+pub mod lobby;
+pub mod otp;
+pub mod session;
+pub mod turn;

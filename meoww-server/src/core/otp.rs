@@ -1,0 +1,165 @@
+//! One-time codes that confirm an address: six digits, ten minutes, single use, five tries.
+
+use hmac::{Hmac, KeyInit, Mac};
+use meoww_proto::UserId;
+use rand::{CryptoRng, RngExt};
+use serde::{Deserialize, Serialize};
+use sha2::Sha256;
+use subtle::ConstantTimeEq;
+use time::{Duration, OffsetDateTime};
+
+/// How long a code is good for.
+pub const LIFETIME: Duration = Duration::minutes(10);
+/// Wrong codes after which even the right one is refused.
+pub const MAX_TRIES: u8 = 5;
+
+/// Six decimal digits.
+pub struct Code(String);
+
+impl Code {
+    /// Draws one, uniformly.
+    pub fn draw(rng: &mut impl CryptoRng) -> Self {
+        Self(format!("{:06}", rng.random_range(0..1_000_000)))
+    }
+
+    /// Reads what a person typed; `None` if it can be no code.
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.trim();
+        let six_digits = text.len() == 6 && text.bytes().all(|byte| byte.is_ascii_digit());
+        six_digits.then(|| Self(text.to_owned()))
+    }
+
+    /// For the mail that carries it, and for nothing else.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// What is kept of it. A plain hash of six digits is undone by a million guesses, so it is
+    /// keyed (HMAC-SHA256, RFC 2104); the user id keeps equal codes of two users apart.
+    pub fn seal(&self, key: &[u8; 32], user: UserId) -> Seal {
+        let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes a key of any length");
+        mac.update(user.as_bytes());
+        mac.update(self.0.as_bytes());
+        Seal(mac.finalize().into_bytes().into())
+    }
+}
+
+/// A code under the server's key.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Seal([u8; 32]);
+
+/// A code that was sent and waits to come back.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Challenge {
+    seal: Seal,
+    #[serde(with = "time::serde::timestamp::milliseconds")]
+    expires_at: OffsetDateTime,
+    wrong_tries: u8,
+}
+
+/// What a try at a [`Challenge`] came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is the code; the challenge is spent.
+    Accepted,
+    /// It is not the code; the try was counted.
+    Wrong,
+    /// Too many wrong codes came before, so this one was not looked at.
+    Exhausted,
+    /// The ten minutes are over.
+    Expired,
+}
+
+impl Challenge {
+    /// For a code sent at `now`.
+    pub fn issue(seal: Seal, now: OffsetDateTime) -> Self {
+        Self { seal, expires_at: now + LIFETIME, wrong_tries: 0 }
+    }
+
+    /// Whether the ten minutes are over.
+    pub fn is_expired(&self, now: OffsetDateTime) -> bool {
+        now >= self.expires_at
+    }
+
+    /// Judges a candidate and counts it if it is wrong. The caller stores the counted challenge,
+    /// or removes the accepted one, in the same transaction it was read in.
+    pub fn attempt(&mut self, candidate: &Seal, now: OffsetDateTime) -> Verdict {
+        if self.is_expired(now) {
+            Verdict::Expired
+        } else if self.wrong_tries >= MAX_TRIES {
+            Verdict::Exhausted
+        } else if bool::from(self.seal.0.ct_eq(&candidate.0)) {
+            Verdict::Accepted
+        } else {
+            self.wrong_tries += 1;
+            Verdict::Wrong
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use rand::{SeedableRng, rngs::StdRng};
+
+    const KEY: [u8; 32] = [7; 32];
+    const USER: UserId = UserId::from_bytes([1; 12]);
+    const START: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
+
+    fn seal(code: &str) -> Seal {
+        Code::parse(code).expect("six digits").seal(&KEY, USER)
+    }
+
+    #[test]
+    fn a_code_is_six_digits() {
+        let mut rng = StdRng::seed_from_u64(1);
+        assert!((0..1000).all(|_| Code::parse(Code::draw(&mut rng).as_str()).is_some()));
+        assert!(
+            ["", "12345", "1234567", "12345a", "١٢٣٤٥٦"].iter().all(|c| Code::parse(c).is_none())
+        );
+        assert!(Code::parse(" 012345\n").is_some());
+    }
+
+    #[test]
+    fn a_seal_depends_on_the_user_and_the_key() {
+        let code = Code::parse("123456").expect("six digits");
+        let seals = [
+            code.seal(&KEY, USER).0,
+            code.seal(&[8; 32], USER).0,
+            code.seal(&KEY, UserId::from_bytes([2; 12])).0,
+        ];
+        assert!(seals[0] != seals[1] && seals[0] != seals[2]);
+    }
+
+    #[test]
+    fn five_wrong_codes_spend_the_challenge() {
+        let mut challenge = Challenge::issue(seal("123456"), START);
+        for _ in 0..MAX_TRIES {
+            assert_eq!(challenge.attempt(&seal("000000"), START), Verdict::Wrong);
+        }
+        assert_eq!(challenge.attempt(&seal("123456"), START), Verdict::Exhausted);
+    }
+
+    proptest! {
+        #[test]
+        fn accepted_only_if_right_in_time_and_in_five_tries(
+            wrong in 0u8..8, seconds in 0i64..1200, right: bool,
+        ) {
+            let mut challenge = Challenge::issue(seal("123456"), START);
+            for _ in 0..wrong {
+                challenge.attempt(&seal("654321"), START);
+            }
+            let candidate = seal(if right { "123456" } else { "123457" });
+            let verdict = challenge.attempt(&candidate, START + Duration::seconds(seconds));
+            let expected = match (seconds < 600, wrong < MAX_TRIES, right) {
+                (false, _, _) => Verdict::Expired,
+                (true, false, _) => Verdict::Exhausted,
+                (true, true, false) => Verdict::Wrong,
+                (true, true, true) => Verdict::Accepted,
+            };
+            prop_assert_eq!(verdict, expected);
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! Sessions: what a login opens and a logout ends. A session has one refresh token that is good;
+//! each use replaces it, and the second use of an older one ends the session (RFC 9700, 4.14.2).
+
+use std::{fmt, str::FromStr};
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use meoww_proto::UserId;
+use rand::{CryptoRng, RngExt};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+/// One session; it goes into every access token made for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SessionId(Uuid);
+
+impl SessionId {
+    /// Draws one.
+    pub fn draw(rng: &mut impl CryptoRng) -> Self {
+        Self(uuid::Builder::from_random_bytes(rng.random()).into_uuid())
+    }
+
+    /// Its sixteen bytes.
+    pub fn as_bytes(&self) -> &[u8; 16] {
+        self.0.as_bytes()
+    }
+}
+
+impl fmt::Display for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromStr for SessionId {
+    type Err = uuid::Error;
+
+    fn from_str(text: &str) -> Result<Self, uuid::Error> {
+        text.parse().map(Self)
+    }
+}
+
+/// 256 random bits in URL-safe base64; only its [`TokenDigest`] is kept.
+pub struct RefreshToken(String);
+
+impl RefreshToken {
+    /// Draws one.
+    pub fn draw(rng: &mut impl CryptoRng) -> Self {
+        Self(URL_SAFE_NO_PAD.encode(rng.random::<[u8; 32]>()))
+    }
+
+    /// For the cookie that carries it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// What is kept of it.
+    pub fn digest(&self) -> TokenDigest {
+        TokenDigest::of(&self.0)
+    }
+}
+
+/// SHA-256 of a refresh token. The token has 256 bits of its own, so neither salt nor key is needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct TokenDigest([u8; 32]);
+
+impl TokenDigest {
+    /// Of what a client presented, whatever it is.
+    pub fn of(token: &str) -> Self {
+        Self(Sha256::digest(token.as_bytes()).into())
+    }
+
+    /// Its 32 bytes.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+/// One login, as stored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Session {
+    /// Whose it is.
+    pub user: UserId,
+    /// The refresh token that is good now.
+    pub current: TokenDigest,
+    /// When the session ends unless it is refreshed.
+    #[serde(with = "time::serde::timestamp::milliseconds")]
+    pub expires_at: OffsetDateTime,
+}
+
+/// What presenting a refresh token of a session came to.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Rotation {
+    /// It was the good one; this is the session from now on.
+    Rotated(Session),
+    /// It was good once. Somebody has a copy: the session ends.
+    Reused,
+    /// It came too late: the session ends.
+    Expired,
+}
+
+impl Session {
+    /// Replaces the refresh token `presented` by `next`, good until `expires_at`.
+    pub fn rotate(
+        &self,
+        presented: TokenDigest,
+        next: TokenDigest,
+        now: OffsetDateTime,
+        expires_at: OffsetDateTime,
+    ) -> Rotation {
+        if presented != self.current {
+            Rotation::Reused
+        } else if now >= self.expires_at {
+            Rotation::Expired
+        } else {
+            Rotation::Rotated(Self { user: self.user, current: next, expires_at })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use time::Duration;
+
+    const START: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
+    const WEEK: Duration = Duration::days(7);
+
+    fn digest(n: u8) -> TokenDigest {
+        TokenDigest::of(&n.to_string())
+    }
+
+    proptest! {
+        /// Whoever presents an older token, however many rotations later, ends the session.
+        #[test]
+        fn only_the_newest_token_is_good(rotations in 0u8..20, presented in 0u8..25) {
+            let user = UserId::from_bytes([1; 12]);
+            let mut session = Session { user, current: digest(0), expires_at: START + WEEK };
+            for n in 0..rotations {
+                let Rotation::Rotated(next) =
+                    session.rotate(digest(n), digest(n + 1), START, START + WEEK)
+                else {
+                    panic!("the newest token is good")
+                };
+                session = next;
+            }
+            let outcome = session.rotate(digest(presented), digest(99), START, START + WEEK);
+            prop_assert_eq!(matches!(outcome, Rotation::Rotated(_)), presented == rotations);
+            prop_assert_eq!(outcome == Rotation::Reused, presented != rotations);
+        }
+    }
+
+    #[test]
+    fn a_session_that_was_not_refreshed_in_time_is_over() {
+        let user = UserId::from_bytes([1; 12]);
+        let session = Session { user, current: digest(0), expires_at: START + WEEK };
+        let late = session.rotate(digest(0), digest(1), START + WEEK, START + WEEK * 2);
+        assert_eq!(late, Rotation::Expired);
+    }
+}

@@ -1,0 +1,119 @@
+//! Password hashing (Argon2id, RFC 9106) on a few threads of its own, so that it never takes the
+//! processor away from the sockets.
+
+use std::{num::NonZeroUsize, sync::Arc, thread};
+
+use argon2::{
+    Argon2,
+    password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash},
+};
+use tokio::sync::Semaphore;
+
+use crate::core::account::Password;
+
+/// Passwords that may wait for a thread: about two seconds of work for one.
+const MAX_WAITING: usize = 64;
+
+/// Why a password was not looked at.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum HashError {
+    /// Too many wait already.
+    #[error("too many passwords wait to be hashed")]
+    Busy,
+    /// Argon2 or its thread failed.
+    #[error("hashing: {0}")]
+    Failed(String),
+}
+
+/// Hashes and verifies passwords.
+pub(crate) struct Hasher {
+    /// One permit a password that waits or runs.
+    admitted: Arc<Semaphore>,
+    /// One permit a password that runs.
+    threads: Arc<Semaphore>,
+    /// What a password is compared with when there is no account, so that the answer takes as long.
+    nobody: Arc<str>,
+}
+
+impl Hasher {
+    /// One core is left to the sockets, where there is more than one.
+    pub(crate) fn new() -> Result<Self, HashError> {
+        let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        let threads = cores.saturating_sub(1).max(1);
+        Ok(Self {
+            admitted: Arc::new(Semaphore::new(threads + MAX_WAITING)),
+            threads: Arc::new(Semaphore::new(threads)),
+            nobody: hash(b"nobody's password")?.into(),
+        })
+    }
+
+    /// The PHC string of a password under a fresh salt.
+    pub(crate) async fn hash(&self, password: Password) -> Result<String, HashError> {
+        self.run(move || hash(password.as_bytes())).await?
+    }
+
+    /// Whether `password` is the one hashed to `expected`; with no hash, the same work and `false`.
+    pub(crate) async fn verify(
+        &self,
+        password: String,
+        expected: Option<String>,
+    ) -> Result<bool, HashError> {
+        let nobody = self.nobody.clone();
+        self.run(move || {
+            let hash = expected.as_deref().unwrap_or(&nobody);
+            let hash =
+                PasswordHash::new(hash).map_err(|error| HashError::Failed(error.to_string()))?;
+            let right = Argon2::default().verify_password(password.as_bytes(), &hash).is_ok();
+            Ok(right && expected.is_some())
+        })
+        .await?
+    }
+
+    /// The permits go with the work: a client that hangs up frees them when the work is done.
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, HashError> {
+        let failed = |error: &dyn std::error::Error| HashError::Failed(error.to_string());
+        let place = self.admitted.clone().try_acquire_owned().map_err(|_| HashError::Busy)?;
+        let thread = self.threads.clone().acquire_owned().await.map_err(|e| failed(&e))?;
+        tokio::task::spawn_blocking(move || {
+            let _permits = (place, thread);
+            work()
+        })
+        .await
+        .map_err(|e| failed(&e))
+    }
+}
+
+fn hash(password: &[u8]) -> Result<String, HashError> {
+    let hash = Argon2::default().hash_password(password);
+    hash.map(|hash| hash.to_string()).map_err(|error| HashError::Failed(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn password() -> Password {
+        Password::parse("correct horse".into()).expect("long enough")
+    }
+
+    #[tokio::test]
+    async fn only_the_right_password_of_somebody_is_right() {
+        let hasher = Hasher::new().expect("a hasher");
+        let hash = hasher.hash(password()).await.expect("hashed");
+        assert!(hash.starts_with("$argon2id$"));
+        assert!(hasher.verify("correct horse".into(), Some(hash.clone())).await.expect("verified"));
+        assert!(!hasher.verify("wrong horse".into(), Some(hash)).await.expect("verified"));
+        assert!(!hasher.verify("nobody's password".into(), None).await.expect("verified"));
+    }
+
+    #[tokio::test]
+    async fn the_waiting_line_is_bounded() {
+        let hasher = Hasher::new().expect("a hasher");
+        let all = hasher.admitted.available_permits() as u32;
+        let _others = hasher.admitted.clone().acquire_many_owned(all).await.expect("permits");
+        assert!(matches!(hasher.hash(password()).await, Err(HashError::Busy)));
+    }
+}

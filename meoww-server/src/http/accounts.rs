@@ -1,0 +1,140 @@
+//! Accounts: signing up, confirming the address, looking at oneself.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use axum::{
+    Json,
+    extract::{ConnectInfo, State},
+    http::StatusCode,
+};
+use axum_extra::extract::CookieJar;
+use meoww_proto::{
+    UserId,
+    account::{Done, ResendRequest, Session, SignupRequest, SignupResponse, User, VerifyRequest},
+};
+use rand::RngExt;
+
+use super::{auth::Authenticated, body::Body, cookies, error::Refusal, sessions::Opening};
+use crate::{
+    app::App,
+    clock,
+    core::{
+        account::{self, Account, Email, Name, Password, Username},
+        otp::{Challenge, Code, Verdict},
+    },
+    store::{Confirmation, Creation, Reissue},
+};
+
+/// `POST /api/auth/signup`.
+pub(crate) async fn signup(
+    State(app): State<Arc<App>>,
+    ConnectInfo(client): ConnectInfo<SocketAddr>,
+    body: Result<Body<SignupRequest>, Refusal>,
+) -> Result<(StatusCode, Json<SignupResponse>), Refusal> {
+    app.gates.signup.admit(client)?;
+    let Body(request) = body?;
+    let (name, username) = (Name::parse(&request.name)?, Username::parse(&request.username)?);
+    let email = Email::parse(&request.email)?;
+    let password = Password::parse(request.password)?;
+    let password_hash = app.hasher.hash(password).await?;
+
+    let now = clock::now();
+    let code = Code::draw(&mut rand::rng());
+    let account = Account {
+        id: account::new_user_id(now, rand::rng().random()),
+        name,
+        username,
+        email,
+        password_hash,
+        profile_image: String::new(),
+        is_verified: false,
+        created_at: now,
+    };
+    let challenge = Challenge::issue(code.seal(&app.otp_key, account.id), now);
+    match app.store.create_account(account.clone(), challenge, now).await? {
+        Creation::Created => {}
+        Creation::Taken => {
+            return Err(Refusal::Invalid("Email or Username already exists".into()));
+        }
+    }
+    if let Err(error) = app.mailer.send_code(&account.email, &code, now).await {
+        tracing::error!(%error, user = %account.id, "sign-up taken back");
+        app.store.discard_signup(account.id).await?;
+        let message = "Failed to send verification email. Please try again.";
+        return Err(Refusal::Invalid(message.into()));
+    }
+    let message = "Signup successful. Please verify your email.".into();
+    Ok((StatusCode::CREATED, Json(SignupResponse { message, user_id: account.id })))
+}
+
+/// `POST /api/auth/verify`.
+pub(crate) async fn verify(
+    State(app): State<Arc<App>>,
+    ConnectInfo(client): ConnectInfo<SocketAddr>,
+    body: Result<Body<VerifyRequest>, Refusal>,
+) -> Result<(CookieJar, Json<Session>), Refusal> {
+    app.gates.verify.admit(client)?;
+    let Body(request) = body?;
+    if request.user_id.is_empty() || request.otp.is_empty() {
+        return Err(Refusal::Invalid("userId and otp are required".into()));
+    }
+    let user = user_id(&request.user_id)?;
+    let code = Code::parse(&request.otp).ok_or(Refusal::Invalid("Invalid OTP".into()))?;
+    let now = clock::now();
+    let opening = Opening::draw(&app, user, now);
+    let seal = code.seal(&app.otp_key, user);
+    match app.store.consume_otp(user, seal, opening.record(), now).await? {
+        Confirmation::Confirmed(account) => {
+            let jar = cookies::set(&app, opening.bearer(), &opening.refresh, now);
+            Ok((jar, Json(Session { user: account.to_user() })))
+        }
+        Confirmation::Refused(verdict) => Err(Refusal::Invalid(refused(verdict).into())),
+        Confirmation::NoChallenge => Err(Refusal::Invalid("OTP not found or expired".into())),
+    }
+}
+
+fn refused(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Accepted | Verdict::Wrong => "Invalid OTP",
+        Verdict::Exhausted => "Too many wrong codes. Request a new one.",
+        Verdict::Expired => "OTP expired",
+    }
+}
+
+/// `POST /api/auth/resend-otp`.
+pub(crate) async fn resend_otp(
+    State(app): State<Arc<App>>,
+    ConnectInfo(client): ConnectInfo<SocketAddr>,
+    body: Result<Body<ResendRequest>, Refusal>,
+) -> Result<Json<Done>, Refusal> {
+    app.gates.resend.admit(client)?;
+    let Body(request) = body?;
+    if request.user_id.is_empty() {
+        return Err(Refusal::Invalid("userId is required".into()));
+    }
+    let user = user_id(&request.user_id)?;
+    let now = clock::now();
+    let code = Code::draw(&mut rand::rng());
+    let challenge = Challenge::issue(code.seal(&app.otp_key, user), now);
+    let account = match app.store.replace_otp(user, challenge).await? {
+        Reissue::Replaced(account) => account,
+        Reissue::NoAccount => return Err(Refusal::Invalid("User not found".into())),
+        Reissue::AlreadyVerified => {
+            return Err(Refusal::Invalid("User is already verified".into()));
+        }
+    };
+    app.mailer.send_code(&account.email, &code, now).await.map_err(|error| {
+        tracing::error!(%error, user = %user, "code not sent");
+        Refusal::Invalid("Failed to send OTP email".into())
+    })?;
+    Ok(Json(Done { message: "OTP resent successfully. Please check your email.".into() }))
+}
+
+/// `GET /api/auth/me`.
+pub(crate) async fn me(Authenticated(account): Authenticated) -> Json<User> {
+    Json(account.to_user())
+}
+
+fn user_id(text: &str) -> Result<UserId, Refusal> {
+    text.parse().map_err(|_| Refusal::Invalid("Invalid userId format".into()))
+}

@@ -1,0 +1,42 @@
+//! Who asks: the access token from the cookie or from `Authorization: Bearer`.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::FromRequestParts,
+    http::{header::AUTHORIZATION, request::Parts},
+};
+use axum_extra::extract::CookieJar;
+use meoww_proto::account::ACCESS_COOKIE;
+
+use super::error::Refusal;
+use crate::{app::App, core::account::Account};
+
+/// A request whose access token is good and whose session has not ended.
+pub(crate) struct Authenticated(pub(crate) Account);
+
+impl FromRequestParts<Arc<App>> for Authenticated {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Refusal> {
+        const INVALID: Refusal = Refusal::Unauthenticated("Invalid token");
+        let token = presented(parts)
+            .ok_or(Refusal::Unauthenticated("Access denied. No token provided."))?;
+        let bearer = app.tokens.check(&token).ok_or(INVALID)?;
+        let account = app.store.session_account(bearer.session).await?;
+        account.filter(|account| account.id == bearer.user).map(Self).ok_or(INVALID)
+    }
+}
+
+/// A token somebody took the trouble to put in a header is meant before one a browser attached.
+fn presented(parts: &Parts) -> Option<String> {
+    let header = parts.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let bearer = header.and_then(|value| {
+        let (scheme, token) = value.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
+    });
+    bearer.or_else(|| {
+        let jar = CookieJar::from_headers(&parts.headers);
+        jar.get(ACCESS_COOKIE).map(|cookie| cookie.value().to_owned())
+    })
+}

@@ -1,0 +1,27 @@
+//! Which web pages may call us with cookies (the Fetch standard's CORS protocol; for WebSockets,
+//! which browsers open without asking first, RFC 6455, 10.2).
+
+use axum::http::{HeaderMap, HeaderValue, Method, header};
+use tower_http::cors::{AllowOrigin, CorsLayer};
+
+use super::error::Refusal;
+
+/// Answers preflights and marks answers for the configured origins.
+pub(crate) fn layer(origins: &[String]) -> CorsLayer {
+    let origins = origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok());
+    CorsLayer::new()
+        .allow_origin(AllowOrigin::list(origins))
+        .allow_credentials(true)
+        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE, Method::OPTIONS])
+        .allow_headers([header::CONTENT_TYPE, header::AUTHORIZATION, header::COOKIE])
+        .expose_headers([header::RETRY_AFTER])
+}
+
+/// Refuses a socket to a page of a foreign origin; programs send no `Origin`.
+pub(crate) fn check_origin(headers: &HeaderMap, allowed: &[String]) -> Result<(), Refusal> {
+    match headers.get(header::ORIGIN) {
+        None => Ok(()),
+        Some(origin) if allowed.iter().any(|known| origin.as_bytes() == known.as_bytes()) => Ok(()),
+        Some(_) => Err(Refusal::ForeignOrigin),
+    }
+}

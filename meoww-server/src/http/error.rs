@@ -1,0 +1,133 @@
+//! Every way a request is refused, and the one place that gives it a status and a body.
+
+use std::{borrow::Cow, time::Duration};
+
+use axum::{
+    Json,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use meoww_proto::{UserId, account::ApiError, error::ApiErrorCode};
+
+use crate::{core::account::InvalidField, hashing::HashError, store::StoreError};
+
+/// Why a request was refused.
+#[derive(Debug)]
+pub(crate) enum Refusal {
+    /// The request makes no sense, or not now.
+    Invalid(Cow<'static, str>),
+    /// Who asks did not prove who they are.
+    Unauthenticated(&'static str),
+    /// Right password, unconfirmed address.
+    EmailNotVerified(UserId),
+    /// A web page of a foreign origin.
+    ForeignOrigin,
+    /// No such route.
+    NotFound,
+    /// A route, but not by this method.
+    MethodNotAllowed,
+    /// The body took too long to come.
+    TooSlow,
+    /// The body is over the bound.
+    TooLarge,
+    /// The body is neither JSON nor a form.
+    UnsupportedBody,
+    /// Over a rate limit, and until when.
+    TooMany(&'static str, Duration),
+    /// The server has more work than it can do.
+    Busy,
+    /// Our own fault; the log has the details.
+    Internal,
+}
+
+impl Refusal {
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::Invalid(_) => StatusCode::BAD_REQUEST,
+            Self::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
+            Self::EmailNotVerified(_) | Self::ForeignOrigin => StatusCode::FORBIDDEN,
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::UnsupportedBody => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::TooMany(..) => StatusCode::TOO_MANY_REQUESTS,
+            Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    fn message(&self) -> Cow<'static, str> {
+        match self {
+            Self::Invalid(message) => message.clone(),
+            Self::Unauthenticated(message) | Self::TooMany(message, _) => (*message).into(),
+            Self::EmailNotVerified(_) => "Email not verified".into(),
+            Self::ForeignOrigin => "Origin not allowed".into(),
+            Self::NotFound => "Not found".into(),
+            Self::MethodNotAllowed => "Method not allowed".into(),
+            Self::TooSlow => "Request took too long".into(),
+            Self::TooLarge => "Request body too large".into(),
+            Self::UnsupportedBody => "Send JSON or a URL-encoded form".into(),
+            Self::Busy => "Server is busy, please try again in a moment.".into(),
+            Self::Internal => "Something went wrong!".into(),
+        }
+    }
+
+    /// Whole seconds, rounded up (RFC 9110, 10.2.3).
+    fn retry_after(&self) -> Option<u64> {
+        match self {
+            Self::TooMany(_, wait) => Some(wait.as_millis().div_ceil(1000) as u64),
+            Self::Busy => Some(1),
+            Self::Invalid(_)
+            | Self::Unauthenticated(_)
+            | Self::EmailNotVerified(_)
+            | Self::ForeignOrigin
+            | Self::NotFound
+            | Self::MethodNotAllowed
+            | Self::TooSlow
+            | Self::TooLarge
+            | Self::UnsupportedBody
+            | Self::Internal => None,
+        }
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let (code, user_id) = match self {
+            Self::EmailNotVerified(user) => (Some(ApiErrorCode::EmailNotVerified), Some(user)),
+            _ => (None, None),
+        };
+        let body = ApiError { error: self.message().into_owned(), code, user_id };
+        let mut response = (self.status(), Json(body)).into_response();
+        if let Some(seconds) = self.retry_after() {
+            response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+        }
+        response
+    }
+}
+
+impl From<InvalidField> for Refusal {
+    fn from(error: InvalidField) -> Self {
+        Self::Invalid(error.to_string().into())
+    }
+}
+
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Self {
+        tracing::error!(%error, "request failed");
+        Self::Internal
+    }
+}
+
+impl From<HashError> for Refusal {
+    fn from(error: HashError) -> Self {
+        match error {
+            HashError::Busy => Self::Busy,
+            HashError::Failed(_) => {
+                tracing::error!(%error, "request failed");
+                Self::Internal
+            }
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! STUN and TURN servers for a user's calls.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use axum::{
+    Json,
+    extract::{ConnectInfo, State},
+};
+use meoww_proto::account::{IceServer, TurnCredentials};
+
+use super::{auth::Authenticated, error::Refusal};
+use crate::{app::App, clock, core::turn};
+
+/// `GET /api/auth/turn-credentials`.
+pub(crate) async fn credentials(
+    State(app): State<Arc<App>>,
+    ConnectInfo(client): ConnectInfo<SocketAddr>,
+    Authenticated(account): Authenticated,
+) -> Result<Json<TurnCredentials>, Refusal> {
+    app.gates.turn.admit(client)?;
+    let stun = app.config.stun_url.iter().map(|url| IceServer {
+        urls: url.clone(),
+        username: None,
+        credential: None,
+    });
+    let turn = app.config.turn.iter().map(|relay| {
+        turn::credentials(&relay.url, relay.secret.expose().as_bytes(), account.id, clock::now())
+    });
+    Ok(Json(TurnCredentials { ice_servers: stun.chain(turn).collect() }))
+}

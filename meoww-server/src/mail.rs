@@ -1,0 +1,183 @@
+//! Mail: to a server, to files, or to whoever tests us.
+
+use std::{
+    fs::OpenOptions,
+    io::{self, Write},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use lettre::{
+    AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor,
+    message::{Mailbox, MultiPart},
+};
+use time::OffsetDateTime;
+use tokio::sync::mpsc;
+use uuid::Uuid;
+
+use crate::{
+    config::{Config, ConfigError},
+    core::{account::Email, otp::Code},
+};
+
+/// Longest a mail server may take to accept a mail.
+const SMTP_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Why a mail was not sent.
+#[derive(Debug, thiserror::Error)]
+pub enum MailError {
+    /// The mail itself cannot be written.
+    #[error("mail cannot be written: {0}")]
+    Message(#[from] lettre::error::Error),
+    /// The mail server refused it or did not answer.
+    #[error("mail server: {0}")]
+    Smtp(#[from] lettre::transport::smtp::Error),
+    /// The outbox could not take it.
+    #[error("outbox: {0}")]
+    Outbox(#[from] io::Error),
+    /// Nobody empties the memory outbox.
+    #[error("memory outbox is full or closed")]
+    Memory,
+}
+
+/// A code on its way to a user, as [`Mailer::Memory`] hands it over.
+#[derive(Debug)]
+pub struct SentCode {
+    /// Where it goes.
+    pub to: String,
+    /// Six digits.
+    pub code: String,
+}
+
+/// Where mail goes.
+pub enum Mailer {
+    /// To a mail server.
+    Smtp {
+        /// A pool of connections.
+        transport: AsyncSmtpTransport<Tokio1Executor>,
+        /// Sender.
+        from: Mailbox,
+    },
+    /// To `.eml` files (RFC 5322) whose names sort by time.
+    Outbox {
+        /// Created when needed.
+        directory: PathBuf,
+        /// Sender.
+        from: Mailbox,
+    },
+    /// To the other end of a channel. When that is full or gone, sending fails.
+    Memory(mpsc::Sender<SentCode>),
+}
+
+impl Mailer {
+    /// As configured: to the mail server, or else to files in the data directory.
+    pub fn from_config(config: &Config) -> Result<Self, ConfigError> {
+        let from = config.email_from.clone();
+        let Some(url) = &config.smtp_url else {
+            return Ok(Self::Outbox { directory: config.data_dir.join("outbox"), from });
+        };
+        let transport = AsyncSmtpTransport::<Tokio1Executor>::from_url(url.expose())
+            .map_err(|error| ConfigError::Invalid {
+                name: "MEOWW_SMTP_URL",
+                reason: error.to_string(),
+            })?
+            .timeout(Some(SMTP_TIMEOUT))
+            .build();
+        Ok(Self::Smtp { transport, from })
+    }
+
+    /// Sends a code; returns when the mail server, the disk or the channel has it.
+    pub async fn send_code(
+        &self,
+        to: &Email,
+        code: &Code,
+        now: OffsetDateTime,
+    ) -> Result<(), MailError> {
+        match self {
+            Self::Smtp { transport, from } => {
+                transport.send(message(from, to, code)?).await?;
+            }
+            Self::Outbox { directory, from } => {
+                let mail = message(from, to, code)?.formatted();
+                let directory = directory.clone();
+                let written = tokio::task::spawn_blocking(move || write(&directory, &mail, now));
+                let path = written.await.map_err(io::Error::other)??;
+                tracing::info!(path = %path.display(), "mail written to the outbox");
+            }
+            Self::Memory(outbox) => {
+                let (to, code) = (to.as_str().to_owned(), code.as_str().to_owned());
+                outbox.try_send(SentCode { to, code }).map_err(|_| MailError::Memory)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn message(from: &Mailbox, to: &Email, code: &Code) -> Result<Message, MailError> {
+    let code = code.as_str();
+    let text = format!(
+        "Your one-time code is:\n\n{code}\n\nThis code expires in 10 minutes. Do not share it.\n"
+    );
+    let html = format!(
+        r#"<div style="font-family: sans-serif; max-width: 400px; margin: 0 auto; padding: 32px;">
+    <h2 style="color: #1B1A55;">Verify your Meoww account</h2>
+    <p>Your one-time code is:</p>
+    <h1 style="letter-spacing: 8px; color: #535C91; font-size: 36px;">{code}</h1>
+    <p style="color: #888; font-size: 13px;">This code expires in 10 minutes. Do not share it.</p>
+</div>
+"#
+    );
+    let message = Message::builder()
+        .from(from.clone())
+        .to(Mailbox::new(None, to.address().clone()))
+        .subject("Your Meoww verification code")
+        .message_id(None)
+        .multipart(MultiPart::alternative_plain_html(text, html))?;
+    Ok(message)
+}
+
+/// Whoever watches the directory sees whole mails only: a name ends in `.eml` once it is written.
+fn write(directory: &Path, mail: &[u8], now: OffsetDateTime) -> io::Result<PathBuf> {
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+    let millis = now.unix_timestamp_nanos() / 1_000_000;
+    let path = directory.join(format!("{millis:015}-{}.eml", Uuid::new_v4().simple()));
+    let draft = path.with_extension("draft");
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
+    file.write_all(mail)?;
+    file.sync_all()?;
+    std::fs::rename(&draft, &path)?;
+    Ok(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[tokio::test]
+    async fn the_outbox_holds_whole_mails_for_the_owner_only() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let directory = dir.path().join("outbox");
+        let from = "Meoww <meoww@localhost>".parse().expect("a mailbox");
+        let mailer = Mailer::Outbox { directory: directory.clone(), from };
+        let to = Email::parse("ada@example.com").expect("an address");
+        for (seconds, code) in [(9, "012345"), (10, "543210")] {
+            let now = OffsetDateTime::UNIX_EPOCH + time::Duration::seconds(seconds);
+            let code = Code::parse(code).expect("six digits");
+            mailer.send_code(&to, &code, now).await.expect("written");
+        }
+        let entries = std::fs::read_dir(&directory).expect("there");
+        let mut paths: Vec<_> = entries.map(|entry| entry.expect("readable").path()).collect();
+        paths.sort();
+        assert_eq!(paths.len(), 2);
+        for (path, code) in paths.iter().zip(["012345", "543210"]) {
+            let mail = std::fs::read_to_string(path).expect("text");
+            assert_eq!(mail.lines().filter(|line| *line == code).count(), 1, "{mail}");
+            assert!(mail.contains("Subject: Your Meoww verification code\r\n"), "{mail}");
+            assert!(mail.contains("To: ada@example.com\r\n"), "{mail}");
+            let mode = std::fs::metadata(path).expect("there").permissions().mode();
+            assert_eq!(mode & 0o777, 0o600);
+        }
+    }
+}

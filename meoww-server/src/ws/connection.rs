@@ -1,0 +1,157 @@
+//! What one connection knows: its present room and the way to its partner. What it may send is
+//! checked here, on the way in and on the way out.
+
+use std::time::Instant;
+
+use meoww_proto::{
+    UserId,
+    error::SignalErrorCode,
+    signal::{
+        Chat, ClientMessage, Matched, Relay, RelayPayload, ServerMessage, SignalError, Welcome,
+    },
+};
+
+use crate::{
+    core::{
+        limits::{Allowance, EventBucket},
+        lobby::{ConnId, Input},
+    },
+    hub::HubHandle,
+    outbox::{Delivery, Present},
+};
+
+pub(super) struct Connection {
+    conn: ConnId,
+    user: UserId,
+    hub: HubHandle,
+    bucket: EventBucket,
+    present: Option<Present>,
+}
+
+impl Connection {
+    pub(super) fn new(conn: ConnId, user: UserId, hub: HubHandle, now: Instant) -> Self {
+        Self { conn, user, hub, bucket: EventBucket::new(now), present: None }
+    }
+
+    /// Takes in an event of the client, `None` for one that is no text; gives the answer, if any.
+    pub(super) async fn hear(&mut self, text: Option<&str>, now: Instant) -> Option<ServerMessage> {
+        match self.bucket.admit(now) {
+            Allowance::Pass => {}
+            Allowance::Drop => return None,
+            Allowance::DropAndTell => return Some(refusal(SignalErrorCode::RateLimited)),
+        }
+        let Some(text) = text else {
+            return Some(error(SignalErrorCode::BadEvent, "events are text"));
+        };
+        match ClientMessage::decode(text) {
+            Ok(message) => self.act(message).await,
+            Err(bad) => Some(error(SignalErrorCode::from(&bad), &bad.to_string())),
+        }
+    }
+
+    async fn act(&mut self, message: ClientMessage) -> Option<ServerMessage> {
+        let input = match message {
+            ClientMessage::Search => Input::Search(self.conn),
+            ClientMessage::Cancel => Input::Cancel(self.conn),
+            ClientMessage::Skip => {
+                // From here on nothing of the old room passes, whenever the hub gets to it.
+                self.present = None;
+                Input::Skip(self.conn)
+            }
+            ClientMessage::Leave => {
+                self.present = None;
+                Input::Leave(self.conn)
+            }
+            ClientMessage::Relay(relay) => return self.relay(relay),
+        };
+        self.hub.report(input).await;
+        None
+    }
+
+    /// Passes on to the partner; a chat line that was passed on comes back as an echo.
+    fn relay(&self, relay: Relay) -> Option<ServerMessage> {
+        let Some(present) = &self.present else {
+            return Some(refusal(SignalErrorCode::NotInRoom));
+        };
+        if relay.room_id != present.room {
+            return Some(refusal(SignalErrorCode::WrongRoom));
+        }
+        let echo = match &relay.payload {
+            RelayPayload::Chat(text) => {
+                let (room_id, text) = (relay.room_id, text.clone());
+                Some(ServerMessage::Chat(Chat { room_id, text, from_self: true }))
+            }
+            RelayPayload::Offer(_) | RelayPayload::Answer(_) | RelayPayload::Candidate(_) => None,
+        };
+        let passed_on = present.partner.as_ref()?.deliver(Delivery::Relay(relay));
+        echo.filter(|_| passed_on)
+    }
+
+    /// Takes in news; gives what the client is told of it, if anything.
+    pub(super) fn deliver(&mut self, delivery: Delivery) -> Option<ServerMessage> {
+        match delivery {
+            Delivery::Welcome(present) => {
+                self.present = present;
+                let room_id = self.present.as_ref().map(|present| present.room);
+                Some(ServerMessage::Welcome(Welcome { user_id: self.user, room_id }))
+            }
+            Delivery::Searching => Some(ServerMessage::Searching),
+            Delivery::Matched { room, is_initiator, partner } => {
+                self.present = Some(Present { room, partner: Some(partner) });
+                Some(ServerMessage::Matched(Matched { room_id: room, is_initiator }))
+            }
+            Delivery::PartnerMoved { room, partner } => {
+                let present = self.present.as_mut().filter(|present| present.room == room);
+                if let Some(present) = present {
+                    present.partner = Some(partner);
+                }
+                None
+            }
+            Delivery::RoomOver { room } => {
+                // A client that left by itself knows; one that was matched meanwhile does not.
+                let present = self.present.take_if(|present| present.room == room);
+                present.map(|_| ServerMessage::PeerDisconnected { room_id: room })
+            }
+            Delivery::Refused(code) => Some(refusal(code)),
+            Delivery::Displaced => Some(refusal(SignalErrorCode::TakenOver)),
+            Delivery::Relay(relay) => self.pass_in(relay),
+        }
+    }
+
+    /// Nothing meant for the last partner reaches the next.
+    fn pass_in(&self, relay: Relay) -> Option<ServerMessage> {
+        self.present.as_ref().filter(|present| present.room == relay.room_id)?;
+        Some(match relay.payload {
+            RelayPayload::Chat(text) => {
+                ServerMessage::Chat(Chat { room_id: relay.room_id, text, from_self: false })
+            }
+            payload @ (RelayPayload::Offer(_)
+            | RelayPayload::Answer(_)
+            | RelayPayload::Candidate(_)) => ServerMessage::Signal(Relay { payload, ..relay }),
+        })
+    }
+}
+
+/// An `error` event with words of its own.
+pub(super) fn error(code: SignalErrorCode, message: &str) -> ServerMessage {
+    ServerMessage::Error(SignalError { code, message: message.to_owned() })
+}
+
+/// An `error` event with the words that go with its code.
+pub(super) fn refusal(code: SignalErrorCode) -> ServerMessage {
+    error(
+        code,
+        match code {
+            SignalErrorCode::BadEvent => "malformed event",
+            SignalErrorCode::UnknownEvent => "unknown event",
+            SignalErrorCode::TooLarge => "event is too large",
+            SignalErrorCode::RateLimited => "too many events; some were dropped",
+            SignalErrorCode::NotInRoom => "you are in no room",
+            SignalErrorCode::WrongRoom => "that is not your present room",
+            SignalErrorCode::InCallElsewhere => "another connection of your account is in a call",
+            SignalErrorCode::TakenOver => "another connection of your account took over",
+            SignalErrorCode::ShuttingDown => "the server is going down; reconnect in a moment",
+            SignalErrorCode::Unknown => "refused",
+        },
+    )
+}
