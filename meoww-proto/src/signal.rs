@@ -16,15 +16,10 @@ use crate::{
     ids::{RoomId, UserId},
 };
 
-<<<<<<< HEAD
-/// Query key of the socket's URL: `/ws?resume=ROOMID` asks to take up a room again whose connection
-/// was lost; `welcome` tells whether it was granted.
-=======
 /// Query parameter of the upgrade (`/ws?resume=ROOMID`): take up this room even from another
 /// connection of the same account, which is then cut. For a client whose connection died before the
 /// server noticed. Without it, a room is taken up only from a connection known to be lost. Either
 /// way `welcome` tells whether it worked.
->>>>>>> server
 pub const RESUME_QUERY: &str = "resume";
 
 /// What a client says.
