@@ -29,6 +29,7 @@ pub(crate) struct Side {
     peer: Option<Peer>,
     pub(crate) events: mpsc::Receiver<PeerEvent>,
     pub(crate) grid: watch::Sender<Grid>,
+    local: FrameSlot,
     remote: FrameSlot,
     camera_on: Arc<AtomicBool>,
     _camera: tokio::task::JoinHandle<()>,
@@ -47,9 +48,9 @@ impl Side {
         let camera_on = Arc::new(AtomicBool::new(true));
         let camera = tokio::spawn(film(local_sender, camera_on.clone()));
         let drawn = Arc::new(AtomicU64::new(0));
-        let media = PeerMedia { local, remote, grid: grids, drawn };
+        let media = PeerMedia { local: local.clone(), remote, grid: grids, drawn };
         let (peer, events) = Peer::open(config, media).await.unwrap();
-        Self { peer: Some(peer), events, grid, remote: shown, camera_on, _camera: camera }
+        Self { peer: Some(peer), events, grid, local, remote: shown, camera_on, _camera: camera }
     }
 
     pub(crate) fn peer(&mut self) -> &mut Peer {
@@ -116,6 +117,15 @@ impl Side {
                 return stamp;
             }
         }
+    }
+
+    /// Waits until this side's camera has taken that many pictures.
+    pub(crate) async fn stamp_sent(&mut self, counter: u32) {
+        let taken = |picture: &Option<Arc<Frame>>| {
+            let stamp = picture.as_deref().and_then(pattern::read);
+            stamp.is_some_and(|stamp| stamp.counter >= counter)
+        };
+        self.local.wait_for(taken).await.unwrap();
     }
 
     pub(crate) fn shown(&self) -> Option<Arc<Frame>> {
