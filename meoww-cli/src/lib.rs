@@ -3,3 +3,4 @@
 pub mod core;
 pub mod media;
 pub mod text;
+pub mod tui;
