@@ -79,10 +79,9 @@ fn main() {
             (Render::Ascii, Color::True),
             (Render::Ascii, Color::Mono),
         ] {
-            for noise in [0, 3, 8] {
-                measure(area, mode(render, color), noise, false);
+            for (noise, scaled) in [(0, false), (3, false), (8, true)] {
+                measure(area, mode(render, color), noise, scaled);
             }
         }
-        measure(area, mode(Render::HalfBlock, Color::True), 3, true);
     }
 }

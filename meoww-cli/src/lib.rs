@@ -14,3 +14,4 @@ mod prompt;
 pub mod session;
 pub mod signal;
 pub mod text;
+pub mod tui;

@@ -117,7 +117,9 @@ mod tests {
         let mut sampler = Sampler::default();
         assert_eq!(sampler.sample(&frame, 8, 8)[0], [0, 0, 0]);
         let [y, u, v] = frame.planes_mut();
-        (y.fill(81), u.fill(90), v.fill(240));
+        y.fill(81);
+        u.fill(90);
+        v.fill(240);
         for (width, height) in [(8, 8), (3, 2), (20, 14), (1, 2)] {
             let pixels = sampler.sample(&frame, width, height);
             assert_eq!(pixels.len(), width * height);

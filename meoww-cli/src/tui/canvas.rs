@@ -1,0 +1,133 @@
+//! Cells and pictures to the bytes of one update of the terminal.
+
+use std::io;
+
+use crossterm::{
+    Command,
+    cursor::MoveTo,
+    terminal::{BeginSynchronizedUpdate, Clear, ClearType, EndSynchronizedUpdate},
+};
+use ratatui::{
+    backend::{Backend, CrosstermBackend},
+    buffer::{Buffer, Cell},
+    layout::Rect,
+    style,
+};
+
+use super::{
+    state::State,
+    view::{self, Scene},
+};
+use crate::media::{
+    frame::Frame,
+    render::{Color, Mode, Renderer},
+};
+
+/// What the terminal shows, and what it takes to make it show the state.
+pub(super) struct Canvas {
+    mode: Mode,
+    /// As the terminal has it; of the pictures, only where they are.
+    shown: Buffer,
+    scene: Scene,
+    remote: Renderer,
+    local: Renderer,
+    fresh: bool,
+}
+
+impl Canvas {
+    pub(super) fn new(mode: Mode) -> Self {
+        let [remote, local] = [Renderer::new(mode), Renderer::new(mode)];
+        let (shown, scene) = (Buffer::empty(Rect::ZERO), Scene::default());
+        Self { mode, shown, scene, remote, local, fresh: true }
+    }
+
+    /// Assumes nothing of what the terminal shows.
+    pub(super) fn invalidate(&mut self) {
+        self.fresh = true;
+        self.remote.invalidate();
+        self.local.invalidate();
+    }
+
+    /// Appends to `out` what makes the terminal show `state`.
+    pub(super) fn draw_state(&mut self, state: &State, out: &mut Vec<u8>) -> io::Result<()> {
+        let mut next = Buffer::empty(Rect::from((ratatui::layout::Position::ORIGIN, state.size)));
+        self.scene = view::draw(state, &mut next);
+        next.content.iter_mut().for_each(|cell| degrade(cell, self.mode));
+        if std::mem::take(&mut self.fresh) {
+            ansi(Clear(ClearType::All), out);
+            self.shown = Buffer::empty(next.area);
+        }
+        if self.shown.diff_iter(&next).next().is_some() {
+            CrosstermBackend::new(&mut *out).draw(self.shown.diff_iter(&next))?;
+        }
+        self.shown = next;
+        Ok(())
+    }
+
+    /// Appends to `out` what makes the terminal show the pictures where the state last drawn has
+    /// room for them. Returns whether the partner's was one of them.
+    pub(super) fn draw_pictures(
+        &mut self,
+        remote: Option<&Frame>,
+        local: Option<&Frame>,
+        out: &mut Vec<u8>,
+    ) -> bool {
+        let Scene { mirror, help, .. } = self.scene;
+        let holes: Vec<Rect> = mirror.into_iter().chain(help).collect();
+        if let (Some(area), Some(frame)) = (self.scene.local, local) {
+            self.local.draw(frame, area, help.as_slice(), out);
+        }
+        if let (Some(area), Some(frame)) = (self.scene.remote, remote) {
+            self.remote.draw(frame, area, &holes, out);
+            return true;
+        }
+        false
+    }
+
+    /// Makes `out` one update: whole where the terminal knows how, the cursor where one types (it is
+    /// hidden, but input methods open there).
+    pub(super) fn finish(&self, out: &mut Vec<u8>) {
+        if out.is_empty() {
+            return;
+        }
+        if let Some(caret) = self.scene.caret {
+            ansi(MoveTo(caret.x, caret.y), out);
+        }
+        if self.mode.synchronized {
+            let mut begin = Vec::new();
+            ansi(BeginSynchronizedUpdate, &mut begin);
+            out.splice(..0, begin);
+            ansi(EndSynchronizedUpdate, out);
+        }
+    }
+}
+
+fn ansi(command: impl Command, out: &mut Vec<u8>) {
+    let mut text = String::new();
+    if command.write_ansi(&mut text).is_ok() {
+        out.extend_from_slice(text.as_bytes());
+    }
+}
+
+/// Makes do with what the terminal can show.
+fn degrade(cell: &mut Cell, mode: Mode) {
+    if mode.color == Color::Mono {
+        (cell.fg, cell.bg) = (style::Color::Reset, style::Color::Reset);
+    }
+    if mode.unicode || cell.symbol().is_ascii() {
+        return;
+    }
+    let plain = match cell.symbol() {
+        "─" => "-",
+        "│" => "|",
+        "╭" | "╮" | "╰" | "╯" | "├" | "┤" => "+",
+        "●" => "*",
+        "›" => ">",
+        _ => "?",
+    };
+    cell.set_symbol(plain);
+}
+
+#[cfg(test)]
+#[path = "canvas_tests.rs"]
+mod tests;

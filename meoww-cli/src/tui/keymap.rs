@@ -1,0 +1,192 @@
+//! Keys, and what they stand for.
+
+use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+
+/// What a key asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// The next stranger.
+    Next,
+    /// End the program.
+    Quit,
+    /// Help, or no more of it.
+    ToggleHelp,
+    /// One's own picture.
+    ToggleSelf,
+    /// The chat.
+    ToggleChat,
+    /// The camera.
+    ToggleCamera,
+    /// Out of help, or empty the line.
+    Escape,
+    /// Draw everything anew.
+    Redraw,
+    /// The chat, a page up.
+    PageUp,
+    /// The chat, a page down.
+    PageDown,
+    /// Change the line.
+    Edit(Edit),
+}
+
+/// A change of the line one types into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Edit {
+    /// Type.
+    Insert(char),
+    /// Say it.
+    Submit,
+    /// Delete to the left.
+    Backspace,
+    /// Delete to the right.
+    Delete,
+    /// Delete the word to the left.
+    DeleteWord,
+    /// Empty the line.
+    Clear,
+    /// Move.
+    Left,
+    /// Move.
+    Right,
+    /// Move to the start.
+    Home,
+    /// Move to the end.
+    End,
+}
+
+/// The keys as help shows them.
+pub const HELP: [(&str, &str); 10] = [
+    ("Ctrl-N", "next stranger"),
+    ("Ctrl-C", "quit"),
+    ("Enter", "send what you typed"),
+    ("PgUp PgDn", "scroll the chat"),
+    ("F1 Ctrl-G", "this help"),
+    ("F2 Ctrl-T", "your own picture"),
+    ("F3", "chat on, off"),
+    ("F4 Ctrl-K", "camera on, off"),
+    ("Esc", "close help, empty the line"),
+    ("Ctrl-L", "draw everything anew"),
+];
+
+/// What `key` stands for; `None` for a key without meaning, or when it is let go.
+pub fn action(key: KeyEvent) -> Option<Action> {
+    match key.kind {
+        KeyEventKind::Press | KeyEventKind::Repeat => {}
+        KeyEventKind::Release => return None,
+    }
+    if key.modifiers.contains(KeyModifiers::CONTROL) && !key.modifiers.contains(KeyModifiers::ALT) {
+        return control(key.code);
+    }
+    let edit = |edit| Some(Action::Edit(edit));
+    match key.code {
+        KeyCode::F(1) => Some(Action::ToggleHelp),
+        KeyCode::F(2) => Some(Action::ToggleSelf),
+        KeyCode::F(3) => Some(Action::ToggleChat),
+        KeyCode::F(4) => Some(Action::ToggleCamera),
+        KeyCode::Esc => Some(Action::Escape),
+        KeyCode::PageUp => Some(Action::PageUp),
+        KeyCode::PageDown => Some(Action::PageDown),
+        KeyCode::Enter => edit(Edit::Submit),
+        KeyCode::Backspace => edit(Edit::Backspace),
+        KeyCode::Delete => edit(Edit::Delete),
+        KeyCode::Left => edit(Edit::Left),
+        KeyCode::Right => edit(Edit::Right),
+        KeyCode::Home => edit(Edit::Home),
+        KeyCode::End => edit(Edit::End),
+        // AltGr types characters too, and some terminals report it as Ctrl+Alt.
+        KeyCode::Char(c)
+            if key.modifiers.contains(KeyModifiers::CONTROL)
+                || !key.modifiers.contains(KeyModifiers::ALT) =>
+        {
+            edit(Edit::Insert(c))
+        }
+        _ => None,
+    }
+}
+
+fn control(code: KeyCode) -> Option<Action> {
+    let KeyCode::Char(c) = code else { return None };
+    match c.to_ascii_lowercase() {
+        'n' => Some(Action::Next),
+        'c' | 'q' => Some(Action::Quit),
+        'g' => Some(Action::ToggleHelp),
+        't' => Some(Action::ToggleSelf),
+        'k' => Some(Action::ToggleCamera),
+        'l' => Some(Action::Redraw),
+        'u' => Some(Action::Edit(Edit::Clear)),
+        'w' => Some(Action::Edit(Edit::DeleteWord)),
+        'a' => Some(Action::Edit(Edit::Home)),
+        'e' => Some(Action::Edit(Edit::End)),
+        // What the backspace key of some terminals sends.
+        'h' => Some(Action::Edit(Edit::Backspace)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn press(code: KeyCode, modifiers: KeyModifiers) -> Option<Action> {
+        action(KeyEvent::new(code, modifiers))
+    }
+
+    #[test]
+    fn every_key_has_its_meaning() {
+        use super::{Action::*, Edit::*, KeyCode as Key};
+        let plain = [
+            (Key::F(1), ToggleHelp),
+            (Key::F(2), ToggleSelf),
+            (Key::F(3), ToggleChat),
+            (Key::F(4), ToggleCamera),
+            (Key::Esc, Escape),
+            (Key::PageUp, PageUp),
+            (Key::PageDown, PageDown),
+            (Key::Enter, Edit(Submit)),
+            (Key::Backspace, Edit(Backspace)),
+            (Key::Delete, Edit(Delete)),
+            (Key::Left, Edit(Left)),
+            (Key::Right, Edit(Right)),
+            (Key::Home, Edit(Home)),
+            (Key::End, Edit(End)),
+            (Key::Char('n'), Edit(Insert('n'))),
+            (Key::Char('?'), Edit(Insert('?'))),
+        ];
+        for (key, action) in plain {
+            assert_eq!(press(key, KeyModifiers::NONE), Some(action), "{key:?}");
+        }
+        let control = [
+            ('n', Next),
+            ('c', Quit),
+            ('q', Quit),
+            ('g', ToggleHelp),
+            ('t', ToggleSelf),
+            ('k', ToggleCamera),
+            ('l', Redraw),
+            ('u', Edit(Clear)),
+            ('w', Edit(DeleteWord)),
+            ('a', Edit(Home)),
+            ('e', Edit(End)),
+            ('h', Edit(Backspace)),
+        ];
+        for (key, action) in control {
+            assert_eq!(press(Key::Char(key), KeyModifiers::CONTROL), Some(action), "Ctrl-{key}");
+        }
+    }
+
+    #[test]
+    fn other_keys_do_nothing() {
+        assert_eq!(press(KeyCode::F(9), KeyModifiers::NONE), None);
+        assert_eq!(press(KeyCode::Char('z'), KeyModifiers::CONTROL), None);
+        assert_eq!(press(KeyCode::Char('n'), KeyModifiers::ALT), None);
+        let mut released = KeyEvent::new(KeyCode::Enter, KeyModifiers::NONE);
+        released.kind = KeyEventKind::Release;
+        assert_eq!(action(released), None);
+    }
+
+    #[test]
+    fn alt_gr_types() {
+        let alt_gr = KeyModifiers::CONTROL | KeyModifiers::ALT;
+        assert_eq!(press(KeyCode::Char('@'), alt_gr), Some(Action::Edit(Edit::Insert('@'))));
+    }
+}

@@ -1,0 +1,151 @@
+//! Where things are on the screen.
+
+use ratatui::layout::{Constraint, Margin, Rect, Size};
+
+/// The smallest screen that holds them.
+pub const MIN_SIZE: Size = Size { width: 40, height: 12 };
+
+const ONE: Margin = Margin { horizontal: 1, vertical: 1 };
+
+/// The panes of a screen. Those with a border are given with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Layout {
+    /// The picture of the partner, with its border.
+    pub stage: Rect,
+    /// One's own picture in the lower right of the stage, with its border.
+    pub mirror: Option<Rect>,
+    /// The chat, with its border.
+    pub chat: Option<Rect>,
+    /// The status line.
+    pub status: Rect,
+}
+
+impl Layout {
+    /// `None` when the screen is too small.
+    pub fn new(screen: Size, chat: bool, mirror: bool) -> Option<Self> {
+        if screen.width < MIN_SIZE.width || screen.height < MIN_SIZE.height {
+            return None;
+        }
+        let Size { width, height } = screen;
+        let status = Rect::new(0, height - 1, width, 1);
+        let whole = Rect::new(0, 0, width, height - 1);
+        let (stage, chat) = if chat { split(whole) } else { (whole, None) };
+        let mirror = if mirror { corner(stage.inner(ONE)) } else { None };
+        Some(Self { stage, mirror, chat, status })
+    }
+
+    /// The cells of the partner's picture.
+    pub fn remote(&self) -> Rect {
+        self.stage.inner(ONE)
+    }
+
+    /// The cells of one's own picture.
+    pub fn local(&self) -> Option<Rect> {
+        self.mirror.map(|mirror| mirror.inner(ONE))
+    }
+
+    /// The cells of what was said.
+    pub fn chat_log(&self) -> Option<Rect> {
+        self.chat.map(|chat| {
+            let inside = chat.inner(ONE);
+            Rect { height: inside.height - 1 - self.has_rule(), ..inside }
+        })
+    }
+
+    /// The cells of the line one types into.
+    pub fn chat_input(&self) -> Option<Rect> {
+        self.chat.map(|chat| {
+            let inside = chat.inner(ONE);
+            Rect { y: inside.bottom() - 1, height: 1, ..inside }
+        })
+    }
+
+    /// The line between the two, border to border, where there is room for it.
+    pub fn chat_rule(&self) -> Option<Rect> {
+        let chat = self.chat.filter(|_| self.has_rule() == 1)?;
+        Some(Rect { y: chat.bottom() - 3, height: 1, ..chat })
+    }
+
+    fn has_rule(&self) -> u16 {
+        self.chat.is_some_and(|chat| chat.height >= 9).into()
+    }
+}
+
+/// The chat beside the stage or below it: whichever leaves the larger picture.
+fn split(whole: Rect) -> (Rect, Option<Rect>) {
+    let columns = Constraint::Length((whole.width / 4).clamp(30, 44));
+    let rows = Constraint::Length((whole.height / 4).clamp(5, 14));
+    let beside = ratatui::layout::Layout::horizontal([Constraint::Fill(1), columns]).areas(whole);
+    let below = ratatui::layout::Layout::vertical([Constraint::Fill(1), rows]).areas(whole);
+    let [stage, chat] =
+        if picture_width(beside[0]) >= picture_width(below[0]) { beside } else { below };
+    (stage, Some(chat))
+}
+
+/// Columns of a picture of 4:3 in a bordered pane, whose cells are twice as high as wide.
+fn picture_width(pane: Rect) -> u16 {
+    let inside = pane.inner(ONE);
+    inside.width.min(inside.height.saturating_mul(8) / 3)
+}
+
+/// A frame for a picture of 4:3; none when it would leave too little of the other.
+fn corner(stage: Rect) -> Option<Rect> {
+    let rows = (stage.height / 3).min(stage.width * 3 / 32);
+    let (width, height) = (rows * 8 / 3 + 2, rows + 2);
+    (rows >= 3).then(|| Rect {
+        x: stage.right() - width,
+        y: stage.bottom() - height,
+        width,
+        height,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn layout(width: u16, height: u16) -> Layout {
+        Layout::new(Size::new(width, height), true, true).unwrap()
+    }
+
+    #[test]
+    fn chat_is_beside_on_wide_screens_and_below_on_tall_ones() {
+        for (width, height) in [(80, 24), (120, 30), (200, 60)] {
+            assert_eq!(layout(width, height).chat.unwrap().y, 0, "{width}x{height}");
+        }
+        for (width, height) in [(40, 12), (60, 40), (90, 60)] {
+            assert!(layout(width, height).chat.unwrap().y > 0, "{width}x{height}");
+        }
+    }
+
+    #[test]
+    fn too_small_is_no_layout() {
+        assert_eq!(Layout::new(Size::new(39, 50), true, true), None);
+        assert_eq!(Layout::new(Size::new(50, 11), true, true), None);
+    }
+
+    proptest! {
+        #[test]
+        fn panes_are_on_the_screen_and_apart(
+            (width, height, chat, mirror) in (40u16..400, 12u16..150, any::<bool>(), any::<bool>())
+        ) {
+            let layout = Layout::new(Size::new(width, height), chat, mirror).unwrap();
+            let panes = [Some(layout.stage), layout.chat, Some(layout.status)];
+            let panes: Vec<Rect> = panes.into_iter().flatten().collect();
+            let cells: u32 = panes.iter().map(|pane| pane.area()).sum();
+            prop_assert_eq!(cells, u32::from(width) * u32::from(height));
+            for (i, a) in panes.iter().enumerate() {
+                prop_assert!(panes[i + 1..].iter().all(|b| !a.intersects(*b)));
+            }
+            prop_assert!(!layout.remote().is_empty());
+            if let Some(local) = layout.local() {
+                prop_assert!(layout.remote().union(local) == layout.remote());
+            }
+            if let (Some(log), Some(input)) = (layout.chat_log(), layout.chat_input()) {
+                prop_assert!(!log.is_empty() && !input.is_empty() && !log.intersects(input));
+                prop_assert!(layout.chat_rule().is_none_or(|r| !r.intersects(log) && !r.intersects(input)));
+            }
+        }
+    }
+}

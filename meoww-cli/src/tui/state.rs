@@ -1,0 +1,123 @@
+//! What the screen shows.
+
+use std::time::Duration;
+
+use ratatui::layout::Size;
+
+use super::{chat::ChatLog, editor::Editor, layout::Layout};
+use crate::core::event::{EndReason, Stats};
+
+/// Everything the screen shows but the pictures themselves. Times count from the start.
+#[derive(Debug)]
+pub struct State {
+    /// The present.
+    pub now: Duration,
+    /// Columns and rows of the terminal.
+    pub size: Size,
+    /// Where things are; `None` when the terminal is too small.
+    pub layout: Option<Layout>,
+    /// Whether the terminal shows more than ASCII.
+    pub unicode: bool,
+    /// How the call stands.
+    pub phase: Phase,
+    /// The last second of the call.
+    pub stats: Option<Stats>,
+    /// What was said.
+    pub chat: ChatLog,
+    /// Lines that came while the chat was hidden.
+    pub unread: usize,
+    /// The line one types into.
+    pub input: Editor,
+    /// Whether the camera is on.
+    pub camera: bool,
+    /// Which pictures there are to show.
+    pub pictures: Pictures,
+    /// Whether the chat is shown.
+    pub show_chat: bool,
+    /// Whether one's own picture is shown.
+    pub show_self: bool,
+    /// Whether help is shown.
+    pub show_help: bool,
+    /// When the lost server is tried again.
+    pub server_retry: Option<Duration>,
+    /// A line to be read, and until when.
+    pub notice: Option<(String, Duration)>,
+}
+
+/// How the call stands, as far as the screen knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Nothing asked for yet.
+    Idle,
+    /// In the queue.
+    Searching {
+        /// Since when.
+        since: Duration,
+    },
+    /// A partner was found.
+    Connecting {
+        /// Since when.
+        since: Duration,
+    },
+    /// Media flows.
+    Live {
+        /// Since when.
+        since: Duration,
+        /// Through a relay.
+        relayed: bool,
+    },
+    /// The call is over, and nothing new was asked for.
+    Ended(EndReason),
+}
+
+/// Which pictures there are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Pictures {
+    /// The partner's.
+    pub remote: bool,
+    /// One's own.
+    pub local: bool,
+}
+
+impl State {
+    /// Before anything happened.
+    pub fn new(size: Size, unicode: bool, camera: bool) -> Self {
+        let mut state = Self {
+            now: Duration::ZERO,
+            size,
+            layout: None,
+            unicode,
+            phase: Phase::Idle,
+            stats: None,
+            chat: ChatLog::default(),
+            unread: 0,
+            input: Editor::default(),
+            camera,
+            pictures: Pictures::default(),
+            show_chat: true,
+            show_self: true,
+            show_help: false,
+            server_retry: None,
+            notice: None,
+        };
+        state.lay_out();
+        state
+    }
+
+    /// Follows a change of size or of what is shown.
+    pub(super) fn lay_out(&mut self) {
+        self.layout = Layout::new(self.size, self.show_chat, self.show_self);
+        if let Some(log) = self.layout.as_ref().and_then(Layout::chat_log) {
+            self.chat.resize(log.width.into(), log.height.into());
+        }
+    }
+
+    /// Whether the partner's picture is on the screen.
+    pub(super) fn shows_remote(&self) -> bool {
+        let in_call = match self.phase {
+            Phase::Connecting { .. } | Phase::Live { .. } => true,
+            Phase::Idle | Phase::Searching { .. } | Phase::Ended(_) => false,
+        };
+        in_call && self.pictures.remote && self.layout.is_some()
+    }
+}

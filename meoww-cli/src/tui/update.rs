@@ -1,0 +1,249 @@
+//! What happens, and what comes of it. No clock, no terminal, no channel.
+
+use std::time::Duration;
+
+use crossterm::event::KeyEvent;
+use ratatui::layout::Size;
+
+use super::{
+    chat::Who,
+    keymap::{Action, Edit, action},
+    state::{Phase, Pictures, State},
+};
+use crate::{
+    core::event::{CallEvent, Command, EndReason},
+    text::SafeText,
+};
+
+/// How long a notice stays.
+const NOTICE: Duration = Duration::from_secs(5);
+
+/// Something that happened.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Msg {
+    /// A key was pressed.
+    Key(KeyEvent),
+    /// Text was pasted.
+    Paste(String),
+    /// The terminal has another size.
+    Resize(Size),
+    /// The call has news.
+    Call(CallEvent),
+    /// Pictures came or went.
+    Pictures(Pictures),
+    /// The call takes no more commands for now; one was lost.
+    Busy,
+    /// Time passed.
+    Tick,
+}
+
+/// Something to be done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// Tell the call.
+    Send(Command),
+    /// Turn the camera on or off.
+    Camera(bool),
+    /// Forget what the terminal shows, and draw everything.
+    Redraw,
+    /// End.
+    Quit,
+}
+
+/// Applies `msg`, which happened at `now` (since the start).
+pub fn update(state: &mut State, now: Duration, msg: Msg) -> Option<Effect> {
+    state.now = now;
+    if state.notice.as_ref().is_some_and(|(_, until)| *until <= now) {
+        state.notice = None;
+    }
+    match msg {
+        Msg::Key(key) => action(key).and_then(|action| act(state, action)),
+        Msg::Paste(text) => {
+            show_chat(state, true);
+            state.input.insert(SafeText::new(&text).as_str());
+            None
+        }
+        Msg::Resize(size) => {
+            state.size = size;
+            state.lay_out();
+            Some(Effect::Redraw)
+        }
+        Msg::Call(event) => {
+            call(state, event);
+            None
+        }
+        Msg::Pictures(pictures) => {
+            state.pictures = pictures;
+            None
+        }
+        Msg::Busy => {
+            notice(state, "That did not get through; try again");
+            None
+        }
+        Msg::Tick => None,
+    }
+}
+
+fn act(state: &mut State, action: Action) -> Option<Effect> {
+    match action {
+        Action::Next => next(state),
+        Action::Quit => Some(Effect::Quit),
+        Action::Redraw => Some(Effect::Redraw),
+        Action::ToggleHelp => {
+            state.show_help = !state.show_help;
+            None
+        }
+        Action::ToggleSelf => {
+            state.show_self = !state.show_self;
+            state.lay_out();
+            None
+        }
+        Action::ToggleChat => {
+            show_chat(state, !state.show_chat);
+            None
+        }
+        Action::ToggleCamera => {
+            state.camera = !state.camera;
+            Some(Effect::Camera(state.camera))
+        }
+        Action::Escape if state.show_help => {
+            state.show_help = false;
+            None
+        }
+        Action::Escape => {
+            state.input.take();
+            None
+        }
+        Action::PageUp => {
+            state.chat.scroll_pages(1);
+            None
+        }
+        Action::PageDown => {
+            state.chat.scroll_pages(-1);
+            None
+        }
+        Action::Edit(edit) => self::edit(state, edit),
+    }
+}
+
+fn next(state: &mut State) -> Option<Effect> {
+    match state.phase {
+        Phase::Idle | Phase::Ended(_) => Some(Effect::Send(Command::Search)),
+        Phase::Searching { .. } => None,
+        Phase::Connecting { .. } | Phase::Live { .. } => Some(Effect::Send(Command::Skip)),
+    }
+}
+
+fn edit(state: &mut State, edit: Edit) -> Option<Effect> {
+    match edit {
+        Edit::Submit => return submit(state),
+        Edit::Insert(c) => {
+            show_chat(state, true);
+            state.input.insert(c.encode_utf8(&mut [0; 4]));
+        }
+        Edit::Backspace => state.input.backspace(),
+        Edit::Delete => state.input.delete(),
+        Edit::DeleteWord => state.input.delete_word(),
+        Edit::Clear => drop(state.input.take()),
+        Edit::Left => state.input.left(),
+        Edit::Right => state.input.right(),
+        Edit::Home => state.input.home(),
+        Edit::End => state.input.end(),
+    }
+    None
+}
+
+fn submit(state: &mut State) -> Option<Effect> {
+    if state.input.text().trim().is_empty() {
+        return None;
+    }
+    match state.phase {
+        Phase::Connecting { .. } | Phase::Live { .. } => {
+            Some(Effect::Send(Command::Chat(state.input.take().trim().to_owned())))
+        }
+        Phase::Idle | Phase::Searching { .. } | Phase::Ended(_) => {
+            notice(state, "Nobody is there to read it yet");
+            None
+        }
+    }
+}
+
+fn call(state: &mut State, event: CallEvent) {
+    let since = state.now;
+    match event {
+        CallEvent::Searching => match state.phase {
+            Phase::Searching { .. } => {}
+            Phase::Idle | Phase::Connecting { .. } | Phase::Live { .. } | Phase::Ended(_) => {
+                state.phase = Phase::Searching { since };
+            }
+        },
+        CallEvent::Matched { .. } => {
+            state.phase = Phase::Connecting { since };
+            state.stats = None;
+            say(state, Who::Meoww, "You meet a stranger. Be kind.");
+        }
+        CallEvent::Connected { relayed } => {
+            let since = match state.phase {
+                Phase::Live { since, .. } => since,
+                Phase::Idle
+                | Phase::Searching { .. }
+                | Phase::Connecting { .. }
+                | Phase::Ended(_) => since,
+            };
+            state.phase = Phase::Live { since, relayed };
+        }
+        // The picture itself is what tells the screen.
+        CallEvent::FirstFrame => {}
+        CallEvent::Message { text, from_self } => {
+            let who = if from_self { Who::You } else { Who::Stranger };
+            say(state, who, text.as_str());
+        }
+        CallEvent::Ended(reason) => {
+            state.phase = Phase::Ended(reason);
+            state.stats = None;
+            say(state, Who::Meoww, ended(reason));
+        }
+        CallEvent::ServerLost { retry_in } => state.server_retry = Some(state.now + retry_in),
+        CallEvent::ServerBack => {
+            if state.server_retry.take().is_some() {
+                notice(state, "The server is back");
+            }
+        }
+        CallEvent::Refused { message, .. } => notice(state, message.as_str()),
+        CallEvent::Notice(text) => notice(state, &text),
+        CallEvent::Stats(stats) => state.stats = Some(stats),
+    }
+}
+
+/// Why a call ended, in words.
+pub(super) fn ended(reason: EndReason) -> &'static str {
+    match reason {
+        EndReason::PeerLeft => "The stranger left.",
+        EndReason::PeerLost => "The connection was lost.",
+        EndReason::ConnectFailed => "No connection could be made.",
+        EndReason::Left => "You left.",
+    }
+}
+
+fn say(state: &mut State, who: Who, text: &str) {
+    state.chat.push(who, SafeText::new(text));
+    if !state.show_chat && who == Who::Stranger {
+        state.unread += 1;
+    }
+}
+
+fn notice(state: &mut State, text: &str) {
+    state.notice = Some((SafeText::new(text).to_string(), state.now + NOTICE));
+}
+
+fn show_chat(state: &mut State, show: bool) {
+    if state.show_chat != show {
+        state.show_chat = show;
+        state.unread = 0;
+        state.lay_out();
+    }
+}
+
+#[cfg(test)]
+#[path = "update_tests.rs"]
+mod tests;

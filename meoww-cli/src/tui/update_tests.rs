@@ -1,0 +1,252 @@
+use crossterm::event::{KeyCode, KeyModifiers};
+use meoww_proto::{RoomId, error::SignalErrorCode};
+use proptest::prelude::*;
+
+use super::*;
+use crate::{core::event::Stats, tui::chat::ChatLine};
+
+const AT: Duration = Duration::from_secs(7);
+
+fn state() -> State {
+    State::new(Size::new(100, 30), true, true)
+}
+
+fn phases() -> [Phase; 5] {
+    let since = Duration::from_secs(1);
+    [
+        Phase::Idle,
+        Phase::Searching { since },
+        Phase::Connecting { since },
+        Phase::Live { since, relayed: false },
+        Phase::Ended(EndReason::PeerLeft),
+    ]
+}
+
+fn in_phase(phase: Phase) -> State {
+    State { phase, ..state() }
+}
+
+fn key(code: KeyCode) -> Msg {
+    Msg::Key(KeyEvent::new(code, KeyModifiers::NONE))
+}
+
+fn control(c: char) -> Msg {
+    Msg::Key(KeyEvent::new(KeyCode::Char(c), KeyModifiers::CONTROL))
+}
+
+fn typed(state: &mut State, text: &str) {
+    for c in text.chars() {
+        assert_eq!(update(state, AT, key(KeyCode::Char(c))), None);
+    }
+}
+
+fn said(state: &State) -> Vec<(Who, String)> {
+    let text = |line: &ChatLine| (line.who, line.text.clone());
+    state.chat.visible().0.map(text).collect()
+}
+
+fn room() -> RoomId {
+    "00000000-0000-4000-8000-000000000000".parse().unwrap()
+}
+
+fn events() -> Vec<CallEvent> {
+    vec![
+        CallEvent::Searching,
+        CallEvent::Matched { room_id: room(), is_initiator: true },
+        CallEvent::Connected { relayed: true },
+        CallEvent::FirstFrame,
+        CallEvent::Message { text: SafeText::new("hi"), from_self: false },
+        CallEvent::Ended(EndReason::PeerLost),
+        CallEvent::ServerLost { retry_in: Duration::from_secs(3) },
+        CallEvent::ServerBack,
+        CallEvent::Refused { code: SignalErrorCode::RateLimited, message: SafeText::new("slow") },
+        CallEvent::Notice("look".to_owned()),
+        CallEvent::Stats(Stats::default()),
+    ]
+}
+
+#[test]
+fn one_key_for_the_next_stranger() {
+    let expected = [
+        Some(Command::Search),
+        None,
+        Some(Command::Skip),
+        Some(Command::Skip),
+        Some(Command::Search),
+    ];
+    for (phase, command) in phases().into_iter().zip(expected) {
+        let effect = update(&mut in_phase(phase), AT, control('n'));
+        assert_eq!(effect, command.map(Effect::Send), "{phase:?}");
+    }
+}
+
+#[test]
+fn every_event_in_every_phase() {
+    for before in phases() {
+        for event in events() {
+            let mut state = in_phase(before);
+            assert_eq!(update(&mut state, AT, Msg::Call(event.clone())), None);
+            let expected = match (&event, before) {
+                (CallEvent::Searching, Phase::Searching { .. }) => before,
+                (CallEvent::Searching, _) => Phase::Searching { since: AT },
+                (CallEvent::Matched { .. }, _) => Phase::Connecting { since: AT },
+                (CallEvent::Connected { relayed }, Phase::Live { since, .. }) => {
+                    Phase::Live { since, relayed: *relayed }
+                }
+                (CallEvent::Connected { relayed }, _) => {
+                    Phase::Live { since: AT, relayed: *relayed }
+                }
+                (CallEvent::Ended(reason), _) => Phase::Ended(*reason),
+                _ => before,
+            };
+            assert_eq!(state.phase, expected, "{event:?} in {before:?}");
+        }
+    }
+}
+
+#[test]
+fn enter_says_it_to_whom_is_there() {
+    for phase in phases() {
+        let mut state = in_phase(phase);
+        assert_eq!(update(&mut state, AT, key(KeyCode::Enter)), None, "nothing was typed");
+        typed(&mut state, " hi there ");
+        let effect = update(&mut state, AT, key(KeyCode::Enter));
+        if matches!(phase, Phase::Connecting { .. } | Phase::Live { .. }) {
+            assert_eq!(effect, Some(Effect::Send(Command::Chat("hi there".to_owned()))));
+            assert_eq!(state.input.text(), "");
+        } else {
+            assert_eq!(effect, None);
+            assert_eq!(state.input.text(), " hi there ", "kept for later");
+            assert!(state.notice.is_some());
+        }
+    }
+}
+
+#[test]
+fn the_line_is_edited() {
+    let mut state = state();
+    typed(&mut state, "one two");
+    for msg in [control('w'), key(KeyCode::Home), key(KeyCode::Delete), key(KeyCode::Right)] {
+        update(&mut state, AT, msg);
+    }
+    for msg in [key(KeyCode::Left), key(KeyCode::End), key(KeyCode::Backspace), control('h')] {
+        update(&mut state, AT, msg);
+    }
+    assert_eq!(state.input.text(), "n");
+    update(&mut state, AT, Msg::Paste("a\u{1b}[31m\nb".to_owned()));
+    assert_eq!(state.input.text(), "na[31m b");
+    update(&mut state, AT, control('u'));
+    assert_eq!(state.input.text(), "");
+}
+
+#[test]
+fn escape_closes_help_before_it_empties_the_line() {
+    let mut state = state();
+    typed(&mut state, "x");
+    update(&mut state, AT, key(KeyCode::F(1)));
+    assert!(state.show_help);
+    update(&mut state, AT, key(KeyCode::Esc));
+    assert!(!state.show_help && state.input.text() == "x");
+    update(&mut state, AT, key(KeyCode::Esc));
+    assert_eq!(state.input.text(), "");
+}
+
+#[test]
+fn switches() {
+    let mut state = state();
+    assert_eq!(update(&mut state, AT, key(KeyCode::F(4))), Some(Effect::Camera(false)));
+    assert_eq!(update(&mut state, AT, control('k')), Some(Effect::Camera(true)));
+    assert_eq!(update(&mut state, AT, control('l')), Some(Effect::Redraw));
+    assert_eq!(update(&mut state, AT, control('c')), Some(Effect::Quit));
+    assert_eq!(update(&mut state, AT, control('q')), Some(Effect::Quit));
+    update(&mut state, AT, control('t'));
+    assert_eq!(state.layout.unwrap().mirror, None);
+    update(&mut state, AT, key(KeyCode::F(3)));
+    assert_eq!(state.layout.unwrap().chat, None);
+}
+
+#[test]
+fn a_hidden_chat_counts_and_comes_back_when_one_types() {
+    let mut state = in_phase(phases()[3]);
+    update(&mut state, AT, key(KeyCode::F(3)));
+    let hi = CallEvent::Message { text: SafeText::new("hi"), from_self: false };
+    update(&mut state, AT, Msg::Call(hi));
+    assert_eq!(state.unread, 1);
+    typed(&mut state, "y");
+    assert!(state.show_chat && state.unread == 0);
+    assert_eq!(said(&state), [(Who::Stranger, "hi".to_owned())]);
+}
+
+#[test]
+fn notices_pass() {
+    let mut state = state();
+    update(&mut state, AT, Msg::Call(CallEvent::Notice("a\u{1b}b".to_owned())));
+    assert_eq!(state.notice.as_ref().unwrap().0, "ab");
+    update(&mut state, AT + Duration::from_secs(4), Msg::Tick);
+    assert!(state.notice.is_some());
+    update(&mut state, AT + NOTICE, Msg::Tick);
+    assert_eq!(state.notice, None);
+    update(&mut state, AT, Msg::Busy);
+    assert!(state.notice.is_some());
+}
+
+#[test]
+fn a_lost_server_is_told_until_it_is_back() {
+    let mut state = state();
+    let lost = CallEvent::ServerLost { retry_in: Duration::from_secs(3) };
+    update(&mut state, AT, Msg::Call(lost));
+    assert_eq!(state.server_retry, Some(AT + Duration::from_secs(3)));
+    update(&mut state, AT, Msg::Call(CallEvent::ServerBack));
+    assert_eq!(state.server_retry, None);
+}
+
+#[test]
+fn the_end_is_written_into_the_chat() {
+    let mut state = in_phase(phases()[3]);
+    update(&mut state, AT, Msg::Call(CallEvent::Stats(Stats::default())));
+    update(&mut state, AT, Msg::Call(CallEvent::Ended(EndReason::PeerLeft)));
+    assert_eq!(said(&state), [(Who::Meoww, "The stranger left.".to_owned())]);
+    assert_eq!(state.stats, None);
+}
+
+#[test]
+fn a_new_size_is_a_new_layout() {
+    let mut state = state();
+    let effect = update(&mut state, AT, Msg::Resize(Size::new(20, 5)));
+    assert_eq!((effect, state.layout), (Some(Effect::Redraw), None));
+}
+
+/// Anything that can happen, in any order.
+fn msg() -> impl Strategy<Value = Msg> {
+    let codes = vec![KeyCode::Enter, KeyCode::Esc, KeyCode::PageUp, KeyCode::PageDown];
+    prop_oneof![
+        prop::sample::select(codes).prop_map(key),
+        (1u8..5).prop_map(|n| key(KeyCode::F(n))),
+        any::<char>().prop_map(|c| key(KeyCode::Char(c))),
+        prop::char::range('a', 'z').prop_map(control),
+        ".{0,80}".prop_map(Msg::Paste),
+        (0u16..200, 0u16..80).prop_map(|(w, h)| Msg::Resize(Size::new(w, h))),
+        prop::sample::select(events()).prop_map(Msg::Call),
+        (".{0,200}", any::<bool>()).prop_map(|(text, from_self)| {
+            Msg::Call(CallEvent::Message { text: SafeText::new(&text), from_self })
+        }),
+        any::<(bool, bool)>().prop_map(|(remote, local)| Msg::Pictures(Pictures { remote, local })),
+        Just(Msg::Busy),
+        Just(Msg::Tick),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn any_order_of_events_can_be_drawn(msgs in prop::collection::vec(msg(), 0..80)) {
+        let mut state = state();
+        for (n, msg) in msgs.into_iter().enumerate() {
+            update(&mut state, Duration::from_millis(n as u64 * 400), msg);
+            let area = ratatui::layout::Rect::new(0, 0, state.size.width, state.size.height);
+            let mut buffer = ratatui::buffer::Buffer::empty(area);
+            let scene = crate::tui::view::draw(&state, &mut buffer);
+            let inside = [scene.remote, scene.local, scene.mirror, scene.help];
+            prop_assert!(inside.into_iter().flatten().all(|pane| pane.union(area) == area));
+        }
+    }
+}

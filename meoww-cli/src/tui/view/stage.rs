@@ -1,0 +1,85 @@
+//! The partner's picture, or what there is to say in its place.
+
+use ratatui::{
+    buffer::Buffer,
+    layout::Rect,
+    style::Style,
+    text::{Line, Span},
+    widgets::Widget,
+};
+
+use super::{
+    super::{
+        state::{Phase, State},
+        update::ended,
+    },
+    centred_lines, clock, theme,
+};
+
+const SPINNER: [&str; 10] = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"];
+const ASCII_SPINNER: [&str; 4] = ["|", "/", "-", "\\"];
+
+pub(super) fn draw(state: &State, area: Rect, buf: &mut Buffer) {
+    let mut pane = theme::pane().title(Line::styled(" meoww ", theme::ACCENT.patch(theme::BOLD)));
+    if let Phase::Live { .. } | Phase::Connecting { .. } = state.phase {
+        pane = pane.title(Line::styled(" stranger ", theme::STRANGER).right_aligned());
+    }
+    let inside = pane.inner(area);
+    pane.render(area, buf);
+    if state.shows_remote() {
+        return;
+    }
+    let mut lines = cat(state);
+    lines.push(Line::default());
+    lines.extend(words(state));
+    // A mirror takes the lower right: what it leaves above is enough for the words.
+    let height = match state.layout.as_ref().and_then(|layout| layout.mirror) {
+        Some(mirror) if inside.height < 14 => mirror.y - inside.y,
+        Some(_) | None => inside.height,
+    };
+    if usize::from(height) < lines.len() {
+        lines.drain(..4);
+    }
+    centred_lines(lines, Rect { height, ..inside }, buf);
+}
+
+fn words(state: &State) -> Vec<Line<'static>> {
+    let next = |what| Line::from(vec![Span::styled("Ctrl-N", theme::ACCENT), Span::raw(what)]);
+    let wait = |what, since| {
+        Line::from(vec![
+            Span::styled(spinner(state), theme::ACCENT),
+            Span::raw(what),
+            Span::styled(clock(state.now.saturating_sub(since)), theme::DIM),
+        ])
+    };
+    match state.phase {
+        Phase::Idle => vec![next(" to meet a stranger")],
+        Phase::Searching { since } => vec![wait(" Looking for someone  ", since)],
+        Phase::Connecting { since } => vec![wait(" Found someone, connecting  ", since)],
+        Phase::Live { .. } => vec![Line::styled("No picture from them yet", theme::DIM)],
+        Phase::Ended(reason) => vec![Line::raw(ended(reason)), next(" for the next stranger")],
+    }
+}
+
+fn spinner(state: &State) -> &'static str {
+    let tenths = (state.now.as_millis() / 100) as usize;
+    if state.unicode {
+        SPINNER[tenths % SPINNER.len()]
+    } else {
+        ASCII_SPINNER[tenths % ASCII_SPINNER.len()]
+    }
+}
+
+/// The cat looks around while it waits, blinks now and then, and sleeps when nobody is there.
+fn cat(state: &State) -> Vec<Line<'static>> {
+    let seconds = state.now.as_secs();
+    let face = match state.phase {
+        Phase::Idle | Phase::Ended(_) => "( -.- )",
+        Phase::Searching { .. } if seconds % 7 == 3 => "(o.o  )",
+        Phase::Searching { .. } if seconds % 7 == 5 => "(  o.o)",
+        Phase::Connecting { .. } | Phase::Live { .. } => "( ^.^ )",
+        Phase::Searching { .. } => "( o.o )",
+    };
+    let line = |text| Line::styled(text, Style::from(theme::ACCENT));
+    vec![line(" /\\_/\\ "), line(face), line(" > ^ < ")]
+}
