@@ -137,7 +137,7 @@ pub struct Search {
 
 const SEARCH_HELP: &str = "\
 In a call:
-  Ctrl-N next stranger   Ctrl-T self view   Ctrl-O camera off   F1 help   Ctrl-C quit
+  Ctrl-N next stranger   F1 help   F2 self view   F3 chat   F4 camera off   Ctrl-C quit
   Type to chat, Enter to send, PageUp and PageDown to scroll.
 
 Headless, with --json, one object a line:

@@ -66,8 +66,12 @@ pub struct Session {
     pub grid: watch::Sender<Grid>,
     /// Pictures drawn, counted by whoever draws them.
     pub drawn: Arc<AtomicU64>,
-    task: JoinHandle<Result<(), Error>>,
+    /// What goes on behind all this.
+    pub running: Running,
 }
+
+/// The client at work.
+pub struct Running(JoinHandle<Result<(), Error>>);
 
 impl Session {
     /// Opens the camera and the link. Nothing is searched yet.
@@ -108,16 +112,28 @@ impl Session {
             closing: JoinSet::new(),
         };
         #[expect(clippy::disallowed_methods, reason = "the session owns its driver")]
-        let task = tokio::spawn(driver.run(wanted));
-        Ok(Self { commands, events, remote, local, camera_on, grid, drawn, task })
+        let running = Running(tokio::spawn(driver.run(wanted)));
+        Ok(Self { commands, events, remote, local, camera_on, grid, drawn, running })
     }
 
     /// Ends the client, if it has not ended yet, and waits until everything is released.
+    ///
+    /// # Errors
+    /// What ended it, unless that was the user.
     pub async fn finish(self) -> Result<(), Error> {
-        let Self { commands, mut events, task, .. } = self;
-        let _ = commands.send(Command::Quit).await;
-        while events.recv().await.is_some() {}
-        task.await.map_err(|error| Error::Other(format!("the client broke: {error}")))?
+        let Self { running, commands, events, .. } = self;
+        drop((commands, events));
+        running.finish().await
+    }
+}
+
+impl Running {
+    /// Waits until everything is released. The client ends once nobody can command it any more.
+    ///
+    /// # Errors
+    /// What ended it, unless that was the user.
+    pub async fn finish(self) -> Result<(), Error> {
+        self.0.await.map_err(|error| Error::Other(format!("The client broke: {error}")))?
     }
 }
 

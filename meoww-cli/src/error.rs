@@ -5,7 +5,7 @@ use std::{io, path::PathBuf, time::Duration};
 
 use meoww_proto::UserId;
 
-use crate::media::source::SourceError;
+use crate::{media::source::SourceError, tui::layout::MIN_SIZE};
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -92,17 +92,16 @@ pub enum Error {
     NotATerminal,
     /// The screen is too small to begin with.
     #[error(
-        "The terminal is {columns}x{rows}; a call needs at least {min_columns}x{min_rows}. Enlarge the window or choose a smaller font."
+        "The terminal is {columns}x{rows}; a call needs at least {}x{}. Enlarge the window or \
+         choose a smaller font.",
+        MIN_SIZE.width,
+        MIN_SIZE.height
     )]
     TerminalTooSmall {
         /// Now.
         columns: u16,
         /// Now.
         rows: u16,
-        /// Needed.
-        min_columns: u16,
-        /// Needed.
-        min_rows: u16,
     },
     /// The locale cannot show half blocks.
     #[error("The locale is not UTF-8. Set LANG=C.UTF-8 (or the like), or choose --render ascii.")]

@@ -1,11 +1,16 @@
 //! `meoww search`.
 
+use std::io::{self, IsTerminal};
+
 use super::Context;
 use crate::{
     cli::Search,
+    core::event::Command,
     driver::{Options, Session},
     error::Error,
     headless::{self, Plan},
+    media::render::{Env, Mode, RenderChoice, choose},
+    tui::{self, Screen, layout::MIN_SIZE},
 };
 
 pub(super) async fn run(context: &Context, args: Search) -> Result<(), Error> {
@@ -14,7 +19,38 @@ pub(super) async fn run(context: &Context, args: Search) -> Result<(), Error> {
         camera: args.camera.clone(),
         relay_only: args.relay_only,
     };
-    let session = Session::start(options).await?;
-    let plan = Plan { rounds: args.rounds, duration: args.duration };
-    headless::run(session, plan, context.out).await
+    if args.headless {
+        let session = Session::start(options).await?;
+        let plan = Plan { rounds: args.rounds, duration: args.duration };
+        return headless::run(session, plan, context.out).await;
+    }
+    let mode = screen_mode(&args)?;
+    context.out.note("Connecting...");
+    show(Session::start(options).await?, mode).await
+}
+
+/// Whether there is a screen to show a call on, and how.
+fn screen_mode(args: &Search) -> Result<Mode, Error> {
+    if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
+        return Err(Error::NotATerminal);
+    }
+    let (columns, rows) = crossterm::terminal::size().map_err(|_| Error::NotATerminal)?;
+    if columns < MIN_SIZE.width || rows < MIN_SIZE.height {
+        return Err(Error::TerminalTooSmall { columns, rows });
+    }
+    let mode = choose(&Env::read(|name| std::env::var(name)), args.render, args.color);
+    if args.render == RenderChoice::Half && !mode.unicode {
+        return Err(Error::NoUtf8);
+    }
+    Ok(mode)
+}
+
+async fn show(session: Session, mode: Mode) -> Result<(), Error> {
+    let Session { commands, events, remote, local, camera_on, grid, drawn, running } = session;
+    // The queue is empty, and if the client is gone already, finishing says why.
+    let _ = commands.send(Command::Search).await;
+    let screen = Screen { events, commands, remote, local, camera_on, grid, drawn, mode };
+    let shown = tui::run(screen).await;
+    running.finish().await?;
+    shown.map(|_| ()).map_err(|error| Error::Other(format!("{error:#}")))
 }

@@ -28,8 +28,9 @@ use super::{
 use crate::{
     core::event::{CallEvent, Command},
     media::{
-        frame::{Frame, FrameSlot, Grid},
+        frame::{Frame, FrameSlot},
         render::{Mode, grid_pixels},
+        scale::Grid,
     },
 };
 
