@@ -69,7 +69,8 @@ async fn over_bad_networks() {
         ("perfect", Network::PERFECT),
         ("5 % of loss, 40 ms", Network { loss: 0.05, delay, rate: f64::INFINITY }),
         ("10 % of loss, 40 ms", Network { loss: 0.10, delay, rate: f64::INFINITY }),
-        ("100 kbit/s", Network { loss: 0.0, delay, rate: 100e3 }),
+        ("300 kbit/s", Network { loss: 0.0, delay, rate: 300e3 }),
+        ("150 kbit/s", Network { loss: 0.0, delay, rate: 150e3 }),
     ];
     for (name, network) in networks {
         let (mut a, mut b) = pair().await;

@@ -48,6 +48,85 @@ async fn an_offer_without_a_common_codec_fails() {
     assert!(matches!(reaction(&sdp).await, PeerEvent::Failed(_)));
 }
 
+/// As Chromium offers camera, microphone and a data channel, with other codecs before ours.
+const BROWSER: &str = "v=0
+o=- 4611731400430051336 2 IN IP4 127.0.0.1
+s=-
+t=0 0
+a=group:BUNDLE 0 1 2
+a=extmap-allow-mixed
+a=msid-semantic: WMS stream
+m=audio 9 UDP/TLS/RTP/SAVPF 111 0
+c=IN IP4 0.0.0.0
+a=rtcp:9 IN IP4 0.0.0.0
+a=ice-ufrag:h8dV
+a=ice-pwd:asd88fgpdd777uzjYhagZgaa
+a=ice-options:trickle
+a=fingerprint:sha-256 D2:FA:0E:C3:22:59:5E:14:95:69:92:3D:13:B4:84:24:2C:C2:A2:C0:3E:FD:34:8E:5E:EA:6F:AF:52:CE:E6:0F
+a=setup:actpass
+a=mid:0
+a=extmap:3 http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01
+a=sendrecv
+a=msid:stream audio
+a=rtcp-mux
+a=rtcp-rsize
+a=rtpmap:111 opus/48000/2
+a=rtcp-fb:111 transport-cc
+a=fmtp:111 minptime=10;useinbandfec=1
+a=rtpmap:0 PCMU/8000
+a=ssrc:1111 cname:x
+m=video 9 UDP/TLS/RTP/SAVPF 96 97 106 107
+c=IN IP4 0.0.0.0
+a=rtcp:9 IN IP4 0.0.0.0
+a=ice-ufrag:h8dV
+a=ice-pwd:asd88fgpdd777uzjYhagZgaa
+a=ice-options:trickle
+a=fingerprint:sha-256 D2:FA:0E:C3:22:59:5E:14:95:69:92:3D:13:B4:84:24:2C:C2:A2:C0:3E:FD:34:8E:5E:EA:6F:AF:52:CE:E6:0F
+a=setup:actpass
+a=mid:1
+a=extmap:3 http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01
+a=sendrecv
+a=msid:stream video
+a=rtcp-mux
+a=rtcp-rsize
+a=rtpmap:96 VP8/90000
+a=rtcp-fb:96 nack
+a=rtcp-fb:96 nack pli
+a=rtpmap:97 rtx/90000
+a=fmtp:97 apt=96
+a=rtpmap:106 H264/90000
+a=rtcp-fb:106 transport-cc
+a=rtcp-fb:106 ccm fir
+a=rtcp-fb:106 nack
+a=rtcp-fb:106 nack pli
+a=fmtp:106 level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f
+a=rtpmap:107 rtx/90000
+a=fmtp:107 apt=106
+a=ssrc-group:FID 2222 3333
+a=ssrc:2222 cname:x
+a=ssrc:3333 cname:x
+m=application 9 UDP/DTLS/SCTP webrtc-datachannel
+c=IN IP4 0.0.0.0
+a=ice-ufrag:h8dV
+a=ice-pwd:asd88fgpdd777uzjYhagZgaa
+a=ice-options:trickle
+a=fingerprint:sha-256 D2:FA:0E:C3:22:59:5E:14:95:69:92:3D:13:B4:84:24:2C:C2:A2:C0:3E:FD:34:8E:5E:EA:6F:AF:52:CE:E6:0F
+a=setup:actpass
+a=mid:2
+a=sctp-port:5000
+a=max-message-size:262144
+";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_browsers_offer_is_answered() {
+    let PeerEvent::LocalAnswer(answer) = reaction(&BROWSER.replace('\n', "\r\n")).await else {
+        panic!("it was refused");
+    };
+    let answer: serde_json::Value = serde_json::from_str(answer.get()).unwrap();
+    let answer = answer["sdp"].as_str().unwrap();
+    assert!(answer.contains("a=rtpmap:106 H264/90000") && !answer.contains("VP8"), "{answer}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn noise_instead_of_an_offer_fails() {
     for noise in ["null", "7", "[]", "{}", r#"{"type":"offer","sdp":"v=0"}"#] {

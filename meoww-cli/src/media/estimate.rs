@@ -143,14 +143,17 @@ impl Feedback {
 
 impl BandwidthEstimator for Feedback {
     fn on_reports(&mut self, now: Instant, reports: &[PacketReport]) {
+        let Some(first) = reports.first() else {
+            return;
+        };
+        let origin = *self.origin.get_or_insert(first.departure);
         let fates = reports.iter().map(|report| {
-            let origin = *self.origin.get_or_insert(report.departure);
             let departed = report.departure.saturating_duration_since(origin).as_secs_f64();
             let arrival = report.arrival.filter(|_| report.arrived);
             let delay = arrival.map(|arrival| arrival.as_secs_f64() - departed);
             Fate { bytes: report.size, delay }
         });
-        self.estimator.report(now, fates.collect::<Vec<_>>().into_iter());
+        self.estimator.report(now, fates);
         self.out.send_replace(self.estimator.bps() as u32);
     }
 

@@ -54,10 +54,10 @@ struct Keyframes {
 }
 
 impl Keyframes {
-    /// Whether to ask now; counts as asked.
+    /// Whether to ask for one that is needed now; counts as asked.
     fn ask(&mut self, now: Instant) -> bool {
         let recent = |asked| now.saturating_duration_since(asked) < REQUEST_GAP;
-        let ask = self.needed && !self.asked.is_some_and(recent);
+        let ask = !self.asked.is_some_and(recent);
         if ask {
             self.asked = Some(now);
         }
@@ -76,11 +76,13 @@ impl Receiver {
         // The first packets may have come before the track was there: a key frame is needed anyway.
         let mut keyframes = Keyframes { needed: true, asked: None };
         loop {
-            if keyframes.ask(clock::now()) {
+            // A camera that is off has none to give.
+            let expecting = keyframes.needed && *self.camera_on.borrow();
+            if expecting && keyframes.ask(clock::now()) {
                 count(&self.tally.keyframes_requested);
                 runtime.block_on(self.request_keyframe());
             }
-            let wake = runtime.block_on(self.wake(!assembler.is_idle() || keyframes.needed));
+            let wake = runtime.block_on(self.wake(!assembler.is_idle() || expecting));
             match wake {
                 Wake::Packet(packet) => self.take(&mut assembler, packet),
                 Wake::Camera => self.camera_changed(),

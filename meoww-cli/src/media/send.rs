@@ -27,8 +27,9 @@ const FRAMES_PER_SECOND: f64 = 30.0;
 const SHARE_OF_PATH: f64 = 0.85;
 /// Faster cameras are thinned out to about 30 pictures a second.
 const MIN_GAP: Duration = Duration::from_millis(25);
-/// A stranger may ask for key frames as often as he likes; they are large.
-const MIN_KEY_GAP: Duration = Duration::from_millis(200);
+/// A stranger may ask for key frames as often as he likes, but they are large: two in this time, so
+/// that one that got lost on a new connection is repeated at once.
+const TWO_KEYS_IN: Duration = Duration::from_millis(400);
 
 /// What the session wants sent. The thread ends when its other end is dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,7 +63,8 @@ struct State {
     encoder: Encoder,
     began: Instant,
     last_sent: Option<Instant>,
-    last_key: Option<Instant>,
+    /// The last two key frames, the older one first.
+    keys: [Option<Instant>; 2],
     key_wanted: bool,
     /// Size of the pictures sent.
     size: Option<(usize, usize)>,
@@ -76,7 +78,7 @@ impl Sender {
             encoder: Encoder::new(*self.estimate.borrow()),
             began: clock::now(),
             last_sent: None,
-            last_key: None,
+            keys: [None; 2],
             key_wanted: true,
             size: None,
         };
@@ -154,7 +156,7 @@ impl State {
         let now = clock::now();
         let since = |then: Option<Instant>| then.map(|then| now.saturating_duration_since(then));
         let gap = since(self.last_sent);
-        let key_allowed = since(self.last_key).is_none_or(|gap| gap >= MIN_KEY_GAP);
+        let key_allowed = since(self.keys[0]).is_none_or(|gap| gap >= TWO_KEYS_IN);
         // A new size is a key frame as well.
         let fit = grid.fit(picture.width(), picture.height());
         let size = self.size.filter(|_| !key_allowed).unwrap_or(fit);
@@ -175,7 +177,7 @@ impl State {
         };
         if coded.key {
             self.key_wanted = false;
-            self.last_key = Some(now);
+            self.keys = [self.keys[1], Some(now)];
         }
         self.last_sent = Some(now);
         let duration = gap.unwrap_or(Duration::from_millis(33));

@@ -149,12 +149,24 @@ async fn film(slot: watch::Sender<Option<Arc<Frame>>>, on: Arc<AtomicBool>) {
         due.tick().await;
         let picture = on.load(Ordering::Relaxed).then(|| {
             let stamp = Stamp { counter, sent: counter * 333 };
-            Arc::new(pattern::draw(320, 240, 0, stamp))
+            Arc::new(grainy(pattern::draw(320, 240, 0, stamp), counter))
         });
         if slot.send(picture).is_err() {
             return;
         }
     }
+}
+
+/// With the noise of a real camera, below the stamp: it is what makes video large.
+fn grainy(mut picture: Frame, seed: u32) -> Frame {
+    let (width, height) = (picture.width(), picture.height());
+    let [luma, _, _] = picture.planes_mut();
+    let mut dice = seed;
+    for pixel in &mut luma[width * height * 2 / 5..] {
+        dice = dice.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        *pixel = pixel.saturating_add((dice >> 28) as u8);
+    }
+    picture
 }
 
 /// Two sides; the first makes the offer.

@@ -26,13 +26,21 @@ const FORMATS: [FrameFormat; 4] =
 /// Larger pictures are not taken.
 const MAX_SIDE: u32 = 4096;
 
+/// Numbers of the webcams there are, in order.
+pub(super) fn indices() -> Vec<u32> {
+    let cameras = query(ApiBackend::Auto).unwrap_or_default();
+    let mut indices: Vec<_> =
+        cameras.iter().filter_map(|camera| camera.index().as_index().ok()).collect();
+    indices.sort_unstable();
+    indices
+}
+
 /// An open webcam.
 pub(super) struct Webcam(Camera);
 
 impl Webcam {
     pub(super) fn open(index: u32) -> Result<Self, SourceError> {
-        let cameras = query(ApiBackend::Auto).unwrap_or_default();
-        if !cameras.iter().any(|camera| camera.index() == &CameraIndex::Index(index)) {
+        if !indices().contains(&index) {
             return Err(SourceError::NoCamera(index));
         }
         let busy =

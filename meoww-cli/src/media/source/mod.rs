@@ -153,23 +153,32 @@ trait Pictures: 'static {
     fn next(&mut self, stop: &worker::Stop) -> Option<super::frame::Frame>;
 }
 
+/// A machine may list devices that are no cameras, such as the metadata of one.
 fn auto() -> Result<Source, SourceError> {
-    match webcam(0) {
-        Ok(source) => Ok(source),
-        Err(error) => {
-            tracing::info!(%error, "no webcam");
-            let pattern = Source::open(&Camera::Pattern(0))?;
-            Ok(Source {
-                notice: Some("No camera was found; your partner sees a test pattern."),
-                ..pattern
-            })
+    for index in webcams() {
+        match webcam(index) {
+            Ok(source) => return Ok(source),
+            Err(error) => tracing::info!(%error, "a webcam that is of no use"),
         }
     }
+    let pattern = Source::open(&Camera::Pattern(0))?;
+    let notice = Some("No camera was found; your partner sees a test pattern.");
+    Ok(Source { notice, ..pattern })
+}
+
+#[cfg(feature = "camera")]
+fn webcams() -> Vec<u32> {
+    camera::indices()
 }
 
 #[cfg(feature = "camera")]
 fn webcam(index: u32) -> Result<Source, SourceError> {
     Source::start(None, move || camera::Webcam::open(index))
+}
+
+#[cfg(not(feature = "camera"))]
+fn webcams() -> Vec<u32> {
+    Vec::new()
 }
 
 #[cfg(not(feature = "camera"))]
@@ -197,6 +206,12 @@ mod tests {
         drop(source);
         // The thread is gone, and said so.
         assert_eq!(pictures.borrow().as_deref(), None);
+    }
+
+    #[test]
+    fn without_a_webcam_there_is_a_pattern_and_a_word_about_it() {
+        let source = Source::open(&Camera::Auto).unwrap();
+        assert_eq!(source.notice().is_some(), webcams().is_empty());
     }
 
     #[test]

@@ -18,10 +18,12 @@ pub(super) mod tally;
 mod threads;
 
 use std::{
+    panic::AssertUnwindSafe,
     sync::{Arc, atomic::AtomicU64},
     time::Instant,
 };
 
+use futures_util::FutureExt;
 use meoww_proto::account::IceServer;
 use serde_json::value::RawValue;
 use tokio::{
@@ -124,7 +126,7 @@ impl Peer {
     /// is left after it.
     pub async fn close(self) {
         drop(self.signals);
-        // Fails when the session panicked: then it is over, too.
+        // Fails only when the runtime is being shut down.
         let _ = self.session.await;
     }
 
@@ -137,5 +139,11 @@ impl Peer {
 
 #[expect(clippy::disallowed_methods, reason = "the peer owns its one task, and waits for it")]
 fn spawn(session: Session) -> JoinHandle<()> {
-    tokio::spawn(session.run())
+    let events = session.events.clone();
+    tokio::spawn(async move {
+        // What a stranger sends goes through much code of others; a panic in it ends this call only.
+        if AssertUnwindSafe(session.run()).catch_unwind().await.is_err() {
+            let _ = events.try_send(PeerEvent::Failed("the connection broke".to_owned()));
+        }
+    })
 }
