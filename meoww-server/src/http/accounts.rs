@@ -11,6 +11,7 @@ use axum_extra::extract::CookieJar;
 use meoww_proto::{
     UserId,
     account::{Done, ResendRequest, Session, SignupRequest, SignupResponse, User, VerifyRequest},
+    error::ApiErrorCode,
 };
 use rand::RngExt;
 
@@ -54,7 +55,8 @@ pub(crate) async fn signup(
     match app.store.create_account(account.clone(), challenge, now).await? {
         Creation::Created => {}
         Creation::Taken => {
-            return Err(Refusal::Invalid("Email or Username already exists".into()));
+            let message = "Email or Username already exists".into();
+            return Err(Refusal::Rejected(ApiErrorCode::Taken, message));
         }
     }
     if let Err(error) = app.mailer.send_code(&account.email, &code, now).await {
@@ -79,7 +81,7 @@ pub(crate) async fn verify(
         return Err(Refusal::Invalid("userId and otp are required".into()));
     }
     let user = user_id(&request.user_id)?;
-    let code = Code::parse(&request.otp).ok_or(Refusal::Invalid("Invalid OTP".into()))?;
+    let code = Code::parse(&request.otp).ok_or_else(|| refused(Verdict::Wrong))?;
     let now = clock::now();
     let opening = Opening::draw(&app, user, now);
     let seal = code.seal(&app.otp_key, user);
@@ -88,17 +90,22 @@ pub(crate) async fn verify(
             let jar = cookies::set(&app, opening.bearer(), &opening.refresh, now);
             Ok((jar, Json(Session { user: account.to_user() })))
         }
-        Confirmation::Refused(verdict) => Err(Refusal::Invalid(refused(verdict).into())),
-        Confirmation::NoChallenge => Err(Refusal::Invalid("OTP not found or expired".into())),
+        Confirmation::Refused(verdict) => Err(refused(verdict)),
+        Confirmation::NoChallenge => {
+            Err(Refusal::Rejected(ApiErrorCode::OtpExpired, "OTP not found or expired".into()))
+        }
     }
 }
 
-fn refused(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Accepted | Verdict::Wrong => "Invalid OTP",
-        Verdict::Exhausted => "Too many wrong codes. Request a new one.",
-        Verdict::Expired => "OTP expired",
-    }
+fn refused(verdict: Verdict) -> Refusal {
+    let (code, message) = match verdict {
+        Verdict::Accepted | Verdict::Wrong => (ApiErrorCode::InvalidOtp, "Invalid OTP"),
+        Verdict::Exhausted => {
+            (ApiErrorCode::OtpExpired, "Too many wrong codes. Request a new one.")
+        }
+        Verdict::Expired => (ApiErrorCode::OtpExpired, "OTP expired"),
+    };
+    Refusal::Rejected(code, message.into())
 }
 
 /// `POST /api/auth/resend-otp`.

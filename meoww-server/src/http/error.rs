@@ -16,6 +16,10 @@ use crate::{core::account::InvalidField, hashing::HashError, store::StoreError};
 pub(crate) enum Refusal {
     /// The request makes no sense, or not now.
     Invalid(Cow<'static, str>),
+    /// Likewise, in a way a program may want to tell apart.
+    Rejected(ApiErrorCode, Cow<'static, str>),
+    /// No such account, or not its password.
+    InvalidCredentials,
     /// Who asks did not prove who they are.
     Unauthenticated(&'static str),
     /// Right password, unconfirmed address.
@@ -43,8 +47,8 @@ pub(crate) enum Refusal {
 impl Refusal {
     fn status(&self) -> StatusCode {
         match self {
-            Self::Invalid(_) => StatusCode::BAD_REQUEST,
-            Self::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
+            Self::Invalid(_) | Self::Rejected(..) => StatusCode::BAD_REQUEST,
+            Self::InvalidCredentials | Self::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
             Self::EmailNotVerified(_) | Self::ForeignOrigin => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
@@ -59,7 +63,8 @@ impl Refusal {
 
     fn message(&self) -> Cow<'static, str> {
         match self {
-            Self::Invalid(message) => message.clone(),
+            Self::Invalid(message) | Self::Rejected(_, message) => message.clone(),
+            Self::InvalidCredentials => "Invalid credentials".into(),
             Self::Unauthenticated(message) | Self::TooMany(message, _) => (*message).into(),
             Self::EmailNotVerified(_) => "Email not verified".into(),
             Self::ForeignOrigin => "Origin not allowed".into(),
@@ -73,12 +78,33 @@ impl Refusal {
         }
     }
 
+    fn code(&self) -> Option<ApiErrorCode> {
+        match self {
+            Self::Rejected(code, _) => Some(*code),
+            Self::InvalidCredentials => Some(ApiErrorCode::InvalidCredentials),
+            Self::EmailNotVerified(_) => Some(ApiErrorCode::EmailNotVerified),
+            Self::TooMany(..) => Some(ApiErrorCode::RateLimited),
+            Self::Invalid(_)
+            | Self::Unauthenticated(_)
+            | Self::ForeignOrigin
+            | Self::NotFound
+            | Self::MethodNotAllowed
+            | Self::TooSlow
+            | Self::TooLarge
+            | Self::UnsupportedBody
+            | Self::Busy
+            | Self::Internal => None,
+        }
+    }
+
     /// Whole seconds, rounded up (RFC 9110, 10.2.3).
     fn retry_after(&self) -> Option<u64> {
         match self {
             Self::TooMany(_, wait) => Some(wait.as_millis().div_ceil(1000) as u64),
             Self::Busy => Some(1),
             Self::Invalid(_)
+            | Self::Rejected(..)
+            | Self::InvalidCredentials
             | Self::Unauthenticated(_)
             | Self::EmailNotVerified(_)
             | Self::ForeignOrigin
@@ -94,11 +120,9 @@ impl Refusal {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        let (code, user_id) = match self {
-            Self::EmailNotVerified(user) => (Some(ApiErrorCode::EmailNotVerified), Some(user)),
-            _ => (None, None),
-        };
-        let body = ApiError { error: self.message().into_owned(), code, user_id };
+        let user_id = if let Self::EmailNotVerified(user) = self { Some(user) } else { None };
+        let error = self.message().into_owned();
+        let body = ApiError { error, code: self.code(), user_id };
         let mut response = (self.status(), Json(body)).into_response();
         if let Some(seconds) = self.retry_after() {
             response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
@@ -109,7 +133,7 @@ impl IntoResponse for Refusal {
 
 impl From<InvalidField> for Refusal {
     fn from(error: InvalidField) -> Self {
-        Self::Invalid(error.to_string().into())
+        Self::Rejected(ApiErrorCode::InvalidInput, error.to_string().into())
     }
 }
 

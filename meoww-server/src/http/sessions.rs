@@ -71,8 +71,7 @@ pub(crate) async fn login(
     };
     let expected = account.as_ref().map(|account| account.password_hash.clone());
     let right = app.hasher.verify(password, expected).await?;
-    let account =
-        account.filter(|_| right).ok_or(Refusal::Unauthenticated("Invalid credentials"))?;
+    let account = account.filter(|_| right).ok_or(Refusal::InvalidCredentials)?;
     if !account.is_verified {
         return Err(Refusal::EmailNotVerified(account.id));
     }

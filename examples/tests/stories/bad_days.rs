@@ -1,0 +1,134 @@
+//! What goes wrong, and how it is said: a sentence, and an exit code of its own.
+
+use std::{
+    io::{Read, Write},
+    net::TcpListener,
+};
+
+use crate::{
+    server::{Server, program},
+    terminal::Terminal,
+    user::User,
+};
+
+#[test]
+fn servers_that_are_none() {
+    let server = Server::start();
+    let anna = User::new("anna", &server);
+    anna.meoww(&["me", "--server", "nonsense"]).failed(10, "Write it as http://HOST:PORT");
+
+    let closed =
+        TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
+    let down = format!("http://{closed}");
+    anna.meoww(&["login", "--email", "a@b.c", "--server", &down]).failed(12, "Cannot reach");
+    anna.meoww(&["login", "--email", "a@b.c", "--server", &web_server()])
+        .failed(11, "not as a Meoww server");
+}
+
+/// The address of something that speaks HTTP, but not Meoww.
+fn web_server() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = format!("http://{}", listener.local_addr().expect("an address"));
+    std::thread::spawn(move || {
+        let (mut client, _) = listener.accept().expect("a client");
+        let _ = client.read(&mut [0; 4096]);
+        let _ = client.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello");
+    });
+    address
+}
+
+#[test]
+fn accounts_and_sessions() {
+    let server = Server::start();
+    let anna = User::new("anna", &server);
+    anna.meoww(&["me"]).failed(13, "meoww login");
+    anna.meoww(&["search", "--headless"]).failed(13, "meoww login");
+    anna.sign_up().succeeded();
+    anna.sign_up().failed(19, "taken");
+    anna.meoww(&["login", "--email", &anna.email()]).failed(16, "meoww verify");
+    let right = server.code(&anna.email());
+    let wrong = if right == "000000" { "000001" } else { "000000" };
+    anna.meoww(&["verify", wrong]).failed(17, "Wrong code");
+    for _ in 0..4 {
+        anna.meoww(&["verify", wrong]);
+    }
+    anna.meoww(&["verify", &right]).failed(18, "meoww resend");
+    anna.meoww(&["resend"]).succeeded();
+    anna.meoww(&["verify", &server.code(&anna.email())]).succeeded();
+    anna.meoww_with(&["login", "--email", &anna.email()], &[("MEOWW_PASSWORD", "not it at all")])
+        .failed(15, "Wrong e-mail address or password");
+    anna.meoww(&["me"]).succeeded();
+    anna.meoww(&["logout"]).succeeded();
+    anna.meoww(&["me"]).failed(13, "Not logged in");
+}
+
+#[test]
+fn a_session_ended_elsewhere_is_expired_here() {
+    let server = Server::start();
+    let anna = User::with_account("anna", &server);
+    let state = anna.environment()[1].1.clone();
+    let file = format!("{state}/meoww/sessions.json");
+    let kept = std::fs::read(&file).expect("a session");
+    anna.meoww(&["logout"]).succeeded();
+    std::fs::write(&file, kept).expect("written");
+    anna.meoww(&["me"]).failed(14, "meoww login");
+}
+
+#[test]
+fn fields_that_break_a_rule_are_named() {
+    let server = Server::start();
+    let anna = User::new("anna", &server);
+    let sign_up = |username, password: &str| {
+        let arguments =
+            ["signup", "--name", "A", "--email", "a@example.org", "--username", username];
+        anna.meoww_with(&arguments, &[("MEOWW_PASSWORD", password)])
+    };
+    sign_up("x", "correct horse").failed(20, "sername");
+    sign_up("anna", "short").failed(20, "assword");
+}
+
+#[test]
+fn cameras_and_files() {
+    let server = Server::start();
+    let anna = User::with_account("anna", &server);
+    let search = |camera| anna.meoww(&["search", "--headless", "--camera", camera]);
+    search("9").failed(30, "There is no camera 9");
+    search("nowhere.y4m").failed(33, "cannot be read");
+    let film = tempfile::NamedTempFile::with_suffix(".mp4").expect("a file");
+    let film = film.path().to_str().expect("UTF-8");
+    anna.meoww_with(&["search", "--headless", "--camera", film], &[("PATH", "/nowhere")])
+        .failed(35, "needs ffmpeg");
+    search(film).failed(33, "cannot be read");
+}
+
+#[test]
+fn screens_that_do_not_do() {
+    let server = Server::start();
+    let anna = User::with_account("anna", &server);
+    anna.meoww(&["search"]).failed(40, "--headless");
+
+    let at = |arguments: &[&str], locale: &str, size| {
+        let mut environment = anna.environment();
+        environment.push(("LC_ALL".to_owned(), locale.to_owned()));
+        Terminal::run(&program("meoww"), arguments, environment, size)
+    };
+    let small = at(&["search", "--camera", "none"], "C.UTF-8", (30, 8));
+    small.wait_for("at least");
+    assert_eq!(small.ended(), 41);
+    let old = at(&["search", "--camera", "none", "--render", "half"], "C", (100, 30));
+    old.wait_for("UTF-8");
+    assert_eq!(old.ended(), 42);
+    let mut letters = at(&["search", "--camera", "none"], "C", (100, 30));
+    letters.wait_for("searching");
+    letters.press("\x03");
+    assert_eq!(letters.ended(), 0);
+}
+
+#[test]
+fn errors_are_json_for_scripts() {
+    let server = Server::start();
+    let anna = User::new("anna", &server);
+    let ended = anna.meoww(&["--json", "me"]);
+    let error: serde_json::Value = serde_json::from_str(&ended.stderr).expect("JSON");
+    assert_eq!((&error["code"], &error["exitCode"]), (&"not-logged-in".into(), &13.into()));
+}

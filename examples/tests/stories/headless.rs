@@ -1,0 +1,124 @@
+//! Scripts: JSON lines out, JSON lines in.
+
+use std::{
+    io::{BufRead, BufReader, Write},
+    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+    sync::mpsc,
+    time::Duration,
+};
+
+use serde_json::Value;
+
+use crate::{
+    server::{Server, program},
+    user::User,
+};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A running `meoww search --headless --json`; dropping it kills it.
+pub(crate) struct Script {
+    process: Child,
+    commands: ChildStdin,
+    events: mpsc::Receiver<Value>,
+}
+
+impl Script {
+    pub(crate) fn start(user: &User, arguments: &[&str]) -> Self {
+        let mut process = Command::new(program("meoww"))
+            .args(["search", "--headless", "--json"])
+            .args(arguments)
+            .envs(user.environment())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("started");
+        let commands = process.stdin.take().expect("piped");
+        let events = json_lines(process.stdout.take().expect("piped"));
+        Self { process, commands, events }
+    }
+
+    pub(crate) fn say(&mut self, line: &str) {
+        writeln!(self.commands, "{line}").expect("said");
+    }
+
+    /// The next event of this name; others are passed over.
+    #[track_caller]
+    pub(crate) fn wait_for(&self, name: &str) -> Value {
+        loop {
+            let event = self.events.recv_timeout(PATIENCE);
+            let event = event.unwrap_or_else(|error| panic!("no {name}: {error}"));
+            if event["event"] == name {
+                return event;
+            }
+        }
+    }
+
+    #[track_caller]
+    pub(crate) fn ended(&mut self) -> i32 {
+        self.process.wait().expect("ended").code().expect("an exit code")
+    }
+}
+
+impl Drop for Script {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn json_lines(stdout: ChildStdout) -> mpsc::Receiver<Value> {
+    let (lines, received) = mpsc::sync_channel(1024);
+    std::thread::spawn(move || {
+        for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+            let event = serde_json::from_str(&line).expect("a JSON line");
+            if lines.send(event).is_err() {
+                return;
+            }
+        }
+    });
+    received
+}
+
+#[test]
+fn a_script_has_a_call() {
+    let server = Server::start();
+    let [anna, bert] = ["anna", "bert"].map(|name| User::with_account(name, &server));
+    let mut anna = Script::start(&anna, &["--camera", "pattern", "--rounds", "1"]);
+    anna.wait_for("searching");
+    let mut bert = Script::start(&bert, &["--camera", "pattern"]);
+    let matched = [&anna, &bert].map(|script| script.wait_for("matched"));
+    assert_eq!(matched[0]["roomId"], matched[1]["roomId"]);
+    assert_ne!(matched[0]["isInitiator"], matched[1]["isInitiator"]);
+    for script in [&anna, &bert] {
+        assert_eq!(script.wait_for("connected")["relayed"], false);
+        script.wait_for("first-frame");
+    }
+    anna.say(r#"{"command":"message","text":"hi"}"#);
+    let heard = bert.wait_for("message");
+    assert_eq!((&heard["text"], &heard["fromSelf"]), (&"hi".into(), &false.into()));
+    assert_eq!(anna.wait_for("message")["fromSelf"], true);
+    let stats = std::iter::repeat_with(|| bert.wait_for("stats"))
+        .find(|stats| stats["frames_decoded"].as_u64() > Some(10))
+        .expect("endless");
+    assert_eq!(stats["frames_lost"], 0);
+
+    bert.say("dance");
+    assert_eq!(bert.wait_for("error")["code"], "bad-command");
+    bert.say(r#"{"command":"leave"}"#);
+    assert_eq!(anna.wait_for("peer-disconnected")["reason"], "peer-left");
+    assert_eq!(bert.ended(), 0);
+    assert_eq!(anna.ended(), 0, "one round was asked for");
+}
+
+#[test]
+fn rounds_of_a_set_time_go_by_without_a_word() {
+    let server = Server::start();
+    let users = ["anna", "bert", "cleo"].map(|name| User::with_account(name, &server));
+    let plan = ["--camera", "none", "--rounds", "2", "--duration", "500ms"];
+    let mut scripts = users.each_ref().map(|user| Script::start(user, &plan));
+    // The last may wait for a partner who never comes, as the others are done.
+    scripts[0].wait_for("peer-disconnected");
+    scripts[0].wait_for("peer-disconnected");
+    assert_eq!(scripts[0].ended(), 0);
+}

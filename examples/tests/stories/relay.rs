@@ -1,0 +1,72 @@
+//! A call through a real TURN server, and through nothing else.
+
+use std::{
+    io::{BufRead, BufReader},
+    net::UdpSocket,
+    process::{Child, Command, Stdio},
+};
+
+use crate::{headless::Script, server::Server, user::User};
+
+const SECRET: &str = "a secret that coturn and the server share";
+
+/// coturn on this machine; dropping it kills it.
+struct Relay {
+    process: Child,
+    port: u16,
+}
+
+impl Relay {
+    fn start() -> Self {
+        let port =
+            UdpSocket::bind("127.0.0.1:0").and_then(|s| s.local_addr()).expect("a port").port();
+        let mut process = Command::new("turnserver")
+            .args(["-n", "--listening-ip=127.0.0.1", "--relay-ip=127.0.0.1", "--realm=meoww"])
+            .args(["--use-auth-secret", "--no-cli", "--no-tls", "--no-dtls", "--log-file=stdout"])
+            .args(["--allow-loopback-peers", "--verbose", "--pidfile=/dev/null"])
+            .args([format!("--static-auth-secret={SECRET}"), format!("--listening-port={port}")])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("coturn (scripts/setup test installs it)");
+        let mut lines = BufReader::new(process.stdout.take().expect("piped")).lines();
+        let up = lines.any(|line| line.is_ok_and(|line| line.contains("UDP listener opened")));
+        assert!(up, "coturn ended");
+        // Whoever does not read what it says stops it in the end.
+        std::thread::spawn(move || lines.map_while(Result::ok).count());
+        Self { process, port }
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+#[test]
+fn a_call_through_the_relay_alone() {
+    let relay = Relay::start();
+    let turn = format!("turn:127.0.0.1:{}?transport=udp", relay.port);
+    let server = Server::start_with(&[("TURN_SECRET", SECRET), ("TURN_SERVER_URL", &turn)]);
+    let [anna, bert] = ["anna", "bert"].map(|name| User::with_account(name, &server));
+    let arguments = ["--camera", "pattern", "--relay-only"];
+    let anna = Script::start(&anna, &arguments);
+    anna.wait_for("searching");
+    let bert = Script::start(&bert, &arguments);
+    for script in [&anna, &bert] {
+        assert_eq!(script.wait_for("connected")["relayed"], true);
+        script.wait_for("first-frame");
+    }
+}
+
+#[test]
+fn without_a_relay_relay_only_never_connects() {
+    let server = Server::start();
+    let [anna, bert] = ["anna", "bert"].map(|name| User::with_account(name, &server));
+    let anna = Script::start(&anna, &["--camera", "none", "--relay-only", "--rounds", "1"]);
+    anna.wait_for("searching");
+    let _bert = Script::start(&bert, &["--camera", "none"]);
+    assert_eq!(anna.wait_for("peer-disconnected")["reason"], "connect-failed");
+}

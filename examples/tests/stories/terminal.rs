@@ -1,0 +1,147 @@
+//! A terminal somebody sits at: a program in a pseudo-terminal, its screen read back.
+
+use std::{
+    io::{Read, Write},
+    num::NonZero,
+    path::Path,
+    sync::{Arc, Condvar, Mutex},
+    time::Duration,
+};
+
+use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
+use vt100::{Color, Parser, Screen};
+
+/// Long enough for the slowest machine; nobody waits for it when all is well.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A program at a terminal; dropping it kills the program.
+pub(crate) struct Terminal {
+    master: Box<dyn MasterPty + Send>,
+    keys: Box<dyn Write + Send>,
+    child: Box<dyn Child + Send + Sync>,
+    shown: Arc<(Mutex<Parser>, Condvar)>,
+}
+
+impl Terminal {
+    pub(crate) fn run(
+        program: &Path,
+        arguments: &[&str],
+        environment: Vec<(String, String)>,
+        (columns, rows): (u16, u16),
+    ) -> Self {
+        let size = PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 };
+        let pair = native_pty_system().openpty(size).expect("a pseudo-terminal");
+        let mut command = CommandBuilder::new(program);
+        command.args(arguments);
+        for (name, value) in environment {
+            command.env(name, value);
+        }
+        let child = pair.slave.spawn_command(command).expect("started");
+        drop(pair.slave);
+        let size = |n| NonZero::new(n).expect("not zero");
+        let parser = Parser::new(size(rows), size(columns), 0);
+        let shown = Arc::new((Mutex::new(parser), Condvar::new()));
+        let mut output = pair.master.try_clone_reader().expect("a reader");
+        let screen = shown.clone();
+        std::thread::spawn(move || {
+            let mut bytes = [0; 64 * 1024];
+            // Ends with an error on Linux when the program is gone.
+            while let Ok(count @ 1..) = output.read(&mut bytes) {
+                screen.0.lock().expect("not poisoned").process(&bytes[..count]);
+                screen.1.notify_all();
+            }
+        });
+        let keys = pair.master.take_writer().expect("a writer");
+        Self { master: pair.master, keys, child, shown }
+    }
+
+    pub(crate) fn press(&mut self, keys: &str) {
+        self.keys.write_all(keys.as_bytes()).expect("typed");
+        self.keys.flush().expect("typed");
+    }
+
+    /// Waits until the screen is so.
+    #[track_caller]
+    pub(crate) fn wait_until(&self, what: &str, is_so: impl Fn(&Screen) -> bool) {
+        let (parser, changed) = &*self.shown;
+        let shown = parser.lock().expect("not poisoned");
+        let (shown, timeout) = changed
+            .wait_timeout_while(shown, PATIENCE, |parser| !is_so(parser.screen()))
+            .expect("not poisoned");
+        assert!(!timeout.timed_out(), "never {what}:\n{}", shown.screen().contents());
+    }
+
+    #[track_caller]
+    pub(crate) fn wait_for(&self, text: &str) {
+        self.wait_until(text, |screen| screen.contents().contains(text));
+    }
+
+    pub(crate) fn contents(&self) -> String {
+        self.shown.0.lock().expect("not poisoned").screen().contents()
+    }
+
+    pub(crate) fn resize(&self, columns: u16, rows: u16) {
+        let size = |n| NonZero::new(n).expect("not zero");
+        let mut parser = self.shown.0.lock().expect("not poisoned");
+        parser.screen_mut().set_size(size(rows), size(columns));
+        let size = PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 };
+        self.master.resize(size).expect("resized");
+    }
+
+    #[track_caller]
+    pub(crate) fn terminate(&self) {
+        let id = self.child.process_id().expect("running").to_string();
+        let status = std::process::Command::new("kill").args(["-TERM", &id]).status();
+        assert!(status.expect("run").success());
+    }
+
+    /// Waits for the program to end by itself; its exit code, and whether it left the terminal as
+    /// it should be.
+    #[track_caller]
+    pub(crate) fn ended(mut self) -> u32 {
+        let code = self.child.wait().expect("ended").exit_code();
+        self.wait_until("given back", |screen| {
+            !screen.alternate_screen() && !screen.hide_cursor() && !screen.bracketed_paste()
+        });
+        let modes = self.master.get_termios().expect("modes").local_flags;
+        let wanted = nix::sys::termios::LocalFlags::ECHO | nix::sys::termios::LocalFlags::ICANON;
+        assert!(modes.contains(wanted), "still raw: {modes:?}");
+        code
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Mean column of the cells that show one of the colours a pattern's bars have: red, green, blue,
+/// yellow; `None` for colours that hardly appear.
+pub(crate) fn bars(screen: &Screen) -> [Option<u32>; 4] {
+    let (rows, columns) = screen.size();
+    let mut found = [const { Vec::new() }; 4];
+    for (row, column) in (0..rows.get()).flat_map(|r| (0..columns.get()).map(move |c| (r, c))) {
+        let Some(cell) = screen.cell(row, column) else { continue };
+        if let Some(bar) = bar(cell.bgcolor()).or_else(|| bar(cell.fgcolor())) {
+            found[bar].push(u32::from(column));
+        }
+    }
+    found.map(|columns| {
+        (columns.len() > 40).then(|| columns.iter().sum::<u32>() / columns.len() as u32)
+    })
+}
+
+fn bar(color: Color) -> Option<usize> {
+    let Color::Rgb(red, green, blue) = color else { return None };
+    let high = [red, green, blue].map(|part| part > 160);
+    let low = [red, green, blue].map(|part| part < 96);
+    match (high, low) {
+        ([true, false, false], [_, true, true]) => Some(0),
+        ([false, true, false], [true, _, true]) => Some(1),
+        ([false, false, true], [true, true, _]) => Some(2),
+        ([true, true, false], [_, _, true]) => Some(3),
+        _ => None,
+    }
+}
