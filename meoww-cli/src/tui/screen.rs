@@ -1,7 +1,7 @@
 //! The loop that shows a call: the one owner of the state and of the terminal.
 
 use std::{
-    io::{self, Write},
+    io,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
