@@ -140,6 +140,10 @@ impl Session {
         assert_eq!(screen.fgcolor(), vt100::Color::Default, "a stray colour");
         assert_eq!(screen.bgcolor(), vt100::Color::Default, "a stray colour");
         assert_eq!(format!("{:?}", self.master.get_termios()), self.settings, "still raw");
+        for (row, column) in (0..24).flat_map(|row| (0..80).map(move |column| (row, column))) {
+            let cell = screen.cell(row, column).expect("it is on the screen");
+            assert_eq!(cell.bgcolor(), vt100::Color::Default, "a piece of a picture");
+        }
         screen.contents()
     }
 
@@ -155,7 +159,7 @@ impl Session {
 
 #[test]
 fn signals_give_the_terminal_back() {
-    for name in ["-TERM", "-INT", "-HUP"] {
+    for name in ["-TERM", "-INT", "-HUP"].repeat(5) {
         let session = Session::start(&[]);
         session.signal(name);
         session.end();

@@ -76,8 +76,8 @@ pub enum Outcome {
 pub async fn run(screen: Screen) -> anyhow::Result<Outcome> {
     let signal = signals().context("cannot listen for signals")?;
     let (columns, rows) = crossterm::terminal::size().context("cannot measure the terminal")?;
-    let _terminal = Terminal::take().context("cannot take the terminal")?;
-    let output = Output::new(io::stdout())?;
+    let terminal = Terminal::take().context("cannot take the terminal")?;
+    let output = Output::new(terminal.writer())?;
     let show = Show::new(screen, Size::new(columns, rows), output);
     tokio::select! {
         outcome = show.run(EventStream::new()) => Ok(outcome),
