@@ -54,7 +54,7 @@ fn world(gate: Option<sync::Receiver<()>>) -> (World, impl Future<Output = Outco
     let (local, local_slot) = watch::channel(None);
     let (camera_out, camera_on) = watch::channel(true);
     let (grid_out, grid) = watch::channel(Grid { width: 0, height: 0 });
-    let (input, mut input_in) = mpsc::channel(8);
+    let (input, input_in) = mpsc::channel(8);
     let (updates_out, updates) = watch::channel(0);
     let drawn = Arc::new(AtomicU64::new(0));
     let [rows, columns] = [SIZE.height, SIZE.width].map(|n| NonZeroU16::new(n).unwrap());
@@ -76,7 +76,6 @@ fn world(gate: Option<sync::Receiver<()>>) -> (World, impl Future<Output = Outco
     };
     let slow = Slow { terminal: terminal.clone(), updates: updates_out, gate };
     let show = Show::new(screen, SIZE, Output::new(slow).unwrap());
-    let stream = futures_util::stream::poll_fn(move |cx| input_in.poll_recv(cx));
     let world = World {
         events,
         commands,
@@ -89,7 +88,7 @@ fn world(gate: Option<sync::Receiver<()>>) -> (World, impl Future<Output = Outco
         updates,
         _local: local,
     };
-    (world, show.run(stream))
+    (world, show.run(input_in))
 }
 
 impl World {

@@ -112,6 +112,36 @@ fn searching_on_the_smallest_screen() {
 }
 
 #[test]
+fn the_words_of_every_phase() {
+    let mut state = state(80, 24);
+    assert!(screen(&state).contains("Ctrl-N to meet a stranger"));
+    let room_id = "00000000-0000-4000-8000-000000000000".parse().unwrap();
+    happens(&mut state, 0, CallEvent::Matched { room_id, is_initiator: false });
+    assert!(screen(&state).contains("Found someone, connecting"));
+    happens(&mut state, 1, CallEvent::Connected { relayed: true });
+    assert!(screen(&state).contains("No picture from them yet"));
+    for (reason, words) in [
+        (EndReason::PeerLeft, "The stranger left."),
+        (EndReason::PeerLost, "The connection was lost."),
+        (EndReason::ConnectFailed, "No connection could be made."),
+        (EndReason::Left, "You left."),
+    ] {
+        happens(&mut state, 2, CallEvent::Ended(reason));
+        let seen = screen(&state);
+        assert!(seen.contains(words) && seen.contains("Ctrl-N for the next stranger"), "{seen}");
+    }
+}
+
+#[test]
+fn a_notice_is_in_the_status_line() {
+    let mut state = live(80, 24);
+    happens(&mut state, 76, CallEvent::Notice("The camera is busy".to_owned()));
+    let seen = screen(&state);
+    let status = seen.lines().last().unwrap();
+    assert!(status.contains("The camera is busy") && status.contains("Ctrl-N next"), "{status}");
+}
+
+#[test]
 fn the_partner_left() {
     let mut state = live(80, 24);
     happens(&mut state, 80, CallEvent::Ended(EndReason::PeerLeft));
