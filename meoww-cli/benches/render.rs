@@ -79,7 +79,7 @@ fn main() {
             (Render::Ascii, Color::True),
             (Render::Ascii, Color::Mono),
         ] {
-            for (noise, scaled) in [(0, false), (3, false), (8, true)] {
+            for (noise, scaled) in [(0, false), (1, false), (3, false), (8, true)] {
                 measure(area, mode(render, color), noise, scaled);
             }
         }

@@ -52,6 +52,13 @@ impl Canvas {
     pub(super) fn draw_state(&mut self, state: &State, out: &mut Vec<u8>) -> io::Result<()> {
         let mut next = Buffer::empty(Rect::from((ratatui::layout::Position::ORIGIN, state.size)));
         self.scene = view::draw(state, &mut next);
+        // Where a picture gives way, cells are drawn over it.
+        if self.scene.remote.is_none() {
+            self.remote.invalidate();
+        }
+        if self.scene.local.is_none() {
+            self.local.invalidate();
+        }
         next.content.iter_mut().for_each(|cell| degrade(cell, self.mode));
         if std::mem::take(&mut self.fresh) {
             ansi(Clear(ClearType::All), out);

@@ -93,15 +93,16 @@ pub fn action(key: KeyEvent) -> Option<Action> {
         KeyCode::Right => edit(Edit::Right),
         KeyCode::Home => edit(Edit::Home),
         KeyCode::End => edit(Edit::End),
-        // AltGr types characters too, and some terminals report it as Ctrl+Alt.
-        KeyCode::Char(c)
-            if key.modifiers.contains(KeyModifiers::CONTROL)
-                || !key.modifiers.contains(KeyModifiers::ALT) =>
-        {
-            edit(Edit::Insert(c))
-        }
+        KeyCode::Char(c) if types(c, key.modifiers) => edit(Edit::Insert(c)),
         _ => None,
     }
+}
+
+/// AltGr types characters too, and some terminals report it as Ctrl and Alt; but a letter with these
+/// is a key pressed right after Esc.
+fn types(c: char, modifiers: KeyModifiers) -> bool {
+    let alt_gr = modifiers.contains(KeyModifiers::CONTROL | KeyModifiers::ALT);
+    !modifiers.contains(KeyModifiers::ALT) || alt_gr && !c.is_ascii_alphanumeric()
 }
 
 fn control(code: KeyCode) -> Option<Action> {
@@ -188,5 +189,6 @@ mod tests {
     fn alt_gr_types() {
         let alt_gr = KeyModifiers::CONTROL | KeyModifiers::ALT;
         assert_eq!(press(KeyCode::Char('@'), alt_gr), Some(Action::Edit(Edit::Insert('@'))));
+        assert_eq!(press(KeyCode::Char('n'), alt_gr), None);
     }
 }

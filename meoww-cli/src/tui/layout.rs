@@ -6,6 +6,7 @@ use ratatui::layout::{Constraint, Margin, Rect, Size};
 pub const MIN_SIZE: Size = Size { width: 40, height: 12 };
 
 const ONE: Margin = Margin { horizontal: 1, vertical: 1 };
+const PADDED: Margin = Margin { horizontal: 2, vertical: 1 };
 
 /// The panes of a screen. Those with a border are given with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +48,7 @@ impl Layout {
     /// The cells of what was said.
     pub fn chat_log(&self) -> Option<Rect> {
         self.chat.map(|chat| {
-            let inside = chat.inner(ONE);
+            let inside = chat.inner(PADDED);
             Rect { height: inside.height - 1 - self.has_rule(), ..inside }
         })
     }
@@ -55,7 +56,7 @@ impl Layout {
     /// The cells of the line one types into.
     pub fn chat_input(&self) -> Option<Rect> {
         self.chat.map(|chat| {
-            let inside = chat.inner(ONE);
+            let inside = chat.inner(PADDED);
             Rect { y: inside.bottom() - 1, height: 1, ..inside }
         })
     }

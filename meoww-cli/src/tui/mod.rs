@@ -14,6 +14,7 @@ pub mod update;
 pub mod view;
 
 mod canvas;
+mod input;
 mod output;
 mod screen;
 

@@ -1,7 +1,7 @@
 //! The loop that shows a call: the one owner of the state and of the terminal.
 
 use std::{
-    io::{self, Write},
+    io,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -10,8 +10,7 @@ use std::{
 };
 
 use anyhow::Context;
-use crossterm::event::{Event, EventStream};
-use futures_util::{Stream, StreamExt};
+use crossterm::event::Event;
 use ratatui::layout::Size;
 use tokio::{
     sync::{mpsc, watch},
@@ -20,6 +19,7 @@ use tokio::{
 
 use super::{
     canvas::Canvas,
+    input::read_terminal,
     output::Output,
     state::{Pictures, State},
     terminal::Terminal,
@@ -77,11 +77,12 @@ pub enum Outcome {
 pub async fn run(screen: Screen) -> anyhow::Result<Outcome> {
     let signal = signals().context("cannot listen for signals")?;
     let (columns, rows) = crossterm::terminal::size().context("cannot measure the terminal")?;
-    let _terminal = Terminal::take().context("cannot take the terminal")?;
-    let output = Output::new(io::stdout())?;
+    let terminal = Terminal::take().context("cannot take the terminal")?;
+    let output = Output::new(terminal.writer())?;
+    let input = read_terminal()?;
     let show = Show::new(screen, Size::new(columns, rows), output);
     tokio::select! {
-        outcome = show.run(EventStream::new()) => Ok(outcome),
+        outcome = show.run(input) => Ok(outcome),
         () = signal => Ok(Outcome::Signal),
     }
 }
@@ -132,7 +133,7 @@ impl Show {
         Self { screen, state, canvas, output, start, stale, stale_pictures, is_new, is_coming }
     }
 
-    async fn run(mut self, mut input: impl Stream<Item = io::Result<Event>> + Unpin) -> Outcome {
+    async fn run(mut self, mut input: mpsc::Receiver<io::Result<Event>>) -> Outcome {
         let mut ticks = ticks();
         self.announce();
         loop {
@@ -141,7 +142,7 @@ impl Show {
             }
             let msg = tokio::select! {
                 biased;
-                event = input.next() => match event {
+                event = input.recv() => match event {
                     Some(Ok(event)) => message(event),
                     Some(Err(_)) | None => return Outcome::TerminalClosed,
                 },

@@ -1,1 +1,222 @@
+use std::{
+    io::Write,
+    num::NonZeroU16,
+    sync::{Mutex, mpsc as sync},
+};
 
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+
+use super::*;
+use crate::{core::event::EndReason, media::render};
+
+const SIZE: Size = Size { width: 80, height: 24 };
+
+/// A terminal that may be slow: it takes an update when `gate`, if any, lets it.
+struct Slow {
+    terminal: Arc<Mutex<vt100::Parser>>,
+    updates: watch::Sender<usize>,
+    gate: Option<sync::Receiver<()>>,
+}
+
+impl Write for Slow {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if let Some(gate) = &self.gate {
+            gate.recv().map_err(|_| io::ErrorKind::BrokenPipe)?;
+        }
+        self.terminal.lock().unwrap().process(bytes);
+        self.updates.send_modify(|count| *count += 1);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The other ends of everything a screen is connected to.
+struct World {
+    events: mpsc::Sender<CallEvent>,
+    commands: mpsc::Receiver<Command>,
+    remote: watch::Sender<Option<Arc<Frame>>>,
+    camera_on: watch::Receiver<bool>,
+    grid: watch::Receiver<Grid>,
+    drawn: Arc<AtomicU64>,
+    input: mpsc::Sender<io::Result<Event>>,
+    terminal: Arc<Mutex<vt100::Parser>>,
+    updates: watch::Receiver<usize>,
+    _local: watch::Sender<Option<Arc<Frame>>>,
+}
+
+fn world(gate: Option<sync::Receiver<()>>) -> (World, impl Future<Output = Outcome>) {
+    let (events, events_in) = mpsc::channel(8);
+    let (commands_out, commands) = mpsc::channel(8);
+    let (remote, remote_slot) = watch::channel(None);
+    let (local, local_slot) = watch::channel(None);
+    let (camera_out, camera_on) = watch::channel(true);
+    let (grid_out, grid) = watch::channel(Grid::new(0, 0));
+    let (input, input_in) = mpsc::channel(8);
+    let (updates_out, updates) = watch::channel(0);
+    let drawn = Arc::new(AtomicU64::new(0));
+    let [rows, columns] = [SIZE.height, SIZE.width].map(|n| NonZeroU16::new(n).unwrap());
+    let terminal = Arc::new(Mutex::new(vt100::Parser::new(rows, columns, 0)));
+    let screen = Screen {
+        events: events_in,
+        commands: commands_out,
+        remote: remote_slot,
+        local: local_slot,
+        camera_on: camera_out,
+        grid: grid_out,
+        drawn: drawn.clone(),
+        mode: Mode {
+            render: render::Render::HalfBlock,
+            color: render::Color::True,
+            unicode: true,
+            synchronized: true,
+        },
+    };
+    let slow = Slow { terminal: terminal.clone(), updates: updates_out, gate };
+    let show = Show::new(screen, SIZE, Output::new(slow).unwrap());
+    let world = World {
+        events,
+        commands,
+        remote,
+        camera_on,
+        grid,
+        drawn,
+        input,
+        terminal,
+        updates,
+        _local: local,
+    };
+    (world, show.run(input_in))
+}
+
+impl World {
+    async fn press(&self, code: KeyCode, modifiers: KeyModifiers) {
+        self.input.send(Ok(Event::Key(KeyEvent::new(code, modifiers)))).await.unwrap();
+    }
+
+    async fn live(&self) {
+        self.events.send(CallEvent::Connected { relayed: false }).await.unwrap();
+    }
+
+    fn picture(&self, luma: u8) {
+        let mut frame = Frame::black(64, 48);
+        frame.planes_mut()[0].fill(luma);
+        self.remote.send_replace(Some(Arc::new(frame)));
+    }
+
+    /// The grey in the upper middle of the partner's picture.
+    fn grey(&self) -> Option<u8> {
+        match self.terminal.lock().unwrap().screen().cell(5, 25).unwrap().bgcolor() {
+            vt100::Color::Rgb(grey, ..) => Some(grey),
+            vt100::Color::Default | vt100::Color::Idx(_) => None,
+        }
+    }
+
+    async fn until(&mut self, done: impl Fn(&Self) -> bool) {
+        while !done(self) {
+            self.updates.changed().await.unwrap();
+        }
+    }
+}
+
+/// Runs the screen and its world side by side; returns what both came to.
+async fn play<T>(
+    show: impl Future<Output = Outcome>,
+    world: impl Future<Output = T>,
+) -> (Outcome, T) {
+    let both = async { tokio::join!(show, world) };
+    tokio::time::timeout(Duration::from_secs(60), both).await.expect("it takes far too long")
+}
+
+#[tokio::test]
+async fn frames_reach_the_terminal_and_are_counted() {
+    let (mut world, show) = world(None);
+    let (outcome, drawn) = play(show, async {
+        world.live().await;
+        for (count, luma) in [(1, 60), (2, 120), (3, 180)] {
+            world.picture(luma);
+            let drawn = world.drawn.clone();
+            world
+                .until(|world| {
+                    world.grey().is_some_and(|grey| {
+                        grey.abs_diff(((u16::from(luma) - 16) * 255 / 219) as u8) < 6
+                    })
+                })
+                .await;
+            while drawn.load(Ordering::Relaxed) < count {
+                tokio::task::yield_now().await;
+            }
+        }
+        world.press(KeyCode::Char('c'), KeyModifiers::CONTROL).await;
+        (world.drawn.load(Ordering::Relaxed), world.commands.recv().await)
+    })
+    .await;
+    assert_eq!((outcome, drawn), (Outcome::Quit, (3, Some(Command::Quit))));
+}
+
+#[tokio::test]
+async fn keys_become_commands_and_sizes_grids() {
+    let (mut world, show) = world(None);
+    let (outcome, ()) = play(show, async {
+        world.live().await;
+        world
+            .until(|world| world.terminal.lock().unwrap().screen().contents().contains("live"))
+            .await;
+        let grid = *world.grid.borrow_and_update();
+        assert_eq!(grid, Grid::new(48, 42));
+        for c in "hi".chars() {
+            world.press(KeyCode::Char(c), KeyModifiers::NONE).await;
+        }
+        world.press(KeyCode::Enter, KeyModifiers::NONE).await;
+        world.press(KeyCode::Char('n'), KeyModifiers::CONTROL).await;
+        assert_eq!(world.commands.recv().await, Some(Command::Chat("hi".to_owned())));
+        assert_eq!(world.commands.recv().await, Some(Command::Skip));
+        world.press(KeyCode::F(4), KeyModifiers::NONE).await;
+        world.camera_on.wait_for(|on| !on).await.unwrap();
+        world.input.send(Ok(Event::Resize(150, 40))).await.unwrap();
+        world.grid.changed().await.unwrap();
+        assert_eq!(*world.grid.borrow(), Grid::new(111, 74));
+        world.events = mpsc::channel(1).0;
+    })
+    .await;
+    assert_eq!(outcome, Outcome::CallOver);
+}
+
+#[tokio::test]
+async fn a_stalled_terminal_holds_up_nobody_and_skips_to_the_newest_picture() {
+    let (open, gate) = sync::sync_channel(100);
+    let (mut world, show) = world(Some(gate));
+    let (outcome, ()) = play(show, async {
+        world.live().await;
+        for luma in 0..200 {
+            world.picture(luma);
+            tokio::task::yield_now().await;
+        }
+        world.press(KeyCode::Char('n'), KeyModifiers::CONTROL).await;
+        assert_eq!(world.commands.recv().await, Some(Command::Skip));
+        world.events.send(CallEvent::Ended(EndReason::Left)).await.unwrap();
+        world.live().await;
+        assert_eq!(*world.updates.borrow(), 0);
+        for _ in 0..100 {
+            open.send(()).unwrap();
+        }
+        world.until(|world| world.grey().is_some_and(|grey| grey > 200)).await;
+        assert!(*world.updates.borrow() < 5, "old pictures were queued");
+        assert!(world.drawn.load(Ordering::Relaxed) <= 2);
+        world.input.send(Err(io::ErrorKind::BrokenPipe.into())).await.unwrap();
+    })
+    .await;
+    assert_eq!(outcome, Outcome::TerminalClosed);
+}
+
+#[tokio::test]
+async fn a_terminal_that_is_gone_ends_it() {
+    let (open, gate) = sync::sync_channel(1);
+    drop(open);
+    let (world, show) = world(Some(gate));
+    let (outcome, ()) = play(show, async {}).await;
+    assert_eq!(outcome, Outcome::TerminalClosed);
+    drop(world);
+}

@@ -44,6 +44,31 @@ impl Terminal {
         execute!(io::stdout(), EnterAlternateScreen, Hide, EnableBracketedPaste)?;
         Ok(terminal)
     }
+
+    pub(super) fn writer(&self) -> TerminalWriter {
+        TerminalWriter(())
+    }
+}
+
+/// Where the screen is drawn: standard output for as long as the terminal is ours, and closed after.
+#[derive(Debug)]
+pub(super) struct TerminalWriter(());
+
+impl Write for TerminalWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        // Giving back waits for this lock: what was on its way cannot come after it.
+        let mut out = io::stdout().lock();
+        if !TAKEN.load(Ordering::SeqCst) {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        out.write_all(bytes)?;
+        out.flush()?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 impl Drop for Terminal {

@@ -21,7 +21,7 @@ pub(super) fn draw(state: &State, over: Rect, buf: &mut Buffer) -> Rect {
     let mut height = lines.len() as u16 + 2;
     if height + 2 <= over.height {
         lines.push(Line::default());
-        lines.push(Line::styled("Pictures are encrypted from end to end.", theme::DIM));
+        lines.push(Line::styled("Video is encrypted between the two of you.", theme::DIM));
         height += 2;
     }
     let area = centred(46, height, Rect { height: state.size.height - 1, ..over });

@@ -64,7 +64,6 @@ pub fn draw(state: &State, buf: &mut Buffer) -> Scene {
 /// Leaves the cells of `area` to a picture.
 fn leave(area: Rect, buf: &mut Buffer) {
     for position in area.positions() {
-        buf[position].reset();
         buf[position].set_diff_option(CellDiffOption::Skip);
     }
 }

@@ -3,7 +3,6 @@
 use ratatui::{
     buffer::Buffer,
     layout::Rect,
-    style::Style,
     text::{Line, Span},
     widgets::Widget,
 };
@@ -80,6 +79,6 @@ fn cat(state: &State) -> Vec<Line<'static>> {
         Phase::Connecting { .. } | Phase::Live { .. } => "( ^.^ )",
         Phase::Searching { .. } => "( o.o )",
     };
-    let line = |text| Line::styled(text, Style::from(theme::ACCENT));
+    let line = |text| Line::styled(text, theme::ACCENT);
     vec![line(" /\\_/\\ "), line(face), line(" > ^ < ")]
 }

@@ -25,31 +25,50 @@ const HINTS: [(&str, &str); 6] = [
 ];
 
 pub(super) fn draw(state: &State, area: Rect, buf: &mut Buffer) {
-    let left = Line::from(left(state));
-    let hints = hints(usize::from(area.width).saturating_sub(left.width() + 2));
+    let width = usize::from(area.width);
+    // The key for the next stranger is never crowded out.
+    let left = fitting(left(state), width - hint(HINTS[0]).width());
+    let hints = fitting(HINTS.map(hint).into(), width - left.width());
     left.render(area, buf);
     hints.right_aligned().render(area, buf);
 }
 
-fn left(state: &State) -> Vec<Span<'static>> {
-    let (style, words) = standing(state);
-    let mut spans = vec![Span::styled(" ● ", style), Span::raw(words)];
-    let mut add = |style: Style, text: String| spans.push(Span::styled(format!("  {text}"), style));
-    if let Some(retry) = state.server_retry {
-        let seconds = retry.saturating_sub(state.now).as_millis().div_ceil(1000);
-        add(theme::WARN, format!("server lost, trying again in {seconds} s"));
-    } else if let Some((notice, _)) = &state.notice {
-        add(theme::WARN, notice.clone());
-    } else if let (Phase::Live { relayed, .. }, Some(stats)) = (state.phase, &state.stats) {
-        add(theme::DIM, numbers(stats, relayed || stats.relayed));
+/// As many of the parts, the first first, as fit the room.
+fn fitting(parts: Vec<Line<'static>>, room: usize) -> Line<'static> {
+    let mut line = Line::default();
+    for part in parts {
+        if line.width() + part.width() > room {
+            break;
+        }
+        line.extend(part);
     }
+    line
+}
+
+fn hint((key, what): (&'static str, &'static str)) -> Line<'static> {
+    let what = Span::styled(format!(" {what} "), theme::DIM);
+    Line::from(vec![Span::raw(" "), Span::styled(key, theme::ACCENT), what])
+}
+
+fn left(state: &State) -> Vec<Line<'static>> {
+    let (style, words) = standing(state);
+    let mut parts = vec![Line::from(vec![Span::styled(" ● ", style), Span::raw(words)])];
+    let mut add = |style: Style, text: String| parts.push(Line::styled(format!("  {text}"), style));
     if !state.camera {
         add(theme::WARN, "camera off".to_owned());
     }
     if state.unread > 0 {
         add(theme::STRANGER, format!("{} unread, F3", state.unread));
     }
-    spans
+    if let Some(retry) = state.server_retry {
+        let seconds = retry.saturating_sub(state.now).as_millis().div_ceil(1000);
+        add(theme::WARN, format!("server lost, trying again in {seconds} s"));
+    } else if let Some((notice, _)) = &state.notice {
+        add(theme::WARN, notice.clone());
+    } else if let (Phase::Live { relayed, .. }, Some(stats)) = (state.phase, &state.stats) {
+        numbers(stats, relayed || stats.relayed).for_each(|number| add(theme::DIM, number));
+    }
+    parts
 }
 
 fn standing(state: &State) -> (Style, String) {
@@ -64,21 +83,13 @@ fn standing(state: &State) -> (Style, String) {
     }
 }
 
-fn numbers(stats: &Stats, relayed: bool) -> String {
-    let rtt = stats.rtt_ms.map_or(String::new(), |rtt| format!("  {rtt:.0} ms"));
+fn numbers(stats: &Stats, relayed: bool) -> impl Iterator<Item = String> {
     let path = if relayed { "relayed" } else { "direct" };
-    format!("{:.0} fps  {:.0} kbit/s{rtt}  {path}", stats.fps_drawn, stats.kbps_in)
-}
-
-fn hints(room: usize) -> Line<'static> {
-    let mut line = Line::default();
-    for (key, what) in HINTS {
-        let hint =
-            [Span::styled(key, theme::ACCENT), Span::styled(format!(" {what}  "), theme::DIM)];
-        if line.width() + hint.iter().map(Span::width).sum::<usize>() > room {
-            break;
-        }
-        line.extend(hint);
-    }
-    line
+    let numbers = [
+        Some(format!("{:.0} fps", stats.fps_drawn)),
+        Some(format!("{:.0} kbit/s", stats.kbps_in)),
+        stats.rtt_ms.map(|rtt| format!("{rtt:.0} ms")),
+        Some(path.to_owned()),
+    ];
+    numbers.into_iter().flatten()
 }

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use ratatui::{Terminal, backend::TestBackend, layout::Size};
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use ratatui::{Terminal, backend::TestBackend, buffer::Cell, layout::Size};
+use unicode_width::UnicodeWidthStr;
 
 use super::*;
 use crate::{
@@ -38,24 +40,134 @@ fn live(width: u16, height: u16) -> State {
     state
 }
 
+/// The screen as text; the second half of a wide character is left out.
 fn screen(state: &State) -> String {
-    let backend = TestBackend::new(state.size.width, state.size.height);
-    let mut terminal = Terminal::new(backend).unwrap();
-    terminal
+    let mut terminal =
+        Terminal::new(TestBackend::new(state.size.width, state.size.height)).unwrap();
+    let frame = terminal
         .draw(|frame| {
             draw(state, frame.buffer_mut());
-            for cell in &mut frame.buffer_mut().content {
-                if cell.diff_option == CellDiffOption::Skip {
-                    cell.set_diff_option(CellDiffOption::None).set_symbol("·");
-                }
+            let left = |cell: &&mut Cell| cell.diff_option == CellDiffOption::Skip;
+            for cell in frame.buffer_mut().content.iter_mut().filter(left) {
+                cell.set_diff_option(CellDiffOption::None).set_symbol("·");
             }
         })
         .unwrap();
-    let text = terminal.backend().to_string();
-    text.lines().map(|line| line.trim_matches('"').trim_end()).collect::<Vec<_>>().join("\n")
+    let row = |cells: &[Cell]| {
+        let mut text = String::new();
+        let mut hidden = 0;
+        for cell in cells {
+            if hidden == 0 {
+                text.push_str(cell.symbol());
+                hidden = cell.symbol().width();
+            }
+            hidden = hidden.saturating_sub(1);
+        }
+        text.trim_end().to_owned()
+    };
+    let width = usize::from(state.size.width);
+    frame.buffer.content.chunks(width).map(row).collect::<Vec<_>>().join("\n")
+}
+
+fn press(state: &mut State, key: KeyCode) {
+    update(state, state.now, Msg::Key(KeyEvent::new(key, KeyModifiers::NONE)));
+}
+
+#[test]
+fn a_call_on_a_usual_screen() {
+    insta::assert_snapshot!(screen(&live(80, 24)));
 }
 
 #[test]
 fn a_call_on_a_wide_screen() {
-    assert_eq!(screen(&live(80, 24)), include_str!("snapshots/live-80x24.txt").trim_end());
+    let mut state = live(150, 40);
+    "what do you see?".chars().for_each(|c| press(&mut state, KeyCode::Char(c)));
+    insta::assert_snapshot!(screen(&state));
+}
+
+#[test]
+fn a_call_on_a_tall_screen() {
+    insta::assert_snapshot!(screen(&live(60, 40)));
+}
+
+#[test]
+fn a_call_on_the_smallest_screen() {
+    insta::assert_snapshot!(screen(&live(40, 12)));
+}
+
+#[test]
+fn searching() {
+    let mut state = state(80, 24);
+    happens(&mut state, 0, CallEvent::Searching);
+    update(&mut state, START, Msg::Pictures(Pictures { remote: false, local: true }));
+    update(&mut state, START + Duration::from_secs(67), Msg::Tick);
+    insta::assert_snapshot!(screen(&state));
+}
+
+#[test]
+fn searching_on_the_smallest_screen() {
+    let mut state = state(40, 12);
+    happens(&mut state, 0, CallEvent::Searching);
+    insta::assert_snapshot!(screen(&state));
+}
+
+#[test]
+fn the_words_of_every_phase() {
+    let mut state = state(80, 24);
+    assert!(screen(&state).contains("Ctrl-N to meet a stranger"));
+    let room_id = "00000000-0000-4000-8000-000000000000".parse().unwrap();
+    happens(&mut state, 0, CallEvent::Matched { room_id, is_initiator: false });
+    assert!(screen(&state).contains("Found someone, connecting"));
+    happens(&mut state, 1, CallEvent::Connected { relayed: true });
+    assert!(screen(&state).contains("No picture from them yet"));
+    for (reason, words) in [
+        (EndReason::PeerLeft, "The stranger left."),
+        (EndReason::PeerLost, "The connection was lost."),
+        (EndReason::ConnectFailed, "No connection could be made."),
+        (EndReason::Left, "You left."),
+    ] {
+        happens(&mut state, 2, CallEvent::Ended(reason));
+        let seen = screen(&state);
+        assert!(seen.contains(words) && seen.contains("Ctrl-N for the next stranger"), "{seen}");
+    }
+}
+
+#[test]
+fn a_notice_is_in_the_status_line() {
+    let mut state = live(80, 24);
+    happens(&mut state, 76, CallEvent::Notice("The camera is busy".to_owned()));
+    let seen = screen(&state);
+    let status = seen.lines().last().unwrap();
+    assert!(status.contains("The camera is busy") && status.contains("Ctrl-N next"), "{status}");
+}
+
+#[test]
+fn the_partner_left() {
+    let mut state = live(80, 24);
+    happens(&mut state, 80, CallEvent::Ended(EndReason::PeerLeft));
+    insta::assert_snapshot!(screen(&state));
+}
+
+#[test]
+fn help_over_a_call() {
+    let mut state = live(80, 24);
+    press(&mut state, KeyCode::F(1));
+    insta::assert_snapshot!(screen(&state));
+}
+
+#[test]
+fn server_lost_camera_off_chat_hidden() {
+    let mut state = live(100, 24);
+    press(&mut state, KeyCode::F(3));
+    press(&mut state, KeyCode::F(4));
+    happens(&mut state, 80, CallEvent::Message { text: SafeText::new("hey"), from_self: false });
+    happens(&mut state, 80, CallEvent::ServerLost { retry_in: Duration::from_millis(2500) });
+    insta::assert_snapshot!(screen(&state));
+}
+
+#[test]
+fn too_small() {
+    let mut state = live(80, 24);
+    update(&mut state, START, Msg::Resize(Size::new(30, 6)));
+    insta::assert_snapshot!(screen(&state));
 }
