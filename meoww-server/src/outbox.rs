@@ -4,8 +4,9 @@ use meoww_proto::{RoomId, error::SignalErrorCode, signal::Relay};
 use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio_util::sync::CancellationToken;
 
-/// Deliveries that may wait for a connection: over a second of all a partner may send.
-const CAPACITY: usize = 256;
+/// Deliveries that may wait for a connection: more than a partner may send at once, so that only a
+/// reader who stays behind is cut.
+const CAPACITY: usize = 512;
 
 /// News for one connection.
 #[derive(Debug)]
