@@ -1,6 +1,6 @@
 //! Two and three users on sockets.
 
-use futures_util::SinkExt;
+use futures_util::{FutureExt, SinkExt};
 use meoww_proto::{
     RoomId,
     error::SignalErrorCode,
@@ -311,17 +311,18 @@ async fn a_flood_is_dropped_and_the_partner_keeps_listening() {
             ada.socket.feed(Message::Text(message.encode().into())).await.expect("sent");
         }
         ada.socket.flush().await.expect("sent");
-        // A moment later there is room for an event again.
+        // What is dropped is not answered; sooner or later there is room for an event again.
         let mut complaints = 0;
         loop {
             ada.say(room, "sorry").await;
-            match ada.next().await {
-                ServerMessage::Error(error) => {
+            match ada.next().now_or_never() {
+                Some(ServerMessage::Error(error)) => {
                     assert_eq!(error.code, SignalErrorCode::RateLimited);
                     complaints += 1;
                 }
-                ServerMessage::Chat(chat) => break assert!(chat.from_self),
-                other => panic!("{other:?}"),
+                Some(ServerMessage::Chat(chat)) => break assert!(chat.from_self),
+                Some(other) => panic!("{other:?}"),
+                None => tokio::task::yield_now().await,
             }
         }
         complaints
