@@ -68,3 +68,23 @@ impl Outbox {
         self.cut.cancelled().await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::FutureExt;
+
+    #[tokio::test]
+    async fn who_stays_behind_is_cut() {
+        let (outbox, mut inbox) = Outbox::new();
+        for _ in 0..CAPACITY {
+            assert!(outbox.deliver(Delivery::Searching));
+        }
+        assert!(outbox.cut().now_or_never().is_none(), "a full queue is not yet too much");
+        assert!(!outbox.deliver(Delivery::Searching));
+        assert!(outbox.cut().now_or_never().is_some());
+        assert!(inbox.recv().await.is_some());
+        drop(inbox);
+        assert!(!outbox.deliver(Delivery::Searching), "gone");
+    }
+}

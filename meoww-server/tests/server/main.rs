@@ -4,6 +4,7 @@
 mod accounts;
 mod harness;
 mod lobby;
+mod lobby_promises;
 mod process;
 mod sessions;
 mod smtp;

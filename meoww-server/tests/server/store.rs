@@ -11,6 +11,8 @@ use meoww_server::{
 };
 use time::{Duration, OffsetDateTime};
 
+use crate::harness::patiently;
+
 const KEY: [u8; 32] = [7; 32];
 const START: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
 
@@ -104,11 +106,14 @@ async fn everything_is_there_after_a_restart() {
         store.flush().await.expect("flushed");
     }
     // The flushing thread lets go of the database a moment after its last client.
-    let store = loop {
-        match Store::open(dir.path()) {
-            Ok(store) => break store,
-            Err(_) => tokio::task::yield_now().await,
+    let reopened = async {
+        loop {
+            match Store::open(dir.path()) {
+                Ok(store) => break store,
+                Err(_) => tokio::task::yield_now().await,
+            }
         }
     };
+    let store = patiently(reopened).await;
     assert!(confirm(&store, ada.id, START).await);
 }
