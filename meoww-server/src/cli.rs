@@ -1,6 +1,12 @@
 //! The command line, and what each way of ending means to a shell.
 
-use std::{env, io::Write, net::SocketAddr, path::PathBuf, process::ExitCode};
+use std::{
+    env,
+    io::{IsTerminal, Write},
+    net::SocketAddr,
+    path::PathBuf,
+    process::ExitCode,
+};
 
 use clap::{Args, Parser, Subcommand};
 use tokio::net::TcpListener;
@@ -120,7 +126,11 @@ fn log_to_stderr() {
     let filter = EnvFilter::try_from_env("MEOWW_LOG")
         .or_else(|_| EnvFilter::try_from_default_env())
         .unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr)
+        .init();
 }
 
 /// Cancelled by the first SIGTERM or SIGINT.

@@ -4,8 +4,9 @@ use meoww_proto::{RoomId, error::SignalErrorCode, signal::Relay};
 use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio_util::sync::CancellationToken;
 
-/// Deliveries that may wait for a connection: over a second of all a partner may send.
-const CAPACITY: usize = 256;
+/// Deliveries that may wait for a connection: more than a partner may send at once, so that only a
+/// reader who stays behind is cut.
+const CAPACITY: usize = 512;
 
 /// News for one connection.
 #[derive(Debug)]
@@ -65,5 +66,25 @@ impl Outbox {
     /// Completes when the connection has been cut.
     pub(crate) async fn cut(&self) {
         self.cut.cancelled().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::FutureExt;
+
+    #[tokio::test]
+    async fn who_stays_behind_is_cut() {
+        let (outbox, mut inbox) = Outbox::new();
+        for _ in 0..CAPACITY {
+            assert!(outbox.deliver(Delivery::Searching));
+        }
+        assert!(outbox.cut().now_or_never().is_none(), "a full queue is not yet too much");
+        assert!(!outbox.deliver(Delivery::Searching));
+        assert!(outbox.cut().now_or_never().is_some());
+        assert!(inbox.recv().await.is_some());
+        drop(inbox);
+        assert!(!outbox.deliver(Delivery::Searching), "gone");
     }
 }

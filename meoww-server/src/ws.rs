@@ -28,7 +28,7 @@ const PING_INTERVAL: Duration = Duration::from_secs(20);
 /// Silence after which it is not.
 const SILENCE_LIMIT: Duration = Duration::from_secs(60);
 /// How long a connection we close stays open, so that the last words arrive.
-const LINGER: Duration = Duration::from_secs(1);
+const LINGER: Duration = Duration::from_secs(2);
 
 /// Serves one socket until it ends, and reports it to the hub from first to last.
 pub(crate) async fn run(
@@ -161,8 +161,14 @@ impl Line {
         if self.write(words).await.is_err() || self.write(frame).await.is_err() {
             return;
         }
-        // Hanging up while the client still sends would make its system throw our words away.
-        let goodbye = async { while let Some(Ok(_)) = self.socket.recv().await {} };
+        // Hanging up on data that was never read resets the connection, and the client's system
+        // throws our words away. What follows an over-long frame cannot be read: then we wait.
+        let goodbye = async {
+            while let Some(Ok(_)) = self.socket.recv().await {}
+            if code == close_code::SIZE {
+                std::future::pending::<()>().await;
+            }
+        };
         let _ = tokio::time::timeout(LINGER, goodbye).await;
     }
 }

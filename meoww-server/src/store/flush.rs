@@ -1,6 +1,6 @@
 //! Group commit: whoever waits while a flush is under way shares the next one.
 
-use std::thread;
+use std::{fs::File, io, path::Path, thread};
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -18,11 +18,14 @@ pub(super) struct Flusher {
 }
 
 impl Flusher {
-    pub(super) fn start(db: sled::Db) -> Result<Self, StoreError> {
+    /// For the database in `directory`.
+    pub(super) fn start(db: sled::Db, directory: &Path) -> Result<Self, StoreError> {
+        let log =
+            Log::open(db, directory).map_err(|error| StoreError::Broken(error.to_string()))?;
         let (queue, waiting) = mpsc::channel(MAX_WAITING);
         thread::Builder::new()
             .name("flush".into())
-            .spawn(move || flush_for(&db, waiting))
+            .spawn(move || flush_for(&log, waiting))
             .map_err(|error| StoreError::Broken(error.to_string()))?;
         Ok(Self { queue })
     }
@@ -36,13 +39,33 @@ impl Flusher {
     }
 }
 
-fn flush_for(db: &sled::Db, mut waiting: mpsc::Receiver<Waiter>) {
+/// sled's log. On Linux sled's own flush ends in `sync_file_range(2)`, which neither writes out the
+/// file's length nor empties the disk's cache, so the file is synced behind it.
+struct Log {
+    db: sled::Db,
+    file: File,
+}
+
+impl Log {
+    fn open(db: sled::Db, directory: &Path) -> io::Result<Self> {
+        // The names of files just created must last as well.
+        File::open(directory)?.sync_all()?;
+        Ok(Self { db, file: File::open(directory.join("db"))? })
+    }
+
+    fn flush(&self) -> Result<(), StoreError> {
+        self.db.flush()?;
+        self.file.sync_data().map_err(|error| StoreError::Broken(error.to_string()))
+    }
+}
+
+fn flush_for(log: &Log, mut waiting: mpsc::Receiver<Waiter>) {
     while let Some(first) = waiting.blocking_recv() {
         let mut group = vec![first];
         while let Ok(next) = waiting.try_recv() {
             group.push(next);
         }
-        let outcome = db.flush().map(drop).map_err(|error| StoreError::Broken(error.to_string()));
+        let outcome = log.flush();
         for waiter in group {
             // Whoever asked may have gone away; the flush happened all the same.
             let _ = waiter.send(outcome.clone());

@@ -34,7 +34,7 @@ impl Store {
             .flush_every_ms(None)
             .open()?;
         let trees = Trees::open(&db)?;
-        Ok(Self { trees, flusher: Flusher::start(db)? })
+        Ok(Self { trees, flusher: Flusher::start(db, directory)? })
     }
 
     /// sled blocks, so it runs where blocking hurts nobody.

@@ -155,3 +155,56 @@ pub(super) fn refusal(code: SignalErrorCode) -> ServerMessage {
         },
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{hub, outbox::Outbox};
+    use meoww_proto::RoomId;
+    use uuid::Uuid;
+
+    fn connection() -> Connection {
+        let user = UserId::from_bytes([1; 12]);
+        Connection::new(ConnId(1), user, hub::start(), crate::clock::instant())
+    }
+
+    fn room(n: u128) -> RoomId {
+        RoomId::from_uuid(Uuid::from_u128(n))
+    }
+
+    fn matched(room: RoomId) -> Delivery {
+        let (partner, _) = Outbox::new();
+        Delivery::Matched { room, is_initiator: false, partner }
+    }
+
+    fn line(room_id: RoomId) -> Delivery {
+        Delivery::Relay(Relay { room_id, payload: RelayPayload::Chat("hello".into()) })
+    }
+
+    #[tokio::test]
+    async fn nothing_of_another_room_reaches_the_client() {
+        let mut connection = connection();
+        assert!(connection.deliver(line(room(1))).is_none(), "in no room");
+        connection.deliver(matched(room(1)));
+        assert!(connection.deliver(line(room(1))).is_some());
+        connection.deliver(matched(room(2)));
+        assert!(connection.deliver(line(room(1))).is_none(), "from the last partner");
+        assert!(connection.deliver(Delivery::RoomOver { room: room(1) }).is_none());
+        assert!(connection.deliver(line(room(2))).is_some());
+    }
+
+    #[tokio::test]
+    async fn a_client_that_left_hears_no_more_of_its_room() {
+        for leave in [ClientMessage::Leave, ClientMessage::Skip] {
+            let mut connection = connection();
+            connection.deliver(matched(room(1)));
+            let now = crate::clock::instant();
+            assert!(connection.hear(Some(&leave.encode()), now).await.is_none());
+            assert!(connection.deliver(line(room(1))).is_none());
+            assert!(connection.deliver(Delivery::RoomOver { room: room(1) }).is_none());
+            // Matched by the hub before it heard of the leave: the client is told how that ended.
+            connection.deliver(matched(room(2)));
+            assert!(connection.deliver(Delivery::RoomOver { room: room(2) }).is_some());
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! The lobby in virtual time: stories.
+
+use std::time::{Duration, Instant};
+
+use meoww_proto::{RoomId, UserId, error::SignalErrorCode};
+use meoww_server::core::lobby::{
+    ConnId, Departure, Effect, Input, Lobby, REMATCH_WAIT, SEAT_LEASE,
+};
+use rand::{SeedableRng, rngs::StdRng};
+
+/// A lobby, its clock and its dice.
+pub(crate) struct World {
+    pub(crate) lobby: Lobby,
+    pub(crate) now: Instant,
+    rng: StdRng,
+}
+
+impl World {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self { lobby: Lobby::default(), now: Instant::now(), rng: StdRng::seed_from_u64(seed) }
+    }
+
+    pub(crate) fn handle(&mut self, input: Input) -> Vec<Effect> {
+        self.lobby.handle(input, self.now, &mut self.rng)
+    }
+
+    pub(crate) fn connect(&mut self, conn: u64, name: u8) -> Vec<Effect> {
+        self.handle(Input::Connect { conn: ConnId(conn), user: user(name), resume: None })
+    }
+
+    pub(crate) fn search(&mut self, conn: u64) -> Vec<Effect> {
+        self.handle(Input::Search(ConnId(conn)))
+    }
+
+    fn after(&mut self, wait: Duration) -> Vec<Effect> {
+        self.now += wait;
+        self.handle(Input::Timeout)
+    }
+
+    /// Users 1 and 2 on connections of the same numbers, in a room.
+    fn with_a_room() -> (Self, RoomId) {
+        let mut world = Self::new(1);
+        world.connect(1, 1);
+        world.connect(2, 2);
+        world.search(1);
+        let room = matched_room(&world.search(2)).expect("matched");
+        (world, room)
+    }
+}
+
+pub(crate) fn user(name: u8) -> UserId {
+    UserId::from_bytes([name; 12])
+}
+
+fn matched_room(effects: &[Effect]) -> Option<RoomId> {
+    effects.iter().find_map(|effect| match effect {
+        Effect::Matched { room, .. } => Some(*room),
+        _ => None,
+    })
+}
+
+pub(crate) fn matched_conns(effects: &[Effect]) -> Vec<u64> {
+    let conns = effects.iter().filter_map(|effect| match effect {
+        Effect::Matched { conn, .. } => Some(conn.0),
+        _ => None,
+    });
+    let mut conns: Vec<_> = conns.collect();
+    conns.sort_unstable();
+    conns
+}
+
+#[test]
+fn strangers_meet_first_come_first_served() {
+    let mut world = World::new(1);
+    for n in 1..=3 {
+        world.connect(n.into(), n);
+    }
+    assert_eq!(world.search(1), [Effect::Searching(ConnId(1))]);
+    assert_eq!(matched_conns(&world.search(2)), [1, 2]);
+    assert_eq!(world.search(3), [Effect::Searching(ConnId(3))]);
+}
+
+#[test]
+fn the_initiator_is_told_last() {
+    for seed in 0..20 {
+        let mut world = World::new(seed);
+        world.connect(1, 1);
+        world.connect(2, 2);
+        world.search(1);
+        let told: Vec<_> = world.search(2).into_iter().collect();
+        let [
+            Effect::Matched { is_initiator: false, conn, partner, .. },
+            Effect::Matched { is_initiator: true, conn: other, .. },
+        ] = told[..]
+        else {
+            panic!("{told:?}")
+        };
+        assert_eq!(partner, other);
+        assert_ne!(conn, other);
+    }
+}
+
+#[test]
+fn a_clean_goodbye_ends_the_room_at_once() {
+    let (mut world, room) = World::with_a_room();
+    let effects = world.handle(Input::Disconnect(ConnId(1), Departure::Clean));
+    assert_eq!(effects, [Effect::RoomOver { conn: ConnId(2), room }]);
+}
+
+#[test]
+fn a_lost_connection_keeps_its_place_for_a_while() {
+    let (mut world, room) = World::with_a_room();
+    assert_eq!(world.handle(Input::Disconnect(ConnId(1), Departure::Lost)), []);
+    assert_eq!(world.lobby.poll_timeout(), Some(world.now + SEAT_LEASE));
+    assert_eq!(world.after(SEAT_LEASE - Duration::from_millis(1)), []);
+    let back = world.connect(3, 1);
+    let welcome =
+        Effect::Welcome { conn: ConnId(3), user: user(1), room: Some((room, Some(ConnId(2)))) };
+    let moved = Effect::PartnerMoved { conn: ConnId(2), room, partner: ConnId(3) };
+    assert_eq!(back, [welcome, moved]);
+    assert_eq!(world.after(SEAT_LEASE * 2), []);
+
+    world.handle(Input::Disconnect(ConnId(3), Departure::Lost));
+    assert_eq!(world.after(SEAT_LEASE), [Effect::RoomOver { conn: ConnId(2), room }]);
+    assert_eq!(world.lobby.poll_timeout(), None);
+}
+
+#[test]
+fn both_may_be_lost_and_come_back() {
+    let (mut world, room) = World::with_a_room();
+    world.handle(Input::Disconnect(ConnId(1), Departure::Lost));
+    world.handle(Input::Disconnect(ConnId(2), Departure::Lost));
+    let first = world.connect(3, 1);
+    assert_eq!(
+        first,
+        [Effect::Welcome { conn: ConnId(3), user: user(1), room: Some((room, None)) }]
+    );
+    let second = world.connect(4, 2);
+    let partner = Some((room, Some(ConnId(3))));
+    let welcome = Effect::Welcome { conn: ConnId(4), user: user(2), room: partner };
+    let moved = Effect::PartnerMoved { conn: ConnId(3), room, partner: ConnId(4) };
+    assert_eq!(second, [welcome, moved]);
+}
+
+#[test]
+fn a_room_is_taken_from_a_live_connection_only_on_request() {
+    let (mut world, room) = World::with_a_room();
+    let plain = world.connect(3, 1);
+    assert_eq!(plain, [Effect::Welcome { conn: ConnId(3), user: user(1), room: None }]);
+    let resume = Some(room);
+    let taken = world.handle(Input::Connect { conn: ConnId(4), user: user(1), resume });
+    assert_eq!(taken[0], Effect::Displaced(ConnId(1)));
+    assert!(matches!(taken[1], Effect::Welcome { room: Some(_), .. }));
+    assert_eq!(world.search(1), [], "it is forgotten before it ends");
+    assert_eq!(world.handle(Input::Disconnect(ConnId(1), Departure::Lost)), []);
+    let stranger = world.connect(5, 5);
+    assert_eq!(stranger, [Effect::Welcome { conn: ConnId(5), user: user(5), room: None }]);
+    let foreign = world.handle(Input::Connect { conn: ConnId(6), user: user(5), resume });
+    assert_eq!(foreign, [Effect::Welcome { conn: ConnId(6), user: user(5), room: None }]);
+}
+
+#[test]
+fn another_tab_takes_over_a_search_but_not_a_call() {
+    let (mut world, room) = World::with_a_room();
+    world.connect(3, 1);
+    let refused = [Effect::Refused(ConnId(3), SignalErrorCode::InCallElsewhere)];
+    assert_eq!(world.search(3), refused);
+    assert_eq!(world.handle(Input::Skip(ConnId(3))), refused);
+    assert_eq!(world.handle(Input::Leave(ConnId(3))), []);
+    assert_eq!(world.search(1), []);
+    let over =
+        [Effect::RoomOver { conn: ConnId(1), room }, Effect::RoomOver { conn: ConnId(2), room }];
+    let effects = world.handle(Input::Leave(ConnId(1)));
+    assert!(effects.len() == 2 && over.iter().all(|effect| effects.contains(effect)));
+
+    assert_eq!(world.search(1), [Effect::Searching(ConnId(1))]);
+    let taken = Effect::Refused(ConnId(1), SignalErrorCode::TakenOver);
+    assert_eq!(world.search(3), [taken, Effect::Searching(ConnId(3))]);
+    assert_eq!(world.search(3), []);
+}
+
+#[test]
+fn partners_who_just_parted_prefer_anybody_else() {
+    let (mut world, _) = World::with_a_room();
+    world.connect(3, 3);
+    assert!(matched_conns(&world.handle(Input::Skip(ConnId(1)))).is_empty());
+    assert_eq!(world.search(2), [Effect::Searching(ConnId(2))]);
+    assert_eq!(matched_conns(&world.search(3)), [1, 3]);
+}
+
+#[test]
+fn two_alone_meet_again_after_a_short_wait() {
+    let (mut world, _) = World::with_a_room();
+    world.handle(Input::Skip(ConnId(1)));
+    world.now += Duration::from_secs(1);
+    world.search(2);
+    assert_eq!(world.lobby.poll_timeout(), Some(world.now + REMATCH_WAIT));
+    assert_eq!(world.after(REMATCH_WAIT - Duration::from_millis(1)), []);
+    assert_eq!(matched_conns(&world.after(Duration::from_millis(1))), [1, 2]);
+}

@@ -1,0 +1,12 @@
+//! The server against real sockets, a real database and real processes.
+#![expect(clippy::disallowed_methods, reason = "tests own their tasks and read the clock")]
+
+mod accounts;
+mod harness;
+mod lobby;
+mod lobby_promises;
+mod process;
+mod sessions;
+mod smtp;
+mod sockets;
+mod store;

@@ -1,0 +1,183 @@
+//! The real program: how it starts, how it ends, and what it remembers when it is killed.
+
+use std::{os::unix::fs::PermissionsExt, path::Path, process::Stdio};
+
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, BufReader},
+    process::{Child, Command},
+    task::JoinSet,
+};
+
+use crate::harness::{PASSWORD, patiently, signup};
+
+struct Process {
+    child: Child,
+    url: String,
+}
+
+fn command(data_dir: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_meoww-server"));
+    command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(data_dir);
+    // Only what a test says counts, and nothing of the machine it runs on.
+    command.env_clear().env("MEOWW_LIMIT_SIGNUP", "off").env("MEOWW_LIMIT_LOGIN", "off");
+    command.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    command
+}
+
+impl Process {
+    async fn start(data_dir: &Path) -> Self {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let mut child = command(data_dir).stderr(Stdio::null()).spawn().expect("it starts");
+        let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+        let line = patiently(lines.next_line()).await.expect("readable").expect("a line");
+        let url = line.strip_prefix("listening on ").expect("the promised line").to_owned();
+        Self { child, url }
+    }
+
+    async fn post(
+        http: &reqwest::Client,
+        url: &str,
+        body: &Value,
+    ) -> reqwest::Result<(StatusCode, Value)> {
+        let response = http
+            .post(url)
+            .header("content-type", "application/json")
+            .body(body.to_string())
+            .send()
+            .await?;
+        let status = response.status();
+        let body = serde_json::from_str(&response.text().await?).unwrap_or(Value::Null);
+        Ok((status, body))
+    }
+
+    fn terminate(&self) {
+        let pid = self.child.id().expect("running").to_string();
+        let status = std::process::Command::new("kill").args(["-TERM", &pid]).status();
+        assert!(status.expect("kill runs").success());
+    }
+}
+
+/// Runs a start that must fail; gives its code and what it said.
+async fn failure(mut command: Command) -> (i32, String) {
+    let mut child = command.spawn().expect("it starts");
+    let status = patiently(child.wait()).await.expect("it ends");
+    let mut said = String::new();
+    child.stderr.take().expect("piped").read_to_string(&mut said).await.expect("text");
+    (status.code().expect("an exit code"), said)
+}
+
+#[tokio::test]
+async fn sigterm_ends_it_well_and_a_restart_remembers() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let data = dir.path().join("data");
+    let mut process = Process::start(&data).await;
+    let mode = |path: &Path| std::fs::metadata(path).expect("there").permissions().mode() & 0o777;
+    assert_eq!(mode(&data), 0o700);
+    assert_eq!(mode(&data.join("secrets.toml")), 0o600);
+
+    let (code, said) = failure(command(&data)).await;
+    assert_eq!(code, 4);
+    assert!(said.contains("another server is using the data directory"), "{said}");
+
+    let http = reqwest::Client::new();
+    let url = format!("{}/api/auth/signup", process.url);
+    let (status, _) = Process::post(&http, &url, &signup("ada")).await.expect("an answer");
+    assert_eq!(status, StatusCode::CREATED);
+    let mails = std::fs::read_dir(data.join("outbox")).expect("an outbox").count();
+    assert_eq!(mails, 1);
+    process.terminate();
+    let status = patiently(process.child.wait()).await.expect("it ends");
+    assert_eq!(status.code(), Some(0));
+
+    let mut process = Process::start(&data).await;
+    assert!(knows(&http, &process.url, "ada").await);
+    process.terminate();
+    assert_eq!(patiently(process.child.wait()).await.expect("it ends").code(), Some(0));
+}
+
+/// An account that waits for its code tells so to whoever knows the password.
+async fn knows(http: &reqwest::Client, url: &str, name: &str) -> bool {
+    let body = json!({ "email": format!("{name}@example.com"), "password": PASSWORD });
+    let url = format!("{url}/api/auth/login");
+    let (status, body) = Process::post(http, &url, &body).await.expect("an answer");
+    status == StatusCode::FORBIDDEN && body["code"] == "EMAIL_NOT_VERIFIED"
+}
+
+#[tokio::test]
+async fn each_way_of_failing_has_its_code() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let data = dir.path().join("data");
+    let start = |variables: &[(&str, &str)], arguments: &[&str]| {
+        let mut command = command(&data);
+        command.envs(variables.iter().copied()).args(arguments);
+        failure(command)
+    };
+    let (code, said) = start(&[("JWT_ACCESS_SECRET", "hunter2")], &[]).await;
+    assert_eq!(code, 6, "{said}");
+    assert!(said.contains("JWT_ACCESS_SECRET") && !said.contains("hunter2"), "{said}");
+    assert_eq!(start(&[("ACCESS_TOKEN_EXPIRY", "soon")], &[]).await.0, 3);
+    assert_eq!(start(&[("MEOWW_SMTP_URL", "carrier-pigeon://x")], &[]).await.0, 3);
+    assert_eq!(start(&[], &["--config", "/nonexistent.toml"]).await.0, 3);
+    assert_eq!(start(&[], &["--no-such-flag"]).await.0, 2);
+    assert_eq!(start(&[], &["--listen", "nowhere"]).await.0, 2);
+
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let mut command = command(&data);
+    let mut arguments = Command::new(command.as_std().get_program());
+    arguments.args(["serve", "--listen", &taken.local_addr().expect("bound").to_string()]);
+    arguments.arg("--data-dir").arg(&data).env_clear().stderr(Stdio::piped());
+    command = arguments;
+    assert_eq!(failure(command).await.0, 5);
+
+    std::fs::write(data.join("secrets.toml"), "damaged").expect("written");
+    let (code, said) = start(&[], &[]).await;
+    assert!(code == 4 && said.contains("secrets.toml"), "{code} {said}");
+}
+
+#[tokio::test]
+async fn what_was_acknowledged_survives_a_kill() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let http = reqwest::Client::new();
+    let mut acknowledged: Vec<String> = Vec::new();
+    for round in 0..4 {
+        let mut process = Process::start(dir.path()).await;
+        for name in acknowledged.iter().skip(acknowledged.len().saturating_sub(40)) {
+            assert!(knows(&http, &process.url, name).await, "{name} was forgotten");
+        }
+        let mut clients = JoinSet::new();
+        for n in 0..12 {
+            let (http, url) = (http.clone(), format!("{}/api/auth/signup", process.url));
+            clients.spawn(async move {
+                let mut done = Vec::new();
+                // Until the server is gone.
+                for m in 0.. {
+                    let name = format!("r{round}.c{n}.{m}");
+                    match Process::post(&http, &url, &signup(&name)).await {
+                        Ok((StatusCode::CREATED, _)) => done.push(name),
+                        Ok((StatusCode::SERVICE_UNAVAILABLE, _)) => {}
+                        Ok(other) => panic!("{other:?}"),
+                        Err(_) => break,
+                    }
+                }
+                done
+            });
+        }
+        // In the middle of it, when the outbox shows that some have got through.
+        let outbox = dir.path().join("outbox");
+        let before = acknowledged.len();
+        while std::fs::read_dir(&outbox).map_or(0, Iterator::count) < before + 20 {
+            tokio::task::yield_now().await;
+        }
+        process.child.kill().await.expect("killed");
+        while let Some(done) = clients.join_next().await {
+            acknowledged.extend(done.expect("no panic"));
+        }
+    }
+    let process = Process::start(dir.path()).await;
+    for name in &acknowledged {
+        assert!(knows(&http, &process.url, name).await, "{name} was forgotten");
+    }
+    assert!(acknowledged.len() >= 40, "{}", acknowledged.len());
+}

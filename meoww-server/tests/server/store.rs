@@ -1,0 +1,119 @@
+//! The store where time passes.
+
+use meoww_proto::UserId;
+use meoww_server::{
+    core::{
+        account::{Account, Email, Name, Username},
+        otp::{self, Challenge, Code},
+        session::{Session, SessionId, TokenDigest},
+    },
+    store::{Confirmation, Creation, NewSession, Refresh, Store},
+};
+use time::{Duration, OffsetDateTime};
+
+use crate::harness::patiently;
+
+const KEY: [u8; 32] = [7; 32];
+const START: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
+
+fn account(n: u8, username: &str, email: &str) -> Account {
+    Account {
+        id: UserId::from_bytes([n; 12]),
+        name: Name::parse("Ada").expect("a name"),
+        username: Username::parse(username).expect("a username"),
+        email: Email::parse(email).expect("an address"),
+        password_hash: String::new(),
+        profile_image: String::new(),
+        is_verified: false,
+        created_at: START,
+    }
+}
+
+fn code() -> Code {
+    Code::parse("123456").expect("six digits")
+}
+
+async fn create(store: &Store, account: &Account, now: OffsetDateTime) -> Creation {
+    let challenge = Challenge::issue(code().seal(&KEY, account.id), now);
+    store.create_account(account.clone(), challenge, now).await.expect("stored")
+}
+
+fn session(user: UserId, token: &str, expires_at: OffsetDateTime) -> NewSession {
+    let id = SessionId::draw(&mut rand::rng());
+    NewSession { id, session: Session { user, current: TokenDigest::of(token), expires_at } }
+}
+
+async fn confirm(store: &Store, user: UserId, now: OffsetDateTime) -> bool {
+    let new = session(user, "token", now + Duration::days(7));
+    let confirmation = store.consume_otp(user, code().seal(&KEY, user), new, now).await;
+    matches!(confirmation.expect("stored"), Confirmation::Confirmed(_))
+}
+
+#[tokio::test]
+async fn an_expired_sign_up_gives_up_its_name_and_address() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = Store::open(dir.path()).expect("opened");
+    let squatter = account(1, "ada", "ada@example.com");
+    let by_name = account(2, "ada", "other@example.com");
+    let by_email = account(3, "other", "ada@example.com");
+    assert_eq!(create(&store, &squatter, START).await, Creation::Created);
+    let just_before = START + otp::LIFETIME - Duration::seconds(1);
+    assert_eq!(create(&store, &by_name, just_before).await, Creation::Taken);
+    assert_eq!(create(&store, &by_email, just_before).await, Creation::Taken);
+
+    let later = START + otp::LIFETIME;
+    assert_eq!(create(&store, &by_name, later).await, Creation::Created);
+    assert_eq!(create(&store, &by_email, later).await, Creation::Created);
+    assert!(!confirm(&store, squatter.id, later).await, "the old code is gone with its account");
+    assert!(confirm(&store, by_name.id, later).await);
+    let found = store.account_by_email(by_email.email.clone()).await.expect("read");
+    assert_eq!(found.map(|account| account.id), Some(by_email.id));
+
+    let much_later = later + Duration::days(365);
+    let latecomer = account(4, "ada", "late@example.com");
+    assert_eq!(create(&store, &latecomer, much_later).await, Creation::Taken, "it is verified");
+}
+
+#[tokio::test]
+async fn what_has_run_out_is_forgotten() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = Store::open(dir.path()).expect("opened");
+    let ada = account(1, "ada", "ada@example.com");
+    create(&store, &ada, START).await;
+    let (short, long) = (START + Duration::days(1), START + Duration::days(9));
+    let (first, second) = (session(ada.id, "first", short), session(ada.id, "second", long));
+    for new in [&first, &second] {
+        store.open_session(new.clone()).await.expect("stored");
+    }
+    store.purge_expired(short).await.expect("purged");
+    assert!(store.session_account(first.id).await.expect("read").is_none());
+    assert!(store.session_account(second.id).await.expect("read").is_some());
+    let rotate = |token, now| {
+        store.rotate_refresh(TokenDigest::of(token), TokenDigest::of("next"), now, long)
+    };
+    assert_eq!(rotate("first", short).await.expect("read"), Refresh::Unknown);
+    assert_eq!(rotate("second", long).await.expect("read"), Refresh::Unknown, "too late");
+    assert!(store.session_account(second.id).await.expect("read").is_none());
+}
+
+#[tokio::test]
+async fn everything_is_there_after_a_restart() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let ada = account(1, "ada", "ada@example.com");
+    {
+        let store = Store::open(dir.path()).expect("opened");
+        create(&store, &ada, START).await;
+        store.flush().await.expect("flushed");
+    }
+    // The flushing thread lets go of the database a moment after its last client.
+    let reopened = async {
+        loop {
+            match Store::open(dir.path()) {
+                Ok(store) => break store,
+                Err(_) => tokio::task::yield_now().await,
+            }
+        }
+    };
+    let store = patiently(reopened).await;
+    assert!(confirm(&store, ada.id, START).await);
+}
