@@ -30,8 +30,11 @@ const DELAY_FULL: f64 = 0.080;
 /// Growth of the delay in a window that already means overuse, when it is not free.
 const DELAY_GROWTH: f64 = 0.020;
 /// Loss that random radio noise explains, and that from which the rate is cut.
-const LOSS_NOISE: f64 = 0.07;
-const LOSS_FULL: f64 = 0.12;
+const LOSS_NOISE: f64 = 0.10;
+const LOSS_FULL: f64 = 0.18;
+/// What a window's loss still counts in the next: there are few packets in one, so that loss is
+/// judged over some 2.5 s.
+const LOSS_MEMORY: f64 = 0.92;
 
 /// What became of one packet.
 #[derive(Debug, Clone, Copy)]
@@ -49,6 +52,9 @@ pub(super) struct Estimator {
     /// Smallest delay of each of the latest windows.
     smallest: VecDeque<f64>,
     last_delay: f64,
+    /// Packets lost and sent, of late.
+    lost: f64,
+    sent: f64,
     /// After a cut the queue needs time to drain before it is judged again.
     settle_until: Option<Instant>,
 }
@@ -61,6 +67,8 @@ impl Estimator {
             window_began: None,
             smallest: VecDeque::new(),
             last_delay: 0.0,
+            lost: 0.0,
+            sent: 0.0,
             settle_until: None,
         }
     }
@@ -85,7 +93,9 @@ impl Estimator {
         let arrived = self.window.iter().filter(|fate| fate.delay.is_some());
         let received = arrived.map(|fate| fate.bytes as f64 * 8.0).sum::<f64>() / seconds;
         let mut delays: Vec<f64> = self.window.iter().filter_map(|fate| fate.delay).collect();
-        let loss = 1.0 - delays.len() as f64 / self.window.len() as f64;
+        self.lost = self.lost * LOSS_MEMORY + (self.window.len() - delays.len()) as f64;
+        self.sent = self.sent * LOSS_MEMORY + self.window.len() as f64;
+        let loss = self.lost / self.sent;
         delays.sort_by(f64::total_cmp);
         let (Some(smallest), Some(median)) =
             (delays.first().copied(), delays.get(delays.len() / 2).copied())
