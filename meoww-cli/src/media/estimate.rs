@@ -29,6 +29,8 @@ const DELAY_FREE: f64 = 0.030;
 const DELAY_FULL: f64 = 0.080;
 /// Growth of the delay in a window that already means overuse, when it is not free.
 const DELAY_GROWTH: f64 = 0.020;
+/// Growth of the delay in a window that means nothing: a delay that stays is a longer route.
+const DELAY_STABLE: f64 = 0.002;
 /// Loss that random radio noise explains, and that from which the rate is cut.
 const LOSS_NOISE: f64 = 0.10;
 const LOSS_FULL: f64 = 0.18;
@@ -109,10 +111,11 @@ impl Estimator {
         }
         let growing = queued > DELAY_FREE && growth > DELAY_GROWTH;
         if queued > DELAY_FULL || growing {
-            self.cut(now, (received * 0.85).min(self.bps * 0.9));
+            // Little may have been received for want of something to send, or of word of it.
+            self.cut(now, (received * 0.85).clamp(self.bps * 0.5, self.bps * 0.9));
         } else if loss > LOSS_FULL {
             self.cut(now, (self.bps * (1.0 - 0.5 * loss)).max(received * 0.85).min(self.bps));
-        } else if queued < DELAY_FREE && loss < LOSS_NOISE {
+        } else if (queued < DELAY_FREE || growth < DELAY_STABLE) && loss < LOSS_NOISE {
             // Not far beyond what is really sent: only that has been tried.
             let tried = received * 1.5 + 50_000.0;
             let grown = (self.bps * 1.04 + 4_000.0).min(tried.max(self.bps));
