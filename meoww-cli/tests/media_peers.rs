@@ -167,9 +167,20 @@ async fn through_a_relay() {
     let Ok(_coturn) = coturn else {
         return;
     };
-    while tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_err() {
-        tokio::task::yield_now().await;
-    }
+    // A STUN binding request (RFC 8489), until it is answered.
+    let probe = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let request = b"\x00\x01\x00\x00\x21\x12\xa4\x42meowwmeowwme";
+    let mut answer = [0; 512];
+    let answered = async {
+        loop {
+            let _ = probe.send_to(request, ("127.0.0.1", port)).await;
+            let received = probe.recv_from(&mut answer);
+            if let Ok(Ok(_)) = tokio::time::timeout(Duration::from_millis(50), received).await {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), answered).await.expect("coturn does not start");
     let server = IceServer {
         urls: format!("turn:127.0.0.1:{port}?transport=udp"),
         username: Some("user".to_owned()),
