@@ -140,3 +140,62 @@ async fn with_a_relay_that_is_silent_relay_only_fails() {
     a.close().await;
     b.close().await;
 }
+
+/// A coturn of our own; without one installed there is nothing to test.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn through_a_relay() {
+    let port = {
+        let free = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        free.local_addr().unwrap().port()
+    };
+    let coturn = tokio::process::Command::new("turnserver")
+        .args([
+            "-n",
+            "--no-cli",
+            "--no-tls",
+            "--no-dtls",
+            "--allow-loopback-peers",
+            "--lt-cred-mech",
+        ])
+        .args(["--listening-ip", "127.0.0.1", "--relay-ip", "127.0.0.1", "--realm", "meoww"])
+        .args(["--user", "user:secret", "--log-file", "/dev/null", "--pidfile", "/dev/null"])
+        .args(["--listening-port", &port.to_string()])
+        .kill_on_drop(true)
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn();
+    let Ok(_coturn) = coturn else {
+        return;
+    };
+    // A STUN binding request (RFC 8489), until it is answered.
+    let probe = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let request = b"\x00\x01\x00\x00\x21\x12\xa4\x42meowwmeowwme";
+    let mut answer = [0; 512];
+    let answered = async {
+        loop {
+            let _ = probe.send_to(request, ("127.0.0.1", port)).await;
+            let received = probe.recv_from(&mut answer);
+            if let Ok(Ok(_)) = tokio::time::timeout(Duration::from_millis(50), received).await {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), answered).await.expect("coturn does not start");
+    let server = IceServer {
+        urls: format!("turn:127.0.0.1:{port}?transport=udp"),
+        username: Some("user".to_owned()),
+        credential: Some("secret".to_owned()),
+    };
+    let config = |is_initiator| PeerConfig {
+        ice_servers: vec![server.clone()],
+        relay_only: true,
+        is_initiator,
+    };
+    let mut a = Side::open_with(config(true)).await;
+    let mut b = Side::open_with(config(false)).await;
+    connect(&mut a, &mut b).await;
+    b.next_stamp().await;
+    assert!(a.peer().stats(std::time::Instant::now()).relayed);
+    a.close().await;
+    b.close().await;
+}

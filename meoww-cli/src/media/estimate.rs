@@ -29,9 +29,14 @@ const DELAY_FREE: f64 = 0.030;
 const DELAY_FULL: f64 = 0.080;
 /// Growth of the delay in a window that already means overuse, when it is not free.
 const DELAY_GROWTH: f64 = 0.020;
+/// Growth of the delay in a window that means nothing: a delay that stays is a longer route.
+const DELAY_STABLE: f64 = 0.002;
 /// Loss that random radio noise explains, and that from which the rate is cut.
-const LOSS_NOISE: f64 = 0.07;
-const LOSS_FULL: f64 = 0.12;
+const LOSS_NOISE: f64 = 0.10;
+const LOSS_FULL: f64 = 0.18;
+/// What a window's loss still counts in the next: there are few packets in one, so that loss is
+/// judged over some 2.5 s.
+const LOSS_MEMORY: f64 = 0.92;
 
 /// What became of one packet.
 #[derive(Debug, Clone, Copy)]
@@ -49,6 +54,9 @@ pub(super) struct Estimator {
     /// Smallest delay of each of the latest windows.
     smallest: VecDeque<f64>,
     last_delay: f64,
+    /// Packets lost and sent, of late.
+    lost: f64,
+    sent: f64,
     /// After a cut the queue needs time to drain before it is judged again.
     settle_until: Option<Instant>,
 }
@@ -61,6 +69,8 @@ impl Estimator {
             window_began: None,
             smallest: VecDeque::new(),
             last_delay: 0.0,
+            lost: 0.0,
+            sent: 0.0,
             settle_until: None,
         }
     }
@@ -85,7 +95,9 @@ impl Estimator {
         let arrived = self.window.iter().filter(|fate| fate.delay.is_some());
         let received = arrived.map(|fate| fate.bytes as f64 * 8.0).sum::<f64>() / seconds;
         let mut delays: Vec<f64> = self.window.iter().filter_map(|fate| fate.delay).collect();
-        let loss = 1.0 - delays.len() as f64 / self.window.len() as f64;
+        self.lost = self.lost * LOSS_MEMORY + (self.window.len() - delays.len()) as f64;
+        self.sent = self.sent * LOSS_MEMORY + self.window.len() as f64;
+        let loss = self.lost / self.sent;
         delays.sort_by(f64::total_cmp);
         let (Some(smallest), Some(median)) =
             (delays.first().copied(), delays.get(delays.len() / 2).copied())
@@ -99,10 +111,11 @@ impl Estimator {
         }
         let growing = queued > DELAY_FREE && growth > DELAY_GROWTH;
         if queued > DELAY_FULL || growing {
-            self.cut(now, (received * 0.85).min(self.bps * 0.9));
+            // Little may have been received for want of something to send, or of word of it.
+            self.cut(now, (received * 0.85).clamp(self.bps * 0.5, self.bps * 0.9));
         } else if loss > LOSS_FULL {
             self.cut(now, (self.bps * (1.0 - 0.5 * loss)).max(received * 0.85).min(self.bps));
-        } else if queued < DELAY_FREE && loss < LOSS_NOISE {
+        } else if (queued < DELAY_FREE || growth < DELAY_STABLE) && loss < LOSS_NOISE {
             // Not far beyond what is really sent: only that has been tried.
             let tried = received * 1.5 + 50_000.0;
             let grown = (self.bps * 1.04 + 4_000.0).min(tried.max(self.bps));

@@ -27,9 +27,11 @@ const FRAMES_PER_SECOND: f64 = 30.0;
 const SHARE_OF_PATH: f64 = 0.85;
 /// Faster cameras are thinned out to about 30 pictures a second.
 const MIN_GAP: Duration = Duration::from_millis(25);
-/// A stranger may ask for key frames as often as he likes, but they are large: two in this time, so
-/// that one that got lost on a new connection is repeated at once.
+/// A stranger may ask for key frames as often as he likes, but they are large: two in this time at
+/// most, so that one that got lost on a new connection is repeated at once.
 const TWO_KEYS_IN: Duration = Duration::from_millis(400);
+/// And at most this share of the path for them, or a slow one would carry nothing else.
+const KEY_SHARE: f64 = 0.5;
 
 /// What the session wants sent. The thread ends when its other end is dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,6 +67,8 @@ struct State {
     last_sent: Option<Instant>,
     /// The last two key frames, the older one first.
     keys: [Option<Instant>; 2],
+    /// Size of two like the last.
+    key_bits: f64,
     key_wanted: bool,
     /// Size of the pictures sent.
     size: Option<(usize, usize)>,
@@ -79,6 +83,7 @@ impl Sender {
             began: clock::now(),
             last_sent: None,
             keys: [None; 2],
+            key_bits: 0.0,
             key_wanted: true,
             size: None,
         };
@@ -156,7 +161,9 @@ impl State {
         let now = clock::now();
         let since = |then: Option<Instant>| then.map(|then| now.saturating_duration_since(then));
         let gap = since(self.last_sent);
-        let key_allowed = since(self.keys[0]).is_none_or(|gap| gap >= TWO_KEYS_IN);
+        let two_keys = Duration::from_secs_f64(self.key_bits / (f64::from(estimate) * KEY_SHARE));
+        let two_keys = two_keys.max(TWO_KEYS_IN);
+        let key_allowed = since(self.keys[0]).is_none_or(|gap| gap >= two_keys);
         // A new size is a key frame as well.
         let fit = grid.fit(picture.width(), picture.height());
         let size = self.size.filter(|_| !key_allowed).unwrap_or(fit);
@@ -178,6 +185,7 @@ impl State {
         if coded.key {
             self.key_wanted = false;
             self.keys = [self.keys[1], Some(now)];
+            self.key_bits = 2.0 * 8.0 * coded.data.len() as f64;
         }
         self.last_sent = Some(now);
         let duration = gap.unwrap_or(Duration::from_millis(33));

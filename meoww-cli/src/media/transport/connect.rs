@@ -41,8 +41,10 @@ use crate::media::{clock, estimate::Feedback};
 const CHECK_INTERVAL: Duration = Duration::from_millis(20);
 /// Checks after which a pair is given up: 4 s, enough for a partner who is slow to begin.
 const MAX_CHECKS: u16 = 200;
-/// Between two rounds of asking for missing packets.
-const NACK_INTERVAL: Duration = Duration::from_millis(20);
+/// Between two rounds of asking for missing packets, and the most rounds for one packet. Each makes
+/// the sender repeat it, whether or not a repetition is on its way: more would choke a slow path.
+const NACK_INTERVAL: Duration = Duration::from_millis(40);
+const MAX_NACKS: u16 = 5;
 /// Host candidates at most: machines with many bridges have no use for all of them.
 const MAX_ADDRESSES: usize = 8;
 /// Bytes of control messages that may wait to be sent.
@@ -122,7 +124,10 @@ fn configuration(config: &PeerConfig) -> webrtc::peer_connection::RTCConfigurati
 /// Retransmission, transport-wide feedback into our own estimator, reports, key frame requests.
 /// Not the library's pacer and estimator: under 5 % of loss those fell to a few pictures a second.
 fn interceptors(media: &mut MediaEngine, feedback: Feedback) -> anyhow::Result<Registry> {
-    let nacks = NackGeneratorBuilder::new().with_interval(NACK_INTERVAL).build();
+    let nacks = NackGeneratorBuilder::new()
+        .with_interval(NACK_INTERVAL)
+        .with_max_nacks_per_packet(MAX_NACKS)
+        .build();
     let chain = configure_twcc(Registry::new(), media)?
         .with(Slot::NackResponder, NackResponderBuilder::new().build())
         .with(Slot::NackGenerator, nacks)

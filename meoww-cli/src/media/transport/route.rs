@@ -22,13 +22,16 @@ pub(super) async fn of(connection: &dyn PeerConnection) -> Option<Route> {
     let Some(RTCStatsReportEntry::IceCandidatePair(pair)) = report.get(pair) else {
         return None;
     };
-    let is_relay = |id: &str| match report.get(id) {
-        Some(
-            RTCStatsReportEntry::LocalCandidate(candidate)
-            | RTCStatsReportEntry::RemoteCandidate(candidate),
-        ) => candidate.candidate_type == RTCIceCandidateType::Relay,
-        Some(_) | None => false,
+    // The pair names its candidates without the prefix that their own entries have.
+    let of_pair = |id: &str| {
+        id.ends_with(&pair.local_candidate_id) || id.ends_with(&pair.remote_candidate_id)
     };
-    let relayed = is_relay(&pair.local_candidate_id) || is_relay(&pair.remote_candidate_id);
+    let relayed = report.iter().any(|entry| match entry {
+        RTCStatsReportEntry::LocalCandidate(candidate)
+        | RTCStatsReportEntry::RemoteCandidate(candidate) => {
+            candidate.candidate_type == RTCIceCandidateType::Relay && of_pair(entry.id())
+        }
+        _ => false,
+    });
     Some(Route { rtt: pair.current_round_trip_time, relayed })
 }
