@@ -42,6 +42,7 @@ MEOWW_PASSWORD, never a flag, which others could read:
 Files:
   $XDG_CONFIG_HOME/meoww/config.toml    the server
   $XDG_STATE_HOME/meoww/sessions.json   sessions, readable by you alone
+  $XDG_STATE_HOME/meoww/meoww.log       what happened, if MEOWW_LOG says so (MEOWW_LOG=debug)
 
 ",
     exit_codes!()

@@ -66,6 +66,8 @@ pub struct Paths {
     pub config: PathBuf,
     /// `sessions.json`.
     pub sessions: PathBuf,
+    /// `meoww.log`.
+    pub log: PathBuf,
 }
 
 impl Paths {
@@ -76,6 +78,7 @@ impl Paths {
         Ok(Self {
             config: base.config_dir().join("meoww/config.toml"),
             sessions: state.join("meoww/sessions.json"),
+            log: state.join("meoww/meoww.log"),
         })
     }
 }
@@ -158,8 +161,8 @@ mod tests {
     #[test]
     fn the_server_named_wins_over_the_one_kept() {
         let dir = tempfile::tempdir().expect("a directory");
-        let paths =
-            Paths { config: dir.path().join("a/config.toml"), sessions: dir.path().join("s") };
+        let [config, sessions, log] = ["a/config.toml", "s", "l"].map(|file| dir.path().join(file));
+        let paths = Paths { config, sessions, log };
         let shown = |named| server(&paths, named).expect("a server").to_string();
         assert_eq!(shown(None), DEFAULT_SERVER);
         keep_server(&paths, &"http://kept:1".parse().expect("a URL")).expect("kept");

@@ -8,6 +8,7 @@ pub mod core;
 pub mod driver;
 pub mod error;
 pub mod headless;
+mod log;
 pub mod media;
 pub mod output;
 mod prompt;

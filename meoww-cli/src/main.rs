@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use meoww_cli::{cli::Cli, commands, output::Output};
+use meoww_cli::{cli::Cli, commands, error::Error, output::Output};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -11,7 +11,7 @@ fn main() -> ExitCode {
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {
-            out.error(&meoww_cli::error::Error::Other(error.to_string()));
+            out.error(&Error::Other(error.to_string()));
             return ExitCode::FAILURE;
         }
     };

@@ -15,6 +15,7 @@ use crate::{
     cli::{Cli, Command},
     config::{self, Paths},
     error::Error,
+    log,
     output::Output,
     prompt::Question,
     session::SessionFile,
@@ -30,6 +31,7 @@ pub(crate) struct Context {
 /// Runs a parsed command line.
 pub async fn run(cli: Cli) -> Result<(), Error> {
     let paths = Paths::of_user()?;
+    log::start(&paths)?;
     let server = config::server(&paths, cli.server.as_deref())?;
     let api = Api::new(server, SessionFile::new(paths.sessions.clone()))?;
     let context = Context { api: Arc::new(api), paths, out: Output::new(cli.json) };

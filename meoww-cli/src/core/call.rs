@@ -262,11 +262,17 @@ impl Call {
         match code {
             // The partner left while our words were on their way: its goodbye says so.
             SignalErrorCode::NotInRoom | SignalErrorCode::WrongRoom => return,
-            SignalErrorCode::InCallElsewhere | SignalErrorCode::TakenOver => {
+            SignalErrorCode::InCallElsewhere => {
                 if self.phase == Phase::Searching {
                     self.phase = Phase::Idle;
                 }
             }
+            SignalErrorCode::TakenOver => match self.phase {
+                Phase::Idle => {}
+                Phase::Searching => self.phase = Phase::Idle,
+                // To ask for the room again would take it from there, and so on for ever.
+                Phase::InRoom(_) => self.end(EndReason::Left),
+            },
             SignalErrorCode::BadEvent
             | SignalErrorCode::UnknownEvent
             | SignalErrorCode::TooLarge
