@@ -38,7 +38,7 @@ fn screen_mode(args: &Search) -> Result<Mode, Error> {
     if columns < MIN_SIZE.width || rows < MIN_SIZE.height {
         return Err(Error::TerminalTooSmall { columns, rows });
     }
-    let mode = choose(&Env::read(|name| std::env::var(name)), args.render, args.color);
+    let mode = choose(&Env::read(std::env::var), args.render, args.color);
     if args.render == RenderChoice::Half && !mode.unicode {
         return Err(Error::NoUtf8);
     }

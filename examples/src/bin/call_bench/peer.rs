@@ -90,7 +90,6 @@ pub(crate) async fn run(args: PeerArgs) -> anyhow::Result<()> {
     std::process::exit(0);
 }
 
-#[expect(clippy::disallowed_methods, reason = "measuring is what this is for")]
 fn report(moments: &Moments, mut drawn: Drawn, stats: &[Stats]) -> anyhow::Result<PeerReport> {
     let search = moments.search.context("never searched")?;
     let matched = moments.matched.context("never matched")?;
