@@ -17,8 +17,9 @@ use self::{
     rooms::{Rooms, Seat},
 };
 
-/// How long a place in a room is kept for a user whose connection was lost.
-pub const SEAT_LEASE: Duration = Duration::from_secs(15);
+/// How long a place in a room is kept for a user whose connection was lost: longer than a client
+/// waits between two attempts to come back.
+pub const SEAT_LEASE: Duration = Duration::from_secs(30);
 /// How long partners who just parted wait for somebody else before they meet again.
 pub const REMATCH_WAIT: Duration = Duration::from_secs(3);
 
@@ -38,7 +39,7 @@ pub enum Departure {
 /// What happens to the lobby.
 #[derive(Debug, Clone, Copy)]
 pub enum Input {
-    /// A user opened a connection, perhaps to go on with a room that another one still holds.
+    /// A user opened a connection, perhaps to go on with the room of an earlier one.
     Connect {
         /// Fresh.
         conn: ConnId,
@@ -47,7 +48,7 @@ pub enum Input {
         /// The room the client asks for.
         resume: Option<RoomId>,
     },
-    /// Queue me.
+    /// Queue me. A room whose connection was lost is over then: its user has started afresh.
     Search(ConnId),
     /// Take me out of the queue.
     Cancel(ConnId),
@@ -165,10 +166,7 @@ impl Lobby {
     ) {
         self.connections.insert(conn, user);
         self.users.entry(user).or_default().connections += 1;
-        let taken_up = self.rooms.of(user).filter(|(room, seat)| match seat {
-            Seat::Vacant { .. } => true,
-            Seat::Taken(_) => resume == Some(*room),
-        });
+        let taken_up = self.rooms.of(user).filter(|(room, _)| resume == Some(*room));
         let Some((room, seat)) = taken_up else {
             effects.push(Effect::Welcome { conn, user, room: None });
             return;
@@ -197,10 +195,11 @@ impl Lobby {
         let Some(&user) = self.connections.get(&conn) else { return };
         match self.rooms.of(user) {
             Some((_, Seat::Taken(seated))) if seated == conn => return,
-            Some(_) => {
+            Some((_, Seat::Taken(_))) => {
                 effects.push(Effect::Refused(conn, SignalErrorCode::InCallElsewhere));
                 return;
             }
+            Some((_, Seat::Vacant { .. })) => self.end_room(user, effects),
             None => {}
         }
         match self.queue.take_over(user, conn) {

@@ -28,6 +28,10 @@ impl World {
         self.handle(Input::Connect { conn: ConnId(conn), user: user(name), resume: None })
     }
 
+    fn resume(&mut self, conn: u64, name: u8, room: RoomId) -> Vec<Effect> {
+        self.handle(Input::Connect { conn: ConnId(conn), user: user(name), resume: Some(room) })
+    }
+
     pub(crate) fn search(&mut self, conn: u64) -> Vec<Effect> {
         self.handle(Input::Search(ConnId(conn)))
     }
@@ -113,7 +117,7 @@ fn a_lost_connection_keeps_its_place_for_a_while() {
     assert_eq!(world.handle(Input::Disconnect(ConnId(1), Departure::Lost)), []);
     assert_eq!(world.lobby.poll_timeout(), Some(world.now + SEAT_LEASE));
     assert_eq!(world.after(SEAT_LEASE - Duration::from_millis(1)), []);
-    let back = world.connect(3, 1);
+    let back = world.resume(3, 1, room);
     let welcome =
         Effect::Welcome { conn: ConnId(3), user: user(1), room: Some((room, Some(ConnId(2)))) };
     let moved = Effect::PartnerMoved { conn: ConnId(2), room, partner: ConnId(3) };
@@ -130,12 +134,12 @@ fn both_may_be_lost_and_come_back() {
     let (mut world, room) = World::with_a_room();
     world.handle(Input::Disconnect(ConnId(1), Departure::Lost));
     world.handle(Input::Disconnect(ConnId(2), Departure::Lost));
-    let first = world.connect(3, 1);
+    let first = world.resume(3, 1, room);
     assert_eq!(
         first,
         [Effect::Welcome { conn: ConnId(3), user: user(1), room: Some((room, None)) }]
     );
-    let second = world.connect(4, 2);
+    let second = world.resume(4, 2, room);
     let partner = Some((room, Some(ConnId(3))));
     let welcome = Effect::Welcome { conn: ConnId(4), user: user(2), room: partner };
     let moved = Effect::PartnerMoved { conn: ConnId(3), room, partner: ConnId(4) };
@@ -143,19 +147,47 @@ fn both_may_be_lost_and_come_back() {
 }
 
 #[test]
+fn who_starts_afresh_leaves_the_lost_room_behind() {
+    for again in [Input::Search, Input::Skip] {
+        let (mut world, room) = World::with_a_room();
+        world.handle(Input::Disconnect(ConnId(1), Departure::Lost));
+        let plain = world.connect(3, 1);
+        assert_eq!(plain, [Effect::Welcome { conn: ConnId(3), user: user(1), room: None }]);
+        for idle in [Input::Cancel, Input::Leave] {
+            assert_eq!(world.handle(idle(ConnId(3))), [], "the place may still be wanted");
+        }
+        let over = Effect::RoomOver { conn: ConnId(2), room };
+        assert_eq!(world.handle(again(ConnId(3))), [over, Effect::Searching(ConnId(3))]);
+        assert_eq!(world.lobby.poll_timeout(), None, "nothing is kept any longer");
+        let late = world.resume(4, 1, room);
+        assert_eq!(late, [Effect::Welcome { conn: ConnId(4), user: user(1), room: None }]);
+    }
+}
+
+#[test]
+fn a_room_both_have_lost_is_over_when_one_starts_afresh() {
+    let (mut world, room) = World::with_a_room();
+    world.handle(Input::Disconnect(ConnId(1), Departure::Lost));
+    world.handle(Input::Disconnect(ConnId(2), Departure::Lost));
+    world.connect(3, 1);
+    assert_eq!(world.search(3), [Effect::Searching(ConnId(3))]);
+    let late = world.resume(4, 2, room);
+    assert_eq!(late, [Effect::Welcome { conn: ConnId(4), user: user(2), room: None }]);
+}
+
+#[test]
 fn a_room_is_taken_from_a_live_connection_only_on_request() {
     let (mut world, room) = World::with_a_room();
     let plain = world.connect(3, 1);
     assert_eq!(plain, [Effect::Welcome { conn: ConnId(3), user: user(1), room: None }]);
-    let resume = Some(room);
-    let taken = world.handle(Input::Connect { conn: ConnId(4), user: user(1), resume });
+    let taken = world.resume(4, 1, room);
     assert_eq!(taken[0], Effect::Displaced(ConnId(1)));
     assert!(matches!(taken[1], Effect::Welcome { room: Some(_), .. }));
     assert_eq!(world.search(1), [], "it is forgotten before it ends");
     assert_eq!(world.handle(Input::Disconnect(ConnId(1), Departure::Lost)), []);
     let stranger = world.connect(5, 5);
     assert_eq!(stranger, [Effect::Welcome { conn: ConnId(5), user: user(5), room: None }]);
-    let foreign = world.handle(Input::Connect { conn: ConnId(6), user: user(5), resume });
+    let foreign = world.resume(6, 5, room);
     assert_eq!(foreign, [Effect::Welcome { conn: ConnId(6), user: user(5), room: None }]);
 }
 
