@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use meoww_proto::{RoomId, UserId, error::SignalErrorCode};
 use meoww_server::core::lobby::{
-    ConnId, Departure, Effect, Input, Lobby, REMATCH_WAIT, SEAT_LEASE,
+    ConnId, Departure, Effect, Input, Lobby, MAX_CONNECTIONS, REMATCH_WAIT, SEAT_LEASE,
 };
 use rand::{SeedableRng, rngs::StdRng};
 
@@ -209,6 +209,41 @@ fn another_tab_takes_over_a_search_but_not_a_call() {
     let taken = Effect::Refused(ConnId(1), SignalErrorCode::TakenOver);
     assert_eq!(world.search(3), [taken, Effect::Searching(ConnId(3))]);
     assert_eq!(world.search(3), []);
+}
+
+#[test]
+fn one_connection_too_many_takes_the_place_of_the_oldest_that_is_in_no_room() {
+    let (mut world, room) = World::with_a_room();
+    let last = 10 + MAX_CONNECTIONS as u64 - 2;
+    for conn in 10..=last {
+        assert_eq!(world.connect(conn, 1).len(), 1, "there is room for {conn}");
+    }
+    let welcome = |conn, room| Effect::Welcome { conn: ConnId(conn), user: user(1), room };
+    assert_eq!(world.connect(20, 1), [Effect::Displaced(ConnId(10)), welcome(20, None)]);
+    assert_eq!(world.search(10), [], "it is forgotten before it ends");
+    assert_eq!(world.handle(Input::Disconnect(ConnId(10), Departure::Lost)), []);
+
+    let taken = world.resume(21, 1, room);
+    assert_eq!(
+        taken[..2],
+        [Effect::Displaced(ConnId(1)), welcome(21, Some((room, Some(ConnId(2)))))]
+    );
+    world.handle(Input::Disconnect(ConnId(11), Departure::Clean));
+    assert_eq!(world.connect(22, 1), [welcome(22, None)], "a place was given back");
+    assert_eq!(world.connect(23, 1)[0], Effect::Displaced(ConnId(12)));
+    assert_eq!(world.connect(24, 2).len(), 1, "others have places of their own");
+}
+
+#[test]
+fn a_displaced_connection_waits_no_longer() {
+    let mut world = World::new(1);
+    world.connect(0, 1);
+    assert_eq!(world.search(0), [Effect::Searching(ConnId(0))]);
+    for conn in 1..=MAX_CONNECTIONS as u64 {
+        world.connect(conn, 1);
+    }
+    world.connect(100, 2);
+    assert_eq!(world.search(100), [Effect::Searching(ConnId(100))], "nobody is there to meet");
 }
 
 #[test]

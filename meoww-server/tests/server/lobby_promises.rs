@@ -6,7 +6,9 @@ use std::{
 };
 
 use meoww_proto::{RoomId, UserId, error::SignalErrorCode};
-use meoww_server::core::lobby::{ConnId, Departure, Effect, Input, REMATCH_WAIT, SEAT_LEASE};
+use meoww_server::core::lobby::{
+    ConnId, Departure, Effect, Input, MAX_CONNECTIONS, REMATCH_WAIT, SEAT_LEASE,
+};
 use proptest::prelude::*;
 
 use crate::lobby::{World, matched_conns, user};
@@ -24,9 +26,14 @@ enum Action {
     Due,
 }
 
+/// One of them is greedy for connections.
+fn name() -> impl Strategy<Value = u8> {
+    prop_oneof![Just(0), 0u8..5]
+}
+
 fn action() -> impl Strategy<Value = Action> {
     prop_oneof![
-        3 => (0u8..5, any::<bool>()).prop_map(|(name, resume)| Action::Connect { name, resume }),
+        5 => (name(), any::<bool>()).prop_map(|(name, resume)| Action::Connect { name, resume }),
         6 => any::<usize>().prop_map(Action::Search),
         1 => any::<usize>().prop_map(Action::Cancel),
         2 => any::<usize>().prop_map(Action::Skip),
@@ -61,6 +68,11 @@ impl Observer {
     fn user_of(&self, conn: ConnId) -> UserId {
         let found = self.live.iter().find(|(live, _)| *live == conn);
         found.expect("effects address live connections").1
+    }
+
+    /// Oldest first.
+    fn connections_of(&self, user: UserId) -> impl Iterator<Item = ConnId> {
+        self.live.iter().filter(move |(_, owner)| *owner == user).map(|(conn, _)| *conn)
     }
 
     fn input(&mut self, action: &Action) -> Option<Input> {
@@ -206,9 +218,14 @@ impl Observer {
                 }
             }
             Effect::Displaced(conn) => {
-                self.user_of(conn);
+                let user = self.user_of(conn);
+                let surplus = self.connections_of(user).count() > MAX_CONNECTIONS;
+                let oldest = self.connections_of(user).find(|conn| !self.seated.contains_key(conn));
+                if self.seated.remove(&conn).is_none() {
+                    assert!(surplus && oldest == Some(conn), "only one too many, and the oldest");
+                }
                 self.live.retain(|(live, _)| *live != conn);
-                assert!(self.seated.remove(&conn).is_some(), "only from a room");
+                self.stop_waiting(conn);
             }
         }
     }
@@ -231,6 +248,9 @@ impl Observer {
         assert_eq!(seated.len(), seated.iter().collect::<HashSet<_>>().len(), "in two rooms");
         assert!(seated.iter().all(|user| !self.waiting.contains_key(user)), "waits in a room");
         assert!(self.seated.values().all(|room| !self.over.contains(room)), "not told of the end");
+        for (_, user) in &self.live {
+            assert!(self.connections_of(*user).count() <= MAX_CONNECTIONS, "too many connections");
+        }
         for (first, (_, since)) in &self.waiting {
             for (second, (_, other)) in self.waiting.iter().filter(|(user, _)| *user != first) {
                 assert!(self.met.contains(&(*first, *second)), "strangers left waiting");

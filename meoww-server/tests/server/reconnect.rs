@@ -5,6 +5,7 @@ use meoww_proto::{
     error::SignalErrorCode,
     signal::{ClientMessage, ServerMessage},
 };
+use meoww_server::core::lobby::MAX_CONNECTIONS;
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::{
@@ -95,4 +96,23 @@ async fn a_client_may_take_its_room_from_a_dead_connection_of_its_own() {
     assert!(matches!(dead.next_raw().await, Some(Ok(Message::Close(Some(_))))));
     chat(&mut back, &mut bob, room, "I am back").await;
     chat(&mut bob, &mut back, room, "so you are").await;
+}
+
+#[tokio::test]
+async fn nobody_fills_the_server_with_sockets_of_one_account() {
+    let server = TestServer::start().await;
+    let ([member, _], [mut ada, mut bob], room) = room_of_two(&server).await;
+    let mut tabs = Vec::new();
+    for _ in 0..MAX_CONNECTIONS {
+        let mut tab = server.connect(&member, "").await;
+        assert_eq!(welcomed(&mut tab).await, None);
+        tabs.push(tab);
+    }
+    tabs[0].expect_error(SignalErrorCode::TakenOver).await;
+    assert!(matches!(tabs[0].next_raw().await, Some(Ok(Message::Close(Some(_))))));
+    for tab in &mut tabs[1..] {
+        tab.send_text("?").await;
+        tab.expect_error(SignalErrorCode::BadEvent).await;
+    }
+    chat(&mut ada, &mut bob, room, "the call goes on").await;
 }
