@@ -20,7 +20,8 @@ pub enum SignalErrorCode {
     WrongRoom,
     /// Another connection of the same account is in a call.
     InCallElsewhere,
-    /// Another connection of the same account took over the search.
+    /// Another connection of the same account took over the search; or, if this connection is closed
+    /// then, its room or, where an account has too many connections, its place.
     TakenOver,
     /// The server is going down; reconnect in a moment.
     ShuttingDown,

@@ -16,16 +16,16 @@ use crate::{
     ids::{RoomId, UserId},
 };
 
-/// Query parameter of the upgrade (`/ws?resume=ROOMID`): take up this room even from another
-/// connection of the same account, which is then cut. For a client whose connection died before the
-/// server noticed. Without it, a room is taken up only from a connection known to be lost. Either
-/// way `welcome` tells whether it worked.
+/// Query parameter of the upgrade (`/ws?resume=ROOMID`): take up this room again, whether the
+/// connection that was in it is known to be lost or still counts as alive; then that one is cut. A
+/// connection that does not ask is welcomed without a room, and its `search` or `skip` ends the one
+/// that a lost connection left behind. `welcome` tells whether it worked.
 pub const RESUME_QUERY: &str = "resume";
 
 /// What a client says.
 #[derive(Debug, Clone)]
 pub enum ClientMessage {
-    /// Queue me for a partner.
+    /// Queue me for a partner. Ends the room that a lost connection of the account left behind.
     Search,
     /// Take me out of the queue; without effect outside of it.
     Cancel,

@@ -1,12 +1,23 @@
 //! What a connection is to be told: a bounded queue that whoever cannot keep up is cut from.
 
-use meoww_proto::{RoomId, error::SignalErrorCode, signal::Relay};
-use tokio::sync::mpsc::{self, error::TrySendError};
+use std::sync::Arc;
+
+use meoww_proto::{
+    RoomId,
+    error::SignalErrorCode,
+    signal::{Relay, RelayPayload},
+};
+use tokio::sync::{
+    OwnedSemaphorePermit, Semaphore,
+    mpsc::{self, error::TrySendError},
+};
 use tokio_util::sync::CancellationToken;
 
 /// Deliveries that may wait for a connection: more than a partner may send at once, so that only a
 /// reader who stays behind is cut.
 const CAPACITY: usize = 512;
+/// Bytes of relays among them: many times what two clients say to set up a call.
+const CAPACITY_BYTES: usize = 1024 * 1024;
 
 /// News for one connection.
 #[derive(Debug)]
@@ -36,24 +47,70 @@ pub(crate) struct Present {
     pub(crate) partner: Option<Outbox>,
 }
 
+impl Delivery {
+    /// What a partner may make as large as the bounds of a relay allow.
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Relay(relay) => match &relay.payload {
+                RelayPayload::Offer(json)
+                | RelayPayload::Answer(json)
+                | RelayPayload::Candidate(json) => json.get().len(),
+                RelayPayload::Chat(text) => text.len(),
+            },
+            Self::Welcome(_)
+            | Self::Searching
+            | Self::Matched { .. }
+            | Self::PartnerMoved { .. }
+            | Self::RoomOver { .. }
+            | Self::Refused(_)
+            | Self::Displaced => 0,
+        }
+    }
+}
+
 /// The way to one connection.
 #[derive(Debug, Clone)]
 pub(crate) struct Outbox {
-    queue: mpsc::Sender<Delivery>,
+    queue: mpsc::Sender<Queued>,
+    bytes: Arc<Semaphore>,
     cut: CancellationToken,
+}
+
+/// The end a connection reads.
+#[derive(Debug)]
+pub(crate) struct Inbox(mpsc::Receiver<Queued>);
+
+/// A delivery and its share of [`CAPACITY_BYTES`], given back once it is taken out.
+#[derive(Debug)]
+struct Queued {
+    delivery: Delivery,
+    _bytes: OwnedSemaphorePermit,
+}
+
+impl Inbox {
+    /// The next delivery; `None` when nobody can send one any more. Cancel safe.
+    pub(crate) async fn recv(&mut self) -> Option<Delivery> {
+        self.0.recv().await.map(|queued| queued.delivery)
+    }
 }
 
 impl Outbox {
     /// A fresh queue and the end its connection reads.
-    pub(crate) fn new() -> (Self, mpsc::Receiver<Delivery>) {
+    pub(crate) fn new() -> (Self, Inbox) {
         let (queue, inbox) = mpsc::channel(CAPACITY);
-        (Self { queue, cut: CancellationToken::new() }, inbox)
+        let bytes = Arc::new(Semaphore::new(CAPACITY_BYTES));
+        (Self { queue, bytes, cut: CancellationToken::new() }, Inbox(inbox))
     }
 
     /// Queues a delivery, never waiting: a connection whose queue is full is cut. Says whether it
     /// was queued.
     pub(crate) fn deliver(&self, delivery: Delivery) -> bool {
-        match self.queue.try_send(delivery) {
+        let bytes = u32::try_from(delivery.bytes()).unwrap_or(u32::MAX);
+        let Ok(share) = self.bytes.clone().try_acquire_many_owned(bytes) else {
+            self.cut.cancel();
+            return false;
+        };
+        match self.queue.try_send(Queued { delivery, _bytes: share }) {
             Ok(()) => true,
             Err(TrySendError::Full(_)) => {
                 self.cut.cancel();
@@ -86,5 +143,28 @@ mod tests {
         assert!(inbox.recv().await.is_some());
         drop(inbox);
         assert!(!outbox.deliver(Delivery::Searching), "gone");
+    }
+
+    #[tokio::test]
+    async fn few_but_large_deliveries_are_too_much_as_well() {
+        let room_id = RoomId::from_uuid(uuid::Uuid::nil());
+        let large = |bytes| {
+            let payload = RelayPayload::Chat("x".repeat(bytes));
+            Delivery::Relay(Relay { room_id, payload })
+        };
+        let (outbox, mut inbox) = Outbox::new();
+        for round in 0..3 {
+            for _ in 0..4 {
+                assert!(outbox.deliver(large(CAPACITY_BYTES / 4)), "{round}");
+            }
+            assert!(outbox.deliver(Delivery::Searching), "our own words weigh nothing");
+            for _ in 0..5 {
+                assert!(inbox.recv().await.is_some(), "what is read makes room");
+            }
+        }
+        assert!(outbox.deliver(large(CAPACITY_BYTES)));
+        assert!(outbox.cut().now_or_never().is_none(), "a full queue is not yet too much");
+        assert!(!outbox.deliver(large(1)));
+        assert!(outbox.cut().now_or_never().is_some());
     }
 }

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
 use meoww_proto::{RoomId, UserId, error::SignalErrorCode, limits::MAX_EVENT_BYTES};
-use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use self::connection::Connection;
@@ -14,7 +13,7 @@ use crate::{
     clock,
     core::lobby::{Departure, Input},
     hub::HubHandle,
-    outbox::{Delivery, Outbox},
+    outbox::{Delivery, Inbox, Outbox},
 };
 
 /// Longest frame or message that is read at all. Between this and [`MAX_EVENT_BYTES`] an event is
@@ -66,7 +65,7 @@ enum End {
 struct Line {
     socket: WebSocket,
     connection: Connection,
-    inbox: mpsc::Receiver<Delivery>,
+    inbox: Inbox,
     heard: Instant,
 }
 

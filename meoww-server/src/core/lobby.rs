@@ -17,10 +17,14 @@ use self::{
     rooms::{Rooms, Seat},
 };
 
-/// How long a place in a room is kept for a user whose connection was lost.
-pub const SEAT_LEASE: Duration = Duration::from_secs(15);
+/// How long a place in a room is kept for a user whose connection was lost: longer than a client
+/// waits between two attempts to come back.
+pub const SEAT_LEASE: Duration = Duration::from_secs(30);
 /// How long partners who just parted wait for somebody else before they meet again.
 pub const REMATCH_WAIT: Duration = Duration::from_secs(3);
+
+/// Connections a user may have at once; one more takes the place of the oldest that is in no room.
+pub const MAX_CONNECTIONS: usize = 8;
 
 /// One connection of a user, by a number that is never used again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -38,7 +42,7 @@ pub enum Departure {
 /// What happens to the lobby.
 #[derive(Debug, Clone, Copy)]
 pub enum Input {
-    /// A user opened a connection, perhaps to go on with a room that another one still holds.
+    /// A user opened a connection, perhaps to go on with the room of an earlier one.
     Connect {
         /// Fresh.
         conn: ConnId,
@@ -47,7 +51,7 @@ pub enum Input {
         /// The room the client asks for.
         resume: Option<RoomId>,
     },
-    /// Queue me.
+    /// Queue me. A room whose connection was lost is over then: its user has started afresh.
     Search(ConnId),
     /// Take me out of the queue.
     Cancel(ConnId),
@@ -111,7 +115,8 @@ pub enum Effect {
 /// What is remembered of a user who is connected or has a place in a room.
 #[derive(Default)]
 struct Presence {
-    connections: usize,
+    /// Oldest first.
+    connections: Vec<ConnId>,
     last_partner: Option<UserId>,
 }
 
@@ -164,27 +169,34 @@ impl Lobby {
         effects: &mut Vec<Effect>,
     ) {
         self.connections.insert(conn, user);
-        self.users.entry(user).or_default().connections += 1;
-        let taken_up = self.rooms.of(user).filter(|(room, seat)| match seat {
-            Seat::Vacant { .. } => true,
-            Seat::Taken(_) => resume == Some(*room),
-        });
-        let Some((room, seat)) = taken_up else {
-            effects.push(Effect::Welcome { conn, user, room: None });
-            return;
-        };
-        if let Seat::Taken(old) = seat {
-            self.forget_connection(old);
-            effects.push(Effect::Displaced(old));
+        self.users.entry(user).or_default().connections.push(conn);
+        let taken_up = self.rooms.of(user).filter(|(room, _)| resume == Some(*room));
+        if let Some((_, seat)) = taken_up {
+            self.rooms.set_seat(user, Seat::Taken(conn));
+            effects.extend(seat.conn().map(|old| self.displace(old)));
         }
-        self.rooms.set_seat(user, Seat::Taken(conn));
-        let partner = self.rooms.partner_seat(user).and_then(Seat::conn);
-        effects.push(Effect::Welcome { conn, user, room: Some((room, partner)) });
-        effects.extend(partner.map(|other| Effect::PartnerMoved {
-            conn: other,
-            room,
-            partner: conn,
-        }));
+        effects.extend(self.surplus(user).map(|oldest| self.displace(oldest)));
+        let room = taken_up.map(|(room, _)| {
+            let partner = self.rooms.partner_seat(user).and_then(Seat::conn);
+            (room, partner)
+        });
+        effects.push(Effect::Welcome { conn, user, room });
+        if let Some((room, Some(partner))) = room {
+            effects.push(Effect::PartnerMoved { conn: partner, room, partner: conn });
+        }
+    }
+
+    /// The connection that is one too many, if the user has more than allowed.
+    fn surplus(&self, user: UserId) -> Option<ConnId> {
+        let connections = &self.users.get(&user)?.connections;
+        let seated = self.rooms.of(user).and_then(|(_, seat)| seat.conn());
+        let oldest = connections.iter().copied().find(|conn| Some(*conn) != seated);
+        oldest.filter(|_| connections.len() > MAX_CONNECTIONS)
+    }
+
+    fn displace(&mut self, conn: ConnId) -> Effect {
+        self.forget_connection(conn);
+        Effect::Displaced(conn)
     }
 
     fn search(
@@ -197,10 +209,11 @@ impl Lobby {
         let Some(&user) = self.connections.get(&conn) else { return };
         match self.rooms.of(user) {
             Some((_, Seat::Taken(seated))) if seated == conn => return,
-            Some(_) => {
+            Some((_, Seat::Taken(_))) => {
                 effects.push(Effect::Refused(conn, SignalErrorCode::InCallElsewhere));
                 return;
             }
+            Some((_, Seat::Vacant { .. })) => self.end_room(user, effects),
             None => {}
         }
         match self.queue.take_over(user, conn) {
@@ -280,13 +293,14 @@ impl Lobby {
         let user = self.connections.remove(&conn)?;
         self.queue.remove(conn);
         if let Some(presence) = self.users.get_mut(&user) {
-            presence.connections -= 1;
+            presence.connections.retain(|known| *known != conn);
         }
         Some(user)
     }
 
     fn forget_if_gone(&mut self, user: UserId) {
-        let connected = self.users.get(&user).is_some_and(|presence| presence.connections > 0);
+        let connected =
+            self.users.get(&user).is_some_and(|presence| !presence.connections.is_empty());
         if !connected && self.rooms.of(user).is_none() {
             self.users.remove(&user);
         }

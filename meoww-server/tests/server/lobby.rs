@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use meoww_proto::{RoomId, UserId, error::SignalErrorCode};
 use meoww_server::core::lobby::{
-    ConnId, Departure, Effect, Input, Lobby, REMATCH_WAIT, SEAT_LEASE,
+    ConnId, Departure, Effect, Input, Lobby, MAX_CONNECTIONS, REMATCH_WAIT, SEAT_LEASE,
 };
 use rand::{SeedableRng, rngs::StdRng};
 
@@ -26,6 +26,10 @@ impl World {
 
     pub(crate) fn connect(&mut self, conn: u64, name: u8) -> Vec<Effect> {
         self.handle(Input::Connect { conn: ConnId(conn), user: user(name), resume: None })
+    }
+
+    fn resume(&mut self, conn: u64, name: u8, room: RoomId) -> Vec<Effect> {
+        self.handle(Input::Connect { conn: ConnId(conn), user: user(name), resume: Some(room) })
     }
 
     pub(crate) fn search(&mut self, conn: u64) -> Vec<Effect> {
@@ -113,7 +117,7 @@ fn a_lost_connection_keeps_its_place_for_a_while() {
     assert_eq!(world.handle(Input::Disconnect(ConnId(1), Departure::Lost)), []);
     assert_eq!(world.lobby.poll_timeout(), Some(world.now + SEAT_LEASE));
     assert_eq!(world.after(SEAT_LEASE - Duration::from_millis(1)), []);
-    let back = world.connect(3, 1);
+    let back = world.resume(3, 1, room);
     let welcome =
         Effect::Welcome { conn: ConnId(3), user: user(1), room: Some((room, Some(ConnId(2)))) };
     let moved = Effect::PartnerMoved { conn: ConnId(2), room, partner: ConnId(3) };
@@ -130,12 +134,12 @@ fn both_may_be_lost_and_come_back() {
     let (mut world, room) = World::with_a_room();
     world.handle(Input::Disconnect(ConnId(1), Departure::Lost));
     world.handle(Input::Disconnect(ConnId(2), Departure::Lost));
-    let first = world.connect(3, 1);
+    let first = world.resume(3, 1, room);
     assert_eq!(
         first,
         [Effect::Welcome { conn: ConnId(3), user: user(1), room: Some((room, None)) }]
     );
-    let second = world.connect(4, 2);
+    let second = world.resume(4, 2, room);
     let partner = Some((room, Some(ConnId(3))));
     let welcome = Effect::Welcome { conn: ConnId(4), user: user(2), room: partner };
     let moved = Effect::PartnerMoved { conn: ConnId(3), room, partner: ConnId(4) };
@@ -143,19 +147,47 @@ fn both_may_be_lost_and_come_back() {
 }
 
 #[test]
+fn who_starts_afresh_leaves_the_lost_room_behind() {
+    for again in [Input::Search, Input::Skip] {
+        let (mut world, room) = World::with_a_room();
+        world.handle(Input::Disconnect(ConnId(1), Departure::Lost));
+        let plain = world.connect(3, 1);
+        assert_eq!(plain, [Effect::Welcome { conn: ConnId(3), user: user(1), room: None }]);
+        for idle in [Input::Cancel, Input::Leave] {
+            assert_eq!(world.handle(idle(ConnId(3))), [], "the place may still be wanted");
+        }
+        let over = Effect::RoomOver { conn: ConnId(2), room };
+        assert_eq!(world.handle(again(ConnId(3))), [over, Effect::Searching(ConnId(3))]);
+        assert_eq!(world.lobby.poll_timeout(), None, "nothing is kept any longer");
+        let late = world.resume(4, 1, room);
+        assert_eq!(late, [Effect::Welcome { conn: ConnId(4), user: user(1), room: None }]);
+    }
+}
+
+#[test]
+fn a_room_both_have_lost_is_over_when_one_starts_afresh() {
+    let (mut world, room) = World::with_a_room();
+    world.handle(Input::Disconnect(ConnId(1), Departure::Lost));
+    world.handle(Input::Disconnect(ConnId(2), Departure::Lost));
+    world.connect(3, 1);
+    assert_eq!(world.search(3), [Effect::Searching(ConnId(3))]);
+    let late = world.resume(4, 2, room);
+    assert_eq!(late, [Effect::Welcome { conn: ConnId(4), user: user(2), room: None }]);
+}
+
+#[test]
 fn a_room_is_taken_from_a_live_connection_only_on_request() {
     let (mut world, room) = World::with_a_room();
     let plain = world.connect(3, 1);
     assert_eq!(plain, [Effect::Welcome { conn: ConnId(3), user: user(1), room: None }]);
-    let resume = Some(room);
-    let taken = world.handle(Input::Connect { conn: ConnId(4), user: user(1), resume });
+    let taken = world.resume(4, 1, room);
     assert_eq!(taken[0], Effect::Displaced(ConnId(1)));
     assert!(matches!(taken[1], Effect::Welcome { room: Some(_), .. }));
     assert_eq!(world.search(1), [], "it is forgotten before it ends");
     assert_eq!(world.handle(Input::Disconnect(ConnId(1), Departure::Lost)), []);
     let stranger = world.connect(5, 5);
     assert_eq!(stranger, [Effect::Welcome { conn: ConnId(5), user: user(5), room: None }]);
-    let foreign = world.handle(Input::Connect { conn: ConnId(6), user: user(5), resume });
+    let foreign = world.resume(6, 5, room);
     assert_eq!(foreign, [Effect::Welcome { conn: ConnId(6), user: user(5), room: None }]);
 }
 
@@ -177,6 +209,41 @@ fn another_tab_takes_over_a_search_but_not_a_call() {
     let taken = Effect::Refused(ConnId(1), SignalErrorCode::TakenOver);
     assert_eq!(world.search(3), [taken, Effect::Searching(ConnId(3))]);
     assert_eq!(world.search(3), []);
+}
+
+#[test]
+fn one_connection_too_many_takes_the_place_of_the_oldest_that_is_in_no_room() {
+    let (mut world, room) = World::with_a_room();
+    let last = 10 + MAX_CONNECTIONS as u64 - 2;
+    for conn in 10..=last {
+        assert_eq!(world.connect(conn, 1).len(), 1, "there is room for {conn}");
+    }
+    let welcome = |conn, room| Effect::Welcome { conn: ConnId(conn), user: user(1), room };
+    assert_eq!(world.connect(20, 1), [Effect::Displaced(ConnId(10)), welcome(20, None)]);
+    assert_eq!(world.search(10), [], "it is forgotten before it ends");
+    assert_eq!(world.handle(Input::Disconnect(ConnId(10), Departure::Lost)), []);
+
+    let taken = world.resume(21, 1, room);
+    assert_eq!(
+        taken[..2],
+        [Effect::Displaced(ConnId(1)), welcome(21, Some((room, Some(ConnId(2)))))]
+    );
+    world.handle(Input::Disconnect(ConnId(11), Departure::Clean));
+    assert_eq!(world.connect(22, 1), [welcome(22, None)], "a place was given back");
+    assert_eq!(world.connect(23, 1)[0], Effect::Displaced(ConnId(12)));
+    assert_eq!(world.connect(24, 2).len(), 1, "others have places of their own");
+}
+
+#[test]
+fn a_displaced_connection_waits_no_longer() {
+    let mut world = World::new(1);
+    world.connect(0, 1);
+    assert_eq!(world.search(0), [Effect::Searching(ConnId(0))]);
+    for conn in 1..=MAX_CONNECTIONS as u64 {
+        world.connect(conn, 1);
+    }
+    world.connect(100, 2);
+    assert_eq!(world.search(100), [Effect::Searching(ConnId(100))], "nobody is there to meet");
 }
 
 #[test]

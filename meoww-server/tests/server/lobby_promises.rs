@@ -6,7 +6,9 @@ use std::{
 };
 
 use meoww_proto::{RoomId, UserId, error::SignalErrorCode};
-use meoww_server::core::lobby::{ConnId, Departure, Effect, Input, REMATCH_WAIT};
+use meoww_server::core::lobby::{
+    ConnId, Departure, Effect, Input, MAX_CONNECTIONS, REMATCH_WAIT, SEAT_LEASE,
+};
 use proptest::prelude::*;
 
 use crate::lobby::{World, matched_conns, user};
@@ -24,28 +26,39 @@ enum Action {
     Due,
 }
 
+/// One of them is greedy for connections.
+fn name() -> impl Strategy<Value = u8> {
+    prop_oneof![Just(0), 0u8..5]
+}
+
 fn action() -> impl Strategy<Value = Action> {
     prop_oneof![
-        3 => (0u8..5, any::<bool>()).prop_map(|(name, resume)| Action::Connect { name, resume }),
+        5 => (name(), any::<bool>()).prop_map(|(name, resume)| Action::Connect { name, resume }),
         6 => any::<usize>().prop_map(Action::Search),
         1 => any::<usize>().prop_map(Action::Cancel),
         2 => any::<usize>().prop_map(Action::Skip),
         2 => any::<usize>().prop_map(Action::Leave),
         2 => (any::<usize>(), any::<bool>()).prop_map(|(n, clean)| Action::Disconnect(n, clean)),
-        2 => (0u64..20_000).prop_map(Action::Pass),
+        2 => (0u64..40_000).prop_map(Action::Pass),
         1 => Just(Action::Due),
     ]
 }
 
-/// What clients could know from the effects alone.
+/// What clients could know from what they did and from the effects.
 struct Observer {
     world: World,
     next_conn: u64,
     live: Vec<(ConnId, UserId)>,
-    /// Room and partner's connection of each connection that is in one.
+    /// The room of each connection that is in one.
     seated: HashMap<ConnId, RoomId>,
+    /// The room of each user whose connection was lost, and until when it is kept.
+    vacant: HashMap<UserId, (RoomId, Instant)>,
     /// Members of every room there ever was.
     rooms: HashMap<RoomId, [UserId; 2]>,
+    /// Rooms nobody may be in any more.
+    over: HashSet<RoomId>,
+    /// The room each user was in last, over or not.
+    last_room: HashMap<UserId, RoomId>,
     /// Since when each searching user waits.
     waiting: HashMap<UserId, (ConnId, Instant)>,
     met: HashSet<(UserId, UserId)>,
@@ -57,6 +70,11 @@ impl Observer {
         found.expect("effects address live connections").1
     }
 
+    /// Oldest first.
+    fn connections_of(&self, user: UserId) -> impl Iterator<Item = ConnId> {
+        self.live.iter().filter(move |(_, owner)| *owner == user).map(|(conn, _)| *conn)
+    }
+
     fn input(&mut self, action: &Action) -> Option<Input> {
         // Any connection there ever was: one that was displaced may still speak for a moment.
         let pick = |n: usize| Some(ConnId((n as u64).checked_rem(self.next_conn)?));
@@ -66,10 +84,7 @@ impl Observer {
                 let conn = ConnId(self.next_conn);
                 self.next_conn += 1;
                 self.live.push((conn, user));
-                let mine = self.seated.iter().find(|(conn, _)| {
-                    self.live.iter().any(|(live, owner)| live == *conn && *owner == user)
-                });
-                let resume = mine.filter(|_| resume).map(|(_, room)| *room);
+                let resume = self.last_room.get(&user).copied().filter(|_| resume);
                 Input::Connect { conn, user, resume }
             }
             Action::Search(n) => Input::Search(pick(n)?),
@@ -93,22 +108,65 @@ impl Observer {
 
     fn step(&mut self, action: &Action) {
         let Some(input) = self.input(action) else { return };
-        match input {
-            Input::Cancel(conn) | Input::Leave(conn) => self.stop_waiting(conn),
-            Input::Disconnect(conn, _) => {
-                self.live.retain(|(live, _)| *live != conn);
-                self.seated.remove(&conn);
-                self.stop_waiting(conn);
-            }
-            Input::Connect { .. } | Input::Search(_) | Input::Skip(_) | Input::Timeout => {}
-        }
+        let place = self.expect(input);
         let effects = self.world.handle(input);
-        let newcomers = effects.iter().filter(|e| matches!(e, Effect::Welcome { .. })).count();
-        assert_eq!(newcomers, usize::from(matches!(input, Input::Connect { .. })));
+        let welcomes = effects.iter().filter_map(|effect| match effect {
+            Effect::Welcome { room, .. } => Some(room.map(|(room, _)| room)),
+            _ => None,
+        });
+        let asked = matches!(input, Input::Connect { .. }).then_some(place);
+        assert!(welcomes.eq(asked), "welcomed once, to the place that was asked for and is kept");
         for (n, effect) in effects.iter().enumerate() {
             self.observe(*effect, &effects[n..]);
         }
+        self.vacant.retain(|_, (room, _)| !self.over.contains(room));
         self.check();
+    }
+
+    /// Notes what an input must do, whoever is told of it; gives the room it must take up.
+    fn expect(&mut self, input: Input) -> Option<RoomId> {
+        let now = self.world.now;
+        let expired = self.vacant.values().filter(|(_, until)| *until <= now);
+        self.over.extend(expired.map(|(room, _)| *room));
+        match input {
+            Input::Connect { resume, .. } => {
+                return resume.filter(|room| !self.over.contains(room));
+            }
+            Input::Search(conn) => self.abandon(conn),
+            Input::Skip(conn) => {
+                self.over.extend(self.seated.get(&conn));
+                self.abandon(conn);
+            }
+            Input::Leave(conn) => {
+                self.over.extend(self.seated.get(&conn));
+                self.stop_waiting(conn);
+            }
+            Input::Cancel(conn) => self.stop_waiting(conn),
+            Input::Disconnect(conn, departure) => self.depart(conn, departure),
+            Input::Timeout => {}
+        }
+        None
+    }
+
+    /// A search does not wait for a place to run out.
+    fn abandon(&mut self, conn: ConnId) {
+        let user = self.live.iter().find(|(live, _)| *live == conn).map(|(_, user)| *user);
+        let kept = user.and_then(|user| self.vacant.get(&user));
+        self.over.extend(kept.map(|(room, _)| *room));
+    }
+
+    fn depart(&mut self, conn: ConnId, departure: Departure) {
+        let user = self.live.iter().find(|(live, _)| *live == conn).map(|(_, user)| *user);
+        if let (Some(user), Some(room)) = (user, self.seated.remove(&conn)) {
+            match departure {
+                Departure::Clean => drop(self.over.insert(room)),
+                Departure::Lost => {
+                    self.vacant.insert(user, (room, self.world.now + SEAT_LEASE));
+                }
+            }
+        }
+        self.live.retain(|(live, _)| *live != conn);
+        self.stop_waiting(conn);
     }
 
     fn stop_waiting(&mut self, conn: ConnId) {
@@ -123,6 +181,7 @@ impl Observer {
                     assert!(self.rooms[&room].contains(&user), "a place in a foreign room");
                     assert!(partner.is_none_or(|partner| self.seated[&partner] == room));
                     self.seated.insert(conn, room);
+                    self.vacant.remove(&user);
                 }
             }
             Effect::Searching(conn) => {
@@ -144,19 +203,29 @@ impl Observer {
             Effect::RoomOver { conn, room } => {
                 self.user_of(conn);
                 assert_eq!(self.seated.remove(&conn), Some(room), "news of a foreign room");
+                assert!(self.over.contains(&room), "ended by nobody");
             }
             Effect::Refused(conn, code) => {
-                self.user_of(conn);
+                let user = self.user_of(conn);
                 match code {
                     SignalErrorCode::TakenOver => {}
-                    SignalErrorCode::InCallElsewhere => assert!(!self.seated.contains_key(&conn)),
+                    SignalErrorCode::InCallElsewhere => {
+                        let mut seated = self.seated.keys();
+                        let other = seated.find(|seated| self.user_of(**seated) == user);
+                        assert!(other.is_some_and(|other| *other != conn), "in no call elsewhere");
+                    }
                     other => panic!("{other:?}"),
                 }
             }
             Effect::Displaced(conn) => {
-                self.user_of(conn);
+                let user = self.user_of(conn);
+                let surplus = self.connections_of(user).count() > MAX_CONNECTIONS;
+                let oldest = self.connections_of(user).find(|conn| !self.seated.contains_key(conn));
+                if self.seated.remove(&conn).is_none() {
+                    assert!(surplus && oldest == Some(conn), "only one too many, and the oldest");
+                }
                 self.live.retain(|(live, _)| *live != conn);
-                assert!(self.seated.remove(&conn).is_some(), "only from a room");
+                self.stop_waiting(conn);
             }
         }
     }
@@ -168,6 +237,7 @@ impl Observer {
         let members = self.rooms.entry(room).or_insert([me, other]);
         assert!(members.contains(&me) && members.contains(&other), "a room used twice");
         self.waiting.remove(&me);
+        self.last_room.insert(me, room);
         self.met.extend([(me, other), (other, me)]);
     }
 
@@ -177,6 +247,10 @@ impl Observer {
         let seated: Vec<_> = self.seated.keys().map(|conn| self.user_of(*conn)).collect();
         assert_eq!(seated.len(), seated.iter().collect::<HashSet<_>>().len(), "in two rooms");
         assert!(seated.iter().all(|user| !self.waiting.contains_key(user)), "waits in a room");
+        assert!(self.seated.values().all(|room| !self.over.contains(room)), "not told of the end");
+        for (_, user) in &self.live {
+            assert!(self.connections_of(*user).count() <= MAX_CONNECTIONS, "too many connections");
+        }
         for (first, (_, since)) in &self.waiting {
             for (second, (_, other)) in self.waiting.iter().filter(|(user, _)| *user != first) {
                 assert!(self.met.contains(&(*first, *second)), "strangers left waiting");
@@ -199,7 +273,10 @@ proptest! {
             next_conn: 0,
             live: Vec::new(),
             seated: HashMap::new(),
+            vacant: HashMap::new(),
             rooms: HashMap::new(),
+            over: HashSet::new(),
+            last_room: HashMap::new(),
             waiting: HashMap::new(),
             met: HashSet::new(),
         };

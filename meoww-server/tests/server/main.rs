@@ -6,6 +6,7 @@ mod harness;
 mod lobby;
 mod lobby_promises;
 mod process;
+mod reconnect;
 mod sessions;
 mod smtp;
 mod sockets;

@@ -12,12 +12,12 @@ use tokio::{
 
 use crate::harness::{PASSWORD, patiently, signup};
 
-struct Process {
+pub(crate) struct Process {
     child: Child,
-    url: String,
+    pub(crate) url: String,
 }
 
-fn command(data_dir: &Path) -> Command {
+pub(crate) fn command(data_dir: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_meoww-server"));
     command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(data_dir);
     // Only what a test says counts, and nothing of the machine it runs on.
@@ -28,15 +28,20 @@ fn command(data_dir: &Path) -> Command {
 
 impl Process {
     async fn start(data_dir: &Path) -> Self {
+        Self::spawn(command(data_dir).stderr(Stdio::null())).await
+    }
+
+    /// Returns when it listens.
+    pub(crate) async fn spawn(command: &mut Command) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut child = command(data_dir).stderr(Stdio::null()).spawn().expect("it starts");
+        let mut child = command.spawn().expect("it starts");
         let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
         let line = patiently(lines.next_line()).await.expect("readable").expect("a line");
         let url = line.strip_prefix("listening on ").expect("the promised line").to_owned();
         Self { child, url }
     }
 
-    async fn post(
+    pub(crate) async fn post(
         http: &reqwest::Client,
         url: &str,
         body: &Value,
@@ -52,10 +57,12 @@ impl Process {
         Ok((status, body))
     }
 
-    fn terminate(&self) {
+    /// Ends it as a service manager does.
+    pub(crate) async fn stop(mut self) {
         let pid = self.child.id().expect("running").to_string();
         let status = std::process::Command::new("kill").args(["-TERM", &pid]).status();
         assert!(status.expect("kill runs").success());
+        assert_eq!(patiently(self.child.wait()).await.expect("it ends").code(), Some(0));
     }
 }
 
@@ -72,7 +79,7 @@ async fn failure(mut command: Command) -> (i32, String) {
 async fn sigterm_ends_it_well_and_a_restart_remembers() {
     let dir = tempfile::tempdir().expect("a directory");
     let data = dir.path().join("data");
-    let mut process = Process::start(&data).await;
+    let process = Process::start(&data).await;
     let mode = |path: &Path| std::fs::metadata(path).expect("there").permissions().mode() & 0o777;
     assert_eq!(mode(&data), 0o700);
     assert_eq!(mode(&data.join("secrets.toml")), 0o600);
@@ -87,14 +94,23 @@ async fn sigterm_ends_it_well_and_a_restart_remembers() {
     assert_eq!(status, StatusCode::CREATED);
     let mails = std::fs::read_dir(data.join("outbox")).expect("an outbox").count();
     assert_eq!(mails, 1);
-    process.terminate();
-    let status = patiently(process.child.wait()).await.expect("it ends");
-    assert_eq!(status.code(), Some(0));
+    process.stop().await;
 
-    let mut process = Process::start(&data).await;
+    let process = Process::start(&data).await;
     assert!(knows(&http, &process.url, "ada").await);
-    process.terminate();
-    assert_eq!(patiently(process.child.wait()).await.expect("it ends").code(), Some(0));
+    process.stop().await;
+}
+
+#[tokio::test]
+async fn a_log_that_goes_to_no_terminal_has_no_colours() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut process = Process::spawn(&mut command(dir.path())).await;
+    let mut stderr = process.child.stderr.take().expect("piped");
+    process.stop().await;
+    let mut log = String::new();
+    patiently(stderr.read_to_string(&mut log)).await.expect("text");
+    assert!(log.contains("INFO") && log.contains("stopping"), "{log}");
+    assert!(!log.contains('\u{1b}'), "{log:?}");
 }
 
 /// An account that waits for its code tells so to whoever knows the password.

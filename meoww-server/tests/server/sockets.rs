@@ -18,14 +18,14 @@ fn raw(json: &str) -> Box<RawValue> {
 }
 
 /// Two members in a room.
-async fn room_of_two(server: &TestServer) -> ([Member; 2], [Peer; 2], RoomId) {
+pub(crate) async fn room_of_two(server: &TestServer) -> ([Member; 2], [Peer; 2], RoomId) {
     let (ada, mut first) = server.peer("ada").await;
     let (bob, mut second) = server.peer("bob").await;
     let room = meet(&mut first, &mut second).await;
     ([ada, bob], [first, second], room)
 }
 
-async fn meet(first: &mut Peer, second: &mut Peer) -> RoomId {
+pub(crate) async fn meet(first: &mut Peer, second: &mut Peer) -> RoomId {
     first.send(ClientMessage::Search).await;
     assert!(matches!(first.next().await, ServerMessage::Searching));
     second.send(ClientMessage::Search).await;
@@ -36,20 +36,20 @@ async fn meet(first: &mut Peer, second: &mut Peer) -> RoomId {
 }
 
 /// A chat line one way and its echo; whatever came before it would be in the way.
-async fn chat(from: &mut Peer, to: &mut Peer, room: RoomId, text: &str) {
+pub(crate) async fn chat(from: &mut Peer, to: &mut Peer, room: RoomId, text: &str) {
     from.say(room, text).await;
     from.expect_chat(text, true).await;
     to.expect_chat(text, false).await;
 }
 
-async fn expect_gone(peer: &mut Peer, room: RoomId) {
+pub(crate) async fn expect_gone(peer: &mut Peer, room: RoomId) {
     match peer.next().await {
         ServerMessage::PeerDisconnected { room_id } => assert_eq!(room_id, room),
         other => panic!("{other:?}"),
     }
 }
 
-async fn welcomed(peer: &mut Peer) -> Option<RoomId> {
+pub(crate) async fn welcomed(peer: &mut Peer) -> Option<RoomId> {
     match peer.next().await {
         ServerMessage::Welcome(welcome) => welcome.room_id,
         other => panic!("{other:?}"),
@@ -183,79 +183,11 @@ async fn a_search_can_be_cancelled() {
 }
 
 #[tokio::test]
-async fn a_second_tab_takes_over_the_search_and_leaves_a_call_alone() {
-    let server = TestServer::start().await;
-    let (member, mut tab) = server.peer("ada").await;
-    let mut second = server.connect(&member, "").await;
-    assert_eq!(welcomed(&mut second).await, None);
-    tab.send(ClientMessage::Search).await;
-    assert!(matches!(tab.next().await, ServerMessage::Searching));
-    second.send(ClientMessage::Search).await;
-    assert!(matches!(second.next().await, ServerMessage::Searching));
-    tab.expect_error(SignalErrorCode::TakenOver).await;
-
-    let (_, mut bob) = server.peer("bob").await;
-    bob.send(ClientMessage::Search).await;
-    let room = bob.next_matched().await.room_id;
-    assert_eq!(second.next_matched().await.room_id, room);
-    for message in [ClientMessage::Search, ClientMessage::Skip] {
-        tab.send(message).await;
-        tab.expect_error(SignalErrorCode::InCallElsewhere).await;
-    }
-    chat(&mut bob, &mut second, room, "still here").await;
-}
-
-#[tokio::test]
 async fn a_clean_close_ends_the_room_at_once() {
     let server = TestServer::start().await;
     let (_, [mut ada, mut bob], room) = room_of_two(&server).await;
     patiently(ada.socket.close(None)).await.expect("closed");
     expect_gone(&mut bob, room).await;
-}
-
-#[tokio::test]
-async fn a_lost_connection_is_taken_up_again() {
-    let server = TestServer::start().await;
-    let ([member, _], [ada, mut bob], room) = room_of_two(&server).await;
-    drop(ada);
-    // No echo means that the server has seen the connection break.
-    let mut line = 0;
-    loop {
-        bob.say(room, &line.to_string()).await;
-        bob.send_text("?").await;
-        match bob.next().await {
-            ServerMessage::Chat(_) => bob.expect_error(SignalErrorCode::BadEvent).await,
-            ServerMessage::Error(error) => break assert_eq!(error.code, SignalErrorCode::BadEvent),
-            other => panic!("{other:?}"),
-        }
-        line += 1;
-        tokio::task::yield_now().await;
-    }
-    let mut back = server.connect(&member, "").await;
-    assert_eq!(welcomed(&mut back).await, Some(room));
-    chat(&mut back, &mut bob, room, "I am back").await;
-    chat(&mut bob, &mut back, room, "so you are").await;
-}
-
-#[tokio::test]
-async fn a_client_may_take_its_room_from_a_dead_connection_of_its_own() {
-    let server = TestServer::start().await;
-    let ([member, _], [mut dead, mut bob], room) = room_of_two(&server).await;
-    let (stranger, _) = server.peer("eve").await;
-    let query = format!("?resume={room}");
-    let mut thief = server.connect(&stranger, &query).await;
-    assert_eq!(welcomed(&mut thief).await, None);
-    for nonsense in ["?resume=nonsense", "?resume=", "?resume=6f1c2f6e-2f0a-4a43-9a77-0d3b5b0f5c11"]
-    {
-        let mut tab = server.connect(&member, nonsense).await;
-        assert_eq!(welcomed(&mut tab).await, None);
-    }
-    let mut back = server.connect(&member, &query).await;
-    assert_eq!(welcomed(&mut back).await, Some(room));
-    dead.expect_error(SignalErrorCode::TakenOver).await;
-    assert!(matches!(dead.next_raw().await, Some(Ok(Message::Close(Some(_))))));
-    chat(&mut back, &mut bob, room, "I am back").await;
-    chat(&mut bob, &mut back, room, "so you are").await;
 }
 
 #[tokio::test]
@@ -366,7 +298,7 @@ async fn a_reader_who_stays_behind_is_cut_and_the_partner_goes_on() {
             other => panic!("{other:?}"),
         }
     }
-    let mut back = server.connect(&bob_member, "").await;
+    let mut back = server.connect(&bob_member, &format!("?resume={room}")).await;
     assert_eq!(welcomed(&mut back).await, Some(room), "his place was kept");
     chat(&mut ada, &mut back, room, "hello again").await;
 }
