@@ -111,9 +111,10 @@ async fn call(
     waiting.tell("search").await?;
     waiting.expect("searching").await?;
     coming.tell("search").await?;
-    let coming = coming.report().await?;
-    let waiting = waiting.report().await?;
-    Ok([waiting, coming])
+    let reports = [waiting.report().await?, coming.report().await?];
+    waiting.leave().await?;
+    coming.leave().await?;
+    Ok(reports)
 }
 
 struct PeerProcess {
@@ -147,14 +148,18 @@ impl PeerProcess {
         Ok(())
     }
 
-    async fn report(mut self) -> anyhow::Result<PeerReport> {
-        let line = loop {
+    async fn report(&mut self) -> anyhow::Result<PeerReport> {
+        loop {
             let line = self.lines.next_line().await?.context("a peer ended without a report")?;
             if line.starts_with('{') {
-                break line;
+                return Ok(serde_json::from_str(&line)?);
             }
-        };
+        }
+    }
+
+    async fn leave(mut self) -> anyhow::Result<()> {
+        self.tell("leave").await?;
         ensure!(self.process.wait().await?.success(), "a peer failed");
-        Ok(serde_json::from_str(&line)?)
+        Ok(())
     }
 }

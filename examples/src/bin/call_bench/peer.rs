@@ -1,5 +1,5 @@
-//! One peer of the benchmark: says `ready`, is told `search`, says `searching`, has one call, and
-//! prints a [`PeerReport`].
+//! One peer of the benchmark: says `ready`, is told `search`, says `searching`, has one call,
+//! prints a [`PeerReport`], and leaves when told so.
 
 use std::{
     path::PathBuf,
@@ -85,6 +85,8 @@ pub(crate) async fn run(args: PeerArgs) -> anyhow::Result<()> {
     }
     let report = report(&moments, screen.take(), &stats)?;
     println!("{}", serde_json::to_string(&report)?);
+    // Until both have their figures: a goodbye now would cut the other's short.
+    orders.next_line().await?;
     session.finish().await?;
     // The reader of stdin may block for ever.
     std::process::exit(0);
