@@ -84,6 +84,9 @@ pub enum Error {
         /// As the server says it.
         message: String,
     },
+    /// The server closed the socket for good.
+    #[error("Another window of this account took this one's place.")]
+    Displaced,
     /// No pictures to send.
     #[error(transparent)]
     Source(#[from] SourceError),
@@ -154,6 +157,7 @@ impl Error {
             Self::Taken => (19, "taken"),
             Self::InvalidInput(_) => (20, "invalid-input"),
             Self::RateLimited { .. } => (21, "rate-limited"),
+            Self::Displaced => (22, "displaced"),
             Self::Source(SourceError::NoCamera(_)) => (30, "no-camera"),
             Self::Source(SourceError::CameraBusy { .. }) => (31, "camera-busy"),
             Self::Source(SourceError::CameraUnsupported) => (32, "no-camera-support"),
@@ -174,9 +178,9 @@ macro_rules! exit_codes {
     () => {
         "\
 Exit codes:
-   0  done                        19  e-mail address or username taken
-   1  refused, or unexpected      20  a field breaks a rule
-   2  usage                       21  too many requests
+   0  done                        20  a field breaks a rule
+   1  refused, or unexpected      21  too many requests
+   2  usage                       22  another window took this one's place
    3  a file of ours is unusable  30  no such camera
   10  malformed server address    31  camera busy
   11  not a Meoww server          32  built without camera support
@@ -186,7 +190,8 @@ Exit codes:
   15  wrong address or password   40  not a terminal
   16  e-mail address not verified 41  terminal too small
   17  wrong code                  42  locale is not UTF-8
-  18  code expired or used up    130  interrupted at a prompt"
+  18  code expired or used up    130  interrupted at a prompt
+  19  e-mail address or username taken"
     };
 }
 pub(crate) use exit_codes;

@@ -20,7 +20,7 @@ use tokio_tungstenite::{
         self, Message,
         client::IntoClientRequest,
         http::{HeaderValue, StatusCode, header},
-        protocol::WebSocketConfig,
+        protocol::{WebSocketConfig, frame::coding::CloseCode},
     },
 };
 
@@ -44,7 +44,7 @@ pub enum LinkEvent {
         /// Until then.
         retry_in: Duration,
     },
-    /// It will not be tried again: the session is over.
+    /// It will not be tried again.
     Lost(Error),
 }
 
@@ -82,6 +82,8 @@ struct Worker {
 /// Why a connection was left.
 enum Left {
     Broken,
+    /// To come back would only displace whoever displaced us.
+    Displaced,
     Finished,
 }
 
@@ -91,6 +93,10 @@ impl Worker {
             match self.carry(&mut socket).await {
                 Left::Finished => {
                     let _ = timeout(WRITE_TIMEOUT, socket.close(None)).await;
+                    return;
+                }
+                Left::Displaced => {
+                    let _ = self.incoming.send(LinkEvent::Lost(Error::Displaced)).await;
                     return;
                 }
                 Left::Broken => match self.reconnect().await {
@@ -118,6 +124,9 @@ impl Worker {
                         if self.incoming.send(LinkEvent::Message(message)).await.is_err() {
                             return Left::Finished;
                         }
+                    }
+                    Ok(Some(Ok(Message::Close(Some(frame))))) if frame.code == CloseCode::Policy => {
+                        return Left::Displaced;
                     }
                     Ok(Some(Ok(Message::Close(_)) | Err(_)) | None) | Err(_) => return Left::Broken,
                     Ok(Some(Ok(_))) => {}

@@ -99,9 +99,9 @@ fn a_script_has_a_call() {
     assert_eq!((&heard["text"], &heard["fromSelf"]), (&"hi".into(), &false.into()));
     assert_eq!(anna.wait_for("message")["fromSelf"], true);
     let stats = std::iter::repeat_with(|| bert.wait_for("stats"))
-        .find(|stats| stats["frames_decoded"].as_u64() > Some(10))
+        .find(|stats| stats["framesDecoded"].as_u64() > Some(10))
         .expect("endless");
-    assert_eq!(stats["frames_lost"], 0);
+    assert_eq!(stats["framesLost"], 0);
 
     bert.say("dance");
     assert_eq!(bert.wait_for("error")["code"], "bad-command");

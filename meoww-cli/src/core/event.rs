@@ -88,6 +88,7 @@ pub enum EndReason {
 /// One second of a call, seen from this side. Rates are per second of that second; counts are since
 /// the call began.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Stats {
     /// Pictures sent a second.
     pub fps_out: f32,

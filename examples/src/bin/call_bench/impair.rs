@@ -62,6 +62,8 @@ pub(crate) async fn between(upstream: &str, impairment: Impairment) -> anyhow::R
     if impairment == (Impairment { loss: 0.0, delay: Duration::ZERO }) {
         return Ok(upstream.to_owned());
     }
+    // Only the first call in a process takes effect, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let (upstream, path) = (upstream.to_owned(), Mutex::default());
     let proxy = Proxy { upstream, http: reqwest::Client::new(), impairment, path };
     let app = Router::new().route("/ws", get(socket)).fallback(http).with_state(Arc::new(proxy));
