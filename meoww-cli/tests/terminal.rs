@@ -85,6 +85,8 @@ impl Session {
         let settings = format!("{:?}", pty.master.get_termios());
         let mut command = CommandBuilder::new(std::env::current_exe().expect("this program"));
         command.args(["--ignored", "--exact", "on_a_terminal", "--nocapture"]);
+        // A long one would push the message off the screen.
+        command.env("RUST_BACKTRACE", "0");
         let child = pty.slave.spawn_command(command).expect("it starts");
         let mut reader = pty.master.try_clone_reader().expect("the terminal can be read");
         let (outbox, output) = sync::sync_channel(64);
