@@ -25,7 +25,11 @@ use meoww_proto::{
     signal::{ClientMessage, Relay, RelayPayload},
 };
 use serde_json::value::RawValue;
-use tokio::{net::UdpSocket, time::sleep};
+use tokio::{
+    net::UdpSocket,
+    sync::mpsc,
+    time::{Instant, sleep_until},
+};
 use tokio_tungstenite::{
     connect_async,
     tungstenite::{Message as Upstream, client::IntoClientRequest},
@@ -38,7 +42,23 @@ pub(crate) struct Impairment {
     pub(crate) loss: f64,
     /// Time under way.
     pub(crate) delay: Duration,
+    /// Width of the path, in kbit/s.
+    pub(crate) rate: Option<u32>,
 }
+
+impl Impairment {
+    const NONE: Self = Self { loss: 0.0, delay: Duration::ZERO, rate: None };
+
+    /// How long a packet of so many bytes keeps the path busy.
+    fn takes(self, bytes: usize) -> Duration {
+        let bits = bytes as f64 * 8.0;
+        self.rate
+            .map_or(Duration::ZERO, |rate| Duration::from_secs_f64(bits / f64::from(rate) / 1e3))
+    }
+}
+
+/// What would wait longer before a narrow path is dropped.
+const LONGEST_QUEUE: Duration = Duration::from_millis(400);
 
 struct Proxy {
     upstream: String,
@@ -59,7 +79,7 @@ struct Path {
 
 /// The address peers should use instead of the server's: the same when nothing is to be impaired.
 pub(crate) async fn between(upstream: &str, impairment: Impairment) -> anyhow::Result<String> {
-    if impairment == (Impairment { loss: 0.0, delay: Duration::ZERO }) {
+    if impairment == Impairment::NONE {
         return Ok(upstream.to_owned());
     }
     // Only the first call in a process takes effect, which is as good.
@@ -206,19 +226,29 @@ async fn any_socket() -> std::io::Result<UdpSocket> {
 }
 
 /// What arrives where `side` is expected goes on to `side`, from where it expects its partner.
+#[expect(clippy::disallowed_methods, reason = "a network has a clock")]
 async fn forward(path: Arc<Path>, side: usize, impairment: Impairment) {
+    let (under_way, mut arriving) = mpsc::channel::<(Instant, Vec<u8>)>(4096);
+    let to = path.clone();
+    spawn(async move {
+        while let Some((at, packet)) = arriving.recv().await {
+            sleep_until(at).await;
+            if let Some((_, peer)) = to.peers[side].get() {
+                let _ = to.sockets[1 - side].send_to(&packet, peer).await;
+            }
+        }
+    });
     let mut packet = vec![0; 2048];
+    let mut free = Instant::now();
     while let Ok((length, _)) = path.sockets[side].recv_from(&mut packet).await {
-        if rand::random::<f64>() < impairment.loss {
+        let now = Instant::now();
+        free = free.max(now);
+        if rand::random::<f64>() < impairment.loss || free - now > LONGEST_QUEUE {
             continue;
         }
-        let (path, packet) = (path.clone(), packet[..length].to_vec());
-        spawn(async move {
-            sleep(impairment.delay).await;
-            if let Some((_, peer)) = path.peers[side].get() {
-                let _ = path.sockets[1 - side].send_to(&packet, peer).await;
-            }
-        });
+        free += impairment.takes(length);
+        // Full is as good as lost.
+        let _ = under_way.try_send((free + impairment.delay, packet[..length].to_vec()));
     }
 }
 

@@ -46,6 +46,9 @@ struct Args {
     /// Time a packet takes, each way
     #[arg(long, default_value = "0ms", value_parser = humantime::parse_duration)]
     delay: Duration,
+    /// Width of the path in kbit/s, each way [default: as wide as it is]
+    #[arg(long)]
+    rate: Option<u32>,
     #[command(subcommand)]
     role: Option<Role>,
 }
@@ -78,7 +81,7 @@ async fn main() -> ExitCode {
 
 async fn bench(args: &Args) -> anyhow::Result<()> {
     let server = Server::start().await?;
-    let impairment = Impairment { loss: args.loss, delay: args.delay };
+    let impairment = Impairment { loss: args.loss, delay: args.delay, rate: args.rate };
     let address = impair::between(&server.address, impairment).await?;
     let mut reports = Vec::new();
     for round in 1..=args.rounds.get() {
@@ -93,6 +96,7 @@ async fn bench(args: &Args) -> anyhow::Result<()> {
         "secondsACall": args.duration.as_secs_f64(),
         "loss": args.loss,
         "delayMsEachWay": args.delay.as_millis(),
+        "rateKbps": args.rate,
     });
     println!("{:#}", report::summary(conditions, &reports));
     Ok(())
