@@ -16,7 +16,7 @@ use crate::{
 #[derive(Debug, Parser)]
 #[command(name = "meoww", version, after_help = AFTER_HELP)]
 pub struct Cli {
-    /// The server, e.g. https://meoww.example; kept for the next time by signup and login
+    /// The server's address; kept for the next time by signup and login
     #[arg(long, global = true, env = "MEOWW_SERVER", value_name = "URL")]
     pub server: Option<String>,
     /// Results and errors as JSON, one object a line
