@@ -89,6 +89,8 @@ impl Running {
             // Skipping froze the video; too many bits are the better evil.
             .skip_frames(false)
             .intra_frame_period(IntraFramePeriod::from_num_frames(0))
+            // Key frames come when they are asked for: a fast picture is no reason for one.
+            .scene_change_detect(false)
             .max_slice_len(MAX_SLICE_BYTES)
             .num_threads(1);
         let mut codec =

@@ -45,7 +45,9 @@ impl Reporter {
 #[async_trait::async_trait]
 impl PeerConnectionEventHandler for Reporter {
     async fn on_ice_candidate(&self, event: RTCPeerConnectionIceEvent) {
-        if let Ok(candidate) = event.candidate.to_json() {
+        if let Ok(mut candidate) = event.candidate.to_json() {
+            // The crate leaves the name of the m-line empty, which no m-line has; its index says it.
+            candidate.sdp_mid = candidate.sdp_mid.filter(|mid| !mid.is_empty());
             self.report(Happening::Candidate(candidate));
         }
     }

@@ -114,9 +114,11 @@ impl Session {
             Some(DataChannelEvent::OnMessage(message)) if message.is_string => {
                 return self.obey(Control::parse(&message.data));
             }
-            Some(DataChannelEvent::OnClose) | None => {
-                (self.channel, self.channel_open) = (None, false);
+            // A browser that closes its connection says nothing else, and its media just stops.
+            Some(DataChannelEvent::OnClose) | None if self.channel_open => {
+                return ControlFlow::Break(End::Bye);
             }
+            Some(DataChannelEvent::OnClose) | None => self.channel = None,
             Some(_) => {}
         }
         ControlFlow::Continue(())
