@@ -158,10 +158,11 @@ impl World {
         let Some(conn) = self.clients[who].connection else { return };
         let Some(message) = self.clients[who].said.pop_front() else { return };
         match message {
-            ClientMessage::Search => self.lobby(Input::Search(conn)),
+            ClientMessage::Search(_) => self.lobby(Input::Search(conn)),
             ClientMessage::Cancel => self.lobby(Input::Cancel(conn)),
             ClientMessage::Skip => self.lobby(Input::Skip(conn)),
             ClientMessage::Leave => self.lobby(Input::Leave(conn)),
+            ClientMessage::Block { .. } | ClientMessage::Report(_) => {}
             ClientMessage::Relay(Relay { room_id, payload }) => {
                 let Some((room, Some(partner))) = self.connections[&conn].room else { return };
                 let RelayPayload::Chat(text) = payload else { return };

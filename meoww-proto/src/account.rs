@@ -95,6 +95,104 @@ pub struct Session {
     pub user: User,
 }
 
+/// One of the account's sessions.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SessionInfo {
+    /// For `DELETE /api/auth/sessions/{id}`.
+    pub id: String,
+    /// RFC 3339, UTC, milliseconds.
+    pub created_at: String,
+    /// When it was last refreshed; RFC 3339, UTC, milliseconds.
+    pub refreshed_at: String,
+    /// When it ends unless it is refreshed; RFC 3339, UTC, milliseconds.
+    pub expires_at: String,
+    /// What logged in, by its own words (`User-Agent`): hostile until sanitised.
+    pub client: String,
+    /// Whether it is the one that asks.
+    pub current: bool,
+}
+
+/// Answer of `GET /api/auth/sessions`. `DELETE` there ends all but the one that asks.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Sessions {
+    /// Newest first.
+    pub sessions: Vec<SessionInfo>,
+}
+
+/// `POST /api/auth/password`. Ends every session; the answer is a [`Session`] with fresh cookies.
+#[derive(Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ChangePasswordRequest {
+    /// The one that is good now.
+    pub current_password: String,
+    /// 8 to 128 characters.
+    pub new_password: String,
+}
+
+/// `POST /api/auth/password/forgot`. The answer is the same whether there is such an account.
+#[derive(Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ForgotPasswordRequest {
+    /// Where a code goes, if it is an account's.
+    pub email: String,
+}
+
+/// `POST /api/auth/password/reset`. Ends every session and opens none.
+#[derive(Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ResetPasswordRequest {
+    /// As in [`ForgotPasswordRequest`].
+    pub email: String,
+    /// Six digits from the mail.
+    pub otp: String,
+    /// 8 to 128 characters.
+    pub new_password: String,
+}
+
+/// `POST /api/auth/email`: a code goes to the new address.
+#[derive(Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ChangeEmailRequest {
+    /// The new address.
+    pub email: String,
+    /// The account's.
+    pub password: String,
+}
+
+/// `POST /api/auth/email/confirm`: the answer is the [`User`] with the new address.
+#[derive(Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ConfirmEmailRequest {
+    /// Six digits from the mail to the new address.
+    pub otp: String,
+}
+
+/// `DELETE /api/auth/me`: the account and everything of it.
+#[derive(Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DeleteAccountRequest {
+    /// The account's.
+    pub password: String,
+}
+
+/// Somebody whom the account is never matched with. Who it is stays unsaid: strangers are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BlockInfo {
+    /// For `DELETE /api/auth/blocks/{id}`.
+    pub id: String,
+    /// RFC 3339, UTC, milliseconds.
+    pub created_at: String,
+}
+
+/// Answer of `GET /api/auth/blocks`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Blocks {
+    /// Newest first.
+    pub blocks: Vec<BlockInfo>,
+}
+
 /// Answer of what has nothing else to say (`resend-otp`, `refresh`, `logout`).
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Done {
@@ -147,4 +245,15 @@ macro_rules! opaque_debug {
         }
     )*};
 }
-opaque_debug!(SignupRequest, LoginRequest, VerifyRequest, IceServer);
+opaque_debug!(
+    SignupRequest,
+    LoginRequest,
+    VerifyRequest,
+    ChangePasswordRequest,
+    ForgotPasswordRequest,
+    ResetPasswordRequest,
+    ChangeEmailRequest,
+    ConfirmEmailRequest,
+    DeleteAccountRequest,
+    IceServer
+);

@@ -25,6 +25,10 @@ pub enum SignalErrorCode {
     TakenOver,
     /// The server is going down; reconnect in a moment.
     ShuttingDown,
+    /// The session was ended (logged out, password changed, expired); the connection is closed.
+    SessionEnded,
+    /// The account is banned; the connection is closed.
+    Banned,
     /// A code this version does not know.
     #[serde(other)]
     Unknown,
@@ -46,6 +50,10 @@ pub enum ApiErrorCode {
     InvalidOtp,
     /// The code is too old, used up or was never sent.
     OtpExpired,
+    /// The account is banned; the text says until when.
+    Banned,
+    /// Not the account's password.
+    WrongPassword,
     /// Too many requests; `Retry-After` says when the next is welcome.
     RateLimited,
     /// A code this version does not know.

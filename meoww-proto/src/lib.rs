@@ -4,6 +4,7 @@
 //! - [`account`]: bodies of the HTTP API.
 //! - [`signal`]: events on the socket.
 //! - [`ids`]: identifiers that were checked when they were made.
+//! - [`tags`]: what a search may ask of a partner.
 //! - [`error`]: error codes both sides know.
 #![deny(missing_docs)]
 
@@ -12,5 +13,6 @@ pub mod error;
 pub mod ids;
 pub mod limits;
 pub mod signal;
+pub mod tags;
 
 pub use ids::{RoomId, UserId};

@@ -14,6 +14,7 @@ pub use self::codec::DecodeError;
 use crate::{
     error::SignalErrorCode,
     ids::{RoomId, UserId},
+    tags::Tag,
 };
 
 /// Query parameter of the upgrade (`/ws?resume=ROOMID`): take up this room again, whether the
@@ -26,15 +27,45 @@ pub const RESUME_QUERY: &str = "resume";
 #[derive(Debug, Clone)]
 pub enum ClientMessage {
     /// Queue me for a partner. Ends the room that a lost connection of the account left behind.
-    Search,
+    Search(Search),
     /// Take me out of the queue; without effect outside of it.
     Cancel,
-    /// Leave the room, if any, and queue me again.
+    /// Leave the room, if any, and queue me again, on the terms of my last search.
     Skip,
     /// Leave the room, if any, and do not queue me.
     Leave,
+    /// Never match me with the partner of this room again; ends it if it is my present one.
+    Block {
+        /// The present room or the one before it.
+        room_id: RoomId,
+    },
+    /// Tell the operators about the partner of this room; its last chat lines go with it.
+    Report(Report),
     /// To the partner.
     Relay(Relay),
+}
+
+/// Data of `search`: nothing at all for anyone, at once.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Search {
+    /// At most [`MAX_TAGS`](crate::tags::MAX_TAGS). A partner with one of them comes first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<Tag>,
+    /// Seconds after which anyone will do, at most [`MAX_TAG_WAIT`](crate::tags::MAX_TAG_WAIT); left
+    /// out, [`DEFAULT_TAG_WAIT`](crate::tags::DEFAULT_TAG_WAIT). Means nothing without tags.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait_seconds: Option<u16>,
+}
+
+/// Data of `report`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Report {
+    /// The present room or the one before it.
+    pub room_id: RoomId,
+    /// 1 to [`MAX_REASON_CHARS`](crate::limits::MAX_REASON_CHARS) characters.
+    pub reason: String,
 }
 
 /// What passes from one member of a room to the other. The server looks at nothing but its room
@@ -78,8 +109,40 @@ pub enum ServerMessage {
         /// The room that ended.
         room_id: RoomId,
     },
+    /// The partner of this room is blocked; durable.
+    Blocked {
+        /// The room.
+        room_id: RoomId,
+    },
+    /// The report about this room is filed; durable.
+    Reported {
+        /// The room.
+        room_id: RoomId,
+    },
+    /// How many there are, when it changed and at most once a second.
+    Presence(Presence),
+    /// `notice`: the operator has something to say to everybody.
+    Notice {
+        /// For people.
+        text: String,
+    },
+    /// No new matches here: come back in a moment, to wherever the address leads then. A call in
+    /// progress may go on for so long.
+    Draining {
+        /// Until the server goes, in seconds.
+        seconds: u32,
+    },
     /// Something was refused; the connection goes on.
     Error(SignalError),
+}
+
+/// Data of `presence`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Presence {
+    /// Users connected.
+    pub online: u32,
+    /// Of those, how many wait for a partner.
+    pub searching: u32,
 }
 
 /// Data of `welcome`.

@@ -54,6 +54,12 @@ struct ServeArgs {
     /// TOML file with settings [env: MEOWW_CONFIG]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Serve TLS with this certificate chain, in PEM [env: MEOWW_TLS_CERT]
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// The certificate's private key, in PEM [env: MEOWW_TLS_KEY]
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
 }
 
 /// Why a command failed.
@@ -101,7 +107,13 @@ impl Cli {
 
 fn serve(args: ServeArgs) -> Result<(), Failure> {
     log_to_stderr();
-    let flags = Flags { listen: args.listen, data_dir: args.data_dir, config: args.config };
+    let flags = Flags {
+        listen: args.listen,
+        data_dir: args.data_dir,
+        config: args.config,
+        tls_cert: args.tls_cert,
+        tls_key: args.tls_key,
+    };
     let config = Config::resolve(flags, |name| env::var(name).ok())?;
     let runtime = tokio::runtime::Runtime::new()?;
     runtime.block_on(run(config))

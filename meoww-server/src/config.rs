@@ -6,6 +6,7 @@ pub mod secrets;
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
+use ipnet::IpNet;
 use lettre::message::Mailbox;
 
 use self::raw::Raw;
@@ -49,6 +50,18 @@ pub enum ConfigError {
 pub struct Config {
     /// Where it listens; port 0 takes a free one.
     pub listen: SocketAddr,
+    /// Certificate and key, for those without a proxy in front.
+    pub tls: Option<Tls>,
+    /// Where it answers `/metrics` and `/ready`, apart from what the world can reach.
+    pub metrics_listen: Option<SocketAddr>,
+    /// Proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// How the world reaches it, for links to what it serves; without one, links are relative.
+    pub public_url: Option<String>,
+    /// Where profile photos are kept, as `s3://BUCKET/PREFIX`; without one, in the data directory.
+    pub photo_store: Option<String>,
+    /// How long calls in progress may still signal once no new ones are made.
+    pub drain_grace: Duration,
     /// Where its database, its secrets and its outbox are.
     pub data_dir: PathBuf,
     /// Origins of web pages that may call it with cookies.
@@ -73,6 +86,15 @@ pub struct Config {
     pub limits: Limits,
 }
 
+/// Files in PEM.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tls {
+    /// The certificate and what links it to a root.
+    pub cert: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+}
+
 /// A TURN relay that shares a secret with us.
 #[derive(Debug, Clone)]
 pub struct Turn {
@@ -82,7 +104,7 @@ pub struct Turn {
     pub secret: Secret,
 }
 
-/// Rate limits by client address; `None` is no limit.
+/// Rate limits, by client address where nothing else is said; `None` is no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Sign-ups.
@@ -95,12 +117,23 @@ pub struct Limits {
     pub turn: Option<Quota>,
     /// Codes sent back.
     pub verify: Option<Quota>,
+    /// Failed logins by account, from anywhere.
+    pub account_login: Option<Quota>,
+    /// Codes mailed by account, whoever asks.
+    pub account_code: Option<Quota>,
 }
 
 impl Limits {
     /// No limits at all, for tests and benchmarks from one address.
-    pub const OFF: Self =
-        Self { signup: None, login: None, resend: None, turn: None, verify: None };
+    pub const OFF: Self = Self {
+        signup: None,
+        login: None,
+        resend: None,
+        turn: None,
+        verify: None,
+        account_login: None,
+        account_code: None,
+    };
 }
 
 impl Default for Limits {
@@ -115,6 +148,8 @@ impl Default for Limits {
             resend: quota(3, 60),
             turn: quota(10, 60),
             verify: quota(30, 15),
+            account_login: quota(10, 15),
+            account_code: quota(5, 60),
         }
     }
 }
@@ -124,6 +159,12 @@ impl Config {
     pub fn new(data_dir: PathBuf) -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 5000)),
+            tls: None,
+            metrics_listen: None,
+            trusted_proxies: Vec::new(),
+            public_url: None,
+            photo_store: None,
+            drain_grace: Duration::from_secs(5 * 60),
             data_dir,
             frontend_origins: vec!["http://localhost:5173".into()],
             secure_cookies: false,
@@ -150,7 +191,8 @@ impl Config {
             None => env_raw,
         };
         let listen = flags.listen.map(|address| address.to_string());
-        let flags = Raw { listen, data_dir: flags.data_dir, ..Raw::default() };
+        let (tls_cert, tls_key) = (flags.tls_cert, flags.tls_key);
+        let flags = Raw { listen, data_dir: flags.data_dir, tls_cert, tls_key, ..Raw::default() };
         parse::config(flags.or(said))
     }
 }

@@ -9,13 +9,17 @@ use std::{
     },
 };
 
-use meoww_proto::{RoomId, UserId};
-use tokio::sync::mpsc;
+use meoww_proto::{RoomId, UserId, error::SignalErrorCode};
+use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     clock,
-    core::lobby::{ConnId, Effect, Input, Lobby},
+    core::{
+        lobby::{ConnId, Counts, Departure, Effect, Input, Lobby},
+        session::SessionId,
+    },
     outbox::{Delivery, Outbox, Present},
+    tokens::Bearer,
 };
 
 /// Reports that may wait; beyond it connections wait with theirs.
@@ -29,20 +33,50 @@ pub(crate) struct HubHandle {
 }
 
 enum Report {
-    Connected { conn: ConnId, user: UserId, resume: Option<RoomId>, outbox: Outbox },
+    Connected { conn: ConnId, bearer: Bearer, resume: Option<RoomId>, outbox: Outbox },
     Happened(Input),
+    Close { whose: Whose, reason: SignalErrorCode },
+    Count(oneshot::Sender<Counts>),
+}
+
+/// Which connections of an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Whose {
+    /// All of them.
+    User(UserId),
+    /// Those of one session.
+    Session(Bearer),
+    /// Those of every session but one.
+    OtherSessions(Bearer),
+}
+
+impl Whose {
+    fn user(self) -> UserId {
+        match self {
+            Self::User(user) => user,
+            Self::Session(bearer) | Self::OtherSessions(bearer) => bearer.user,
+        }
+    }
+
+    fn includes(self, session: SessionId) -> bool {
+        match self {
+            Self::User(_) => true,
+            Self::Session(bearer) => session == bearer.session,
+            Self::OtherSessions(bearer) => session != bearer.session,
+        }
+    }
 }
 
 impl HubHandle {
     /// Makes a connection known; `None` if the hub is gone.
     pub(crate) async fn connect(
         &self,
-        user: UserId,
+        bearer: Bearer,
         resume: Option<RoomId>,
         outbox: Outbox,
     ) -> Option<ConnId> {
         let conn = ConnId(self.next_conn.fetch_add(1, Ordering::Relaxed));
-        self.reports.send(Report::Connected { conn, user, resume, outbox }).await.ok()?;
+        self.reports.send(Report::Connected { conn, bearer, resume, outbox }).await.ok()?;
         Some(conn)
     }
 
@@ -51,6 +85,18 @@ impl HubHandle {
         // The hub outlives every connection, except when its task has failed; then there is
         // nobody left to tell.
         let _ = self.reports.send(Report::Happened(input)).await;
+    }
+
+    /// Closes connections and says why. Their rooms are over at once.
+    pub(crate) async fn close(&self, whose: Whose, reason: SignalErrorCode) {
+        let _ = self.reports.send(Report::Close { whose, reason }).await;
+    }
+
+    /// How many there are; nothing if the hub is gone.
+    pub(crate) async fn counts(&self) -> Counts {
+        let (answer, counts) = oneshot::channel();
+        let _ = self.reports.send(Report::Count(answer)).await;
+        counts.await.unwrap_or_default()
     }
 }
 
@@ -65,7 +111,12 @@ pub(crate) fn start() -> HubHandle {
 #[derive(Default)]
 struct Hub {
     lobby: Lobby,
-    outboxes: HashMap<ConnId, Outbox>,
+    connections: HashMap<ConnId, Connected>,
+}
+
+struct Connected {
+    session: SessionId,
+    outbox: Outbox,
 }
 
 impl Hub {
@@ -90,17 +141,41 @@ impl Hub {
 
     fn take(&mut self, report: Report) {
         match report {
-            Report::Connected { conn, user, resume, outbox } => {
-                self.outboxes.insert(conn, outbox);
+            Report::Connected { conn, bearer: Bearer { user, session }, resume, outbox } => {
+                self.connections.insert(conn, Connected { session, outbox });
                 self.step(Input::Connect { conn, user, resume });
             }
             Report::Happened(input) => {
                 self.step(input);
                 if let Input::Disconnect(conn, _) = input {
-                    self.outboxes.remove(&conn);
+                    self.connections.remove(&conn);
                 }
             }
+            Report::Close { whose, reason } => self.close(whose, reason),
+            // Whoever asked may have gone away.
+            Report::Count(answer) => drop(answer.send(self.lobby.counts())),
         }
+    }
+
+    fn close(&mut self, whose: Whose, reason: SignalErrorCode) {
+        let is_meant = |conn: &ConnId| {
+            self.connections.get(conn).is_some_and(|known| whose.includes(known.session))
+        };
+        let all = self.lobby.connections_of(whose.user());
+        let meant: Vec<_> = all.iter().copied().filter(is_meant).collect();
+        for conn in meant {
+            self.closed(conn, reason);
+            self.step(Input::Disconnect(conn, Departure::Clean));
+        }
+    }
+
+    fn closed(&mut self, conn: ConnId, reason: SignalErrorCode) {
+        self.deliver(conn, Delivery::Closed(reason));
+        self.connections.remove(&conn);
+    }
+
+    fn outbox(&self, conn: ConnId) -> Option<Outbox> {
+        self.connections.get(&conn).map(|known| known.outbox.clone())
     }
 
     fn step(&mut self, input: Input) {
@@ -114,34 +189,31 @@ impl Hub {
         match effect {
             Effect::Welcome { conn, user: _, room } => {
                 let present = room.map(|(room, partner)| {
-                    let partner = partner.and_then(|conn| self.outboxes.get(&conn).cloned());
+                    let partner = partner.and_then(|conn| self.outbox(conn));
                     Present { room, partner }
                 });
                 self.deliver(conn, Delivery::Welcome(present));
             }
             Effect::Searching(conn) => self.deliver(conn, Delivery::Searching),
             Effect::Matched { conn, room, is_initiator, partner } => {
-                if let Some(partner) = self.outboxes.get(&partner).cloned() {
+                if let Some(partner) = self.outbox(partner) {
                     self.deliver(conn, Delivery::Matched { room, is_initiator, partner });
                 }
             }
             Effect::PartnerMoved { conn, room, partner } => {
-                if let Some(partner) = self.outboxes.get(&partner).cloned() {
+                if let Some(partner) = self.outbox(partner) {
                     self.deliver(conn, Delivery::PartnerMoved { room, partner });
                 }
             }
             Effect::RoomOver { conn, room } => self.deliver(conn, Delivery::RoomOver { room }),
             Effect::Refused(conn, code) => self.deliver(conn, Delivery::Refused(code)),
-            Effect::Displaced(conn) => {
-                self.deliver(conn, Delivery::Displaced);
-                self.outboxes.remove(&conn);
-            }
+            Effect::Displaced(conn) => self.closed(conn, SignalErrorCode::TakenOver),
         }
     }
 
     fn deliver(&self, conn: ConnId, delivery: Delivery) {
-        if let Some(outbox) = self.outboxes.get(&conn) {
-            outbox.deliver(delivery);
+        if let Some(known) = self.connections.get(&conn) {
+            known.outbox.deliver(delivery);
         }
     }
 }

@@ -12,6 +12,7 @@ pub mod mail;
 pub mod store;
 
 mod clock;
+mod connection;
 mod hashing;
 mod http;
 mod hub;

@@ -34,8 +34,8 @@ pub(crate) enum Delivery {
     RoomOver { room: RoomId },
     /// Something was not done, or is no longer.
     Refused(SignalErrorCode),
-    /// Another connection took its place.
-    Displaced,
+    /// It is over, and the hub has already forgotten it: nothing comes after this.
+    Closed(SignalErrorCode),
     /// From the partner, who believed to share this room.
     Relay(Relay),
 }
@@ -63,7 +63,7 @@ impl Delivery {
             | Self::PartnerMoved { .. }
             | Self::RoomOver { .. }
             | Self::Refused(_)
-            | Self::Displaced => 0,
+            | Self::Closed(_) => 0,
         }
     }
 }

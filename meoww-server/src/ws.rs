@@ -1,19 +1,18 @@
 //! The WebSocket side of a connection (RFC 6455): frames in and out, and when to give up on it.
 
-mod connection;
-
 use std::time::{Duration, Instant};
 
 use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
-use meoww_proto::{RoomId, UserId, error::SignalErrorCode, limits::MAX_EVENT_BYTES};
+use meoww_proto::{RoomId, error::SignalErrorCode, limits::MAX_EVENT_BYTES};
 use tokio_util::sync::CancellationToken;
 
-use self::connection::Connection;
 use crate::{
     clock,
+    connection::{self, Connection},
     core::lobby::{Departure, Input},
     hub::HubHandle,
     outbox::{Delivery, Inbox, Outbox},
+    tokens::Bearer,
 };
 
 /// Longest frame or message that is read at all. Between this and [`MAX_EVENT_BYTES`] an event is
@@ -32,19 +31,19 @@ const LINGER: Duration = Duration::from_secs(2);
 /// Serves one socket until it ends, and reports it to the hub from first to last.
 pub(crate) async fn run(
     socket: WebSocket,
-    user: UserId,
+    bearer: Bearer,
     resume: Option<RoomId>,
     hub: HubHandle,
     closing: CancellationToken,
 ) {
     let (outbox, inbox) = Outbox::new();
-    let Some(conn) = hub.connect(user, resume, outbox.clone()).await else { return };
-    let connection = Connection::new(conn, user, hub.clone(), clock::instant());
+    let Some(conn) = hub.connect(bearer, resume, outbox.clone()).await else { return };
+    let connection = Connection::new(conn, bearer.user, hub.clone(), clock::instant());
     let mut line = Line { socket, connection, inbox, heard: clock::instant() };
     let departure = tokio::select! {
         biased;
         () = outbox.cut() => {
-            tracing::info!(%user, "cut: reads too slowly");
+            tracing::info!(user = %bearer.user, "cut: reads too slowly");
             Departure::Lost
         }
         departure = line.serve(&closing) => departure,
@@ -108,8 +107,7 @@ impl Line {
     }
 
     async fn tell(&mut self, delivery: Delivery) -> Result<(), End> {
-        if matches!(delivery, Delivery::Displaced) {
-            let reason = SignalErrorCode::TakenOver;
+        if let Delivery::Closed(reason) = delivery {
             return Err(End::Close { code: close_code::POLICY, reason });
         }
         match self.connection.deliver(delivery) {

@@ -136,7 +136,7 @@ impl Call {
         match self.phase {
             Phase::Idle => {
                 self.phase = Phase::Searching;
-                self.send_if_up(ClientMessage::Search);
+                self.send_if_up(ClientMessage::Search(Default::default()));
             }
             Phase::Searching | Phase::InRoom(_) => {}
         }
@@ -189,7 +189,7 @@ impl Call {
             Phase::Idle if welcome.room_id.is_some() => self.send_if_up(ClientMessage::Leave),
             Phase::Idle => {}
             Phase::Searching if welcome.room_id.is_some() => self.send_if_up(ClientMessage::Skip),
-            Phase::Searching => self.send_if_up(ClientMessage::Search),
+            Phase::Searching => self.send_if_up(ClientMessage::Search(Default::default())),
             Phase::InRoom(room) if welcome.room_id == Some(room.id) => {
                 let held = std::mem::take(&mut self.held);
                 self.effects.extend(held.into_iter().map(Effect::Send));
@@ -240,6 +240,11 @@ impl Call {
             ServerMessage::Signal(_)
             | ServerMessage::Chat(_)
             | ServerMessage::PeerDisconnected { .. } => {}
+            ServerMessage::Blocked { .. }
+            | ServerMessage::Reported { .. }
+            | ServerMessage::Presence(_)
+            | ServerMessage::Notice { .. }
+            | ServerMessage::Draining { .. } => {}
             ServerMessage::Error(error) => self.refused(error.code, &error.message),
         }
     }
@@ -278,6 +283,8 @@ impl Call {
             | SignalErrorCode::TooLarge
             | SignalErrorCode::RateLimited
             | SignalErrorCode::ShuttingDown
+            | SignalErrorCode::SessionEnded
+            | SignalErrorCode::Banned
             | SignalErrorCode::Unknown => {}
         }
         self.tell(CallEvent::Refused { code, message: SafeText::new(message) });

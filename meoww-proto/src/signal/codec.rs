@@ -5,11 +5,15 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
-use super::{ClientMessage, Relay, RelayPayload, ServerMessage};
+use super::{ClientMessage, Relay, RelayPayload, Report, Search, ServerMessage};
 use crate::{
     error::SignalErrorCode,
     ids::RoomId,
-    limits::{MAX_CANDIDATE_BYTES, MAX_CHAT_CHARS, MAX_DESCRIPTION_BYTES, MAX_EVENT_BYTES},
+    limits::{
+        MAX_CANDIDATE_BYTES, MAX_CHAT_CHARS, MAX_DESCRIPTION_BYTES, MAX_EVENT_BYTES,
+        MAX_REASON_CHARS,
+    },
+    tags::{MAX_TAG_WAIT, MAX_TAGS},
 };
 
 /// Why a text is no event.
@@ -101,6 +105,16 @@ struct RoomData {
     room_id: RoomId,
 }
 
+#[derive(Serialize, Deserialize)]
+struct NoticeData {
+    text: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct DrainingData {
+    seconds: u32,
+}
+
 fn encode(event: &str, data: &impl Serialize) -> String {
     #[derive(Serialize)]
     struct Out<'a, T> {
@@ -116,6 +130,30 @@ fn bounded(
     what: &'static str,
 ) -> Result<Box<RawValue>, DecodeError> {
     if raw.get().len() > limit { Err(DecodeError::TooLarge(what)) } else { Ok(raw) }
+}
+
+fn length_within(text: &str, limit: usize, what: &'static str) -> Result<(), DecodeError> {
+    match text.chars().take(limit + 1).count() {
+        0 => Err(DecodeError::Malformed(format!("empty {what}"))),
+        n if n > limit => Err(DecodeError::TooLarge(what)),
+        _ => Ok(()),
+    }
+}
+
+impl Search {
+    /// A bare `search`, as the Node.js backend had it, asks for anyone.
+    fn decode(envelope: &Envelope<'_>) -> Result<Self, DecodeError> {
+        let mut search: Self = envelope.data::<Option<_>>()?.unwrap_or_default();
+        if search.tags.len() > MAX_TAGS {
+            return Err(DecodeError::TooLarge("list of tags"));
+        }
+        if search.wait_seconds.is_some_and(|s| u64::from(s) > MAX_TAG_WAIT.as_secs()) {
+            return Err(DecodeError::TooLarge("wait"));
+        }
+        search.tags.sort_unstable();
+        search.tags.dedup();
+        Ok(search)
+    }
 }
 
 impl Relay {
@@ -166,17 +204,20 @@ impl ClientMessage {
             return signal.map(Self::Relay);
         }
         match &*envelope.event {
-            "search" => Ok(Self::Search),
+            "search" => Search::decode(&envelope).map(Self::Search),
             "cancel" => Ok(Self::Cancel),
             "skip" => Ok(Self::Skip),
             "leave" => Ok(Self::Leave),
+            "block" => envelope.data().map(|RoomData { room_id }| Self::Block { room_id }),
+            "report" => {
+                let report: Report = envelope.data()?;
+                length_within(&report.reason, MAX_REASON_CHARS, "reason")?;
+                Ok(Self::Report(report))
+            }
             "send-message" => {
                 let ChatData { room_id, text } = envelope.data()?;
-                match text.chars().take(MAX_CHAT_CHARS + 1).count() {
-                    0 => Err(DecodeError::Malformed("empty message".into())),
-                    n if n > MAX_CHAT_CHARS => Err(DecodeError::TooLarge("message")),
-                    _ => Ok(Self::Relay(Relay { room_id, payload: RelayPayload::Chat(text) })),
-                }
+                length_within(&text, MAX_CHAT_CHARS, "message")?;
+                Ok(Self::Relay(Relay { room_id, payload: RelayPayload::Chat(text) }))
             }
             _ => Err(DecodeError::UnknownEvent),
         }
@@ -186,10 +227,12 @@ impl ClientMessage {
     pub fn encode(&self) -> String {
         let nothing = serde_json::Map::new();
         match self {
-            Self::Search => encode("search", &nothing),
+            Self::Search(search) => encode("search", search),
             Self::Cancel => encode("cancel", &nothing),
             Self::Skip => encode("skip", &nothing),
             Self::Leave => encode("leave", &nothing),
+            Self::Block { room_id } => encode("block", &RoomData { room_id: *room_id }),
+            Self::Report(report) => encode("report", report),
             Self::Relay(relay) => relay.encode(),
         }
     }
@@ -210,6 +253,13 @@ impl ServerMessage {
             "peer-disconnected" => {
                 envelope.data().map(|RoomData { room_id }| Self::PeerDisconnected { room_id })
             }
+            "blocked" => envelope.data().map(|RoomData { room_id }| Self::Blocked { room_id }),
+            "reported" => envelope.data().map(|RoomData { room_id }| Self::Reported { room_id }),
+            "presence" => envelope.data().map(Self::Presence),
+            "notice" => envelope.data().map(|NoticeData { text }| Self::Notice { text }),
+            "draining" => {
+                envelope.data().map(|DrainingData { seconds }| Self::Draining { seconds })
+            }
             "error" => envelope.data().map(Self::Error),
             _ => Err(DecodeError::UnknownEvent),
         }
@@ -226,6 +276,11 @@ impl ServerMessage {
             Self::PeerDisconnected { room_id } => {
                 encode("peer-disconnected", &RoomData { room_id: *room_id })
             }
+            Self::Blocked { room_id } => encode("blocked", &RoomData { room_id: *room_id }),
+            Self::Reported { room_id } => encode("reported", &RoomData { room_id: *room_id }),
+            Self::Presence(presence) => encode("presence", presence),
+            Self::Notice { text } => encode("notice", &NoticeData { text: text.clone() }),
+            Self::Draining { seconds } => encode("draining", &DrainingData { seconds: *seconds }),
             Self::Error(error) => encode("error", error),
         }
     }

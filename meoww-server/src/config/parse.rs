@@ -1,10 +1,11 @@
 //! What each setting means.
 
-use std::{path::PathBuf, time::Duration};
+use std::{net::IpAddr, path::PathBuf, time::Duration};
 
 use etcetera::BaseStrategy;
+use ipnet::IpNet;
 
-use super::{Config, ConfigError, Limits, Raw, Secret, Turn};
+use super::{Config, ConfigError, Limits, Raw, Secret, Tls, Turn};
 use crate::core::limits::Quota;
 
 /// Shortest access-token secret, in bytes: the size of HS256's hash (RFC 7518, 3.2).
@@ -17,6 +18,18 @@ pub(super) fn config(raw: Raw) -> Result<Config, ConfigError> {
         config.listen = value("MEOWW_LISTEN", &text, "is no ADDRESS:PORT")?;
     } else if let Some(text) = raw.port {
         config.listen.set_port(value("PORT", &text, "is no port")?);
+    }
+    config.tls = tls(raw.tls_cert, raw.tls_key)?;
+    if let Some(text) = raw.metrics_listen {
+        config.metrics_listen = Some(value("MEOWW_METRICS_LISTEN", &text, "is no ADDRESS:PORT")?);
+    }
+    if let Some(text) = raw.trusted_proxies {
+        config.trusted_proxies = networks(&text)?;
+    }
+    config.public_url = raw.public_url.map(|text| public_url(&text)).transpose()?;
+    config.photo_store = raw.photo_store;
+    if let Some(text) = raw.drain_grace {
+        config.drain_grace = duration("MEOWW_DRAIN_GRACE", &text)?;
     }
     if let Some(text) = raw.frontend_url {
         config.frontend_origins = origins(&text)?;
@@ -44,6 +57,16 @@ pub(super) fn config(raw: Raw) -> Result<Config, ConfigError> {
         resend: quota("MEOWW_LIMIT_RESEND", raw.limits.resend, standard.resend)?,
         turn: quota("MEOWW_LIMIT_TURN", raw.limits.turn, standard.turn)?,
         verify: quota("MEOWW_LIMIT_VERIFY", raw.limits.verify, standard.verify)?,
+        account_login: quota(
+            "MEOWW_LIMIT_ACCOUNT_LOGIN",
+            raw.limits.account_login,
+            standard.account_login,
+        )?,
+        account_code: quota(
+            "MEOWW_LIMIT_ACCOUNT_CODE",
+            raw.limits.account_code,
+            standard.account_code,
+        )?,
     };
     Ok(config)
 }
@@ -63,6 +86,35 @@ fn value<T: std::str::FromStr>(
 fn default_data_dir() -> Result<PathBuf, ConfigError> {
     let strategy = etcetera::choose_base_strategy().map_err(|_| ConfigError::NoHome)?;
     Ok(strategy.data_dir().join("meoww-server"))
+}
+
+fn tls(cert: Option<PathBuf>, key: Option<PathBuf>) -> Result<Option<Tls>, ConfigError> {
+    match (cert, key) {
+        (None, None) => Ok(None),
+        (Some(cert), Some(key)) => Ok(Some(Tls { cert, key })),
+        (Some(_), None) => Err(invalid("MEOWW_TLS_KEY", "missing beside MEOWW_TLS_CERT")),
+        (None, Some(_)) => Err(invalid("MEOWW_TLS_CERT", "missing beside MEOWW_TLS_KEY")),
+    }
+}
+
+/// Addresses and networks (`10.0.0.0/8`), separated by commas.
+fn networks(text: &str) -> Result<Vec<IpNet>, ConfigError> {
+    let network = |part: &str| {
+        let part = part.trim();
+        let address = || part.parse::<IpAddr>().ok().map(IpNet::from);
+        let fail =
+            || invalid("MEOWW_TRUSTED_PROXIES", format!("{part:?} is no address or network"));
+        part.parse().ok().or_else(address).ok_or_else(fail)
+    };
+    text.split(',').filter(|part| !part.trim().is_empty()).map(network).collect()
+}
+
+fn public_url(text: &str) -> Result<String, ConfigError> {
+    let url = text.trim().trim_end_matches('/');
+    match url.strip_prefix("https://").or_else(|| url.strip_prefix("http://")) {
+        Some(rest) if !rest.is_empty() && !rest.contains(char::is_whitespace) => Ok(url.to_owned()),
+        Some(_) | None => Err(invalid("MEOWW_PUBLIC_URL", format!("{text:?} is no http(s) URL"))),
+    }
 }
 
 /// Browsers send an origin without a path, so one written as a URL loses its last slash.
@@ -214,6 +266,8 @@ mod tests {
             ("MEOWW_STUN_URL", ""),
             ("MEOWW_LIMIT_LOGIN", "off"),
             ("MEOWW_LIMIT_TURN", "7/90s"),
+            ("MEOWW_TRUSTED_PROXIES", "127.0.0.1, fd00::/8"),
+            ("MEOWW_PUBLIC_URL", "https://meoww.example/"),
         ])
         .expect("valid");
         assert_eq!(config.listen.to_string(), "127.0.0.1:8080");
@@ -223,6 +277,8 @@ mod tests {
         assert!(config.secure_cookies && config.turn.is_some() && config.stun_url.is_none());
         assert_eq!(config.email_from.to_string(), "Meoww <hello@meoww.example>");
         assert_eq!(config.limits.login, None);
+        assert_eq!(config.trusted_proxies.len(), 2);
+        assert_eq!(config.public_url.as_deref(), Some("https://meoww.example"));
         let quota = Quota { requests: 7, window: Duration::from_secs(90) };
         assert_eq!(config.limits.turn, Some(quota));
     }
@@ -238,6 +294,7 @@ mod tests {
             listen: Some(std::net::SocketAddr::from(([127, 0, 0, 1], 3))),
             data_dir: Some("/data".into()),
             config: Some(path),
+            ..Flags::default()
         };
         let env = [("MEOWW_LISTEN", "127.0.0.1:2"), ("EMAIL_FROM", "env@example.com")];
         let config = resolve(&env, flags).expect("valid");
@@ -252,7 +309,8 @@ mod tests {
         let dir = tempfile::tempdir().expect("a directory");
         let path = dir.path().join("meoww.toml");
         std::fs::write(&path, "listen = '127.0.0.1:1'").expect("written");
-        let flags = Flags { config: Some(path), data_dir: Some("/data".into()), listen: None };
+        let flags =
+            Flags { config: Some(path), data_dir: Some("/data".into()), ..Flags::default() };
         let config = resolve(&[("PORT", "2")], flags).expect("valid");
         assert_eq!(config.listen.port(), 2);
     }
@@ -276,6 +334,9 @@ mod tests {
             ("MEOWW_LISTEN", "nowhere"),
             ("FRONTEND_URL", "*"),
             ("FRONTEND_URL", "https://a.example/path"),
+            ("MEOWW_TRUSTED_PROXIES", "10.0.0.0/33"),
+            ("MEOWW_TLS_CERT", "cert.pem"),
+            ("MEOWW_PUBLIC_URL", "meoww.example"),
             ("ACCESS_TOKEN_EXPIRY", "soon"),
             ("ACCESS_TOKEN_EXPIRY", "0m"),
             ("REFRESH_TOKEN_EXPIRY", "7µ"),

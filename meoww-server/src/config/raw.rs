@@ -18,6 +18,10 @@ pub struct Flags {
     pub data_dir: Option<PathBuf>,
     /// `--config`.
     pub config: Option<PathBuf>,
+    /// `--tls-cert`.
+    pub tls_cert: Option<PathBuf>,
+    /// `--tls-key`.
+    pub tls_key: Option<PathBuf>,
 }
 
 /// One source's settings; also the shape of the configuration file. What each means is said in
@@ -27,6 +31,13 @@ pub struct Flags {
 pub(super) struct Raw {
     pub(super) listen: Option<String>,
     pub(super) port: Option<String>,
+    pub(super) tls_cert: Option<PathBuf>,
+    pub(super) tls_key: Option<PathBuf>,
+    pub(super) metrics_listen: Option<String>,
+    pub(super) trusted_proxies: Option<String>,
+    pub(super) public_url: Option<String>,
+    pub(super) photo_store: Option<String>,
+    pub(super) drain_grace: Option<String>,
     pub(super) data_dir: Option<PathBuf>,
     pub(super) frontend_url: Option<String>,
     pub(super) production: Option<bool>,
@@ -50,6 +61,8 @@ pub(super) struct RawLimits {
     pub(super) resend: Option<String>,
     pub(super) turn: Option<String>,
     pub(super) verify: Option<String>,
+    pub(super) account_login: Option<String>,
+    pub(super) account_code: Option<String>,
 }
 
 impl Raw {
@@ -59,6 +72,13 @@ impl Raw {
         Self {
             listen: get("MEOWW_LISTEN"),
             port: get("PORT"),
+            tls_cert: get("MEOWW_TLS_CERT").map(PathBuf::from),
+            tls_key: get("MEOWW_TLS_KEY").map(PathBuf::from),
+            metrics_listen: get("MEOWW_METRICS_LISTEN"),
+            trusted_proxies: get("MEOWW_TRUSTED_PROXIES"),
+            public_url: get("MEOWW_PUBLIC_URL"),
+            photo_store: get("MEOWW_PHOTO_STORE"),
+            drain_grace: get("MEOWW_DRAIN_GRACE"),
             data_dir: get("MEOWW_DATA_DIR").map(PathBuf::from),
             frontend_url: get("FRONTEND_URL"),
             production: get("NODE_ENV").map(|value| value == "production"),
@@ -77,6 +97,8 @@ impl Raw {
                 resend: get("MEOWW_LIMIT_RESEND"),
                 turn: get("MEOWW_LIMIT_TURN"),
                 verify: get("MEOWW_LIMIT_VERIFY"),
+                account_login: get("MEOWW_LIMIT_ACCOUNT_LOGIN"),
+                account_code: get("MEOWW_LIMIT_ACCOUNT_CODE"),
             },
         }
     }
@@ -97,6 +119,13 @@ impl Raw {
             // A port alone must not hide behind an address from a lesser source.
             listen: if self.port.is_some() { self.listen } else { self.listen.or(other.listen) },
             port: self.port.or(other.port),
+            tls_cert: self.tls_cert.or(other.tls_cert),
+            tls_key: self.tls_key.or(other.tls_key),
+            metrics_listen: self.metrics_listen.or(other.metrics_listen),
+            trusted_proxies: self.trusted_proxies.or(other.trusted_proxies),
+            public_url: self.public_url.or(other.public_url),
+            photo_store: self.photo_store.or(other.photo_store),
+            drain_grace: self.drain_grace.or(other.drain_grace),
             data_dir: self.data_dir.or(other.data_dir),
             frontend_url: self.frontend_url.or(other.frontend_url),
             production: self.production.or(other.production),
@@ -114,6 +143,8 @@ impl Raw {
                 resend: self.limits.resend.or(other.limits.resend),
                 turn: self.limits.turn.or(other.limits.turn),
                 verify: self.limits.verify.or(other.limits.verify),
+                account_login: self.limits.account_login.or(other.limits.account_login),
+                account_code: self.limits.account_code.or(other.limits.account_code),
             },
         }
     }

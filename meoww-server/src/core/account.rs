@@ -115,6 +115,26 @@ pub struct Account {
     /// When it was signed up.
     #[serde(with = "time::serde::timestamp::milliseconds")]
     pub created_at: OffsetDateTime,
+    /// Shut out by the operators, perhaps only until then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ban: Option<Ban>,
+}
+
+/// Why an account is shut out, and until when.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ban {
+    /// For the operators and for the user.
+    pub reason: String,
+    /// `None` is for good.
+    #[serde(default, with = "time::serde::timestamp::milliseconds::option")]
+    pub until: Option<OffsetDateTime>,
+}
+
+impl Ban {
+    /// Whether it still holds.
+    pub fn is_in_force(&self, now: OffsetDateTime) -> bool {
+        self.until.is_none_or(|until| now < until)
+    }
 }
 
 impl Account {

@@ -120,6 +120,19 @@ struct Presence {
     last_partner: Option<UserId>,
 }
 
+/// How many there are, at one moment.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Open connections.
+    pub connections: usize,
+    /// Users with at least one of them.
+    pub users: usize,
+    /// Users in the queue.
+    pub searching: usize,
+    /// Rooms of two.
+    pub rooms: usize,
+}
+
 /// Connections, queue and rooms.
 #[derive(Default)]
 pub struct Lobby {
@@ -159,6 +172,21 @@ impl Lobby {
     pub fn poll_timeout(&self) -> Option<Instant> {
         let pairing = self.queue.next_pairing();
         self.rooms.next_lease_end().into_iter().chain(pairing).min()
+    }
+
+    /// The connections of a user, oldest first.
+    pub fn connections_of(&self, user: UserId) -> &[ConnId] {
+        self.users.get(&user).map_or(&[], |presence| &presence.connections)
+    }
+
+    /// How many there are.
+    pub fn counts(&self) -> Counts {
+        Counts {
+            connections: self.connections.len(),
+            users: self.users.values().filter(|user| !user.connections.is_empty()).count(),
+            searching: self.queue.len(),
+            rooms: self.rooms.len(),
+        }
     }
 
     fn connect(

@@ -50,6 +50,7 @@ pub(crate) async fn signup(
         profile_image: String::new(),
         is_verified: false,
         created_at: now,
+        ban: None,
     };
     let challenge = Challenge::issue(code.seal(&app.otp_key, account.id), now);
     match app.store.create_account(account.clone(), challenge, now).await? {
@@ -138,7 +139,7 @@ pub(crate) async fn resend_otp(
 }
 
 /// `GET /api/auth/me`.
-pub(crate) async fn me(Authenticated(account): Authenticated) -> Json<User> {
+pub(crate) async fn me(Authenticated { account, .. }: Authenticated) -> Json<User> {
     Json(account.to_user())
 }
 

@@ -10,10 +10,13 @@ use axum_extra::extract::CookieJar;
 use meoww_proto::account::ACCESS_COOKIE;
 
 use super::error::Refusal;
-use crate::{app::App, core::account::Account};
+use crate::{app::App, core::account::Account, tokens::Bearer};
 
 /// A request whose access token is good and whose session has not ended.
-pub(crate) struct Authenticated(pub(crate) Account);
+pub(crate) struct Authenticated {
+    pub(crate) account: Account,
+    pub(crate) bearer: Bearer,
+}
 
 impl FromRequestParts<Arc<App>> for Authenticated {
     type Rejection = Refusal;
@@ -24,7 +27,8 @@ impl FromRequestParts<Arc<App>> for Authenticated {
             .ok_or(Refusal::Unauthenticated("Access denied. No token provided."))?;
         let bearer = app.tokens.check(&token).ok_or(INVALID)?;
         let account = app.store.session_account(bearer.session).await?;
-        account.filter(|account| account.id == bearer.user).map(Self).ok_or(INVALID)
+        let account = account.filter(|account| account.id == bearer.user).ok_or(INVALID)?;
+        Ok(Self { account, bearer })
     }
 }
 

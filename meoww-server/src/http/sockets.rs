@@ -27,7 +27,7 @@ pub(crate) struct SocketQuery {
 pub(crate) async fn upgrade(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
-    Authenticated(account): Authenticated,
+    Authenticated { bearer, .. }: Authenticated,
     query: Result<Query<SocketQuery>, QueryRejection>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, Refusal> {
@@ -38,12 +38,6 @@ pub(crate) async fn upgrade(
     let upgrade = upgrade.max_message_size(ws::MAX_FRAME_BYTES).max_frame_size(ws::MAX_FRAME_BYTES);
     Ok(upgrade.on_upgrade(move |socket| {
         let sockets = app.sockets.clone();
-        sockets.track_future(ws::run(
-            socket,
-            account.id,
-            resume,
-            app.hub.clone(),
-            app.closing.clone(),
-        ))
+        sockets.track_future(ws::run(socket, bearer, resume, app.hub.clone(), app.closing.clone()))
     }))
 }

@@ -15,7 +15,7 @@ use crate::{app::App, clock, core::turn};
 pub(crate) async fn credentials(
     State(app): State<Arc<App>>,
     ConnectInfo(client): ConnectInfo<SocketAddr>,
-    Authenticated(account): Authenticated,
+    Authenticated { account, .. }: Authenticated,
 ) -> Result<Json<TurnCredentials>, Refusal> {
     app.gates.turn.admit(client)?;
     let stun = app.config.stun_url.iter().map(|url| IceServer {

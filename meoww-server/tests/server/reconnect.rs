@@ -37,17 +37,17 @@ async fn a_second_tab_takes_over_the_search_and_leaves_a_call_alone() {
     let (member, mut tab) = server.peer("ada").await;
     let mut second = server.connect(&member, "").await;
     assert_eq!(welcomed(&mut second).await, None);
-    tab.send(ClientMessage::Search).await;
+    tab.send(ClientMessage::Search(Default::default())).await;
     assert!(matches!(tab.next().await, ServerMessage::Searching));
-    second.send(ClientMessage::Search).await;
+    second.send(ClientMessage::Search(Default::default())).await;
     assert!(matches!(second.next().await, ServerMessage::Searching));
     tab.expect_error(SignalErrorCode::TakenOver).await;
 
     let (_, mut bob) = server.peer("bob").await;
-    bob.send(ClientMessage::Search).await;
+    bob.send(ClientMessage::Search(Default::default())).await;
     let room = bob.next_matched().await.room_id;
     assert_eq!(second.next_matched().await.room_id, room);
-    for message in [ClientMessage::Search, ClientMessage::Skip] {
+    for message in [ClientMessage::Search(Default::default()), ClientMessage::Skip] {
         tab.send(message).await;
         tab.expect_error(SignalErrorCode::InCallElsewhere).await;
     }
@@ -72,7 +72,7 @@ async fn a_program_started_afresh_leaves_the_lost_room_behind() {
     lose(ada, &mut bob, room).await;
     let mut afresh = server.connect(&member, "").await;
     assert_eq!(welcomed(&mut afresh).await, None);
-    afresh.send(ClientMessage::Search).await;
+    afresh.send(ClientMessage::Search(Default::default())).await;
     expect_gone(&mut bob, room).await;
     assert!(matches!(afresh.next().await, ServerMessage::Searching));
 }

@@ -26,9 +26,9 @@ pub(crate) async fn room_of_two(server: &TestServer) -> ([Member; 2], [Peer; 2],
 }
 
 pub(crate) async fn meet(first: &mut Peer, second: &mut Peer) -> RoomId {
-    first.send(ClientMessage::Search).await;
+    first.send(ClientMessage::Search(Default::default())).await;
     assert!(matches!(first.next().await, ServerMessage::Searching));
-    second.send(ClientMessage::Search).await;
+    second.send(ClientMessage::Search(Default::default())).await;
     let (mine, theirs) = (first.next_matched().await, second.next_matched().await);
     assert_eq!(mine.room_id, theirs.room_id);
     assert_ne!(mine.is_initiator, theirs.is_initiator, "exactly one makes the offer");
@@ -135,7 +135,7 @@ async fn a_skip_leads_to_somebody_else() {
     let server = TestServer::start().await;
     let (_, [mut ada, mut bob], old) = room_of_two(&server).await;
     let (_, mut cat) = server.peer("cat").await;
-    cat.send(ClientMessage::Search).await;
+    cat.send(ClientMessage::Search(Default::default())).await;
     assert!(matches!(cat.next().await, ServerMessage::Searching));
     // Bob talks on until he learns that Ada is gone; none of it may reach her new room.
     for n in 0..50 {
@@ -171,7 +171,7 @@ async fn a_search_can_be_cancelled() {
     let (_, mut bob) = server.peer("bob").await;
     let (_, mut cat) = server.peer("cat").await;
     for end in [ClientMessage::Cancel, ClientMessage::Leave] {
-        ada.send(ClientMessage::Search).await;
+        ada.send(ClientMessage::Search(Default::default())).await;
         assert!(matches!(ada.next().await, ServerMessage::Searching));
         ada.send(end).await;
     }

@@ -26,6 +26,7 @@ fn account(n: u8, username: &str, email: &str) -> Account {
         profile_image: String::new(),
         is_verified: false,
         created_at: START,
+        ban: None,
     }
 }
 

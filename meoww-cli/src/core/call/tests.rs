@@ -42,7 +42,7 @@ fn live() -> Call {
 
 fn sends(effects: &[Effect]) -> Vec<&'static str> {
     let name = |effect: &Effect| match effect {
-        Effect::Send(ClientMessage::Search) => Some("search"),
+        Effect::Send(ClientMessage::Search(_)) => Some("search"),
         Effect::Send(ClientMessage::Cancel) => Some("cancel"),
         Effect::Send(ClientMessage::Skip) => Some("skip"),
         Effect::Send(ClientMessage::Leave) => Some("leave"),

@@ -43,6 +43,10 @@ impl Queue {
         self.tickets.push(ticket);
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.tickets.len()
+    }
+
     pub(super) fn contains(&self, conn: ConnId) -> bool {
         self.tickets.iter().any(|ticket| ticket.conn == conn)
     }

@@ -42,6 +42,10 @@ pub(super) struct Rooms {
 }
 
 impl Rooms {
+    pub(super) fn len(&self) -> usize {
+        self.rooms.len()
+    }
+
     pub(super) fn open(&mut self, room: RoomId, members: [(UserId, ConnId); 2]) {
         let members = members.map(|(user, conn)| Member { user, seat: Seat::Taken(conn) });
         self.by_user.extend(members.map(|member| (member.user, room)));

@@ -20,7 +20,7 @@ use crate::{
     outbox::{Delivery, Present},
 };
 
-pub(super) struct Connection {
+pub(crate) struct Connection {
     conn: ConnId,
     user: UserId,
     hub: HubHandle,
@@ -29,12 +29,12 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    pub(super) fn new(conn: ConnId, user: UserId, hub: HubHandle, now: Instant) -> Self {
+    pub(crate) fn new(conn: ConnId, user: UserId, hub: HubHandle, now: Instant) -> Self {
         Self { conn, user, hub, bucket: EventBucket::new(now), present: None }
     }
 
     /// Takes in an event of the client, `None` for one that is no text; gives the answer, if any.
-    pub(super) async fn hear(&mut self, text: Option<&str>, now: Instant) -> Option<ServerMessage> {
+    pub(crate) async fn hear(&mut self, text: Option<&str>, now: Instant) -> Option<ServerMessage> {
         match self.bucket.admit(now) {
             Allowance::Pass => {}
             Allowance::Drop => return None,
@@ -51,7 +51,7 @@ impl Connection {
 
     async fn act(&mut self, message: ClientMessage) -> Option<ServerMessage> {
         let input = match message {
-            ClientMessage::Search => Input::Search(self.conn),
+            ClientMessage::Search(_) => Input::Search(self.conn),
             ClientMessage::Cancel => Input::Cancel(self.conn),
             ClientMessage::Skip => {
                 // From here on nothing of the old room passes, whenever the hub gets to it.
@@ -61,6 +61,9 @@ impl Connection {
             ClientMessage::Leave => {
                 self.present = None;
                 Input::Leave(self.conn)
+            }
+            ClientMessage::Block { .. } | ClientMessage::Report(_) => {
+                return Some(refusal(SignalErrorCode::UnknownEvent));
             }
             ClientMessage::Relay(relay) => return self.relay(relay),
         };
@@ -88,7 +91,7 @@ impl Connection {
     }
 
     /// Takes in news; gives what the client is told of it, if anything.
-    pub(super) fn deliver(&mut self, delivery: Delivery) -> Option<ServerMessage> {
+    pub(crate) fn deliver(&mut self, delivery: Delivery) -> Option<ServerMessage> {
         match delivery {
             Delivery::Welcome(present) => {
                 self.present = present;
@@ -113,7 +116,7 @@ impl Connection {
                 present.map(|_| ServerMessage::PeerDisconnected { room_id: room })
             }
             Delivery::Refused(code) => Some(refusal(code)),
-            Delivery::Displaced => Some(refusal(SignalErrorCode::TakenOver)),
+            Delivery::Closed(code) => Some(refusal(code)),
             Delivery::Relay(relay) => self.pass_in(relay),
         }
     }
@@ -133,12 +136,12 @@ impl Connection {
 }
 
 /// An `error` event with words of its own.
-pub(super) fn error(code: SignalErrorCode, message: &str) -> ServerMessage {
+pub(crate) fn error(code: SignalErrorCode, message: &str) -> ServerMessage {
     ServerMessage::Error(SignalError { code, message: message.to_owned() })
 }
 
 /// An `error` event with the words that go with its code.
-pub(super) fn refusal(code: SignalErrorCode) -> ServerMessage {
+pub(crate) fn refusal(code: SignalErrorCode) -> ServerMessage {
     error(
         code,
         match code {
@@ -151,6 +154,8 @@ pub(super) fn refusal(code: SignalErrorCode) -> ServerMessage {
             SignalErrorCode::InCallElsewhere => "another connection of your account is in a call",
             SignalErrorCode::TakenOver => "another connection of your account took over",
             SignalErrorCode::ShuttingDown => "the server is going down; reconnect in a moment",
+            SignalErrorCode::SessionEnded => "your session has ended; log in again",
+            SignalErrorCode::Banned => "your account is banned",
             SignalErrorCode::Unknown => "refused",
         },
     )
