@@ -18,5 +18,6 @@ mod http;
 mod hub;
 mod listener;
 mod outbox;
+mod photos;
 mod tokens;
 mod ws;

@@ -8,9 +8,11 @@ mod cors;
 mod error;
 pub(crate) mod gate;
 mod health;
+mod photos;
 mod sessions;
 mod sockets;
 mod turn;
+mod upload;
 
 use std::{sync::Arc, time::Duration};
 
@@ -19,7 +21,7 @@ use axum::{
     extract::{DefaultBodyLimit, Request},
     middleware::{self, Next},
     response::{IntoResponse, Response},
-    routing::{get, post},
+    routing::{get, post, put},
 };
 use meoww_proto::limits::MAX_BODY_BYTES;
 
@@ -28,6 +30,8 @@ use crate::app::App;
 
 /// Longest a request may take, body and answer.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// Likewise with a photo in it: 5 MB at 700 kbit/s.
+const UPLOAD_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Every route of the server.
 pub(crate) fn router(app: Arc<App>) -> Router {
@@ -39,10 +43,12 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/refresh", post(sessions::refresh))
         .route("/logout", post(sessions::logout))
         .route("/me", get(accounts::me))
+        .route("/me/photo", put(photos::replace).delete(photos::remove))
         .route("/turn-credentials", get(turn::credentials));
     let cors = cors::layer(&app.config.frontend_origins);
     Router::new()
         .nest("/api/auth", auth)
+        .route("/photos/{file}", get(photos::show))
         .route("/ws", get(sockets::upgrade))
         .route("/health", get(health::health))
         .fallback(async || Refusal::NotFound)
@@ -54,7 +60,9 @@ pub(crate) fn router(app: Arc<App>) -> Router {
 }
 
 async fn in_bounded_time(request: Request, next: Next) -> Response {
-    match tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).await {
+    let uploads = upload::is_multipart(request.headers());
+    let longest = if uploads { UPLOAD_TIMEOUT } else { REQUEST_TIMEOUT };
+    match tokio::time::timeout(longest, next.run(request)).await {
         Ok(response) => response,
         Err(_) => Refusal::TooSlow.into_response(),
     }

@@ -79,7 +79,7 @@ pub(crate) async fn login(
     let opening = Opening::draw(&app, account.id, now);
     app.store.open_session(opening.record()).await?;
     let jar = cookies::set(&app, opening.bearer(), &opening.refresh, now);
-    Ok((jar, Json(account::Session { user: account.to_user() })))
+    Ok((jar, Json(account::Session { user: app.user(&account) })))
 }
 
 /// `POST /api/auth/refresh`.

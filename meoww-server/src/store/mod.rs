@@ -4,6 +4,7 @@
 mod accounts;
 mod codes;
 mod flush;
+mod photos;
 mod records;
 mod sessions;
 pub mod sled;
@@ -12,6 +13,7 @@ mod trees;
 pub use self::{
     accounts::Creation,
     codes::{Confirmation, Reissue},
+    photos::PhotoChange,
     sessions::{NewSession, Refresh},
     sled::Store,
 };

@@ -5,6 +5,7 @@ mod accounts;
 mod harness;
 mod lobby;
 mod lobby_promises;
+mod photos;
 mod process;
 mod reconnect;
 mod sessions;
