@@ -7,6 +7,7 @@ mod cookies;
 mod cors;
 mod error;
 pub(crate) mod gate;
+mod headers;
 mod health;
 mod photos;
 mod sessions;
@@ -56,6 +57,8 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(middleware::from_fn(in_bounded_time))
         .layer(cors)
+        .layer(middleware::from_fn(cors::without_content))
+        .layer(middleware::map_response(headers::secure))
         .with_state(app)
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     Json,
-    extract::{Path, Request, State},
+    extract::{Path, Request, State, rejection::PathRejection},
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -29,9 +29,10 @@ const HEADERS: [(HeaderName, HeaderValue); 5] = [
 /// `GET /photos/{file}`.
 pub(crate) async fn show(
     State(app): State<Arc<App>>,
-    Path(file): Path<String>,
+    file: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
+    let Path(file) = file.map_err(|_| Refusal::NotFound)?;
     let id: PhotoId = file.parse().map_err(|_| Refusal::NotFound)?;
     let photo = app.photos.get(id).await?.ok_or(Refusal::NotFound)?;
     let tag = format!("\"{id}\"");
