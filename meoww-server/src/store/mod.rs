@@ -2,15 +2,19 @@
 //! takes and gives domain types, and has reached the disk when it returns.
 
 mod accounts;
+mod addresses;
 mod codes;
 mod flush;
 mod records;
+mod resets;
+mod session_trees;
 mod sessions;
 pub mod sled;
 mod trees;
 
 pub use self::{
     accounts::Creation,
+    addresses::AddressConfirmation,
     codes::{Confirmation, Reissue},
     sessions::{NewSession, Refresh},
     sled::Store,
