@@ -5,6 +5,7 @@ mod accounts;
 mod codes;
 mod flush;
 mod records;
+mod safety;
 mod sessions;
 pub mod sled;
 mod trees;
@@ -12,6 +13,7 @@ mod trees;
 pub use self::{
     accounts::Creation,
     codes::{Confirmation, Reissue},
+    safety::{Filing, ReportFilter},
     sessions::{NewSession, Refresh},
     sled::Store,
 };

@@ -32,6 +32,12 @@ pub(super) struct Trees {
     pub(super) sessions: Tree,
     /// Digest of every refresh token a session had -> [`IssuedToken`].
     pub(super) tokens: Tree,
+    /// User id, then the id of whom they block -> [`Block`](crate::core::safety::Block).
+    pub(super) blocks: Tree,
+    /// Report id -> [`Report`](crate::core::safety::Report).
+    pub(super) reports: Tree,
+    /// User id, then the id of a report by them or about them -> which of the two.
+    pub(super) report_parties: Tree,
 }
 
 /// A refresh token that is or was good.
@@ -68,6 +74,9 @@ impl Trees {
             challenges: db.open_tree("challenges")?,
             sessions: db.open_tree("sessions")?,
             tokens: db.open_tree("refresh_tokens")?,
+            blocks: db.open_tree("blocks")?,
+            reports: db.open_tree("reports")?,
+            report_parties: db.open_tree("report_parties")?,
         })
     }
 
