@@ -187,6 +187,8 @@ pub struct AccountExport {
     pub new_email: Option<String>,
     /// Its live sessions, newest first.
     pub sessions: Vec<SessionInfo>,
+    /// Whom it blocks, newest first.
+    pub blocks: Vec<BlockInfo>,
 }
 
 /// Somebody whom the account is never matched with. Who it is stays unsaid: strangers are.

@@ -3,6 +3,7 @@
 mod accounts;
 mod addresses;
 mod auth;
+mod blocks;
 mod body;
 mod client;
 mod cookies;
@@ -75,6 +76,8 @@ fn auth(app: &Arc<App>) -> Router<Arc<App>> {
         .route("/password/reset", post(passwords::reset).route_layer(codes_tried()))
         .route("/email", post(addresses::request).route_layer(codes_sent()))
         .route("/email/confirm", post(addresses::confirm).route_layer(codes_tried()))
+        .route("/blocks", get(blocks::list))
+        .route("/blocks/{id}", delete(blocks::remove))
         .route("/turn-credentials", turn)
 }
 

@@ -8,6 +8,7 @@ use meoww_proto::account::{AccountExport, DeleteAccountRequest, Done};
 
 use super::{
     auth::{self, Authenticated},
+    blocks,
     body::Body,
     cookies,
     error::Refusal,
@@ -25,6 +26,7 @@ pub(crate) async fn export(
         user: account.to_user(),
         new_email: awaited.map(|email| email.as_str().to_owned()),
         sessions: sessions::infos(&app, bearer).await?,
+        blocks: blocks::infos(&app, account.id).await?,
     }))
 }
 

@@ -7,6 +7,7 @@ mod codes;
 mod flush;
 mod records;
 mod resets;
+mod safety;
 mod session_trees;
 mod sessions;
 pub mod sled;
@@ -16,6 +17,7 @@ pub use self::{
     accounts::Creation,
     addresses::AddressConfirmation,
     codes::{Confirmation, Reissue},
+    safety::{Filing, ReportFilter},
     sessions::{NewSession, Refresh},
     sled::Store,
 };

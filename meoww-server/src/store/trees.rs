@@ -35,6 +35,12 @@ pub(super) struct Trees {
     pub(super) user_sessions: Tree,
     /// Digest of every refresh token a session had -> [`IssuedToken`].
     pub(super) tokens: Tree,
+    /// User id, then the id of whom they block -> [`Block`](crate::core::safety::Block).
+    pub(super) blocks: Tree,
+    /// Report id -> [`Report`](crate::core::safety::Report).
+    pub(super) reports: Tree,
+    /// User id, then the id of a report by them or about them -> which of the two.
+    pub(super) report_parties: Tree,
 }
 
 /// A refresh token that is or was good.
@@ -74,6 +80,9 @@ impl Trees {
             sessions: db.open_tree("sessions")?,
             user_sessions: db.open_tree("user_sessions")?,
             tokens: db.open_tree("refresh_tokens")?,
+            blocks: db.open_tree("blocks")?,
+            reports: db.open_tree("reports")?,
+            report_parties: db.open_tree("report_parties")?,
         };
         trees.index_sessions(db)?;
         Ok(trees)
