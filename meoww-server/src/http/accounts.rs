@@ -1,10 +1,10 @@
 //! Accounts: signing up, confirming the address, looking at oneself.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::sync::Arc;
 
 use axum::{
     Json,
-    extract::{ConnectInfo, Request, State},
+    extract::{Request, State},
     http::StatusCode,
 };
 use axum_extra::extract::CookieJar;
@@ -16,15 +16,17 @@ use meoww_proto::{
 use rand::RngExt;
 
 use super::{
-    auth::Authenticated, body::Body, cookies, error::Refusal, sessions::Opening, upload::SignupForm,
+    auth::Authenticated, body::Body, client::Agent, cookies, error::Refusal, sessions::Opening,
+    upload::SignupForm,
 };
 use crate::{
     app::App,
     clock,
     core::{
-        account::{self, Account, Email, Name, Password, Username},
-        otp::{Challenge, Code, Verdict},
+        account::{self, Account, Email, Name, Username},
+        otp::{Challenge, Code, Subject, Verdict},
     },
+    mail::Letter,
     photos::Photo,
     store::{Confirmation, Creation, Reissue},
 };
@@ -32,20 +34,17 @@ use crate::{
 /// `POST /api/auth/signup`.
 pub(crate) async fn signup(
     State(app): State<Arc<App>>,
-    ConnectInfo(client): ConnectInfo<SocketAddr>,
     request: Request,
 ) -> Result<(StatusCode, Json<SignupResponse>), Refusal> {
-    // Before the body, which may be large, is read.
-    app.gates.signup.admit(client)?;
     let SignupForm { request, photo } = SignupForm::read(request, &app.photos).await?;
     let (name, username) = (Name::parse(&request.name)?, Username::parse(&request.username)?);
     let email = Email::parse(&request.email)?;
-    let password = Password::parse(request.password)?;
     let photo = match photo {
         Some(upload) => Some(app.photos.standardise(upload).await?),
         None => None,
     };
-    let password_hash = app.hasher.hash(password).await?;
+    let known = vec![request.name, request.username, request.email];
+    let password_hash = app.hasher.hash_choice(request.password, known).await?;
 
     let now = clock::now();
     let code = Code::draw(&mut rand::rng());
@@ -60,10 +59,12 @@ pub(crate) async fn signup(
         created_at: now,
         ban: None,
     };
-    let challenge = Challenge::issue(code.seal(&app.otp_key, account.id), now);
+    let challenge = Challenge::issue(code.seal(&app.otp_key, Subject::SignUp(account.id)), now);
+    let counted = app.gates.admit_code(None, &account.email)?;
     match app.store.create_account(account.clone(), challenge, now).await? {
         Creation::Created => {}
         Creation::Taken => {
+            app.gates.forgive_code(&account.email, counted);
             let message = "Email or Username already exists".into();
             return Err(Refusal::Rejected(ApiErrorCode::Taken, message));
         }
@@ -74,7 +75,7 @@ pub(crate) async fn signup(
         take_back(&app, &account).await?;
         return Err(error.into());
     }
-    if let Err(error) = app.mailer.send_code(&account.email, &code, now).await {
+    if let Err(error) = app.mailer.send(&account.email, Letter::Verify(&code), now).await {
         tracing::error!(%error, user = %account.id, "sign-up taken back");
         take_back(&app, &account).await?;
         let message = "Failed to send verification email. Please try again.";
@@ -94,10 +95,9 @@ async fn take_back(app: &App, account: &Account) -> Result<(), Refusal> {
 /// `POST /api/auth/verify`.
 pub(crate) async fn verify(
     State(app): State<Arc<App>>,
-    ConnectInfo(client): ConnectInfo<SocketAddr>,
+    Agent(client): Agent,
     body: Result<Body<VerifyRequest>, Refusal>,
 ) -> Result<(CookieJar, Json<Session>), Refusal> {
-    app.gates.verify.admit(client)?;
     let Body(request) = body?;
     if request.user_id.is_empty() || request.otp.is_empty() {
         return Err(Refusal::Invalid("userId and otp are required".into()));
@@ -105,21 +105,25 @@ pub(crate) async fn verify(
     let user = user_id(&request.user_id)?;
     let code = Code::parse(&request.otp).ok_or_else(|| refused(Verdict::Wrong))?;
     let now = clock::now();
-    let opening = Opening::draw(&app, user, now);
-    let seal = code.seal(&app.otp_key, user);
+    let opening = Opening::draw(&app, user, client, now);
+    let seal = code.seal(&app.otp_key, Subject::SignUp(user));
     match app.store.consume_otp(user, seal, opening.record(), now).await? {
         Confirmation::Confirmed(account) => {
             let jar = cookies::set(&app, opening.bearer(), &opening.refresh, now);
             Ok((jar, Json(Session { user: app.user(&account) })))
         }
         Confirmation::Refused(verdict) => Err(refused(verdict)),
-        Confirmation::NoChallenge => {
-            Err(Refusal::Rejected(ApiErrorCode::OtpExpired, "OTP not found or expired".into()))
-        }
+        Confirmation::NoChallenge => Err(no_code()),
     }
 }
 
-fn refused(verdict: Verdict) -> Refusal {
+/// No code waits, or none does any more.
+pub(crate) fn no_code() -> Refusal {
+    Refusal::Rejected(ApiErrorCode::OtpExpired, "OTP not found or expired".into())
+}
+
+/// A code that was looked at and not accepted.
+pub(crate) fn refused(verdict: Verdict) -> Refusal {
     let (code, message) = match verdict {
         Verdict::Accepted | Verdict::Wrong => (ApiErrorCode::InvalidOtp, "Invalid OTP"),
         Verdict::Exhausted => {
@@ -133,10 +137,8 @@ fn refused(verdict: Verdict) -> Refusal {
 /// `POST /api/auth/resend-otp`.
 pub(crate) async fn resend_otp(
     State(app): State<Arc<App>>,
-    ConnectInfo(client): ConnectInfo<SocketAddr>,
     body: Result<Body<ResendRequest>, Refusal>,
 ) -> Result<Json<Done>, Refusal> {
-    app.gates.resend.admit(client)?;
     let Body(request) = body?;
     if request.user_id.is_empty() {
         return Err(Refusal::Invalid("userId is required".into()));
@@ -144,7 +146,11 @@ pub(crate) async fn resend_otp(
     let user = user_id(&request.user_id)?;
     let now = clock::now();
     let code = Code::draw(&mut rand::rng());
-    let challenge = Challenge::issue(code.seal(&app.otp_key, user), now);
+    let challenge = Challenge::issue(code.seal(&app.otp_key, Subject::SignUp(user)), now);
+    // Before the code that waits is void: who may not have a new one keeps the old one.
+    if let Some(waiting) = app.store.account(user).await?.filter(|account| !account.is_verified) {
+        app.gates.admit_code(Some(user), &waiting.email)?;
+    }
     let account = match app.store.replace_otp(user, challenge).await? {
         Reissue::Replaced(account) => account,
         Reissue::NoAccount => return Err(Refusal::Invalid("User not found".into())),
@@ -152,7 +158,7 @@ pub(crate) async fn resend_otp(
             return Err(Refusal::Invalid("User is already verified".into()));
         }
     };
-    app.mailer.send_code(&account.email, &code, now).await.map_err(|error| {
+    app.mailer.send(&account.email, Letter::Verify(&code), now).await.map_err(|error| {
         tracing::error!(%error, user = %user, "code not sent");
         Refusal::Invalid("Failed to send OTP email".into())
     })?;

@@ -9,7 +9,7 @@ use axum::{
 };
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
-use super::error::Refusal;
+use super::{error::Refusal, gate};
 
 /// Answers preflights and marks answers for the configured origins.
 pub(crate) fn layer(origins: &[String]) -> CorsLayer {
@@ -19,7 +19,7 @@ pub(crate) fn layer(origins: &[String]) -> CorsLayer {
         .allow_credentials(true)
         .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE, Method::OPTIONS])
         .allow_headers([header::CONTENT_TYPE, header::AUTHORIZATION, header::COOKIE])
-        .expose_headers([header::RETRY_AFTER])
+        .expose_headers(gate::HEADERS.into_iter().chain([header::RETRY_AFTER]).collect::<Vec<_>>())
 }
 
 /// Answers a preflight with 204, as the Node.js backend did; the layer itself says 200.

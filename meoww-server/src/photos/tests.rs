@@ -5,7 +5,7 @@ use crate::{
     clock,
     core::{
         account::{self, Account, Email, Name, Username},
-        otp::{Challenge, Code},
+        otp::{Challenge, Code, Subject},
     },
 };
 
@@ -30,7 +30,7 @@ async fn owner_of(store: &Store, profile_image: String) {
         ban: None,
     };
     let code = Code::draw(&mut rand::rng());
-    let challenge = Challenge::issue(code.seal(&[0; 32], account.id), now);
+    let challenge = Challenge::issue(code.seal(&[0; 32], Subject::SignUp(account.id)), now);
     store.create_account(account, challenge, now).await.expect("stored");
 }
 
