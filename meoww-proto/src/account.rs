@@ -14,6 +14,10 @@ pub const ACCESS_COOKIE: &str = "access_token";
 /// Cookie that carries the refresh token (opaque, single use).
 pub const REFRESH_COOKIE: &str = "refresh_token";
 
+/// The part of a multipart form that holds the profile photo, at `signup` and `PUT
+/// /api/auth/me/photo`.
+pub const PHOTO_FIELD: &str = "profilePhoto";
+
 /// `POST /api/auth/signup`. In requests, a field left out reads as an empty one: either is refused
 /// by the same words.
 #[derive(Clone, Default, Serialize, Deserialize)]

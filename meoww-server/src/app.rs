@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use meoww_proto::error::SignalErrorCode;
+use meoww_proto::{account::User, error::SignalErrorCode};
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -17,14 +17,16 @@ use crate::{
     background::Background,
     clock,
     config::{
-        Config, ConfigError,
+        Bucket, Config, ConfigError,
         secrets::{self, OwnSecrets},
     },
+    core::account::Account,
     hashing::{HashError, Hasher},
     http::{self, gate::Gates},
     hub::{self, HubHandle, Whose},
     listener,
     mail::Mailer,
+    photos::{PhotoStore, Photos},
     store::{Store, StoreError},
     tokens::{AccessTokens, Bearer},
 };
@@ -61,6 +63,7 @@ pub struct App {
     pub(crate) mailer: Mailer,
     pub(crate) hasher: Hasher,
     pub(crate) tokens: AccessTokens,
+    pub(crate) photos: Photos,
     pub(crate) otp_key: [u8; 32],
     pub(crate) gates: Gates,
     pub(crate) hub: HubHandle,
@@ -83,8 +86,8 @@ impl App {
 
     /// Like [`App::open`], with another way for mail to go.
     pub async fn with_mailer(config: Config, mailer: Mailer) -> Result<Arc<Self>, StartError> {
-        let directory = config.data_dir.clone();
-        let opening = tokio::task::spawn_blocking(move || Files::open(&directory)).await;
+        let (directory, bucket) = (config.data_dir.clone(), config.photo_store.clone());
+        let opening = tokio::task::spawn_blocking(move || Files::open(&directory, bucket)).await;
         let files = opening.map_err(|error| StoreError::Broken(error.to_string()))??;
         let access = config.access_secret.as_ref().map(|secret| secret.expose().as_bytes());
         let tokens =
@@ -96,6 +99,7 @@ impl App {
             mailer,
             hasher: files.hasher,
             tokens,
+            photos: Photos::new(files.photos),
             otp_key: files.secrets.otp,
             hub: hub::start(),
             closing: CancellationToken::new(),
@@ -103,6 +107,11 @@ impl App {
             sockets: TaskTracker::new(),
             _lock: files.lock,
         }))
+    }
+
+    /// An account as its owner sees it.
+    pub(crate) fn user(&self, account: &Account) -> User {
+        account.to_user(self.config.public_url.as_deref())
     }
 
     /// Serves until `stop` completes. Then sockets are told, requests under way finish within ten
@@ -147,6 +156,9 @@ impl App {
                 }
                 Err(error) => tracing::error!(%error, "could not forget expired sessions"),
             }
+            if let Err(error) = self.photos.remove_orphans(&self.store, clock::now()).await {
+                tracing::warn!(%error, "could not remove photos that belong to nobody");
+            }
         }
     }
 }
@@ -157,10 +169,11 @@ struct Files {
     secrets: OwnSecrets,
     store: Store,
     hasher: Hasher,
+    photos: PhotoStore,
 }
 
 impl Files {
-    fn open(directory: &Path) -> Result<Self, StartError> {
+    fn open(directory: &Path, bucket: Option<Bucket>) -> Result<Self, StartError> {
         let failed = |path: &Path| {
             let path = path.to_owned();
             move |error| StartError::Files(path, error)
@@ -173,8 +186,20 @@ impl Files {
         let store = Store::open(&directory.join("db"))?;
         let hasher =
             Hasher::new().map_err(|error: HashError| StartError::Hashing(error.to_string()))?;
-        Ok(Self { lock, secrets, store, hasher })
+        let photos = photos(directory, bucket)?;
+        Ok(Self { lock, secrets, store, hasher, photos })
     }
+}
+
+fn photos(directory: &Path, bucket: Option<Bucket>) -> Result<PhotoStore, StartError> {
+    if let Some(bucket) = bucket {
+        return PhotoStore::in_bucket(&bucket).map_err(|error| {
+            let (name, reason) = ("MEOWW_PHOTO_STORE", error.to_string());
+            StartError::Config(ConfigError::Invalid { name, reason })
+        });
+    }
+    let folder = directory.join("photos");
+    PhotoStore::in_folder(&folder).map_err(|error| StartError::Files(folder, error))
 }
 
 /// The kernel drops the lock with the process, however it ends.

@@ -20,5 +20,6 @@ mod http;
 mod hub;
 mod listener;
 mod outbox;
+mod photos;
 mod tokens;
 mod ws;

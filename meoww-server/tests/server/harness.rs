@@ -41,13 +41,15 @@ pub(crate) struct TestServer {
     mail: Mutex<mpsc::Receiver<SentCode>>,
     stop: CancellationToken,
     serving: JoinHandle<std::io::Result<()>>,
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
 }
 
 /// An answer, taken apart.
 pub(crate) struct Reply {
     pub(crate) status: StatusCode,
     pub(crate) headers: header::HeaderMap,
+    pub(crate) bytes: Vec<u8>,
+    /// The bytes read as JSON, null where they are none.
     pub(crate) body: Value,
 }
 
@@ -103,7 +105,12 @@ impl TestServer {
         let stop = CancellationToken::new();
         let serving = tokio::spawn(app.serve(listener, stop.clone().cancelled_owned()));
         let http = reqwest::Client::new();
-        Self { url, http, mail: Mutex::new(mail), stop, serving, _dir: dir }
+        Self { url, http, mail: Mutex::new(mail), stop, serving, dir }
+    }
+
+    /// A folder of its data directory.
+    pub(crate) fn folder(&self, name: &str) -> std::path::PathBuf {
+        self.dir.path().join("data").join(name)
     }
 
     /// Tells the server to stop, and waits until it has.
@@ -126,9 +133,9 @@ impl TestServer {
         }
         let response = patiently(request.send()).await.expect("an answer");
         let (status, headers) = (response.status(), response.headers().clone());
-        let text = response.text().await.expect("a body");
-        let body = serde_json::from_str(&text).unwrap_or(Value::Null);
-        Reply { status, headers, body }
+        let bytes = response.bytes().await.expect("a body").to_vec();
+        let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+        Reply { status, headers, bytes, body }
     }
 
     pub(crate) async fn post(&self, path: &str, body: Value) -> Reply {

@@ -2,9 +2,11 @@
 #![expect(clippy::disallowed_methods, reason = "tests own their tasks and read the clock")]
 
 mod accounts;
+mod golden;
 mod harness;
 mod lobby;
 mod lobby_promises;
+mod photos;
 mod process;
 mod reconnect;
 mod safety_store;
