@@ -8,6 +8,7 @@ pub mod app;
 pub mod cli;
 pub mod config;
 pub mod core;
+pub mod http_api;
 pub mod mail;
 pub mod store;
 

@@ -8,6 +8,7 @@ mod body;
 mod client;
 mod cookies;
 mod cors;
+mod docs;
 mod error;
 pub(crate) mod gate;
 mod headers;
@@ -49,6 +50,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/photos/{file}", get(photos::show))
         .route("/ws", get(sockets::upgrade).route_layer(connect))
         .route("/health", get(health::health))
+        .merge(docs::routes())
         .fallback(async || Refusal::NotFound)
         .method_not_allowed_fallback(async || Refusal::MethodNotAllowed)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))

@@ -225,15 +225,7 @@ async fn what_takes_nothing() {
 async fn too_much_is_refused_in_the_same_words() {
     let once = Some(Quota { requests: 1, window: std::time::Duration::from_secs(60) });
     let server = TestServer::with(|config| {
-        config.limits = Limits {
-            signup: None,
-            verify: None,
-            account_login: None,
-            account_code: None,
-            login: once,
-            resend: once,
-            turn: once,
-        };
+        config.limits = Limits { login: once, resend: once, turn: once, ..Limits::OFF };
     })
     .await;
     let ada = server.member("ada").await;

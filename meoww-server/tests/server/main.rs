@@ -2,6 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests own their tasks and read the clock")]
 
 mod accounts;
+mod api_docs;
 mod golden;
 mod harness;
 mod lobby;

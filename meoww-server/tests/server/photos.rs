@@ -5,6 +5,7 @@ use std::{fs, io::Cursor};
 use image::{ImageFormat, Rgb, RgbImage};
 use meoww_server::mail::Mailer;
 use reqwest::{Method, StatusCode};
+use serde_json::json;
 use tokio::sync::mpsc;
 
 use crate::harness::{PASSWORD, Reply, TestServer};
@@ -184,6 +185,19 @@ async fn a_photo_is_changed_and_removed_by_its_owner() {
         let reply = server.send(Method::DELETE, "/api/auth/me/photo", &own, "").await;
         assert_eq!((reply.status, &reply.body["profileImage"]), (StatusCode::OK, &"".into()));
     }
+    assert_eq!(server.photos_kept(), 0);
+}
+
+#[tokio::test]
+async fn a_photo_goes_with_its_account() {
+    let server = TestServer::start().await;
+    let ada = server.member("ada").await;
+    server.put_photo(&ada.access, [photo(&png())]).await;
+    let bearer = format!("Bearer {}", ada.access);
+    let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
+    let body = json!({ "password": PASSWORD }).to_string();
+    let reply = server.send(Method::DELETE, "/api/auth/me", &headers, body).await;
+    assert_eq!(reply.status, StatusCode::OK, "{}", reply.body);
     assert_eq!(server.photos_kept(), 0);
 }
 
