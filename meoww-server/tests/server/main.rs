@@ -18,3 +18,4 @@ mod sessions;
 mod smtp;
 mod sockets;
 mod store;
+mod store_accounts;
