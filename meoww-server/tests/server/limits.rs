@@ -100,6 +100,8 @@ async fn logins_that_succeed_do_not_count() {
         let reply = server.login(&ada.email, PASSWORD).await;
         assert_eq!((reply.status, standing(&reply)[2]), (StatusCode::OK, "2"));
     }
+    let me = server.get_as("/api/auth/me", &ada.access).await;
+    assert_eq!(standing(&me), ["", "", ""], "only leaving asks for the password there");
     for left in ["1", "0"] {
         let reply = server.login(&ada.email, "wrong horse").await;
         assert_eq!((reply.status, standing(&reply)[2]), (StatusCode::UNAUTHORIZED, left));
