@@ -9,7 +9,6 @@ use std::{
     time::Duration,
 };
 
-use meoww_proto::error::SignalErrorCode;
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -22,17 +21,17 @@ use crate::{
     },
     hashing::{HashError, Hasher},
     http::{self, gate::Gates},
-    hub::{self, HubHandle, Whose},
+    hub::{self, HubHandle},
     listener,
     mail::Mailer,
     store::{Store, StoreError},
-    tokens::{AccessTokens, Bearer},
+    tokens::AccessTokens,
 };
 
 /// Longest the end may take: requests under way, goodbyes on sockets.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(10);
-/// How often what has run out is forgotten, and sockets of sessions that have are closed.
-const PURGE_INTERVAL: Duration = Duration::from_secs(10 * 60);
+/// How often what has run out is forgotten.
+const PURGE_INTERVAL: Duration = Duration::from_secs(60 * 60);
 
 /// Why a server could not start.
 #[derive(Debug, thiserror::Error)]
@@ -138,14 +137,8 @@ impl App {
         let mut timer = tokio::time::interval(PURGE_INTERVAL);
         loop {
             timer.tick().await;
-            match self.store.purge_expired(clock::now()).await {
-                Ok(ended) => {
-                    for (session, user) in ended {
-                        let whose = Whose::Session(Bearer { user, session });
-                        self.hub.close(whose, SignalErrorCode::SessionEnded).await;
-                    }
-                }
-                Err(error) => tracing::error!(%error, "could not forget expired sessions"),
+            if let Err(error) = self.store.purge_expired(clock::now()).await {
+                tracing::error!(%error, "could not forget expired sessions");
             }
         }
     }

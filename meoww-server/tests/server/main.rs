@@ -14,6 +14,7 @@ mod passwords;
 mod process;
 mod reconnect;
 mod safety_store;
+mod session_model;
 mod sessions;
 mod smtp;
 mod sockets;
