@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use meoww_proto::{account::User, error::SignalErrorCode};
+use meoww_proto::account::User;
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -23,18 +23,18 @@ use crate::{
     core::account::Account,
     hashing::{HashError, Hasher},
     http::{self, gate::Gates},
-    hub::{self, HubHandle, Whose},
+    hub::{self, HubHandle},
     listener,
     mail::Mailer,
     photos::{PhotoStore, Photos},
     store::{Store, StoreError},
-    tokens::{AccessTokens, Bearer},
+    tokens::AccessTokens,
 };
 
 /// Longest the end may take: requests under way, goodbyes on sockets.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(10);
-/// How often what has run out is forgotten, and sockets of sessions that have are closed.
-const PURGE_INTERVAL: Duration = Duration::from_secs(10 * 60);
+/// How often what has run out is forgotten.
+const PURGE_INTERVAL: Duration = Duration::from_secs(60 * 60);
 
 /// Why a server could not start.
 #[derive(Debug, thiserror::Error)]
@@ -147,14 +147,8 @@ impl App {
         let mut timer = tokio::time::interval(PURGE_INTERVAL);
         loop {
             timer.tick().await;
-            match self.store.purge_expired(clock::now()).await {
-                Ok(ended) => {
-                    for (session, user) in ended {
-                        let whose = Whose::Session(Bearer { user, session });
-                        self.hub.close(whose, SignalErrorCode::SessionEnded).await;
-                    }
-                }
-                Err(error) => tracing::error!(%error, "could not forget expired sessions"),
+            if let Err(error) = self.store.purge_expired(clock::now()).await {
+                tracing::error!(%error, "could not forget expired sessions");
             }
             if let Err(error) = self.photos.remove_orphans(&self.store, clock::now()).await {
                 tracing::warn!(%error, "could not remove photos that belong to nobody");
