@@ -61,6 +61,11 @@ impl Store {
         self.read(move |trees| trees.session_account(id)).await
     }
 
+    /// When a live session ends unless it is refreshed; `None` once it has ended.
+    pub async fn session_end(&self, id: SessionId) -> Result<Option<OffsetDateTime>, StoreError> {
+        self.read(move |trees| trees.session_end(id)).await
+    }
+
     /// Forgets sessions and refresh tokens that have run out.
     pub async fn purge_expired(&self, now: OffsetDateTime) -> Result<(), StoreError> {
         self.write(move |trees| trees.purge_expired(now)).await
@@ -121,6 +126,13 @@ impl Trees {
     fn session_account(&self, id: SessionId) -> Result<Option<Account>, StoreError> {
         match self.sessions.get(id.as_bytes())? {
             Some(bytes) => self.account(decode::<Session>(&bytes)?.user),
+            None => Ok(None),
+        }
+    }
+
+    fn session_end(&self, id: SessionId) -> Result<Option<OffsetDateTime>, StoreError> {
+        match self.sessions.get(id.as_bytes())? {
+            Some(bytes) => Ok(Some(decode::<Session>(&bytes)?.expires_at)),
             None => Ok(None),
         }
     }
