@@ -9,5 +9,7 @@ mod process;
 mod reconnect;
 mod sessions;
 mod smtp;
+mod socketio;
 mod sockets;
 mod store;
+mod web;
