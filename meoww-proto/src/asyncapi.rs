@@ -88,7 +88,7 @@ fn framed(entry: &Entry) -> (Value, Value) {
 
 /// Data that may leave its room out.
 fn with_any_room(mut entry: Entry) -> Entry {
-    if let Some(required) = entry.data["required"].as_array_mut() {
+    if let Some(required) = entry.data.get_mut("required").and_then(Value::as_array_mut) {
         required.retain(|key| key != "roomId");
     }
     entry
