@@ -162,6 +162,13 @@ impl TestServer {
         Reply { status, headers, bytes, body }
     }
 
+    /// A request without a body, and its answer as it is.
+    pub(crate) async fn send_for_text(&self, method: Method, path: &str) -> (StatusCode, String) {
+        let request = self.http.request(method, format!("{}{path}", self.url));
+        let response = patiently(request.send()).await.expect("an answer");
+        (response.status(), response.text().await.expect("a body"))
+    }
+
     pub(crate) async fn post(&self, path: &str, body: Value) -> Reply {
         let json = [("content-type", "application/json")];
         self.send(Method::POST, path, &json, body.to_string()).await
@@ -225,7 +232,15 @@ impl TestServer {
         query: &str,
         headers: &[(&str, &str)],
     ) -> Result<Peer, tungstenite::Error> {
-        let url = format!("{}/ws{query}", self.url.replace("http", "ws"));
+        self.open_at(&format!("/ws{query}"), headers).await
+    }
+
+    pub(crate) async fn open_at(
+        &self,
+        path: &str,
+        headers: &[(&str, &str)],
+    ) -> Result<Peer, tungstenite::Error> {
+        let url = format!("{}{path}", self.url.replace("http", "ws"));
         let mut request = url.into_client_request()?;
         for (name, value) in headers {
             let name: header::HeaderName = name.parse().expect("a header");

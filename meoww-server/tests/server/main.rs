@@ -20,6 +20,8 @@ mod safety_store;
 mod session_model;
 mod sessions;
 mod smtp;
+mod socketio;
 mod sockets;
 mod store;
 mod store_accounts;
+mod web;
