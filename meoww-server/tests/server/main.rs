@@ -4,6 +4,8 @@
 mod accounts;
 mod harness;
 mod lobby;
+mod lobby_matching;
+mod lobby_model;
 mod lobby_promises;
 mod process;
 mod reconnect;
