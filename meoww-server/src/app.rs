@@ -94,6 +94,7 @@ impl App {
             AccessTokens::new(access.unwrap_or(&files.secrets.access), config.access_lifetime);
         Ok(Arc::new(Self {
             gates: Gates::new(&config.limits),
+            hub: hub::start(files.store.clone()),
             config,
             store: files.store,
             mailer,
@@ -101,7 +102,6 @@ impl App {
             tokens,
             photos: Photos::new(files.photos),
             otp_key: files.secrets.otp,
-            hub: hub::start(),
             closing: CancellationToken::new(),
             background: Background::new(),
             sockets: TaskTracker::new(),

@@ -12,7 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::session::Event;
 use crate::{
     app::App,
-    queue,
+    clock, queue,
     tokens::{AccessTokens, Bearer},
 };
 
