@@ -3,6 +3,7 @@
 
 mod accounts;
 mod harness;
+mod hostile;
 mod lobby;
 mod lobby_promises;
 mod process;
