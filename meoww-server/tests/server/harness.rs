@@ -162,6 +162,11 @@ impl TestServer {
         patiently(self.mail.lock().await.recv()).await.expect("mail")
     }
 
+    /// Whether a code was sent that nobody has read.
+    pub(crate) async fn mail_is_waiting(&self) -> bool {
+        !self.mail.lock().await.is_empty()
+    }
+
     /// Signs up, reads the mail and sends the code back.
     pub(crate) async fn member(&self, name: &str) -> Member {
         let user = self.sign_up(name).await.body["userId"].as_str().expect("an id").to_owned();
