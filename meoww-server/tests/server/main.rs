@@ -11,3 +11,4 @@ mod sessions;
 mod smtp;
 mod sockets;
 mod store;
+mod tls;
