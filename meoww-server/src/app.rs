@@ -10,20 +10,22 @@ use std::{
 };
 
 use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     clock,
     config::{
-        Config, ConfigError,
+        Config, ConfigError, Tls,
         secrets::{self, OwnSecrets},
     },
     hashing::{HashError, Hasher},
     http::{self, gate::Gates},
     hub::{self, HubHandle},
-    listener,
+    listener::{self, Bounds, Service},
     mail::Mailer,
     store::{Store, StoreError},
+    tls::{self, Certificates, TlsError},
     tokens::AccessTokens,
 };
 
@@ -47,6 +49,9 @@ pub enum StartError {
     /// The database does not open.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// There is no TLS with the certificate and key that were given.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// Password hashing does not work here.
     #[error("password hashing does not work: {0}")]
     Hashing(String),
@@ -62,6 +67,7 @@ pub struct App {
     pub(crate) otp_key: [u8; 32],
     pub(crate) gates: Gates,
     pub(crate) hub: HubHandle,
+    certificates: Option<Arc<Certificates>>,
     /// Cancelled when the server begins to stop.
     pub(crate) closing: CancellationToken,
     /// The tasks of open sockets.
@@ -79,8 +85,8 @@ impl App {
 
     /// Like [`App::open`], with another way for mail to go.
     pub async fn with_mailer(config: Config, mailer: Mailer) -> Result<Arc<Self>, StartError> {
-        let directory = config.data_dir.clone();
-        let opening = tokio::task::spawn_blocking(move || Files::open(&directory)).await;
+        let (directory, tls) = (config.data_dir.clone(), config.tls.clone());
+        let opening = tokio::task::spawn_blocking(move || Files::open(&directory, tls)).await;
         let files = opening.map_err(|error| StoreError::Broken(error.to_string()))??;
         let access = config.access_secret.as_ref().map(|secret| secret.expose().as_bytes());
         let tokens =
@@ -94,6 +100,7 @@ impl App {
             tokens,
             otp_key: files.secrets.otp,
             hub: hub::start(),
+            certificates: files.certificates,
             closing: CancellationToken::new(),
             sockets: TaskTracker::new(),
             _lock: files.lock,
@@ -107,12 +114,17 @@ impl App {
         listener: TcpListener,
         stop: impl Future<Output = ()>,
     ) -> io::Result<()> {
-        let router = http::router(self.clone());
-        let serving = listener::run(listener, router, self.closing.clone());
+        let service = Service {
+            router: http::router(self.clone()),
+            tls: self.acceptor().map_err(io::Error::other)?,
+            bounds: Bounds::from_config(&self.config),
+        };
+        let serving = listener::run(listener, service, self.closing.clone());
         tokio::pin!(serving, stop);
         tokio::select! {
             () = &mut serving => {}
             () = self.forget_expired() => {}
+            () = self.watch_certificate() => {}
             () = &mut stop => tracing::info!("stopping"),
         }
         self.closing.cancel();
@@ -125,6 +137,25 @@ impl App {
             tracing::warn!("some connections did not end in time");
         }
         self.store.flush().await.map_err(io::Error::other)
+    }
+
+    /// Takes up what may change while it runs; blocks.
+    pub fn reload(&self) {
+        if let Some(certificates) = &self.certificates {
+            certificates.reload();
+        }
+    }
+
+    fn acceptor(&self) -> Result<Option<TlsAcceptor>, rustls::Error> {
+        self.certificates.clone().map(Certificates::acceptor).transpose()
+    }
+
+    /// Runs as long as the server does.
+    async fn watch_certificate(&self) {
+        match &self.certificates {
+            Some(certificates) => certificates.clone().watch(tls::POLL_INTERVAL).await,
+            None => std::future::pending().await,
+        }
     }
 
     /// Runs as long as the server does.
@@ -145,10 +176,12 @@ struct Files {
     secrets: OwnSecrets,
     store: Store,
     hasher: Hasher,
+    certificates: Option<Arc<Certificates>>,
 }
 
 impl Files {
-    fn open(directory: &Path) -> Result<Self, StartError> {
+    fn open(directory: &Path, tls: Option<Tls>) -> Result<Self, StartError> {
+        let certificates = tls.map(Certificates::open).transpose()?;
         let failed = |path: &Path| {
             let path = path.to_owned();
             move |error| StartError::Files(path, error)
@@ -161,7 +194,7 @@ impl Files {
         let store = Store::open(&directory.join("db"))?;
         let hasher =
             Hasher::new().map_err(|error: HashError| StartError::Hashing(error.to_string()))?;
-        Ok(Self { lock, secrets, store, hasher })
+        Ok(Self { lock, secrets, store, hasher, certificates })
     }
 }
 

@@ -10,6 +10,7 @@ pub mod config;
 pub mod core;
 pub mod mail;
 pub mod store;
+pub mod tls;
 
 mod clock;
 mod connection;

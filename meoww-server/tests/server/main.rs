@@ -12,3 +12,4 @@ mod sessions;
 mod smtp;
 mod sockets;
 mod store;
+mod tls;

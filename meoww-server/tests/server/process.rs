@@ -61,17 +61,21 @@ impl Process {
         self.child.kill().await.expect("killed");
     }
 
+    pub(crate) fn signal(&self, name: &str) {
+        let pid = self.child.id().expect("running").to_string();
+        let status = std::process::Command::new("kill").args(["-s", name, &pid]).status();
+        assert!(status.expect("kill runs").success());
+    }
+
     /// Ends it as a service manager does.
     pub(crate) async fn stop(mut self) {
-        let pid = self.child.id().expect("running").to_string();
-        let status = std::process::Command::new("kill").args(["-TERM", &pid]).status();
-        assert!(status.expect("kill runs").success());
+        self.signal("TERM");
         assert_eq!(patiently(self.child.wait()).await.expect("it ends").code(), Some(0));
     }
 }
 
 /// Runs a start that must fail; gives its code and what it said.
-async fn failure(mut command: Command) -> (i32, String) {
+pub(crate) async fn failure(mut command: Command) -> (i32, String) {
     let mut child = command.spawn().expect("it starts");
     let status = patiently(child.wait()).await.expect("it ends");
     let mut said = String::new();
