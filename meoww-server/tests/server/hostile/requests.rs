@@ -96,6 +96,7 @@ async fn malformed_heads_and_chunks_are_refused() {
         format!("GET /{} HTTP/1.1\r\n\r\n", "x".repeat(1 << 20)),
         "GET /health HTTP/9.9\r\n\r\n".into(),
         "GET\0/health HTTP/1.1\r\n\r\n".into(),
+        // We speak no HTTP/2.
         "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".into(),
         "\u{16}\u{3}\u{1}\u{2}\0\u{1}\0\u{1}\u{fc}\u{3}\u{3}".into(),
         chunk("ffffffffffffffffff"),
@@ -103,7 +104,6 @@ async fn malformed_heads_and_chunks_are_refused() {
         chunk("2g"),
         chunk(&format!("2;{}", "x".repeat(1 << 20))),
     ] {
-        println!("{bytes:.90?}");
         let answers = statuses(&exchange(&server.url, &bytes).await);
         let refused = answers.iter().all(|status| (400..=505).contains(status));
         assert!(answers.len() <= 1 && refused, "{bytes:.60}: {answers:?}");
