@@ -72,7 +72,7 @@ impl Connection {
     }
 
     /// Passes on to the partner; a chat line that was passed on comes back as an echo.
-    fn relay(&self, relay: Relay) -> Option<ServerMessage> {
+    fn relay(&mut self, relay: Relay) -> Option<ServerMessage> {
         let Some(present) = &self.present else {
             return Some(refusal(SignalErrorCode::NotInRoom));
         };
@@ -86,7 +86,13 @@ impl Connection {
             }
             RelayPayload::Offer(_) | RelayPayload::Answer(_) | RelayPayload::Candidate(_) => None,
         };
-        let passed_on = present.partner.as_ref()?.deliver(Delivery::Relay(relay));
+        let delivery = Delivery::Relay(relay);
+        match self.bucket.admit_bytes(delivery.bytes()) {
+            Allowance::Pass => {}
+            Allowance::Drop => return None,
+            Allowance::DropAndTell => return Some(refusal(SignalErrorCode::RateLimited)),
+        }
+        let passed_on = present.partner.as_ref()?.deliver(delivery);
         echo.filter(|_| passed_on)
     }
 

@@ -9,6 +9,7 @@ use std::{convert::Infallible, io, net::SocketAddr, pin::pin, sync::Arc, time::D
 use axum::{Router, body::Body, extract::ConnectInfo};
 use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use socket2::SockRef;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::Semaphore,
@@ -29,6 +30,9 @@ const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// TLS handshakes at once: each may make us sign.
 const MAX_HANDSHAKES: usize = 1024;
+/// What the system may hold for a client that does not read. Left alone it takes in megabytes for
+/// each, and its memory is everybody's.
+const SEND_BUFFER_BYTES: usize = 64 * 1024;
 /// Pause after the system could not give us a connection (out of file descriptors, mostly).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
 
@@ -44,6 +48,10 @@ pub(crate) async fn run(listener: TcpListener, service: Service, closing: Cancel
     let Service { router, tls, bounds } = service;
     let places = Places::new(bounds);
     let front = Arc::new(Front { router, tls, handshakes: Semaphore::new(MAX_HANDSHAKES) });
+    // Inherited by what is accepted.
+    if let Err(error) = SockRef::from(&listener).set_send_buffer_size(SEND_BUFFER_BYTES) {
+        tracing::warn!(%error, "send buffers keep the system's size");
+    }
     let connections = TaskTracker::new();
     loop {
         let accepted = tokio::select! {

@@ -85,6 +85,10 @@ fn network_of(client: IpAddr) -> IpAddr {
 const BURST: f64 = 400.0;
 /// Events a second it may send for long.
 const RATE: f64 = 200.0;
+/// Bytes of a relay that count as one event more. All that a full burst may carry then fits several
+/// times into the queue of a partner, and what comes for long fits through a thin line: nobody gets
+/// a partner cut for being slow.
+const BYTES_PER_EVENT: usize = 512;
 /// Least time between two complaints to one connection.
 const COMPLAINT_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -117,8 +121,18 @@ impl EventBucket {
         let gained = now.duration_since(self.filled).as_secs_f64() * RATE;
         self.tokens = (self.tokens + gained).min(BURST);
         self.filled = now;
-        if self.tokens >= 1.0 {
-            self.tokens -= 1.0;
+        self.take(1.0)
+    }
+
+    /// Counts what the event just admitted weighs, if it goes to somebody else.
+    pub fn admit_bytes(&mut self, bytes: usize) -> Allowance {
+        self.take((bytes / BYTES_PER_EVENT) as f64)
+    }
+
+    fn take(&mut self, tokens: f64) -> Allowance {
+        let now = self.filled;
+        if self.tokens >= tokens {
+            self.tokens -= tokens;
             return Allowance::Pass;
         }
         if self.told.is_some_and(|told| now.duration_since(told) < COMPLAINT_INTERVAL) {
@@ -214,6 +228,20 @@ mod tests {
             let seconds = now.duration_since(start).as_secs_f64();
             prop_assert!(f64::from(passed) <= BURST + RATE * seconds + 1e-6);
             prop_assert!(f64::from(told) <= seconds + 1.0);
+        }
+    }
+
+    #[test]
+    fn a_burst_of_large_relays_is_a_small_one() {
+        let now = Instant::now();
+        for bytes in [1, 511, 512, 4096, 48 * 1024] {
+            let mut bucket = EventBucket::new(now);
+            let passes = |_: &i32| {
+                bucket.admit(now) == Allowance::Pass && bucket.admit_bytes(bytes) == Allowance::Pass
+            };
+            let passed = (0..500).filter(passes).count();
+            assert!(passed >= 4, "{bytes}: no offer is too much");
+            assert!(passed * bytes <= 256 * 1024, "{bytes}: {passed}");
         }
     }
 

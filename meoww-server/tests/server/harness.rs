@@ -15,7 +15,7 @@ use meoww_server::{
 use reqwest::{Method, StatusCode, header};
 use serde_json::{Value, json};
 use tokio::{
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
     sync::{Mutex, mpsc},
     task::JoinHandle,
 };
@@ -200,6 +200,21 @@ impl TestServer {
     pub(crate) async fn connect(&self, member: &Member, query: &str) -> Peer {
         let bearer = format!("Bearer {}", member.access);
         self.open(query, &[("authorization", &bearer)]).await.expect("a socket")
+    }
+
+    /// A socket whose system takes in little that its owner does not read.
+    pub(crate) async fn connect_with_little_room(&self, member: &Member) -> Peer {
+        let mut request =
+            format!("{}/ws", self.url.replace("http", "ws")).into_client_request().expect("a URL");
+        let bearer = format!("Bearer {}", member.access);
+        request.headers_mut().insert("authorization", bearer.parse().expect("a value"));
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.set_recv_buffer_size(4096).expect("a smaller buffer");
+        let address = self.url.trim_start_matches("http://").parse().expect("an address");
+        let stream = MaybeTlsStream::Plain(socket.connect(address).await.expect("connected"));
+        let opening = tokio_tungstenite::client_async(request, stream);
+        let (socket, _) = patiently(opening).await.expect("a socket");
+        Peer { socket }
     }
 
     /// A new member with a socket that was welcomed.

@@ -11,10 +11,17 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures_util::FutureExt;
+use meoww_proto::{
+    error::SignalErrorCode,
+    signal::{ClientMessage, Relay, RelayPayload, ServerMessage},
+};
+use serde_json::value::RawValue;
+
 use super::raw::{TEXT, authority, frame, upgrade_request};
 use crate::{
     harness::TestServer,
-    sockets::{chat, room_of_two},
+    sockets::{chat, meet, room_of_two, welcomed},
 };
 
 const LINES: usize = 400;
@@ -74,4 +81,40 @@ async fn a_pair_talks_through_the_flood_of_another() {
         println!("{event}: {rate:.0} events/s; {lines} lines, the slowest took {slowest:?}");
         flood.stop();
     }
+}
+
+#[tokio::test]
+async fn nobody_gets_a_partner_cut_by_a_burst_of_large_offers() {
+    let server = TestServer::start().await;
+    let (_, mut ada) = server.peer("ada").await;
+    let slow = server.member("bob").await;
+    let mut bob = server.connect_with_little_room(&slow).await;
+    assert_eq!(welcomed(&mut bob).await, None);
+    let room = meet(&mut ada, &mut bob).await;
+    let large = format!("\"{}\"", "x".repeat(48 * 1024 - 2));
+    let offer = RawValue::from_string(large).expect("JSON");
+    let payload = RelayPayload::Offer(offer);
+    let message = ClientMessage::Relay(Relay { room_id: room, payload }).encode();
+    // Nothing is read meanwhile.
+    for _ in 0..400 {
+        ada.send_text(message.clone()).await;
+    }
+    ada.expect_error(SignalErrorCode::RateLimited).await;
+    // What is dropped is not always answered; sooner or later there is room for a line again.
+    loop {
+        ada.say(room, "still there?").await;
+        match ada.next().now_or_never() {
+            Some(ServerMessage::Chat(_)) => break,
+            Some(ServerMessage::Error(error)) => {
+                assert_eq!(error.code, SignalErrorCode::RateLimited);
+            }
+            Some(other) => panic!("{other:?}"),
+            None => tokio::time::sleep(Duration::from_millis(10)).await,
+        }
+    }
+    let mut offers = 0;
+    while let ServerMessage::Signal(_) = bob.next().await {
+        offers += 1;
+    }
+    assert!((4..400).contains(&offers), "{offers}");
 }
