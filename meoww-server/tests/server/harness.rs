@@ -204,17 +204,11 @@ impl TestServer {
 
     /// A socket whose system takes in little that its owner does not read.
     pub(crate) async fn connect_with_little_room(&self, member: &Member) -> Peer {
-        let mut request =
-            format!("{}/ws", self.url.replace("http", "ws")).into_client_request().expect("a URL");
-        let bearer = format!("Bearer {}", member.access);
-        request.headers_mut().insert("authorization", bearer.parse().expect("a value"));
         let socket = TcpSocket::new_v4().expect("a socket");
         socket.set_recv_buffer_size(4096).expect("a smaller buffer");
         let address = self.url.trim_start_matches("http://").parse().expect("an address");
-        let stream = MaybeTlsStream::Plain(socket.connect(address).await.expect("connected"));
-        let opening = tokio_tungstenite::client_async(request, stream);
-        let (socket, _) = patiently(opening).await.expect("a socket");
-        Peer { socket }
+        let stream = socket.connect(address).await.expect("connected");
+        Peer::over(&self.url, stream, &member.access).await
     }
 
     /// A new member with a socket that was welcomed.
@@ -238,6 +232,22 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
+    /// Opens a socket on a connection that is there already.
+    pub(crate) async fn over(url: &str, stream: TcpStream, access: &str) -> Self {
+        let url = format!("{}/ws", url.replace("http", "ws"));
+        let mut request = url.into_client_request().expect("a URL");
+        let bearer = format!("Bearer {access}").parse().expect("a value");
+        request.headers_mut().insert("authorization", bearer);
+        let opening = tokio_tungstenite::client_async(request, MaybeTlsStream::Plain(stream));
+        let (socket, _) = patiently(opening).await.expect("a socket");
+        Self { socket }
+    }
+
+    /// The next event, if there is one within so long.
+    pub(crate) async fn next_within(&mut self, wait: Duration) -> Option<ServerMessage> {
+        tokio::time::timeout(wait, self.next()).await.ok()
+    }
+
     pub(crate) async fn send(&mut self, message: ClientMessage) {
         self.send_text(message.encode()).await;
     }

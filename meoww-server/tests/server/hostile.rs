@@ -1,6 +1,7 @@
 //! What the world, the disk and the power do to a server on a bad day.
 
 mod crash;
+mod crowd;
 mod events;
 mod flood;
 mod frames;

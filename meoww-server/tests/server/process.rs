@@ -61,8 +61,12 @@ impl Process {
         self.child.kill().await.expect("killed");
     }
 
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id().expect("running")
+    }
+
     pub(crate) fn signal(&self, name: &str) {
-        let pid = self.child.id().expect("running").to_string();
+        let pid = self.id().to_string();
         let status = std::process::Command::new("kill").args(["-s", name, &pid]).status();
         assert!(status.expect("kill runs").success());
     }

@@ -16,7 +16,7 @@ use crate::harness::patiently;
 const KEY: [u8; 32] = [7; 32];
 const START: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
 
-fn account(n: u8, username: &str, email: &str) -> Account {
+pub(crate) fn account(n: u8, username: &str, email: &str) -> Account {
     Account {
         id: UserId::from_bytes([n; 12]),
         name: Name::parse("Ada").expect("a name"),
@@ -39,7 +39,7 @@ async fn create(store: &Store, account: &Account, now: OffsetDateTime) -> Creati
     store.create_account(account.clone(), challenge, now).await.expect("stored")
 }
 
-fn session(user: UserId, token: &str, expires_at: OffsetDateTime) -> NewSession {
+pub(crate) fn session(user: UserId, token: &str, expires_at: OffsetDateTime) -> NewSession {
     let id = SessionId::draw(&mut rand::rng());
     NewSession { id, session: Session { user, current: TokenDigest::of(token), expires_at } }
 }
