@@ -11,6 +11,7 @@ pub mod core;
 pub mod http_api;
 pub mod mail;
 pub mod store;
+pub mod tls;
 
 mod background;
 mod clock;
