@@ -43,8 +43,8 @@ pub(crate) async fn signup(
         Some(upload) => Some(app.photos.standardise(upload).await?),
         None => None,
     };
-    let known = vec![request.name, request.username, request.email];
-    let password_hash = app.hasher.hash_choice(request.password, known).await?;
+    let known = [request.name.trim(), username.as_str(), email.as_str()].map(str::to_owned);
+    let password_hash = app.hasher.hash_choice(request.password, known.to_vec()).await?;
 
     let now = clock::now();
     let code = Code::draw(&mut rand::rng());

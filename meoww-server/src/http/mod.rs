@@ -32,6 +32,7 @@ use axum::{
 };
 use meoww_proto::limits::MAX_BODY_BYTES;
 
+pub(crate) use self::auth::bearer_token;
 use self::{error::Refusal, gate::Limit};
 use crate::app::App;
 
@@ -49,6 +50,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .nest("/api/auth", auth(&app))
         .route("/photos/{file}", get(photos::show))
         .route("/ws", get(sockets::upgrade).route_layer(connect))
+        .route("/socket.io/", sockets::socket_io(&app))
         .route("/health", get(health::health))
         .merge(docs::routes())
         .fallback(async || Refusal::NotFound)

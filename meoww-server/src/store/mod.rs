@@ -6,6 +6,7 @@ mod addresses;
 mod codes;
 mod flush;
 mod photos;
+mod purge;
 mod records;
 mod resets;
 mod safety;
