@@ -3,9 +3,10 @@
 use std::{
     fs::{DirBuilder, File, OpenOptions, TryLockError},
     io,
+    net::SocketAddr,
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -24,6 +25,8 @@ use crate::{
     hub::{self, HubHandle},
     listener::{self, Bounds, Service},
     mail::Mailer,
+    metrics::Metrics,
+    readiness::Readiness,
     store::{Store, StoreError},
     tls::{self, Certificates, TlsError},
     tokens::AccessTokens,
@@ -52,6 +55,9 @@ pub enum StartError {
     /// There is no TLS with the certificate and key that were given.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// The address for metrics is not ours.
+    #[error("cannot listen on {0}: {1}")]
+    Listen(SocketAddr, io::Error),
     /// Password hashing does not work here.
     #[error("password hashing does not work: {0}")]
     Hashing(String),
@@ -67,6 +73,11 @@ pub struct App {
     pub(crate) otp_key: [u8; 32],
     pub(crate) gates: Gates,
     pub(crate) hub: HubHandle,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) readiness: Readiness,
+    /// Where those who watch it ask; taken when it is served.
+    watch: Mutex<Option<TcpListener>>,
+    watch_address: Option<SocketAddr>,
     certificates: Option<Arc<Certificates>>,
     /// Cancelled when the server begins to stop.
     pub(crate) closing: CancellationToken,
@@ -91,15 +102,26 @@ impl App {
         let access = config.access_secret.as_ref().map(|secret| secret.expose().as_bytes());
         let tokens =
             AccessTokens::new(access.unwrap_or(&files.secrets.access), config.access_lifetime);
+        let watch = match config.metrics_listen {
+            Some(address) => Some(bind(address).await?),
+            None => None,
+        };
+        let hub = hub::start();
+        let (store, hasher) = (files.store, files.hasher);
+        let metrics = Metrics::new(&hub.metrics, &store.latency, &hasher.queue);
         Ok(Arc::new(Self {
+            metrics: Arc::new(metrics),
+            readiness: Readiness::default(),
+            watch_address: watch.as_ref().and_then(|listener| listener.local_addr().ok()),
+            watch: Mutex::new(watch),
             gates: Gates::new(&config.limits),
             config,
-            store: files.store,
+            store,
             mailer,
-            hasher: files.hasher,
+            hasher,
             tokens,
             otp_key: files.secrets.otp,
-            hub: hub::start(),
+            hub,
             certificates: files.certificates,
             closing: CancellationToken::new(),
             sockets: TaskTracker::new(),
@@ -123,6 +145,7 @@ impl App {
         tokio::pin!(serving, stop);
         tokio::select! {
             () = &mut serving => {}
+            () = self.be_watched() => {}
             () = self.forget_expired() => {}
             () = self.watch_certificate() => {}
             () = &mut stop => tracing::info!("stopping"),
@@ -137,6 +160,20 @@ impl App {
             tracing::warn!("some connections did not end in time");
         }
         self.store.flush().await.map_err(io::Error::other)
+    }
+
+    /// Where `/metrics` is served, if it is.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.watch_address
+    }
+
+    /// Answers those who watch; runs as long as the server does.
+    async fn be_watched(self: &Arc<Self>) {
+        let listener = self.watch.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(listener) = listener else { return std::future::pending().await };
+        let bounds = Bounds { connections: 64, per_address: 64, proxies: Vec::new() };
+        let service = Service { router: http::watch::router(self.clone()), tls: None, bounds };
+        listener::run(listener, service, self.closing.clone()).await;
     }
 
     /// Takes up what may change while it runs; blocks.
@@ -168,6 +205,10 @@ impl App {
             }
         }
     }
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).await.map_err(|error| StartError::Listen(address, error))
 }
 
 /// What is in the data directory, and what else blocks while it starts.

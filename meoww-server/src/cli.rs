@@ -87,8 +87,8 @@ impl Failure {
             Self::Config(ConfigError::WeakSecret { .. })
             | Self::Start(StartError::Config(ConfigError::WeakSecret { .. })) => 6,
             Self::Config(_) | Self::Start(StartError::Config(_) | StartError::Tls(_)) => 3,
+            Self::Listen(..) | Self::Start(StartError::Listen(..)) => 5,
             Self::Start(_) => 4,
-            Self::Listen(..) => 5,
         }
     }
 }

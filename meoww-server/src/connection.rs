@@ -86,7 +86,9 @@ impl Connection {
             }
             RelayPayload::Offer(_) | RelayPayload::Answer(_) | RelayPayload::Candidate(_) => None,
         };
+        let relayed = self.hub.metrics.relayed(&relay.payload);
         let passed_on = present.partner.as_ref()?.deliver(Delivery::Relay(relay));
+        relayed.inc_by(u64::from(passed_on));
         echo.filter(|_| passed_on)
     }
 

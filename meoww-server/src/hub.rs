@@ -18,6 +18,7 @@ use crate::{
         lobby::{ConnId, Counts, Departure, Effect, Input, Lobby},
         session::SessionId,
     },
+    metrics::Sockets,
     outbox::{Delivery, Outbox, Present},
     tokens::Bearer,
 };
@@ -30,6 +31,7 @@ const CAPACITY: usize = 1024;
 pub(crate) struct HubHandle {
     reports: mpsc::Sender<Report>,
     next_conn: Arc<AtomicU64>,
+    pub(crate) metrics: Arc<Sockets>,
 }
 
 enum Report {
@@ -104,14 +106,17 @@ impl HubHandle {
 #[expect(clippy::disallowed_methods, reason = "the hub's one task; it ends with its last handle")]
 pub(crate) fn start() -> HubHandle {
     let (reports, inbox) = mpsc::channel(CAPACITY);
-    tokio::spawn(Hub::default().run(inbox));
-    HubHandle { reports, next_conn: Arc::default() }
+    let metrics = Arc::<Sockets>::default();
+    let hub = Hub { metrics: metrics.clone(), ..Hub::default() };
+    tokio::spawn(hub.run(inbox));
+    HubHandle { reports, next_conn: Arc::default(), metrics }
 }
 
 #[derive(Default)]
 struct Hub {
     lobby: Lobby,
     connections: HashMap<ConnId, Connected>,
+    metrics: Arc<Sockets>,
 }
 
 struct Connected {
@@ -196,6 +201,7 @@ impl Hub {
             }
             Effect::Searching(conn) => self.deliver(conn, Delivery::Searching),
             Effect::Matched { conn, room, is_initiator, partner } => {
+                self.metrics.matches.inc_by(u64::from(is_initiator));
                 if let Some(partner) = self.outbox(partner) {
                     self.deliver(conn, Delivery::Matched { room, is_initiator, partner });
                 }

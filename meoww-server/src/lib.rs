@@ -18,6 +18,8 @@ mod hashing;
 mod http;
 mod hub;
 mod listener;
+mod metrics;
 mod outbox;
+mod readiness;
 mod tokens;
 mod ws;

@@ -11,6 +11,7 @@ use crate::{
     connection::{self, Connection},
     core::lobby::{Departure, Input},
     hub::HubHandle,
+    metrics::Counted,
     outbox::{Delivery, Inbox, Outbox},
     tokens::Bearer,
 };
@@ -36,6 +37,7 @@ pub(crate) async fn run(
     hub: HubHandle,
     closing: CancellationToken,
 ) {
+    let _open = Counted::in_gauge(&hub.metrics.ws);
     let (outbox, inbox) = Outbox::new();
     let Some(conn) = hub.connect(bearer, resume, outbox.clone()).await else { return };
     let connection = Connection::new(conn, bearer.user, hub.clone(), clock::instant());
@@ -43,6 +45,7 @@ pub(crate) async fn run(
     let departure = tokio::select! {
         biased;
         () = outbox.cut() => {
+            hub.metrics.cut.inc();
             tracing::info!(user = %bearer.user, "cut: reads too slowly");
             Departure::Lost
         }

@@ -11,6 +11,7 @@ mod health;
 mod sessions;
 mod sockets;
 mod turn;
+pub(crate) mod watch;
 
 use std::{sync::Arc, time::Duration};
 
@@ -45,11 +46,13 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .nest("/api/auth", auth)
         .route("/ws", get(sockets::upgrade))
         .route("/health", get(health::health))
+        .route("/ready", get(watch::ready))
         .fallback(async || Refusal::NotFound)
         .method_not_allowed_fallback(async || Refusal::MethodNotAllowed)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(middleware::from_fn(in_bounded_time))
         .layer(cors)
+        .layer(middleware::from_fn_with_state(app.metrics.clone(), watch::request))
         .with_state(app)
 }
 

@@ -4,6 +4,7 @@
 mod accounts;
 mod codes;
 mod flush;
+mod probe;
 mod records;
 mod sessions;
 pub mod sled;

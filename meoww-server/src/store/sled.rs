@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::{StoreError, flush::Flusher, trees::Trees};
+use crate::{clock, metrics::StoreLatency};
 
 /// Memory sled may use for pages it has read, in bytes.
 const CACHE_BYTES: u64 = 64 << 20;
@@ -12,6 +13,7 @@ const CACHE_BYTES: u64 = 64 << 20;
 pub struct Store {
     trees: Trees,
     flusher: Flusher,
+    pub(crate) latency: StoreLatency,
 }
 
 impl Store {
@@ -24,11 +26,25 @@ impl Store {
             .flush_every_ms(None)
             .open()?;
         let trees = Trees::open(&db)?;
-        Ok(Self { trees, flusher: Flusher::start(db, directory)? })
+        Ok(Self {
+            trees,
+            flusher: Flusher::start(db, directory)?,
+            latency: StoreLatency::default(),
+        })
+    }
+
+    pub(super) async fn read<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&Trees) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let began = clock::instant();
+        let value = self.run(job).await;
+        self.latency.read.observe((clock::instant() - began).as_secs_f64());
+        value
     }
 
     /// sled blocks, so it runs where blocking hurts nobody.
-    pub(super) async fn read<T: Send + 'static>(
+    async fn run<T: Send + 'static>(
         &self,
         job: impl FnOnce(&Trees) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
@@ -43,8 +59,10 @@ impl Store {
         &self,
         job: impl FnOnce(&Trees) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let value = self.read(job).await?;
+        let began = clock::instant();
+        let value = self.run(job).await?;
         self.flusher.flush().await?;
+        self.latency.write.observe((clock::instant() - began).as_secs_f64());
         Ok(value)
     }
 

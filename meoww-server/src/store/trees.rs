@@ -32,6 +32,8 @@ pub(super) struct Trees {
     pub(super) sessions: Tree,
     /// Digest of every refresh token a session had -> [`IssuedToken`].
     pub(super) tokens: Tree,
+    /// What [`Store::probe`](super::Store) writes; of no other use.
+    pub(super) probe: Tree,
 }
 
 /// A refresh token that is or was good.
@@ -68,6 +70,7 @@ impl Trees {
             challenges: db.open_tree("challenges")?,
             sessions: db.open_tree("sessions")?,
             tokens: db.open_tree("refresh_tokens")?,
+            probe: db.open_tree("probe")?,
         })
     }
 

@@ -12,3 +12,4 @@ mod smtp;
 mod sockets;
 mod store;
 mod tls;
+mod watch;
