@@ -1,6 +1,9 @@
 //! The embedded store: sled, one process at a time.
 
-use std::path::Path;
+use std::{
+    path::Path,
+    sync::{Arc, PoisonError, RwLock},
+};
 
 use super::{StoreError, flush::Flusher, trees::Trees};
 
@@ -12,6 +15,8 @@ const CACHE_BYTES: u64 = 64 << 20;
 pub struct Store {
     trees: Trees,
     flusher: Flusher,
+    /// Shared by transactions; held alone by whoever needs all trees of one moment.
+    gate: Arc<RwLock<()>>,
 }
 
 impl Store {
@@ -24,7 +29,7 @@ impl Store {
             .flush_every_ms(None)
             .open()?;
         let trees = Trees::open(&db)?;
-        Ok(Self { trees, flusher: Flusher::start(db, directory)? })
+        Ok(Self { trees, flusher: Flusher::start(db, directory)?, gate: Arc::default() })
     }
 
     /// sled blocks, so it runs where blocking hurts nobody.
@@ -43,7 +48,35 @@ impl Store {
         &self,
         job: impl FnOnce(&Trees) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let value = self.read(job).await?;
+        let gate = self.gate.clone();
+        let shared = move |trees: &Trees| {
+            let _shared = gate.read().unwrap_or_else(PoisonError::into_inner);
+            job(trees)
+        };
+        let value = self.read(shared).await?;
+        self.flusher.flush().await?;
+        Ok(value)
+    }
+
+    /// Like [`Store::read`], while nothing is written.
+    pub(super) async fn read_alone<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&Trees) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let gate = self.gate.clone();
+        self.read(move |trees| {
+            let _alone = gate.write().unwrap_or_else(PoisonError::into_inner);
+            job(trees)
+        })
+        .await
+    }
+
+    /// Like [`Store::write`], for what takes several transactions that nothing may come between.
+    pub(super) async fn write_alone<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&Trees) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let value = self.read_alone(job).await?;
         self.flusher.flush().await?;
         Ok(value)
     }
