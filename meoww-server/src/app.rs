@@ -13,6 +13,7 @@ use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
+    admin::{Desk, socket::Socket},
     clock,
     config::{
         Config, ConfigError,
@@ -109,10 +110,13 @@ impl App {
     ) -> io::Result<()> {
         let router = http::router(self.clone());
         let serving = listener::run(listener, router, self.closing.clone());
+        let admin = Socket::open(&self.config.data_dir)
+            .inspect_err(|error| tracing::error!(%error, "no admin socket"));
         tokio::pin!(serving, stop);
         tokio::select! {
             () = &mut serving => {}
             () = self.forget_expired() => {}
+            () = self.answer_operators(admin.as_ref().ok()) => {}
             () = &mut stop => tracing::info!("stopping"),
         }
         self.closing.cancel();
@@ -125,6 +129,16 @@ impl App {
             tracing::warn!("some connections did not end in time");
         }
         self.store.flush().await.map_err(io::Error::other)
+    }
+
+    /// Runs as long as the server does, also where a file system has no sockets.
+    async fn answer_operators(self: &Arc<Self>, socket: Option<&Socket>) {
+        match socket {
+            Some(socket) => {
+                match socket.answer(Desk { app: self.clone(), is_serving: true }).await {}
+            }
+            None => std::future::pending().await,
+        }
     }
 
     /// Runs as long as the server does.

@@ -11,6 +11,7 @@ pub mod core;
 pub mod mail;
 pub mod store;
 
+mod admin;
 mod clock;
 mod connection;
 mod hashing;

@@ -8,6 +8,7 @@ mod export;
 mod flush;
 mod import;
 mod kinds;
+mod operator;
 mod records;
 mod sessions;
 pub mod sled;
@@ -19,6 +20,7 @@ pub use self::{
     codes::{Confirmation, Reissue},
     export::FORMAT_VERSION,
     import::{Batch, Fault, Imported, Merge},
+    operator::{AccountCounts, AccountFilter},
     sessions::{NewSession, Refresh},
     sled::Store,
 };

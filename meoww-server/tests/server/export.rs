@@ -154,7 +154,7 @@ async fn unknown_fields_are_ignored_and_missing_ones_have_defaults() {
     let other = good.replace("\"name\":", "\"mood\":{\"happy\":true},\"name\":");
     assert!(good != other && !good.contains("\"ban\""), "{good}");
     let (_dir, store) = open();
-    let batch = Batch::parse(other.as_bytes()).ok().expect("well-formed");
+    let batch = Batch::parse(other.as_bytes()).expect("well-formed");
     store.import(batch, Merge::default()).await.expect("imported");
     assert_eq!(exported(&store).await, good);
 }
@@ -166,7 +166,7 @@ async fn a_merge_keeps_what_is_there_and_takes_nothing_where_names_collide() {
     store.import(Batch::of_accounts([(1, theirs)]), Merge::default()).await.expect("imported");
     let before = exported(&store).await;
     let export = one_account().await;
-    let batch = || Batch::parse(export.as_bytes()).ok().expect("well-formed");
+    let batch = || Batch::parse(export.as_bytes()).expect("well-formed");
 
     let refused = store.import(batch(), Merge::default()).await.expect("looked at");
     assert_eq!(refused.faults[0].reason, "the database is not empty");
