@@ -15,6 +15,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
+    admin::{Desk, socket::Socket},
     clock,
     config::{
         Config, ConfigError, Tls,
@@ -142,12 +143,15 @@ impl App {
             bounds: Bounds::from_config(&self.config),
         };
         let serving = listener::run(listener, service, self.closing.clone());
+        let admin = Socket::open(&self.config.data_dir)
+            .inspect_err(|error| tracing::error!(%error, "no admin socket"));
         tokio::pin!(serving, stop);
         tokio::select! {
             () = &mut serving => {}
             () = self.be_watched() => {}
             () = self.forget_expired() => {}
             () = self.watch_certificate() => {}
+            () = self.answer_operators(admin.as_ref().ok()) => {}
             () = &mut stop => tracing::info!("stopping"),
         }
         self.closing.cancel();
@@ -176,11 +180,28 @@ impl App {
         listener::run(listener, service, self.closing.clone()).await;
     }
 
-    /// Takes up what may change while it runs; blocks.
-    pub fn reload(&self) {
-        if let Some(certificates) = &self.certificates {
-            certificates.reload();
+    /// Takes up what may change while it runs.
+    pub async fn reload(&self, _config: Config) {
+        if let Some(certificates) = self.certificates.clone() {
+            // A panic in there was logged; the certificate in use stays.
+            let _ = tokio::task::spawn_blocking(move || certificates.reload()).await;
         }
+    }
+
+    /// Says in the log what this server is.
+    pub(crate) fn log_summary(&self, address: SocketAddr) {
+        let Config { data_dir, tls, turn, smtp_url, secure_cookies, .. } = &self.config;
+        tracing::info!(
+            version = env!("CARGO_PKG_VERSION"),
+            %address,
+            metrics = ?self.watch_address,
+            data_dir = %data_dir.display(),
+            tls = tls.is_some(),
+            turn = turn.is_some(),
+            mail = if smtp_url.is_some() { "smtp" } else { "outbox" },
+            secure_cookies,
+            "serving"
+        );
     }
 
     fn acceptor(&self) -> Result<Option<TlsAcceptor>, rustls::Error> {
@@ -191,6 +212,16 @@ impl App {
     async fn watch_certificate(&self) {
         match &self.certificates {
             Some(certificates) => certificates.clone().watch(tls::POLL_INTERVAL).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Runs as long as the server does, also where a file system has no sockets.
+    async fn answer_operators(self: &Arc<Self>, socket: Option<&Socket>) {
+        match socket {
+            Some(socket) => {
+                match socket.answer(Desk { app: self.clone(), is_serving: true }).await {}
+            }
             None => std::future::pending().await,
         }
     }

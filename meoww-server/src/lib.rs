@@ -12,12 +12,14 @@ pub mod mail;
 pub mod store;
 pub mod tls;
 
+mod admin;
 mod clock;
 mod connection;
 mod hashing;
 mod http;
 mod hub;
 mod listener;
+mod logging;
 mod metrics;
 mod outbox;
 mod readiness;

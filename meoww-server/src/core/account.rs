@@ -162,7 +162,7 @@ pub fn new_user_id(now: OffsetDateTime, random: [u8; 8]) -> UserId {
 }
 
 /// RFC 3339 in UTC with exactly three decimals, as JavaScript's `Date.toJSON` writes it.
-fn rfc3339_millis(at: OffsetDateTime) -> String {
+pub fn rfc3339_millis(at: OffsetDateTime) -> String {
     let (year, month, day) = at.to_calendar_date();
     let (hour, minute, second, milli) = at.to_hms_milli();
     let month = u8::from(month);

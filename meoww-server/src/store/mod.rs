@@ -2,8 +2,13 @@
 //! takes and gives domain types, and has reached the disk when it returns.
 
 mod accounts;
+mod check;
 mod codes;
+mod export;
 mod flush;
+mod import;
+mod kinds;
+mod operator;
 mod probe;
 mod records;
 mod sessions;
@@ -12,7 +17,11 @@ mod trees;
 
 pub use self::{
     accounts::Creation,
+    check::Finding,
     codes::{Confirmation, Reissue},
+    export::FORMAT_VERSION,
+    import::{Batch, Fault, Imported, Merge},
+    operator::{AccountCounts, AccountFilter},
     sessions::{NewSession, Refresh},
     sled::Store,
 };
@@ -26,4 +35,7 @@ pub enum StoreError {
     /// A record of a version this program does not know, or no record at all.
     #[error("database: unreadable record: {0}")]
     Unreadable(String),
+    /// What it holds cannot be written where it was asked to go.
+    #[error("export: {0}")]
+    Export(String),
 }

@@ -2,6 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests own their tasks and read the clock")]
 
 mod accounts;
+mod export;
 mod harness;
 mod lobby;
 mod lobby_promises;
