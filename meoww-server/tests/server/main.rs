@@ -7,6 +7,7 @@ mod harness;
 mod lobby;
 mod lobby_promises;
 mod process;
+mod proxy;
 mod reconnect;
 mod sessions;
 mod smtp;
