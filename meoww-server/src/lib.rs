@@ -14,6 +14,7 @@ pub mod store;
 mod admin;
 mod clock;
 mod connection;
+mod draft;
 mod hashing;
 mod http;
 mod hub;

@@ -6,6 +6,7 @@ mod export;
 mod harness;
 mod lobby;
 mod lobby_promises;
+mod operator;
 mod process;
 mod reconnect;
 mod sessions;
