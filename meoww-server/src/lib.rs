@@ -12,13 +12,16 @@ pub mod mail;
 pub mod store;
 
 mod admin;
+mod background;
 mod clock;
 mod connection;
+mod deletion;
 mod draft;
 mod hashing;
 mod http;
 mod hub;
 mod listener;
 mod outbox;
+mod renewal;
 mod tokens;
 mod ws;

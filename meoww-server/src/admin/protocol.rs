@@ -71,6 +71,9 @@ pub(crate) async fn answer(desk: &Desk, request: Request) -> Result<Value, Probl
         user::Verify::NAME => run::<user::Verify>(desk, of).await,
         user::Ban::NAME => run::<user::Ban>(desk, of).await,
         user::Unban::NAME => run::<user::Unban>(desk, of).await,
+        user::Delete::NAME => run::<user::Delete>(desk, of).await,
+        user::SetPassword::NAME => run::<user::SetPassword>(desk, of).await,
+        user::Sessions::NAME => run::<user::Sessions>(desk, of).await,
         _ => Err(Problem::new(Kind::Failed, format!("the server knows no command {ask:?}"))),
     }
 }

@@ -9,6 +9,7 @@ mod lobby_promises;
 mod operator;
 mod process;
 mod reconnect;
+mod safety_store;
 mod sessions;
 mod smtp;
 mod sockets;

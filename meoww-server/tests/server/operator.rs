@@ -140,6 +140,23 @@ async fn accounts_come_and_go(operator: &Operator) {
     assert_eq!(operator.ask(&["user", "unban", "ada"]).await["ban"], Value::Null);
     assert_eq!(operator.code(&["user", "show", "nobody"]).await, 8);
 
+    let stdin = "a fine new horse\n";
+    let set = operator.types_with(&["user", "set-password", "ada"], &[], stdin).await;
+    assert_eq!(set.code, 0, "{}", set.err);
+    assert_eq!(operator.types_with(&["user", "set-password", "ada"], &[], "short\n").await.code, 2);
+    assert_eq!(operator.asks(&["user", "sessions", "ada"]).await.len(), 0);
+    let unknown = "2f1c7f0e-6a53-4f0e-9d3b-0d6f2a1f9c11";
+    assert_eq!(operator.code(&["user", "sessions", "ada", "--end", unknown]).await, 8);
+    operator.asks(&["user", "create", "--count", "1", "--verified", "--tokens"]).await;
+    let load = operator.asks(&["user", "list", "--search", "@load.invalid"]).await;
+    let load = load[0]["id"].as_str().expect("an id");
+    let session = operator.ask(&["user", "sessions", load]).await;
+    assert_eq!(session["client"], "meoww-server user create");
+    let id = session["id"].as_str().expect("an id");
+    assert_eq!(operator.asks(&["user", "sessions", load, "--end", id]).await.len(), 0);
+    operator.ask(&["user", "delete", load]).await;
+    assert_eq!(operator.code(&["user", "show", load]).await, 8);
+
     let stats = operator.ask(&["stats"]).await;
     assert_eq!((&stats["accounts"], &stats["verified"]), (&json!(2), &json!(2)));
     let checked = operator.ask(&["db", "check"]).await;
@@ -249,6 +266,37 @@ async fn tokens_for_a_load_test_are_good() {
     assert_eq!(operator.ask(&["db", "check"]).await["records"]["session"], 202);
     assert_eq!(operator.code(&["user", "create", "--count", "2", "--username", "ada"]).await, 2);
     assert_eq!(operator.code(&["user", "create"]).await, 2);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_ban_ends_sessions_and_closes_sockets() {
+    use futures_util::StreamExt;
+    use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+    let operator = Operator::new();
+    let server = operator.server().await;
+    let made = operator.asks(&["user", "create", "--count", "1", "--verified", "--tokens"]).await;
+    let cookie = made[0]["cookie"].as_str().expect("a cookie");
+    let url = format!("{}/ws", server.url.replace("http", "ws"));
+    let mut request = url.into_client_request().expect("a request");
+    request.headers_mut().insert("cookie", cookie.parse().expect("a value"));
+    let connecting = tokio_tungstenite::connect_async(request);
+    let (mut socket, _) = patiently(connecting).await.expect("a socket");
+    let welcome = patiently(socket.next()).await.expect("open").expect("a message");
+    assert!(welcome.into_text().expect("text").contains("welcome"));
+    assert_eq!(operator.ask(&["stats"]).await["live"]["connections"], 1);
+
+    let id = made[0]["id"].as_str().expect("an id");
+    operator.ask(&["user", "ban", id, "--reason", "spam"]).await;
+    let mut told = String::new();
+    while let Some(Ok(message)) = patiently(socket.next()).await {
+        told.push_str(message.to_text().unwrap_or_default());
+    }
+    assert!(told.contains("banned"), "{told}");
+    assert_eq!(operator.asks(&["user", "sessions", id]).await.len(), 0);
+    let me = reqwest::Client::new().get(format!("{}/api/auth/me", server.url));
+    let answer = patiently(me.header("cookie", cookie).send()).await.expect("an answer");
+    assert!(answer.status().is_client_error());
     server.stop().await;
 }
 
@@ -378,7 +426,7 @@ async fn users_of_the_node_backend_come_along_and_log_in() {
 
     let cyd = operator.ask(&["user", "show", "cyd"]).await;
     assert_eq!((&cyd["isVerified"], &cyd["name"]), (&json!(false), &json!("cyd")));
-    assert_eq!(cyd["createdAt"], "2024-03-12T20:54:22.000Z");
+    assert_eq!(cyd["createdAt"], "2024-03-12T20:54:23.000Z");
     let bob = operator.ask(&["user", "show", "bob"]).await;
     assert_eq!(bob["createdAt"], "2023-11-14T22:13:20.000Z");
     let scheme = async || operator.ask(&["user", "show", "ada"]).await["passwordScheme"].clone();
