@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use meoww_proto::error::SignalErrorCode;
+use meoww_proto::account::User;
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -18,22 +18,24 @@ use crate::{
     background::Background,
     clock,
     config::{
-        Config, ConfigError,
+        Bucket, Config, ConfigError,
         secrets::{self, OwnSecrets},
     },
+    core::account::Account,
     hashing::{HashError, Hasher},
     http::{self, gate::Gates},
-    hub::{self, HubHandle, Whose},
+    hub::{self, HubHandle},
     listener,
     mail::Mailer,
+    photos::{PhotoStore, Photos},
     store::{Store, StoreError},
-    tokens::{AccessTokens, Bearer},
+    tokens::AccessTokens,
 };
 
 /// Longest the end may take: requests under way, goodbyes on sockets.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(10);
-/// How often what has run out is forgotten, and sockets of sessions that have are closed.
-const PURGE_INTERVAL: Duration = Duration::from_secs(10 * 60);
+/// How often what has run out is forgotten.
+const PURGE_INTERVAL: Duration = Duration::from_secs(60 * 60);
 
 /// Why a server could not start.
 #[derive(Debug, thiserror::Error)]
@@ -62,6 +64,7 @@ pub struct App {
     pub(crate) mailer: Mailer,
     pub(crate) hasher: Hasher,
     pub(crate) tokens: AccessTokens,
+    pub(crate) photos: Photos,
     pub(crate) otp_key: [u8; 32],
     pub(crate) gates: Gates,
     pub(crate) hub: HubHandle,
@@ -84,26 +87,32 @@ impl App {
 
     /// Like [`App::open`], with another way for mail to go.
     pub async fn with_mailer(config: Config, mailer: Mailer) -> Result<Arc<Self>, StartError> {
-        let directory = config.data_dir.clone();
-        let opening = tokio::task::spawn_blocking(move || Files::open(&directory)).await;
+        let (directory, bucket) = (config.data_dir.clone(), config.photo_store.clone());
+        let opening = tokio::task::spawn_blocking(move || Files::open(&directory, bucket)).await;
         let files = opening.map_err(|error| StoreError::Broken(error.to_string()))??;
         let access = config.access_secret.as_ref().map(|secret| secret.expose().as_bytes());
         let tokens =
             AccessTokens::new(access.unwrap_or(&files.secrets.access), config.access_lifetime);
         Ok(Arc::new(Self {
             gates: Gates::new(&config.limits),
+            hub: hub::start(files.store.clone()),
             config,
             store: files.store,
             mailer,
             hasher: files.hasher,
             tokens,
+            photos: Photos::new(files.photos),
             otp_key: files.secrets.otp,
-            hub: hub::start(),
             closing: CancellationToken::new(),
             background: Background::new(),
             sockets: TaskTracker::new(),
             _lock: files.lock,
         }))
+    }
+
+    /// An account as its owner sees it.
+    pub(crate) fn user(&self, account: &Account) -> User {
+        account.to_user(self.config.public_url.as_deref())
     }
 
     /// Serves until `stop` completes. Then sockets are told, requests under way finish within ten
@@ -152,14 +161,11 @@ impl App {
         let mut timer = tokio::time::interval(PURGE_INTERVAL);
         loop {
             timer.tick().await;
-            match self.store.purge_expired(clock::now()).await {
-                Ok(ended) => {
-                    for (session, user) in ended {
-                        let whose = Whose::Session(Bearer { user, session });
-                        self.hub.close(whose, SignalErrorCode::SessionEnded).await;
-                    }
-                }
-                Err(error) => tracing::error!(%error, "could not forget expired sessions"),
+            if let Err(error) = self.store.purge_expired(clock::now()).await {
+                tracing::error!(%error, "could not forget expired sessions");
+            }
+            if let Err(error) = self.photos.remove_orphans(&self.store, clock::now()).await {
+                tracing::warn!(%error, "could not remove photos that belong to nobody");
             }
         }
     }
@@ -171,10 +177,11 @@ struct Files {
     secrets: OwnSecrets,
     store: Store,
     hasher: Hasher,
+    photos: PhotoStore,
 }
 
 impl Files {
-    fn open(directory: &Path) -> Result<Self, StartError> {
+    fn open(directory: &Path, bucket: Option<Bucket>) -> Result<Self, StartError> {
         let failed = |path: &Path| {
             let path = path.to_owned();
             move |error| StartError::Files(path, error)
@@ -187,8 +194,20 @@ impl Files {
         let store = Store::open(&directory.join("db"))?;
         let hasher =
             Hasher::new().map_err(|error: HashError| StartError::Hashing(error.to_string()))?;
-        Ok(Self { lock, secrets, store, hasher })
+        let photos = photos(directory, bucket)?;
+        Ok(Self { lock, secrets, store, hasher, photos })
     }
+}
+
+fn photos(directory: &Path, bucket: Option<Bucket>) -> Result<PhotoStore, StartError> {
+    if let Some(bucket) = bucket {
+        return PhotoStore::in_bucket(&bucket).map_err(|error| {
+            let (name, reason) = ("MEOWW_PHOTO_STORE", error.to_string());
+            StartError::Config(ConfigError::Invalid { name, reason })
+        });
+    }
+    let folder = directory.join("photos");
+    PhotoStore::in_folder(&folder).map_err(|error| StartError::Files(folder, error))
 }
 
 /// The kernel drops the lock with the process, however it ends.

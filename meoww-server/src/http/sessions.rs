@@ -99,7 +99,7 @@ pub(crate) async fn login(
         app.renew_hash(&account, password).await;
     }
     let jar = cookies::set(&app, opening.bearer(), &opening.refresh, now);
-    Ok((jar, Json(account::Session { user: account.to_user() })))
+    Ok((jar, Json(account::Session { user: app.user(&account) })))
 }
 
 /// `POST /api/auth/refresh`.

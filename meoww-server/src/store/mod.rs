@@ -10,7 +10,9 @@ mod flush;
 mod import;
 mod kinds;
 mod operator;
+mod photos;
 mod pointers;
+mod purge;
 mod records;
 mod resets;
 mod safety;
@@ -27,6 +29,7 @@ pub use self::{
     export::FORMAT_VERSION,
     import::{Batch, Fault, Imported, Merge},
     operator::{AccountCounts, AccountFilter},
+    photos::PhotoChange,
     safety::{Filing, ReportFilter},
     sessions::{NewSession, Refresh},
     sled::Store,
