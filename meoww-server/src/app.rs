@@ -303,7 +303,7 @@ fn photos(directory: &Path, bucket: Option<Bucket>) -> Result<PhotoStore, StartE
 }
 
 /// The kernel drops the lock with the process, however it ends.
-fn lock(directory: &Path) -> Result<File, StartError> {
+pub(crate) fn lock(directory: &Path) -> Result<File, StartError> {
     let path = directory.join("lock");
     let failed = |error| StartError::Files(path.clone(), error);
     let mut options = OpenOptions::new();

@@ -11,6 +11,7 @@ mod import;
 mod kinds;
 mod operator;
 mod photos;
+mod pointers;
 mod probe;
 mod purge;
 mod records;
