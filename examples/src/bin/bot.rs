@@ -73,7 +73,8 @@ async fn run(args: Args) -> anyhow::Result<()> {
         }
         None => (Arc::new(Api::new(server, SessionFile::new(paths.sessions))?), None::<ThrowAway>),
     };
-    let options = Options { api, camera: args.camera.clone(), relay_only: false };
+    let options =
+        Options { api, camera: args.camera.clone(), relay_only: false, terms: Default::default() };
     let session = Session::start(options).await?;
     let offscreen = Offscreen::attach(&session, SCREEN);
     let bot = Bot { args, session, offscreen, calls: 0, blank: 0, stats: None, over: None };
