@@ -11,8 +11,10 @@ pub mod core;
 pub mod mail;
 pub mod store;
 
+mod background;
 mod clock;
 mod connection;
+mod deletion;
 mod hashing;
 mod http;
 mod hub;

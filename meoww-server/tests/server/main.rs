@@ -7,6 +7,7 @@ mod lobby;
 mod lobby_promises;
 mod process;
 mod reconnect;
+mod safety_store;
 mod sessions;
 mod smtp;
 mod sockets;
