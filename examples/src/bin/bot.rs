@@ -137,13 +137,18 @@ impl Bot {
             CallEvent::Stats(stats) => self.stats = Some(stats),
             CallEvent::Ended(reason) => self.ended(reason).await,
             CallEvent::Notice(text) => eprintln!("bot: {text}"),
+            CallEvent::Announcement(text) => eprintln!("bot: the server says: {text}"),
             CallEvent::Refused { message, .. } => eprintln!("bot: refused: {message}"),
             CallEvent::Searching => println!("{}", json!({"event": "searching"})),
             CallEvent::Matched { .. }
             | CallEvent::FirstFrame
             | CallEvent::Message { from_self: true, .. }
             | CallEvent::ServerLost { .. }
-            | CallEvent::ServerBack => {}
+            | CallEvent::ServerBack
+            | CallEvent::Blocked { .. }
+            | CallEvent::Reported { .. }
+            | CallEvent::Presence(_)
+            | CallEvent::Draining { .. } => {}
         }
     }
 

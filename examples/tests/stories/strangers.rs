@@ -76,7 +76,7 @@ fn a_report_and_a_block_by_keys() {
     bert.wait_for("connected");
     anna_sees.wait_for("live");
     anna_sees.press(F6);
-    anna_sees.wait_for("Report them: why?");
+    anna_sees.wait_for("Why report them?");
     anna_sees.press("he shouts\r");
     anna_sees.wait_for("Reported. Thank you.");
     anna_sees.press(F5);

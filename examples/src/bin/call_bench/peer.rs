@@ -80,6 +80,11 @@ pub(crate) async fn run(args: PeerArgs) -> anyhow::Result<()> {
                 | CallEvent::Message { .. }
                 | CallEvent::ServerLost { .. }
                 | CallEvent::ServerBack
+                | CallEvent::Blocked { .. }
+                | CallEvent::Reported { .. }
+                | CallEvent::Presence(_)
+                | CallEvent::Draining { .. }
+                | CallEvent::Announcement(_)
                 | CallEvent::Refused { .. } => {}
             },
         }

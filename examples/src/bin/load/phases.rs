@@ -138,7 +138,8 @@ fn settle(swarm: &mut Swarm, tally: &mut Tally, patience: Duration) -> anyhow::R
     let mut last = clock();
     while !swarm.is_interrupted() && last.elapsed() < patience {
         let waiting = swarm.count(|of| matches!(of, Standing::Searching { .. }));
-        if waiting <= 1 {
+        // One of an even number waits only until it is told that its partner was left, too.
+        if waiting <= swarm.count(|of| of != Standing::Gone) % 2 {
             break;
         }
         for (who, news) in swarm.turn()? {

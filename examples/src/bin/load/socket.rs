@@ -252,7 +252,8 @@ mod tests {
         for length in [0, 1, 125, 126, 127, 65_535, 65_536, 200_000] {
             let payload = vec![b'x'; length];
             let frame = unmasked(&payload);
-            for cut in [0, 1, 2, 3, frame.len() / 2, frame.len() - 1] {
+            for cut in [0, 1, 2, 3, 9, frame.len() - 1].into_iter().filter(|cut| *cut < frame.len())
+            {
                 assert!(Frame::parse(&frame[..cut]).expect("a beginning").is_none(), "{cut}");
             }
             let read = Frame::parse(&frame).expect("a frame").expect("whole");

@@ -171,7 +171,9 @@ fn every_search_says_its_terms() {
     call.handle(Input::Command(Command::Search));
     for _ in 0..2 {
         let effects = call.handle(welcome(None));
-        assert!(matches!(&effects[..], [Effect::Send(ClientMessage::Search(s))] if *s == terms));
+        assert!(
+            matches!(&effects[..], [.., Effect::Send(ClientMessage::Search(s))] if *s == terms)
+        );
         call.handle(Input::LinkDown(Duration::from_secs(1)));
     }
     call.handle(welcome(None));

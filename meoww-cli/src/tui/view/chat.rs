@@ -49,7 +49,7 @@ fn line(line: &ChatLine) -> Line<'_> {
 
 fn type_line(state: &State, area: Rect, buf: &mut Buffer) -> Position {
     let (mark, style, hint, editor) = match &state.report {
-        Some(reason) => ("! ", theme::WARN, "Report them: why? Esc: no", reason),
+        Some(reason) => ("! ", theme::WARN, "Why report them? Esc: no", reason),
         None => ("› ", theme::ACCENT, "Say something", &state.input),
     };
     buf.set_string(area.x, area.y, mark, style);

@@ -180,7 +180,7 @@ fn searching_among_others() {
 fn a_report() {
     let mut state = live(80, 24);
     press(&mut state, KeyCode::F(6));
-    assert!(screen(&state).contains("! Report them: why? Esc: no"));
+    assert!(screen(&state).contains("! Why report them? Esc: no"));
     "he shouts".chars().for_each(|c| press(&mut state, KeyCode::Char(c)));
     let room_id = "00000000-0000-4000-8000-000000000000".parse().unwrap();
     happens(&mut state, 76, CallEvent::Blocked { room_id });
