@@ -33,8 +33,8 @@ pub(crate) async fn signup(
     let Body(request) = body?;
     let (name, username) = (Name::parse(&request.name)?, Username::parse(&request.username)?);
     let email = Email::parse(&request.email)?;
-    let known = vec![request.name, request.username, request.email];
-    let password_hash = app.hasher.hash_choice(request.password, known).await?;
+    let known = [request.name.trim(), username.as_str(), email.as_str()].map(str::to_owned);
+    let password_hash = app.hasher.hash_choice(request.password, known.to_vec()).await?;
 
     let now = clock::now();
     let code = Code::draw(&mut rand::rng());

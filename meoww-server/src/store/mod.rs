@@ -5,6 +5,7 @@ mod accounts;
 mod addresses;
 mod codes;
 mod flush;
+mod purge;
 mod records;
 mod resets;
 mod safety;

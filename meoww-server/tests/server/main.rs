@@ -2,9 +2,15 @@
 #![expect(clippy::disallowed_methods, reason = "tests own their tasks and read the clock")]
 
 mod accounts;
+mod addresses;
+mod bans;
 mod harness;
+mod limits;
 mod lobby;
 mod lobby_promises;
+mod own_data;
+mod own_sessions;
+mod passwords;
 mod process;
 mod reconnect;
 mod safety_store;
@@ -12,3 +18,4 @@ mod sessions;
 mod smtp;
 mod sockets;
 mod store;
+mod store_accounts;
