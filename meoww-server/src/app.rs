@@ -91,13 +91,13 @@ impl App {
             AccessTokens::new(access.unwrap_or(&files.secrets.access), config.access_lifetime);
         Ok(Arc::new(Self {
             gates: Gates::new(&config.limits),
+            hub: hub::start(files.store.clone()),
             config,
             store: files.store,
             mailer,
             hasher: files.hasher,
             tokens,
             otp_key: files.secrets.otp,
-            hub: hub::start(),
             closing: CancellationToken::new(),
             background: Background::new(),
             sockets: TaskTracker::new(),

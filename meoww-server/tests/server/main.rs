@@ -7,6 +7,8 @@ mod bans;
 mod harness;
 mod limits;
 mod lobby;
+mod lobby_matching;
+mod lobby_model;
 mod lobby_promises;
 mod own_data;
 mod own_sessions;
