@@ -5,6 +5,7 @@ mod accounts;
 mod addresses;
 mod codes;
 mod flush;
+mod photos;
 mod purge;
 mod records;
 mod resets;
@@ -18,6 +19,7 @@ pub use self::{
     accounts::Creation,
     addresses::AddressConfirmation,
     codes::{Confirmation, Reissue},
+    photos::PhotoChange,
     safety::{Filing, ReportFilter},
     sessions::{NewSession, Refresh},
     sled::Store,
