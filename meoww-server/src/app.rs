@@ -18,7 +18,7 @@ use crate::{
     background::Background,
     clock,
     config::{
-        Bucket, Config, ConfigError, Tls,
+        Bucket, Config, ConfigError,
         secrets::{self, OwnSecrets},
     },
     core::account::Account,
