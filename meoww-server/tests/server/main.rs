@@ -14,3 +14,4 @@ mod sessions;
 mod smtp;
 mod sockets;
 mod store;
+mod strangers;
