@@ -9,30 +9,34 @@ use std::{
     time::Duration,
 };
 
-use meoww_proto::error::SignalErrorCode;
+use meoww_proto::account::User;
 use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     background::Background,
     clock,
     config::{
-        Config, ConfigError,
+        Bucket, Config, ConfigError, Tls,
         secrets::{self, OwnSecrets},
     },
+    core::account::Account,
     hashing::{HashError, Hasher},
     http::{self, gate::Gates},
-    hub::{self, HubHandle, Whose},
-    listener,
+    hub::{self, HubHandle},
+    listener::{self, Bounds, Service},
     mail::Mailer,
+    photos::{PhotoStore, Photos},
     store::{Store, StoreError},
-    tokens::{AccessTokens, Bearer},
+    tls::{self, Certificates, TlsError},
+    tokens::AccessTokens,
 };
 
 /// Longest the end may take: requests under way, goodbyes on sockets.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(10);
-/// How often what has run out is forgotten, and sockets of sessions that have are closed.
-const PURGE_INTERVAL: Duration = Duration::from_secs(10 * 60);
+/// How often what has run out is forgotten.
+const PURGE_INTERVAL: Duration = Duration::from_secs(60 * 60);
 
 /// Why a server could not start.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +53,9 @@ pub enum StartError {
     /// The database does not open.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// There is no TLS with the certificate and key that were given.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// Password hashing does not work here.
     #[error("password hashing does not work: {0}")]
     Hashing(String),
@@ -61,9 +68,11 @@ pub struct App {
     pub(crate) mailer: Mailer,
     pub(crate) hasher: Hasher,
     pub(crate) tokens: AccessTokens,
+    pub(crate) photos: Photos,
     pub(crate) otp_key: [u8; 32],
     pub(crate) gates: Gates,
     pub(crate) hub: HubHandle,
+    certificates: Option<Arc<Certificates>>,
     /// Cancelled when the server begins to stop.
     pub(crate) closing: CancellationToken,
     /// Mail on its way.
@@ -83,8 +92,8 @@ impl App {
 
     /// Like [`App::open`], with another way for mail to go.
     pub async fn with_mailer(config: Config, mailer: Mailer) -> Result<Arc<Self>, StartError> {
-        let directory = config.data_dir.clone();
-        let opening = tokio::task::spawn_blocking(move || Files::open(&directory)).await;
+        let settings = config.clone();
+        let opening = tokio::task::spawn_blocking(move || Files::open(settings)).await;
         let files = opening.map_err(|error| StoreError::Broken(error.to_string()))??;
         let access = config.access_secret.as_ref().map(|secret| secret.expose().as_bytes());
         let tokens =
@@ -97,12 +106,19 @@ impl App {
             mailer,
             hasher: files.hasher,
             tokens,
+            photos: Photos::new(files.photos),
             otp_key: files.secrets.otp,
+            certificates: files.certificates,
             closing: CancellationToken::new(),
             background: Background::new(),
             sockets: TaskTracker::new(),
             _lock: files.lock,
         }))
+    }
+
+    /// An account as its owner sees it.
+    pub(crate) fn user(&self, account: &Account) -> User {
+        account.to_user(self.config.public_url.as_deref())
     }
 
     /// Serves until `stop` completes. Then sockets are told, requests under way finish within ten
@@ -112,12 +128,17 @@ impl App {
         listener: TcpListener,
         stop: impl Future<Output = ()>,
     ) -> io::Result<()> {
-        let router = http::router(self.clone());
-        let serving = listener::run(listener, router, self.closing.clone());
+        let service = Service {
+            router: http::router(self.clone()),
+            tls: self.acceptor().map_err(io::Error::other)?,
+            bounds: Bounds::from_config(&self.config),
+        };
+        let serving = listener::run(listener, service, self.closing.clone());
         tokio::pin!(serving, stop);
         tokio::select! {
             () = &mut serving => {}
             () = self.forget_expired() => {}
+            () = self.watch_certificate() => {}
             () = &mut stop => tracing::info!("stopping"),
         }
         self.closing.cancel();
@@ -133,19 +154,35 @@ impl App {
         self.store.flush().await.map_err(io::Error::other)
     }
 
+    /// Takes up what may change while it runs; blocks.
+    pub fn reload(&self) {
+        if let Some(certificates) = &self.certificates {
+            certificates.reload();
+        }
+    }
+
+    fn acceptor(&self) -> Result<Option<TlsAcceptor>, rustls::Error> {
+        self.certificates.clone().map(Certificates::acceptor).transpose()
+    }
+
+    /// Runs as long as the server does.
+    async fn watch_certificate(&self) {
+        match &self.certificates {
+            Some(certificates) => certificates.clone().watch(tls::POLL_INTERVAL).await,
+            None => std::future::pending().await,
+        }
+    }
+
     /// Runs as long as the server does.
     async fn forget_expired(&self) {
         let mut timer = tokio::time::interval(PURGE_INTERVAL);
         loop {
             timer.tick().await;
-            match self.store.purge_expired(clock::now()).await {
-                Ok(ended) => {
-                    for (session, user) in ended {
-                        let whose = Whose::Session(Bearer { user, session });
-                        self.hub.close(whose, SignalErrorCode::SessionEnded).await;
-                    }
-                }
-                Err(error) => tracing::error!(%error, "could not forget expired sessions"),
+            if let Err(error) = self.store.purge_expired(clock::now()).await {
+                tracing::error!(%error, "could not forget expired sessions");
+            }
+            if let Err(error) = self.photos.remove_orphans(&self.store, clock::now()).await {
+                tracing::warn!(%error, "could not remove photos that belong to nobody");
             }
         }
     }
@@ -157,10 +194,14 @@ struct Files {
     secrets: OwnSecrets,
     store: Store,
     hasher: Hasher,
+    photos: PhotoStore,
+    certificates: Option<Arc<Certificates>>,
 }
 
 impl Files {
-    fn open(directory: &Path) -> Result<Self, StartError> {
+    fn open(config: Config) -> Result<Self, StartError> {
+        let directory = config.data_dir.as_path();
+        let certificates = config.tls.map(Certificates::open).transpose()?;
         let failed = |path: &Path| {
             let path = path.to_owned();
             move |error| StartError::Files(path, error)
@@ -173,8 +214,20 @@ impl Files {
         let store = Store::open(&directory.join("db"))?;
         let hasher =
             Hasher::new().map_err(|error: HashError| StartError::Hashing(error.to_string()))?;
-        Ok(Self { lock, secrets, store, hasher })
+        let photos = photos(directory, config.photo_store)?;
+        Ok(Self { lock, secrets, store, hasher, photos, certificates })
     }
+}
+
+fn photos(directory: &Path, bucket: Option<Bucket>) -> Result<PhotoStore, StartError> {
+    if let Some(bucket) = bucket {
+        return PhotoStore::in_bucket(&bucket).map_err(|error| {
+            let (name, reason) = ("MEOWW_PHOTO_STORE", error.to_string());
+            StartError::Config(ConfigError::Invalid { name, reason })
+        });
+    }
+    let folder = directory.join("photos");
+    PhotoStore::in_folder(&folder).map_err(|error| StartError::Files(folder, error))
 }
 
 /// The kernel drops the lock with the process, however it ends.

@@ -1,15 +1,20 @@
 //! The command line, and what each way of ending means to a shell.
 
 use std::{
+    convert::Infallible,
     env,
     io::{IsTerminal, Write},
     net::SocketAddr,
     path::PathBuf,
     process::ExitCode,
+    sync::Arc,
 };
 
 use clap::{Args, Parser, Subcommand};
-use tokio::net::TcpListener;
+use tokio::{
+    net::TcpListener,
+    signal::unix::{Signal, SignalKind, signal},
+};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
@@ -81,7 +86,7 @@ impl Failure {
             Self::Running(_) => 1,
             Self::Config(ConfigError::WeakSecret { .. })
             | Self::Start(StartError::Config(ConfigError::WeakSecret { .. })) => 6,
-            Self::Config(_) | Self::Start(StartError::Config(_)) => 3,
+            Self::Config(_) | Self::Start(StartError::Config(_) | StartError::Tls(_)) => 3,
             Self::Start(_) => 4,
             Self::Listen(..) => 5,
         }
@@ -121,17 +126,32 @@ fn serve(args: ServeArgs) -> Result<(), Failure> {
 
 async fn run(config: Config) -> Result<(), Failure> {
     let address = config.listen;
+    let scheme = if config.tls.is_some() { "https" } else { "http" };
     // Before anything says that the server is ready, so that no signal finds it unprepared.
     let stop = stop_signal()?;
+    let hangup = signal(SignalKind::hangup())?;
     let app = App::open(config).await?;
     let listener =
         TcpListener::bind(address).await.map_err(|error| Failure::Listen(address, error))?;
     let mut out = std::io::stdout().lock();
-    writeln!(out, "listening on http://{}", listener.local_addr()?)?;
+    writeln!(out, "listening on {scheme}://{}", listener.local_addr()?)?;
     out.flush()?;
     drop(out);
-    app.serve(listener, stop.cancelled_owned()).await?;
-    Ok(())
+    let reload = reload_on(hangup, app.clone());
+    tokio::select! {
+        served = app.serve(listener, stop.cancelled_owned()) => Ok(served?),
+        never = reload => match never {},
+    }
+}
+
+/// Takes up what has changed, at each SIGHUP.
+async fn reload_on(mut hangup: Signal, app: Arc<App>) -> Infallible {
+    loop {
+        hangup.recv().await;
+        let app = app.clone();
+        // A panic in there was logged, and nothing was changed.
+        let _ = tokio::task::spawn_blocking(move || app.reload()).await;
+    }
 }
 
 fn log_to_stderr() {
@@ -148,7 +168,6 @@ fn log_to_stderr() {
 /// Cancelled by the first SIGTERM or SIGINT.
 #[expect(clippy::disallowed_methods, reason = "waits for the signal as long as the process lives")]
 fn stop_signal() -> std::io::Result<CancellationToken> {
-    use tokio::signal::unix::{SignalKind, signal};
     let (mut terminate, mut interrupt) =
         (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let stop = CancellationToken::new();

@@ -1,5 +1,6 @@
 //! Flags, environment and file become one [`Config`]; nothing past this module sees any of them.
 
+mod bucket;
 mod parse;
 mod raw;
 pub mod secrets;
@@ -10,7 +11,7 @@ use ipnet::IpNet;
 use lettre::message::Mailbox;
 
 use self::raw::Raw;
-pub use self::{raw::Flags, secrets::Secret};
+pub use self::{bucket::Bucket, raw::Flags, secrets::Secret};
 use crate::core::limits::Quota;
 
 /// Why the configuration was refused. Names the setting, never a secret's value.
@@ -58,10 +59,14 @@ pub struct Config {
     pub trusted_proxies: Vec<IpNet>,
     /// How the world reaches it, for links to what it serves; without one, links are relative.
     pub public_url: Option<String>,
-    /// Where profile photos are kept, as `s3://BUCKET/PREFIX`; without one, in the data directory.
-    pub photo_store: Option<String>,
+    /// Where profile photos are kept; without one, in the data directory.
+    pub photo_store: Option<Bucket>,
     /// How long calls in progress may still signal once no new ones are made.
     pub drain_grace: Duration,
+    /// Most open connections; without a number, as many as the system gives files for.
+    pub max_connections: Option<u32>,
+    /// Most open connections of one client address that is no trusted proxy.
+    pub max_connections_per_address: u32,
     /// Where its database, its secrets and its outbox are.
     pub data_dir: PathBuf,
     /// Origins of web pages that may call it with cookies.
@@ -169,6 +174,8 @@ impl Config {
             public_url: None,
             photo_store: None,
             drain_grace: Duration::from_secs(5 * 60),
+            max_connections: None,
+            max_connections_per_address: 512,
             data_dir,
             frontend_origins: vec!["http://localhost:5173".into()],
             secure_cookies: false,

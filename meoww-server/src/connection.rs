@@ -6,10 +6,11 @@ mod strangers;
 use std::time::Instant;
 
 use meoww_proto::{
-    UserId,
+    RoomId, UserId,
     error::SignalErrorCode,
     signal::{
-        Chat, ClientMessage, Matched, Relay, RelayPayload, ServerMessage, SignalError, Welcome,
+        Chat, ClientMessage, DecodeError, Matched, Relay, RelayPayload, ServerMessage, SignalError,
+        Welcome,
     },
 };
 
@@ -33,26 +34,43 @@ pub(crate) struct Connection {
     encounters: Encounters,
 }
 
+/// What became of an event.
+#[derive(Debug)]
+pub(crate) enum Heard {
+    /// It is done or on its way.
+    Taken,
+    /// This is said to it: an echo or a refusal.
+    Answered(ServerMessage),
+    /// It was over the rate, and its sender was told so a moment ago.
+    Dropped,
+}
+
 impl Connection {
     pub(crate) fn new(conn: ConnId, user: UserId, hub: HubHandle, now: Instant) -> Self {
         let bucket = EventBucket::new(now);
         Self { conn, user, hub, bucket, present: None, encounters: Encounters::default() }
     }
 
-    /// Takes in an event of the client, `None` for one that is no text; gives the answer, if any.
-    pub(crate) async fn hear(&mut self, text: Option<&str>, now: Instant) -> Option<ServerMessage> {
+    /// Takes in an event of the client. `decode` is called if the event is within the rate, with the
+    /// present room, which an adapter may let an event mean that names none.
+    pub(crate) async fn hear(
+        &mut self,
+        now: Instant,
+        decode: impl FnOnce(Option<RoomId>) -> Result<ClientMessage, DecodeError>,
+    ) -> Heard {
         match self.bucket.admit(now) {
             Allowance::Pass => {}
-            Allowance::Drop => return None,
-            Allowance::DropAndTell => return Some(refusal(SignalErrorCode::RateLimited)),
+            Allowance::Drop => return Heard::Dropped,
+            Allowance::DropAndTell => {
+                return Heard::Answered(refusal(SignalErrorCode::RateLimited));
+            }
         }
-        let Some(text) = text else {
-            return Some(error(SignalErrorCode::BadEvent, "events are text"));
-        };
-        match ClientMessage::decode(text) {
+        let present = self.present.as_ref().map(|present| present.room);
+        let answer = match decode(present) {
             Ok(message) => self.act(message).await,
             Err(bad) => Some(error(SignalErrorCode::from(&bad), &bad.to_string())),
-        }
+        };
+        answer.map_or(Heard::Taken, Heard::Answered)
     }
 
     async fn act(&mut self, message: ClientMessage) -> Option<ServerMessage> {
@@ -91,7 +109,13 @@ impl Connection {
             }
             RelayPayload::Offer(_) | RelayPayload::Answer(_) | RelayPayload::Candidate(_) => None,
         };
-        if !present.partner.as_ref()?.deliver(Delivery::Relay(relay)) {
+        let delivery = Delivery::Relay(relay);
+        match self.bucket.admit_bytes(delivery.bytes()) {
+            Allowance::Pass => {}
+            Allowance::Drop => return None,
+            Allowance::DropAndTell => return Some(refusal(SignalErrorCode::RateLimited)),
+        }
+        if !present.partner.as_ref()?.deliver(delivery) {
             return None;
         }
         if let Some(ServerMessage::Chat(chat)) = &echo {
@@ -183,7 +207,6 @@ pub(crate) fn refusal(code: SignalErrorCode) -> ServerMessage {
 mod tests {
     use super::*;
     use crate::{hub, outbox::Outbox, store::Store};
-    use meoww_proto::RoomId;
     use uuid::Uuid;
 
     fn connection() -> Connection {
@@ -225,7 +248,7 @@ mod tests {
             let mut connection = connection();
             connection.deliver(matched(room(1)));
             let now = crate::clock::instant();
-            assert!(connection.hear(Some(&leave.encode()), now).await.is_none());
+            assert!(matches!(connection.hear(now, |_| Ok(leave)).await, Heard::Taken));
             assert!(connection.deliver(line(room(1))).is_none());
             assert!(connection.deliver(Delivery::RoomOver { room: room(1) }).is_none());
             // Matched by the hub before it heard of the leave: the client is told how that ended.

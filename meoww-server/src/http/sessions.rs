@@ -93,7 +93,7 @@ pub(crate) async fn login(
         return Err(Refusal::InvalidCredentials);
     }
     let jar = cookies::set(&app, opening.bearer(), &opening.refresh, now);
-    Ok((jar, Json(account::Session { user: account.to_user() })))
+    Ok((jar, Json(account::Session { user: app.user(&account) })))
 }
 
 /// `POST /api/auth/refresh`.

@@ -5,6 +5,8 @@ mod accounts;
 mod addresses;
 mod codes;
 mod flush;
+mod photos;
+mod purge;
 mod records;
 mod resets;
 mod safety;
@@ -17,6 +19,7 @@ pub use self::{
     accounts::Creation,
     addresses::AddressConfirmation,
     codes::{Confirmation, Reissue},
+    photos::PhotoChange,
     safety::{Filing, ReportFilter},
     sessions::{NewSession, Refresh},
     sled::Store,

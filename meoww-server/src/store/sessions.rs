@@ -8,11 +8,10 @@ use super::{
     Store, StoreError,
     records::decode,
     session_trees::SessionTrees,
-    trees::{IssuedToken, Trees, get, purge},
+    trees::{Trees, get},
 };
 use crate::core::{
     account::{Account, Ban},
-    otp::Challenge,
     session::{Rotation, Session, SessionId, TokenDigest},
 };
 
@@ -103,12 +102,9 @@ impl Store {
         self.read(move |trees| trees.session_account(id, now)).await
     }
 
-    /// Forgets sessions, refresh tokens and codes that have run out, and says whose sessions.
-    pub async fn purge_expired(
-        &self,
-        now: OffsetDateTime,
-    ) -> Result<Vec<(SessionId, UserId)>, StoreError> {
-        self.write(move |trees| trees.purge_expired(now)).await
+    /// When a live session ends unless it is refreshed; `None` once it has ended.
+    pub async fn session_end(&self, id: SessionId) -> Result<Option<OffsetDateTime>, StoreError> {
+        self.read(move |trees| trees.session_end(id)).await
     }
 }
 
@@ -151,8 +147,10 @@ impl Trees {
             let user = session.user;
             match session.rotate(presented, next, now, expires_at) {
                 Rotation::Rotated(session) => {
-                    let account = get::<Account>(accounts, user.as_bytes())?;
-                    if let Some(ban) = account.as_ref().and_then(|a| a.ban_in_force(now)) {
+                    let Some(account) = get::<Account>(accounts, user.as_bytes())? else {
+                        return Ok(Refresh::Unknown);
+                    };
+                    if let Some(ban) = account.ban_in_force(now) {
                         return Ok(Refresh::Banned(ban.clone()));
                     }
                     trees.put(&NewSession { id, session })?;
@@ -235,40 +233,10 @@ impl Trees {
         if session.is_over(now) { Ok(None) } else { self.account(session.user) }
     }
 
-    fn purge_expired(&self, now: OffsetDateTime) -> Result<Vec<(SessionId, UserId)>, StoreError> {
-        let mut ended = Vec::new();
-        for entry in &self.sessions {
-            let (key, bytes) = entry?;
-            let session: Session = decode(&bytes)?;
-            if session.is_over(now)
-                && let Some(id) = SessionId::from_slice(&key)
-                && self.end_session_if_over(session.user, id, now)?
-            {
-                ended.push((id, session.user));
-            }
+    fn session_end(&self, id: SessionId) -> Result<Option<OffsetDateTime>, StoreError> {
+        match self.sessions.get(id.as_bytes())? {
+            Some(bytes) => Ok(Some(decode::<Session>(&bytes)?.expires_at)),
+            None => Ok(None),
         }
-        purge::<IssuedToken>(&self.tokens, |token| token.expires_at <= now)?;
-        purge::<Challenge>(&self.resets, |challenge| challenge.is_expired(now))?;
-        self.purge_address_changes(now)?;
-        Ok(ended)
-    }
-
-    /// It may have been refreshed since it was looked at.
-    fn end_session_if_over(
-        &self,
-        user: UserId,
-        id: SessionId,
-        now: OffsetDateTime,
-    ) -> Result<bool, StoreError> {
-        let trees = (&self.sessions, &self.user_sessions, &self.tokens);
-        let ended = trees.transaction(|(sessions, by_user, tokens)| {
-            let session = get::<Session>(sessions, id.as_bytes())?;
-            let is_over = session.is_some_and(|session| session.is_over(now));
-            if is_over {
-                SessionTrees { sessions, by_user, tokens }.end(user, id)?;
-            }
-            Ok(is_over)
-        })?;
-        Ok(ended)
     }
 }

@@ -1,6 +1,6 @@
 //! A whole server in this process, and clients that speak to it as any client would.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, path::Path, sync::Arc, time::Duration};
 
 use futures_util::{SinkExt, StreamExt};
 use meoww_proto::{
@@ -15,7 +15,7 @@ use meoww_server::{
 use reqwest::{Method, StatusCode, header};
 use serde_json::{Value, json};
 use tokio::{
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
     sync::{Mutex, mpsc},
     task::JoinHandle,
 };
@@ -41,13 +41,15 @@ pub(crate) struct TestServer {
     mail: Mutex<mpsc::Receiver<SentCode>>,
     stop: CancellationToken,
     serving: JoinHandle<std::io::Result<()>>,
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
 }
 
 /// An answer, taken apart.
 pub(crate) struct Reply {
     pub(crate) status: StatusCode,
     pub(crate) headers: header::HeaderMap,
+    pub(crate) bytes: Vec<u8>,
+    /// The bytes read as JSON, null where they are none.
     pub(crate) body: Value,
 }
 
@@ -95,6 +97,15 @@ impl TestServer {
     ) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let dir = tempfile::tempdir().expect("a directory");
+        Self::open_in(dir, adjust, mailer, mail).await
+    }
+
+    async fn open_in(
+        dir: tempfile::TempDir,
+        adjust: impl FnOnce(&mut Config),
+        mailer: Mailer,
+        mail: mpsc::Receiver<SentCode>,
+    ) -> Self {
         let mut config = Config::new(dir.path().join("data"));
         adjust(&mut config);
         let app: Arc<App> = App::with_mailer(config, mailer).await.expect("it opens");
@@ -103,13 +114,33 @@ impl TestServer {
         let stop = CancellationToken::new();
         let serving = tokio::spawn(app.serve(listener, stop.clone().cancelled_owned()));
         let http = reqwest::Client::new();
-        Self { url, http, mail: Mutex::new(mail), stop, serving, _dir: dir }
+        Self { url, http, mail: Mutex::new(mail), stop, serving, dir }
+    }
+
+    /// A folder of its data directory.
+    pub(crate) fn folder(&self, name: &str) -> std::path::PathBuf {
+        self.dir.path().join("data").join(name)
     }
 
     /// Tells the server to stop, and waits until it has.
     pub(crate) async fn stop(self) -> std::io::Result<()> {
         self.stop.cancel();
         patiently(self.serving).await.expect("it does not panic")
+    }
+
+    /// Stops, lets somebody at the database, and starts again without limits.
+    pub(crate) async fn restarted(self, meanwhile: impl FnOnce(&sled::Db)) -> Self {
+        self.stop.cancel();
+        patiently(self.serving).await.expect("it does not panic").expect("it stops");
+        let path = self.dir.path().join("data/db");
+        let db = patiently(unlocked(&path)).await;
+        meanwhile(&db);
+        db.flush().expect("flushed");
+        drop(db);
+        patiently(unlocked(&path)).await;
+        let (outbox, mail) = mpsc::channel(256);
+        let adjust = |config: &mut Config| config.limits = Limits::OFF;
+        Self::open_in(self.dir, adjust, Mailer::Memory(outbox), mail).await
     }
 
     /// A request with any headers and body.
@@ -126,9 +157,16 @@ impl TestServer {
         }
         let response = patiently(request.send()).await.expect("an answer");
         let (status, headers) = (response.status(), response.headers().clone());
-        let text = response.text().await.expect("a body");
-        let body = serde_json::from_str(&text).unwrap_or(Value::Null);
-        Reply { status, headers, body }
+        let bytes = response.bytes().await.expect("a body").to_vec();
+        let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+        Reply { status, headers, bytes, body }
+    }
+
+    /// A request without a body, and its answer as it is.
+    pub(crate) async fn send_for_text(&self, method: Method, path: &str) -> (StatusCode, String) {
+        let request = self.http.request(method, format!("{}{path}", self.url));
+        let response = patiently(request.send()).await.expect("an answer");
+        (response.status(), response.text().await.expect("a body"))
     }
 
     pub(crate) async fn post(&self, path: &str, body: Value) -> Reply {
@@ -143,6 +181,18 @@ impl TestServer {
     pub(crate) async fn get_as(&self, path: &str, access: &str) -> Reply {
         let bearer = format!("Bearer {access}");
         self.send(Method::GET, path, &[("authorization", &bearer)], "").await
+    }
+
+    pub(crate) async fn send_as(
+        &self,
+        method: Method,
+        path: &str,
+        access: &str,
+        body: Value,
+    ) -> Reply {
+        let bearer = format!("Bearer {access}");
+        let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
+        self.send(method, path, &headers, body.to_string()).await
     }
 
     pub(crate) async fn sign_up(&self, name: &str) -> Reply {
@@ -160,6 +210,11 @@ impl TestServer {
     /// The next code that was sent.
     pub(crate) async fn next_code(&self) -> SentCode {
         patiently(self.mail.lock().await.recv()).await.expect("mail")
+    }
+
+    /// Whether a code was sent that nobody has read.
+    pub(crate) async fn mail_is_waiting(&self) -> bool {
+        !self.mail.lock().await.is_empty()
     }
 
     /// Signs up, reads the mail and sends the code back.
@@ -182,7 +237,15 @@ impl TestServer {
         query: &str,
         headers: &[(&str, &str)],
     ) -> Result<Peer, tungstenite::Error> {
-        let url = format!("{}/ws{query}", self.url.replace("http", "ws"));
+        self.open_at(&format!("/ws{query}"), headers).await
+    }
+
+    pub(crate) async fn open_at(
+        &self,
+        path: &str,
+        headers: &[(&str, &str)],
+    ) -> Result<Peer, tungstenite::Error> {
+        let url = format!("{}{path}", self.url.replace("http", "ws"));
         let mut request = url.into_client_request()?;
         for (name, value) in headers {
             let name: header::HeaderName = name.parse().expect("a header");
@@ -195,6 +258,15 @@ impl TestServer {
     pub(crate) async fn connect(&self, member: &Member, query: &str) -> Peer {
         let bearer = format!("Bearer {}", member.access);
         self.open(query, &[("authorization", &bearer)]).await.expect("a socket")
+    }
+
+    /// A socket whose system takes in little that its owner does not read.
+    pub(crate) async fn connect_with_little_room(&self, member: &Member) -> Peer {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.set_recv_buffer_size(4096).expect("a smaller buffer");
+        let address = self.url.trim_start_matches("http://").parse().expect("an address");
+        let stream = socket.connect(address).await.expect("connected");
+        Peer::over(&self.url, stream, &member.access).await
     }
 
     /// A new member with a socket that was welcomed.
@@ -218,6 +290,22 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
+    /// Opens a socket on a connection that is there already.
+    pub(crate) async fn over(url: &str, stream: TcpStream, access: &str) -> Self {
+        let url = format!("{}/ws", url.replace("http", "ws"));
+        let mut request = url.into_client_request().expect("a URL");
+        let bearer = format!("Bearer {access}").parse().expect("a value");
+        request.headers_mut().insert("authorization", bearer);
+        let opening = tokio_tungstenite::client_async(request, MaybeTlsStream::Plain(stream));
+        let (socket, _) = patiently(opening).await.expect("a socket");
+        Self { socket }
+    }
+
+    /// The next event, if there is one within so long.
+    pub(crate) async fn next_within(&mut self, wait: Duration) -> Option<ServerMessage> {
+        tokio::time::timeout(wait, self.next()).await.ok()
+    }
+
     pub(crate) async fn send(&mut self, message: ClientMessage) {
         self.send_text(message.encode()).await;
     }
@@ -286,6 +374,16 @@ impl Peer {
         match self.next().await {
             ServerMessage::Error(error) => assert_eq!(error.code, code, "{}", error.message),
             other => panic!("no error: {other:?}"),
+        }
+    }
+}
+
+/// The flushing thread lets go of the database a moment after its last client.
+async fn unlocked(path: &Path) -> sled::Db {
+    loop {
+        match sled::open(path) {
+            Ok(db) => return db,
+            Err(_) => tokio::task::yield_now().await,
         }
     }
 }

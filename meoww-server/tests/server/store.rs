@@ -13,10 +13,10 @@ use time::{Duration, OffsetDateTime};
 
 use crate::harness::patiently;
 
-const KEY: [u8; 32] = [7; 32];
-const START: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
+pub(crate) const KEY: [u8; 32] = [7; 32];
+pub(crate) const START: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
 
-fn account(n: u8, username: &str, email: &str) -> Account {
+pub(crate) fn account(n: u8, username: &str, email: &str) -> Account {
     Account {
         id: UserId::from_bytes([n; 12]),
         name: Name::parse("Ada").expect("a name"),
@@ -38,18 +38,18 @@ fn seal(user: UserId) -> Seal {
     code().seal(&KEY, Subject::SignUp(user))
 }
 
-async fn create(store: &Store, account: &Account, now: OffsetDateTime) -> Creation {
+pub(crate) async fn create(store: &Store, account: &Account, now: OffsetDateTime) -> Creation {
     let challenge = Challenge::issue(seal(account.id), now);
     store.create_account(account.clone(), challenge, now).await.expect("stored")
 }
 
-fn session(user: UserId, token: &str, expires_at: OffsetDateTime) -> NewSession {
+pub(crate) fn session(user: UserId, token: &str, expires_at: OffsetDateTime) -> NewSession {
     let id = SessionId::draw(&mut rand::rng());
     let (token, client) = (TokenDigest::of(token), ClientName::default());
     NewSession { id, session: Session::open(user, token, client, START, expires_at) }
 }
 
-async fn confirm(store: &Store, user: UserId, now: OffsetDateTime) -> bool {
+pub(crate) async fn confirm(store: &Store, user: UserId, now: OffsetDateTime) -> bool {
     let new = session(user, "token", now + Duration::days(7));
     let confirmation = store.consume_otp(user, seal(user), new, now).await;
     matches!(confirmation.expect("stored"), Confirmation::Confirmed(_))
@@ -96,7 +96,7 @@ async fn what_has_run_out_is_forgotten() {
     };
     assert!(is_live(&first, START).await);
     assert!(!is_live(&first, short).await, "over, though nobody has forgotten it yet");
-    assert_eq!(store.purge_expired(short).await.expect("purged"), [(first.id, ada.id)]);
+    store.purge_expired(short).await.expect("purged");
     assert!(!is_live(&first, START).await && is_live(&second, short).await);
     let rotate = |token, now| {
         store.rotate_refresh(TokenDigest::of(token), TokenDigest::of("next"), now, long)
