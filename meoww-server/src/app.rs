@@ -3,9 +3,10 @@
 use std::{
     fs::{DirBuilder, File, OpenOptions, TryLockError},
     io,
+    net::SocketAddr,
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -15,6 +16,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
+    admin::{Desk, socket::Socket},
     background::Background,
     clock,
     config::{
@@ -27,7 +29,9 @@ use crate::{
     hub::{self, HubHandle},
     listener::{self, Bounds, Service},
     mail::Mailer,
+    metrics::Metrics,
     photos::{PhotoStore, Photos},
+    readiness::Readiness,
     store::{Store, StoreError},
     tls::{self, Certificates, TlsError},
     tokens::AccessTokens,
@@ -56,6 +60,9 @@ pub enum StartError {
     /// There is no TLS with the certificate and key that were given.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// The address for metrics is not ours.
+    #[error("cannot listen on {0}: {1}")]
+    Listen(SocketAddr, io::Error),
     /// Password hashing does not work here.
     #[error("password hashing does not work: {0}")]
     Hashing(String),
@@ -72,6 +79,11 @@ pub struct App {
     pub(crate) otp_key: [u8; 32],
     pub(crate) gates: Gates,
     pub(crate) hub: HubHandle,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) readiness: Readiness,
+    /// Where those who watch it ask; taken when it is served.
+    watch: Mutex<Option<TcpListener>>,
+    watch_address: Option<SocketAddr>,
     certificates: Option<Arc<Certificates>>,
     /// Cancelled when the server begins to stop.
     pub(crate) closing: CancellationToken,
@@ -98,13 +110,24 @@ impl App {
         let access = config.access_secret.as_ref().map(|secret| secret.expose().as_bytes());
         let tokens =
             AccessTokens::new(access.unwrap_or(&files.secrets.access), config.access_lifetime);
+        let watch = match config.metrics_listen {
+            Some(address) => Some(bind(address).await?),
+            None => None,
+        };
+        let (store, hasher) = (files.store, files.hasher);
+        let hub = hub::start(store.clone());
+        let metrics = Metrics::new(&hub.metrics, &store.latency, &hasher.queue);
         Ok(Arc::new(Self {
+            metrics: Arc::new(metrics),
+            readiness: Readiness::default(),
+            watch_address: watch.as_ref().and_then(|listener| listener.local_addr().ok()),
+            watch: Mutex::new(watch),
             gates: Gates::new(&config.limits),
-            hub: hub::start(files.store.clone()),
+            hub,
             config,
-            store: files.store,
+            store,
             mailer,
-            hasher: files.hasher,
+            hasher,
             tokens,
             photos: Photos::new(files.photos),
             otp_key: files.secrets.otp,
@@ -134,11 +157,15 @@ impl App {
             bounds: Bounds::from_config(&self.config),
         };
         let serving = listener::run(listener, service, self.closing.clone());
+        let admin = Socket::open(&self.config.data_dir)
+            .inspect_err(|error| tracing::error!(%error, "no admin socket"));
         tokio::pin!(serving, stop);
         tokio::select! {
             () = &mut serving => {}
+            () = self.be_watched() => {}
             () = self.forget_expired() => {}
             () = self.watch_certificate() => {}
+            () = self.answer_operators(admin.as_ref().ok()) => {}
             () = &mut stop => tracing::info!("stopping"),
         }
         self.closing.cancel();
@@ -154,11 +181,42 @@ impl App {
         self.store.flush().await.map_err(io::Error::other)
     }
 
-    /// Takes up what may change while it runs; blocks.
-    pub fn reload(&self) {
-        if let Some(certificates) = &self.certificates {
-            certificates.reload();
+    /// Where `/metrics` is served, if it is.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.watch_address
+    }
+
+    /// Answers those who watch; runs as long as the server does.
+    async fn be_watched(self: &Arc<Self>) {
+        let listener = self.watch.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(listener) = listener else { return std::future::pending().await };
+        let bounds = Bounds { connections: 64, per_address: 64, proxies: Vec::new() };
+        let service = Service { router: http::watch::router(self.clone()), tls: None, bounds };
+        listener::run(listener, service, self.closing.clone()).await;
+    }
+
+    /// Takes up what may change while it runs.
+    pub async fn reload(&self, _config: Config) {
+        if let Some(certificates) = self.certificates.clone() {
+            // A panic in there was logged; the certificate in use stays.
+            let _ = tokio::task::spawn_blocking(move || certificates.reload()).await;
         }
+    }
+
+    /// Says in the log what this server is.
+    pub(crate) fn log_summary(&self, address: SocketAddr) {
+        let Config { data_dir, tls, turn, smtp_url, secure_cookies, .. } = &self.config;
+        tracing::info!(
+            version = env!("CARGO_PKG_VERSION"),
+            %address,
+            metrics = ?self.watch_address,
+            data_dir = %data_dir.display(),
+            tls = tls.is_some(),
+            turn = turn.is_some(),
+            mail = if smtp_url.is_some() { "smtp" } else { "outbox" },
+            secure_cookies,
+            "serving"
+        );
     }
 
     fn acceptor(&self) -> Result<Option<TlsAcceptor>, rustls::Error> {
@@ -169,6 +227,16 @@ impl App {
     async fn watch_certificate(&self) {
         match &self.certificates {
             Some(certificates) => certificates.clone().watch(tls::POLL_INTERVAL).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Runs as long as the server does, also where a file system has no sockets.
+    async fn answer_operators(self: &Arc<Self>, socket: Option<&Socket>) {
+        match socket {
+            Some(socket) => {
+                match socket.answer(Desk { app: self.clone(), is_serving: true }).await {}
+            }
             None => std::future::pending().await,
         }
     }
@@ -186,6 +254,10 @@ impl App {
             }
         }
     }
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).await.map_err(|error| StartError::Listen(address, error))
 }
 
 /// What is in the data directory, and what else blocks while it starts.
@@ -231,7 +303,7 @@ fn photos(directory: &Path, bucket: Option<Bucket>) -> Result<PhotoStore, StartE
 }
 
 /// The kernel drops the lock with the process, however it ends.
-fn lock(directory: &Path) -> Result<File, StartError> {
+pub(crate) fn lock(directory: &Path) -> Result<File, StartError> {
     let path = directory.join("lock");
     let failed = |error| StartError::Files(path.clone(), error);
     let mut options = OpenOptions::new();

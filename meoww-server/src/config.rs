@@ -10,6 +10,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use ipnet::IpNet;
 use lettre::message::Mailbox;
 
+pub(crate) use self::parse::length as duration;
 use self::raw::Raw;
 pub use self::{bucket::Bucket, raw::Flags, secrets::Secret};
 use crate::core::limits::Quota;

@@ -109,6 +109,7 @@ impl Connection {
             }
             RelayPayload::Offer(_) | RelayPayload::Answer(_) | RelayPayload::Candidate(_) => None,
         };
+        let relayed = self.hub.metrics.relayed(&relay.payload);
         let delivery = Delivery::Relay(relay);
         match self.bucket.admit_bytes(delivery.bytes()) {
             Allowance::Pass => {}
@@ -118,6 +119,7 @@ impl Connection {
         if !present.partner.as_ref()?.deliver(delivery) {
             return None;
         }
+        relayed.inc();
         if let Some(ServerMessage::Chat(chat)) = &echo {
             self.encounters.hear(Speaker::Reporter, &chat.text);
         }

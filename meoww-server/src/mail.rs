@@ -120,6 +120,33 @@ impl Mailer {
     }
 }
 
+impl Mailer {
+    /// Whether mail would be taken now.
+    pub(crate) async fn check(&self) -> Result<(), MailError> {
+        match self {
+            Self::Smtp { transport, .. } => match transport.test_connection().await? {
+                true => Ok(()),
+                false => Err(io::Error::from(io::ErrorKind::NotConnected).into()),
+            },
+            Self::Outbox { directory, .. } => {
+                let directory = directory.clone();
+                let tried = tokio::task::spawn_blocking(move || try_directory(&directory));
+                Ok(tried.await.map_err(io::Error::other)??)
+            }
+            Self::Memory(outbox) if outbox.is_closed() => Err(MailError::Memory),
+            Self::Memory(_) => Ok(()),
+        }
+    }
+}
+
+/// Whether files can be made in it.
+fn try_directory(directory: &Path) -> io::Result<()> {
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+    let path = directory.join(format!("{}.draft", Uuid::new_v4().simple()));
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+    std::fs::remove_file(path)
+}
+
 fn message(from: &Mailbox, to: &Email, letter: Letter<'_>) -> Result<Message, MailError> {
     let text = letter.text();
     let message = Message::builder()

@@ -197,24 +197,24 @@ fn refuse_placeholder(name: &'static str, text: &str) -> Result<(), ConfigError>
     Ok(())
 }
 
-/// `90s`, `15m`, `1h` or `7d`.
 fn duration(name: &'static str, text: &str) -> Result<Duration, ConfigError> {
     let fail = || invalid(name, format!("{text:?} is no duration like 90s, 15m, 1h or 7d"));
+    length(text).ok_or_else(fail)
+}
+
+/// `90s`, `15m`, `1h` or `7d`.
+pub(crate) fn length(text: &str) -> Option<Duration> {
     let text = text.trim();
-    let unit = text.chars().last().ok_or_else(fail)?;
+    let unit = text.chars().last()?;
     let seconds = match unit {
         's' => 1,
         'm' => 60,
         'h' => 60 * 60,
         'd' => 24 * 60 * 60,
-        _ => return Err(fail()),
+        _ => return None,
     };
-    let count: u32 =
-        text.strip_suffix(unit).and_then(|n| n.trim().parse().ok()).ok_or_else(fail)?;
-    if count == 0 {
-        return Err(fail());
-    }
-    Ok(Duration::from_secs(u64::from(count) * seconds))
+    let count: u32 = text.strip_suffix(unit)?.trim().parse().ok()?;
+    (count > 0).then(|| Duration::from_secs(u64::from(count) * seconds))
 }
 
 /// `10/1h`, or `off`.

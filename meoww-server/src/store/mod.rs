@@ -3,9 +3,16 @@
 
 mod accounts;
 mod addresses;
+mod check;
 mod codes;
+mod export;
 mod flush;
+mod import;
+mod kinds;
+mod operator;
 mod photos;
+mod pointers;
+mod probe;
 mod purge;
 mod records;
 mod resets;
@@ -18,7 +25,11 @@ mod trees;
 pub use self::{
     accounts::Creation,
     addresses::AddressConfirmation,
+    check::Finding,
     codes::{Confirmation, Reissue},
+    export::FORMAT_VERSION,
+    import::{Batch, Fault, Imported, Merge},
+    operator::{AccountCounts, AccountFilter},
     photos::PhotoChange,
     safety::{Filing, ReportFilter},
     sessions::{NewSession, Refresh},
@@ -34,4 +45,7 @@ pub enum StoreError {
     /// A record of a version this program does not know, or no record at all.
     #[error("database: unreadable record: {0}")]
     Unreadable(String),
+    /// What it holds cannot be written where it was asked to go.
+    #[error("export: {0}")]
+    Export(String),
 }

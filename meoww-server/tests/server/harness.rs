@@ -37,6 +37,7 @@ pub(crate) async fn patiently<T>(event: impl Future<Output = T>) -> T {
 
 pub(crate) struct TestServer {
     pub(crate) url: String,
+    pub(crate) app: Arc<App>,
     http: reqwest::Client,
     mail: Mutex<mpsc::Receiver<SentCode>>,
     stop: CancellationToken,
@@ -112,9 +113,9 @@ impl TestServer {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("bound"));
         let stop = CancellationToken::new();
-        let serving = tokio::spawn(app.serve(listener, stop.clone().cancelled_owned()));
+        let serving = tokio::spawn(app.clone().serve(listener, stop.clone().cancelled_owned()));
         let http = reqwest::Client::new();
-        Self { url, http, mail: Mutex::new(mail), stop, serving, dir }
+        Self { url, app, http, mail: Mutex::new(mail), stop, serving, dir }
     }
 
     /// A folder of its data directory.

@@ -29,7 +29,7 @@ use crate::{
 };
 
 /// Writes a fresh certificate for localhost; gives the files.
-fn write_pair(directory: &Path) -> Tls {
+pub(crate) fn write_pair(directory: &Path) -> Tls {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("made");
     let files = Tls { cert: directory.join("cert.pem"), key: directory.join("key.pem") };
     std::fs::write(&files.key, made.signing_key.serialize_pem()).expect("written");
@@ -38,7 +38,7 @@ fn write_pair(directory: &Path) -> Tls {
 }
 
 /// Believes the certificate in the file, as it is now, and no other.
-fn client_config(files: &Tls) -> ClientConfig {
+pub(crate) fn client_config(files: &Tls) -> ClientConfig {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(&files.cert).expect("readable")).expect("a root");
