@@ -22,6 +22,7 @@ use crate::{
         secrets::{self, OwnSecrets},
     },
     core::account::Account,
+    drain::Drain,
     hashing::{HashError, Hasher},
     http::{self, gate::Gates},
     hub::{self, HubHandle},
@@ -68,6 +69,7 @@ pub struct App {
     pub(crate) otp_key: [u8; 32],
     pub(crate) gates: Gates,
     pub(crate) hub: HubHandle,
+    pub(crate) drain: Drain,
     /// Cancelled when the server begins to stop.
     pub(crate) closing: CancellationToken,
     /// Mail on its way.
@@ -95,6 +97,7 @@ impl App {
             AccessTokens::new(access.unwrap_or(&files.secrets.access), config.access_lifetime);
         Ok(Arc::new(Self {
             gates: Gates::new(&config.limits),
+            drain: Drain::new(),
             hub: hub::start(files.store.clone()),
             config,
             store: files.store,
@@ -131,6 +134,7 @@ impl App {
             () = &mut serving => {}
             () = self.forget_expired() => {}
             () = self.answer_operators(admin.as_ref().ok()) => {}
+            () = self.drained() => tracing::info!("stopping"),
             () = &mut stop => tracing::info!("stopping"),
         }
         self.closing.cancel();

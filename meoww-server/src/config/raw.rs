@@ -10,7 +10,7 @@ use serde::Deserialize;
 use super::ConfigError;
 
 /// What the command line may say.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Flags {
     /// `--listen`.
     pub listen: Option<SocketAddr>,
