@@ -24,6 +24,7 @@ use crate::{
         secrets::{self, OwnSecrets},
     },
     core::account::Account,
+    drain::Drain,
     hashing::{HashError, Hasher},
     http::{self, gate::Gates},
     hub::{self, HubHandle},
@@ -85,6 +86,7 @@ pub struct App {
     watch: Mutex<Option<TcpListener>>,
     watch_address: Option<SocketAddr>,
     certificates: Option<Arc<Certificates>>,
+    pub(crate) drain: Drain,
     /// Cancelled when the server begins to stop.
     pub(crate) closing: CancellationToken,
     /// Mail on its way.
@@ -123,6 +125,7 @@ impl App {
             watch_address: watch.as_ref().and_then(|listener| listener.local_addr().ok()),
             watch: Mutex::new(watch),
             gates: Gates::new(&config.limits),
+            drain: Drain::new(),
             hub,
             config,
             store,
@@ -166,6 +169,7 @@ impl App {
             () = self.forget_expired() => {}
             () = self.watch_certificate() => {}
             () = self.answer_operators(admin.as_ref().ok()) => {}
+            () = self.drained() => tracing::info!("stopping"),
             () = &mut stop => tracing::info!("stopping"),
         }
         self.closing.cancel();
