@@ -9,11 +9,13 @@ use std::{
     time::Duration,
 };
 
+use meoww_proto::error::SignalErrorCode;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
+    background::Background,
     clock,
     config::{
         Config, ConfigError, Tls,
@@ -21,18 +23,18 @@ use crate::{
     },
     hashing::{HashError, Hasher},
     http::{self, gate::Gates},
-    hub::{self, HubHandle},
+    hub::{self, HubHandle, Whose},
     listener::{self, Bounds, Service},
     mail::Mailer,
     store::{Store, StoreError},
     tls::{self, Certificates, TlsError},
-    tokens::AccessTokens,
+    tokens::{AccessTokens, Bearer},
 };
 
 /// Longest the end may take: requests under way, goodbyes on sockets.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(10);
-/// How often what has run out is forgotten.
-const PURGE_INTERVAL: Duration = Duration::from_secs(60 * 60);
+/// How often what has run out is forgotten, and sockets of sessions that have are closed.
+const PURGE_INTERVAL: Duration = Duration::from_secs(10 * 60);
 
 /// Why a server could not start.
 #[derive(Debug, thiserror::Error)]
@@ -70,6 +72,8 @@ pub struct App {
     certificates: Option<Arc<Certificates>>,
     /// Cancelled when the server begins to stop.
     pub(crate) closing: CancellationToken,
+    /// Mail on its way.
+    pub(crate) background: Background,
     /// The tasks of open sockets.
     pub(crate) sockets: TaskTracker,
     /// Held for as long as the data directory is ours.
@@ -102,6 +106,7 @@ impl App {
             hub: hub::start(),
             certificates: files.certificates,
             closing: CancellationToken::new(),
+            background: Background::new(),
             sockets: TaskTracker::new(),
             _lock: files.lock,
         }))
@@ -132,6 +137,7 @@ impl App {
             serving.await;
             self.sockets.close();
             self.sockets.wait().await;
+            self.background.finish().await;
         };
         if tokio::time::timeout(SHUTDOWN_GRACE, farewell).await.is_err() {
             tracing::warn!("some connections did not end in time");
@@ -163,8 +169,14 @@ impl App {
         let mut timer = tokio::time::interval(PURGE_INTERVAL);
         loop {
             timer.tick().await;
-            if let Err(error) = self.store.purge_expired(clock::now()).await {
-                tracing::error!(%error, "could not forget expired sessions");
+            match self.store.purge_expired(clock::now()).await {
+                Ok(ended) => {
+                    for (session, user) in ended {
+                        let whose = Whose::Session(Bearer { user, session });
+                        self.hub.close(whose, SignalErrorCode::SessionEnded).await;
+                    }
+                }
+                Err(error) => tracing::error!(%error, "could not forget expired sessions"),
             }
         }
     }

@@ -9,7 +9,7 @@ use argon2::{
 };
 use tokio::sync::Semaphore;
 
-use crate::core::account::Password;
+use crate::core::account::{InvalidField, Password};
 
 /// Passwords that may wait for a thread: about two seconds of work for one.
 const MAX_WAITING: usize = 64;
@@ -20,6 +20,9 @@ pub(crate) enum HashError {
     /// Too many wait already.
     #[error("too many passwords wait to be hashed")]
     Busy,
+    /// Not a password to choose.
+    #[error(transparent)]
+    Refused(#[from] InvalidField),
     /// Argon2 or its thread failed.
     #[error("hashing: {0}")]
     Failed(String),
@@ -45,6 +48,21 @@ impl Hasher {
             threads: Arc::new(Semaphore::new(threads)),
             nobody: hash(b"nobody's password")?.into(),
         })
+    }
+
+    /// The PHC string of a password somebody chose of whom others know this much. To judge it can
+    /// take longer than to hash it, so that is done here, too.
+    pub(crate) async fn hash_choice(
+        &self,
+        text: String,
+        known: Vec<String>,
+    ) -> Result<String, HashError> {
+        let judged = self.run(move || {
+            let known: Vec<_> = known.iter().map(String::as_str).collect();
+            Password::parse_for(text, &known)
+        });
+        let password = judged.await??;
+        self.hash(password).await
     }
 
     /// The PHC string of a password under a fresh salt.
@@ -104,6 +122,8 @@ mod tests {
         let hasher = Hasher::new().expect("a hasher");
         let hash = hasher.hash(password()).await.expect("hashed");
         assert!(hash.starts_with("$argon2id$"));
+        let refused = hasher.hash_choice("adalovelace".into(), vec!["Ada Lovelace".into()]).await;
+        assert!(matches!(refused, Err(HashError::Refused(_))));
         assert!(hasher.verify("correct horse".into(), Some(hash.clone())).await.expect("verified"));
         assert!(!hasher.verify("wrong horse".into(), Some(hash)).await.expect("verified"));
         assert!(!hasher.verify("nobody's password".into(), None).await.expect("verified"));

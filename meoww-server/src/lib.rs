@@ -12,8 +12,10 @@ pub mod mail;
 pub mod store;
 pub mod tls;
 
+mod background;
 mod clock;
 mod connection;
+mod deletion;
 mod hashing;
 mod http;
 mod hub;

@@ -4,7 +4,7 @@
 use axum::http::{HeaderMap, HeaderValue, Method, header};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
-use super::error::Refusal;
+use super::{error::Refusal, gate};
 
 /// Answers preflights and marks answers for the configured origins.
 pub(crate) fn layer(origins: &[String]) -> CorsLayer {
@@ -14,7 +14,7 @@ pub(crate) fn layer(origins: &[String]) -> CorsLayer {
         .allow_credentials(true)
         .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE, Method::OPTIONS])
         .allow_headers([header::CONTENT_TYPE, header::AUTHORIZATION, header::COOKIE])
-        .expose_headers([header::RETRY_AFTER])
+        .expose_headers(gate::HEADERS.into_iter().chain([header::RETRY_AFTER]).collect::<Vec<_>>())
 }
 
 /// Refuses a socket to a page of a foreign origin; programs send no `Origin`.

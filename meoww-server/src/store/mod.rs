@@ -2,16 +2,22 @@
 //! takes and gives domain types, and has reached the disk when it returns.
 
 mod accounts;
+mod addresses;
 mod codes;
 mod flush;
 mod records;
+mod resets;
+mod safety;
+mod session_trees;
 mod sessions;
 pub mod sled;
 mod trees;
 
 pub use self::{
     accounts::Creation,
+    addresses::AddressConfirmation,
     codes::{Confirmation, Reissue},
+    safety::{Filing, ReportFilter},
     sessions::{NewSession, Refresh},
     sled::Store,
 };

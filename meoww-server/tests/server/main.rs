@@ -8,6 +8,7 @@ mod lobby;
 mod lobby_promises;
 mod process;
 mod reconnect;
+mod safety_store;
 mod sessions;
 mod smtp;
 mod sockets;
