@@ -2,10 +2,7 @@
 
 use std::path::Path;
 
-use super::{StoreError, flush::Flusher, trees::Trees};
-
-/// Memory sled may use for pages it has read, in bytes.
-const CACHE_BYTES: u64 = 64 << 20;
+use super::{StoreError, flush::Flusher, opening, trees::Trees};
 
 /// The database of one server.
 #[derive(Clone)]
@@ -17,14 +14,9 @@ pub struct Store {
 impl Store {
     /// Opens or creates the database in `directory`.
     pub fn open(directory: &Path) -> Result<Self, StoreError> {
-        let db = sled::Config::new()
-            .path(directory)
-            .cache_capacity(CACHE_BYTES)
-            // Nothing waits for the timer: every write is flushed before it is acknowledged.
-            .flush_every_ms(None)
-            .open()?;
+        let (db, flushes) = opening::open(directory)?;
         let trees = Trees::open(&db)?;
-        Ok(Self { trees, flusher: Flusher::start(db, directory)? })
+        Ok(Self { trees, flusher: Flusher::start(db, flushes, directory)? })
     }
 
     /// sled blocks, so it runs where blocking hurts nobody.
