@@ -176,6 +176,21 @@ pub struct DeleteAccountRequest {
     pub password: String,
 }
 
+/// Answer of `GET /api/auth/me/export`: everything that is kept of the account and can be read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AccountExport {
+    /// The account.
+    pub user: User,
+    /// The address that waits to be confirmed, if one does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub new_email: Option<String>,
+    /// Its live sessions, newest first.
+    pub sessions: Vec<SessionInfo>,
+    /// Whom it blocks, newest first.
+    pub blocks: Vec<BlockInfo>,
+}
+
 /// Somebody whom the account is never matched with. Who it is stays unsaid: strangers are.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -10,33 +10,35 @@ use std::{
     time::Duration,
 };
 
+use meoww_proto::error::SignalErrorCode;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     admin::{Desk, socket::Socket},
+    background::Background,
     clock,
     config::{
         Config, ConfigError, Tls,
         secrets::{self, OwnSecrets},
     },
     hashing::{HashError, Hasher},
-    http::{self, gate::Gates},
-    hub::{self, HubHandle},
+    http::{self, cors::Origins, gate::Gates},
+    hub::{self, HubHandle, Whose},
     listener::{self, Bounds, Service},
-    mail::Mailer,
+    mail::{Mailer, Post},
     metrics::Metrics,
     readiness::Readiness,
     store::{Store, StoreError},
     tls::{self, Certificates, TlsError},
-    tokens::AccessTokens,
+    tokens::{AccessTokens, Bearer},
 };
 
 /// Longest the end may take: requests under way, goodbyes on sockets.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(10);
-/// How often what has run out is forgotten.
-const PURGE_INTERVAL: Duration = Duration::from_secs(60 * 60);
+/// How often what has run out is forgotten, and sockets of sessions that have are closed.
+const PURGE_INTERVAL: Duration = Duration::from_secs(10 * 60);
 
 /// Why a server could not start.
 #[derive(Debug, thiserror::Error)]
@@ -68,7 +70,8 @@ pub enum StartError {
 pub struct App {
     pub(crate) config: Config,
     pub(crate) store: Store,
-    pub(crate) mailer: Mailer,
+    pub(crate) mailer: Post,
+    pub(crate) origins: Origins,
     pub(crate) hasher: Hasher,
     pub(crate) tokens: AccessTokens,
     pub(crate) otp_key: [u8; 32],
@@ -82,6 +85,8 @@ pub struct App {
     certificates: Option<Arc<Certificates>>,
     /// Cancelled when the server begins to stop.
     pub(crate) closing: CancellationToken,
+    /// Mail on its way.
+    pub(crate) background: Background,
     /// The tasks of open sockets.
     pub(crate) sockets: TaskTracker,
     /// Held for as long as the data directory is ours.
@@ -116,17 +121,19 @@ impl App {
             watch_address: watch.as_ref().and_then(|listener| listener.local_addr().ok()),
             watch: Mutex::new(watch),
             gates: Gates::new(&config.limits),
-            config,
             store,
-            mailer,
+            mailer: Post::new(mailer),
+            origins: Origins::new(&config.frontend_origins),
             hasher,
             tokens,
             otp_key: files.secrets.otp,
             hub,
             certificates: files.certificates,
             closing: CancellationToken::new(),
+            background: Background::new(),
             sockets: TaskTracker::new(),
             _lock: files.lock,
+            config,
         }))
     }
 
@@ -159,6 +166,7 @@ impl App {
             serving.await;
             self.sockets.close();
             self.sockets.wait().await;
+            self.background.finish().await;
         };
         if tokio::time::timeout(SHUTDOWN_GRACE, farewell).await.is_err() {
             tracing::warn!("some connections did not end in time");
@@ -180,8 +188,22 @@ impl App {
         listener::run(listener, service, self.closing.clone()).await;
     }
 
-    /// Takes up what may change while it runs.
-    pub async fn reload(&self, _config: Config) {
+    /// Takes up limits, origins, the way mail goes and the certificate: all of the first three or
+    /// none. What else is new is named in the log.
+    pub async fn reload(&self, new: Config) {
+        match Mailer::from_config(&new) {
+            Ok(mailer) => {
+                self.mailer.change(mailer);
+                self.gates.adopt(&new.limits);
+                let ignored = self.config.fixed_differences(&new).join(", ");
+                self.origins.change(new.frontend_origins);
+                if !ignored.is_empty() {
+                    tracing::warn!(%ignored, "these settings need a restart");
+                }
+                tracing::info!("limits, origins and mail are as configured now");
+            }
+            Err(error) => tracing::error!(%error, "the configuration in use stays"),
+        }
         if let Some(certificates) = self.certificates.clone() {
             // A panic in there was logged; the certificate in use stays.
             let _ = tokio::task::spawn_blocking(move || certificates.reload()).await;
@@ -231,8 +253,14 @@ impl App {
         let mut timer = tokio::time::interval(PURGE_INTERVAL);
         loop {
             timer.tick().await;
-            if let Err(error) = self.store.purge_expired(clock::now()).await {
-                tracing::error!(%error, "could not forget expired sessions");
+            match self.store.purge_expired(clock::now()).await {
+                Ok(ended) => {
+                    for (session, user) in ended {
+                        let whose = Whose::Session(Bearer { user, session });
+                        self.hub.close(whose, SignalErrorCode::SessionEnded).await;
+                    }
+                }
+                Err(error) => tracing::error!(%error, "could not forget expired sessions"),
             }
         }
     }

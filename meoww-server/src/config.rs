@@ -2,6 +2,7 @@
 
 mod parse;
 mod raw;
+mod reload;
 pub mod secrets;
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
@@ -114,17 +115,19 @@ pub struct Turn {
 pub struct Limits {
     /// Sign-ups.
     pub signup: Option<Quota>,
-    /// Logins, whether or not they succeed.
+    /// Failed logins and other proofs of a password.
     pub login: Option<Quota>,
-    /// Requests for a new code.
+    /// Requests for a code.
     pub resend: Option<Quota>,
     /// Requests for TURN credentials.
     pub turn: Option<Quota>,
     /// Codes sent back.
     pub verify: Option<Quota>,
-    /// Failed logins by account, from anywhere.
+    /// Sockets opened.
+    pub connect: Option<Quota>,
+    /// Failed proofs of a password by account, from anywhere.
     pub account_login: Option<Quota>,
-    /// Codes mailed by account, whoever asks.
+    /// Codes mailed, by who asked for them and by where they went.
     pub account_code: Option<Quota>,
 }
 
@@ -136,6 +139,7 @@ impl Limits {
         resend: None,
         turn: None,
         verify: None,
+        connect: None,
         account_login: None,
         account_code: None,
     };
@@ -153,6 +157,7 @@ impl Default for Limits {
             resend: quota(3, 60),
             turn: quota(10, 60),
             verify: quota(30, 15),
+            connect: quota(12_000, 1),
             account_login: quota(10, 15),
             account_code: quota(5, 60),
         }

@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 
 use crate::{
     clock,
-    core::account::Password,
+    core::account::{InvalidField, Password},
     metrics::{Counted, HashQueue},
 };
 
@@ -24,6 +24,9 @@ pub(crate) enum HashError {
     /// Too many wait already.
     #[error("too many passwords wait to be hashed")]
     Busy,
+    /// Not a password to choose.
+    #[error(transparent)]
+    Refused(#[from] InvalidField),
     /// Argon2 or its thread failed.
     #[error("hashing: {0}")]
     Failed(String),
@@ -51,6 +54,21 @@ impl Hasher {
             nobody: hash(b"nobody's password")?.into(),
             queue: HashQueue::default(),
         })
+    }
+
+    /// The PHC string of a password somebody chose of whom others know this much. To judge it can
+    /// take longer than to hash it, so that is done here, too.
+    pub(crate) async fn hash_choice(
+        &self,
+        text: String,
+        known: Vec<String>,
+    ) -> Result<String, HashError> {
+        let judged = self.run(move || {
+            let known: Vec<_> = known.iter().map(String::as_str).collect();
+            Password::parse_for(text, &known)
+        });
+        let password = judged.await??;
+        self.hash(password).await
     }
 
     /// The PHC string of a password under a fresh salt.
@@ -113,6 +131,8 @@ mod tests {
         let hasher = Hasher::new().expect("a hasher");
         let hash = hasher.hash(password()).await.expect("hashed");
         assert!(hash.starts_with("$argon2id$"));
+        let refused = hasher.hash_choice("adalovelace".into(), vec!["Ada Lovelace".into()]).await;
+        assert!(matches!(refused, Err(HashError::Refused(_))));
         assert!(hasher.verify("correct horse".into(), Some(hash.clone())).await.expect("verified"));
         assert!(!hasher.verify("wrong horse".into(), Some(hash)).await.expect("verified"));
         assert!(!hasher.verify("nobody's password".into(), None).await.expect("verified"));

@@ -13,8 +13,10 @@ pub mod store;
 pub mod tls;
 
 mod admin;
+mod background;
 mod clock;
 mod connection;
+mod deletion;
 mod hashing;
 mod http;
 mod hub;

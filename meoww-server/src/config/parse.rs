@@ -59,6 +59,7 @@ pub(super) fn config(raw: Raw) -> Result<Config, ConfigError> {
         resend: quota("MEOWW_LIMIT_RESEND", raw.limits.resend, standard.resend)?,
         turn: quota("MEOWW_LIMIT_TURN", raw.limits.turn, standard.turn)?,
         verify: quota("MEOWW_LIMIT_VERIFY", raw.limits.verify, standard.verify)?,
+        connect: quota("MEOWW_LIMIT_CONNECT", raw.limits.connect, standard.connect)?,
         account_login: quota(
             "MEOWW_LIMIT_ACCOUNT_LOGIN",
             raw.limits.account_login,

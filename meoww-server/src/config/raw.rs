@@ -63,6 +63,7 @@ pub(super) struct RawLimits {
     pub(super) resend: Option<String>,
     pub(super) turn: Option<String>,
     pub(super) verify: Option<String>,
+    pub(super) connect: Option<String>,
     pub(super) account_login: Option<String>,
     pub(super) account_code: Option<String>,
 }
@@ -101,6 +102,7 @@ impl Raw {
                 resend: get("MEOWW_LIMIT_RESEND"),
                 turn: get("MEOWW_LIMIT_TURN"),
                 verify: get("MEOWW_LIMIT_VERIFY"),
+                connect: get("MEOWW_LIMIT_CONNECT"),
                 account_login: get("MEOWW_LIMIT_ACCOUNT_LOGIN"),
                 account_code: get("MEOWW_LIMIT_ACCOUNT_CODE"),
             },
@@ -151,6 +153,7 @@ impl Raw {
                 resend: self.limits.resend.or(other.limits.resend),
                 turn: self.limits.turn.or(other.limits.turn),
                 verify: self.limits.verify.or(other.limits.verify),
+                connect: self.limits.connect.or(other.limits.connect),
                 account_login: self.limits.account_login.or(other.limits.account_login),
                 account_code: self.limits.account_code.or(other.limits.account_code),
             },

@@ -5,5 +5,6 @@ pub mod account;
 pub mod limits;
 pub mod lobby;
 pub mod otp;
+pub mod safety;
 pub mod session;
 pub mod turn;

@@ -9,7 +9,12 @@ use axum::{
 };
 use meoww_proto::{UserId, account::ApiError, error::ApiErrorCode};
 
-use crate::{core::account::InvalidField, hashing::HashError, store::StoreError};
+use super::gate::whole_seconds;
+use crate::{
+    core::account::{Ban, InvalidField, rfc3339_millis},
+    hashing::HashError,
+    store::StoreError,
+};
 
 /// Left with a refusal for those who count.
 #[derive(Debug, Clone, Copy)]
@@ -28,6 +33,8 @@ pub(crate) enum Refusal {
     Unauthenticated(&'static str),
     /// Right password, unconfirmed address.
     EmailNotVerified(UserId),
+    /// The operators shut the account out.
+    Banned(Ban),
     /// A web page of a foreign origin.
     ForeignOrigin,
     /// No such route.
@@ -53,7 +60,9 @@ impl Refusal {
         match self {
             Self::Invalid(_) | Self::Rejected(..) => StatusCode::BAD_REQUEST,
             Self::InvalidCredentials | Self::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
-            Self::EmailNotVerified(_) | Self::ForeignOrigin => StatusCode::FORBIDDEN,
+            Self::EmailNotVerified(_) | Self::Banned(_) | Self::ForeignOrigin => {
+                StatusCode::FORBIDDEN
+            }
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
@@ -71,6 +80,10 @@ impl Refusal {
             Self::InvalidCredentials => "Invalid credentials".into(),
             Self::Unauthenticated(message) | Self::TooMany(message, _) => (*message).into(),
             Self::EmailNotVerified(_) => "Email not verified".into(),
+            Self::Banned(Ban { reason, until: None }) => format!("Account banned: {reason}").into(),
+            Self::Banned(Ban { reason, until: Some(until) }) => {
+                format!("Account banned until {}: {reason}", rfc3339_millis(*until)).into()
+            }
             Self::ForeignOrigin => "Origin not allowed".into(),
             Self::NotFound => "Not found".into(),
             Self::MethodNotAllowed => "Method not allowed".into(),
@@ -87,6 +100,7 @@ impl Refusal {
             Self::Rejected(code, _) => Some(*code),
             Self::InvalidCredentials => Some(ApiErrorCode::InvalidCredentials),
             Self::EmailNotVerified(_) => Some(ApiErrorCode::EmailNotVerified),
+            Self::Banned(_) => Some(ApiErrorCode::Banned),
             Self::TooMany(..) => Some(ApiErrorCode::RateLimited),
             Self::Invalid(_)
             | Self::Unauthenticated(_)
@@ -107,6 +121,7 @@ impl Refusal {
             Self::InvalidCredentials => "invalid-credentials",
             Self::Unauthenticated(_) => "unauthenticated",
             Self::EmailNotVerified(_) => "not-verified",
+            Self::Banned(_) => "banned",
             Self::ForeignOrigin => "foreign-origin",
             Self::NotFound => "not-found",
             Self::MethodNotAllowed => "method-not-allowed",
@@ -122,13 +137,14 @@ impl Refusal {
     /// Whole seconds, rounded up (RFC 9110, 10.2.3).
     fn retry_after(&self) -> Option<u64> {
         match self {
-            Self::TooMany(_, wait) => Some(wait.as_millis().div_ceil(1000) as u64),
+            Self::TooMany(_, wait) => Some(whole_seconds(*wait)),
             Self::Busy => Some(1),
             Self::Invalid(_)
             | Self::Rejected(..)
             | Self::InvalidCredentials
             | Self::Unauthenticated(_)
             | Self::EmailNotVerified(_)
+            | Self::Banned(_)
             | Self::ForeignOrigin
             | Self::NotFound
             | Self::MethodNotAllowed
@@ -171,6 +187,7 @@ impl From<HashError> for Refusal {
     fn from(error: HashError) -> Self {
         match error {
             HashError::Busy => Self::Busy,
+            HashError::Refused(reason) => reason.into(),
             HashError::Failed(_) => {
                 tracing::error!(%error, "request failed");
                 Self::Internal

@@ -1,13 +1,18 @@
 //! HTTP: one file a resource, routes as the Node.js backend had them.
 
 mod accounts;
+mod addresses;
 mod auth;
+mod blocks;
 mod body;
+mod client;
 mod cookies;
-mod cors;
+pub(crate) mod cors;
 mod error;
 pub(crate) mod gate;
 mod health;
+mod own_data;
+mod passwords;
 mod sessions;
 mod sockets;
 mod turn;
@@ -20,11 +25,11 @@ use axum::{
     extract::{DefaultBodyLimit, Request},
     middleware::{self, Next},
     response::{IntoResponse, Response},
-    routing::{get, post},
+    routing::{delete, get, post},
 };
 use meoww_proto::limits::MAX_BODY_BYTES;
 
-use self::error::Refusal;
+use self::{error::Refusal, gate::Limit};
 use crate::app::App;
 
 /// Longest a request may take, body and answer.
@@ -32,19 +37,12 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Every route of the server.
 pub(crate) fn router(app: Arc<App>) -> Router {
-    let auth = Router::new()
-        .route("/signup", post(accounts::signup))
-        .route("/verify", post(accounts::verify))
-        .route("/resend-otp", post(accounts::resend_otp))
-        .route("/login", post(sessions::login))
-        .route("/refresh", post(sessions::refresh))
-        .route("/logout", post(sessions::logout))
-        .route("/me", get(accounts::me))
-        .route("/turn-credentials", get(turn::credentials));
-    let cors = cors::layer(&app.config.frontend_origins);
+    let connect = Limit::all(&app, |gates| &gates.connect);
+    let connect = middleware::from_fn_with_state(connect, gate::enforce);
+    let cors = cors::layer(app.clone());
     Router::new()
-        .nest("/api/auth", auth)
-        .route("/ws", get(sockets::upgrade))
+        .nest("/api/auth", auth(&app))
+        .route("/ws", get(sockets::upgrade).route_layer(connect))
         .route("/health", get(health::health))
         .route("/ready", get(watch::ready))
         .fallback(async || Refusal::NotFound)
@@ -54,6 +52,36 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .layer(cors)
         .layer(middleware::from_fn_with_state(app.metrics.clone(), watch::request))
         .with_state(app)
+}
+
+fn auth(app: &Arc<App>) -> Router<Arc<App>> {
+    let limited = |limit| middleware::from_fn_with_state(limit, gate::enforce);
+    let signups = || limited(Limit::all(app, |gates| &gates.signup));
+    let codes_sent = || limited(Limit::all(app, |gates| &gates.resend));
+    let codes_tried = || limited(Limit::all(app, |gates| &gates.verify));
+    let passwords = || limited(Limit::failures(app, |gates| &gates.login));
+    let turn = get(turn::credentials)
+        .route_layer(limited(Limit::all(app, |gates| &gates.turn)))
+        .route_layer(middleware::from_fn_with_state(app.clone(), auth::required));
+    Router::new()
+        .route("/signup", post(accounts::signup).route_layer(signups()))
+        .route("/verify", post(accounts::verify).route_layer(codes_tried()))
+        .route("/resend-otp", post(accounts::resend_otp).route_layer(codes_sent()))
+        .route("/login", post(sessions::login).route_layer(passwords()))
+        .route("/refresh", post(sessions::refresh))
+        .route("/logout", post(sessions::logout))
+        .route("/me", delete(own_data::delete).route_layer(passwords()).get(accounts::me))
+        .route("/me/export", get(own_data::export))
+        .route("/sessions", get(sessions::list).delete(sessions::end_others))
+        .route("/sessions/{id}", delete(sessions::end_one))
+        .route("/password", post(passwords::change).route_layer(passwords()))
+        .route("/password/forgot", post(passwords::forgot).route_layer(codes_sent()))
+        .route("/password/reset", post(passwords::reset).route_layer(codes_tried()))
+        .route("/email", post(addresses::request).route_layer(codes_sent()))
+        .route("/email/confirm", post(addresses::confirm).route_layer(codes_tried()))
+        .route("/blocks", get(blocks::list))
+        .route("/blocks/{id}", delete(blocks::remove))
+        .route("/turn-credentials", turn)
 }
 
 async fn in_bounded_time(request: Request, next: Next) -> Response {

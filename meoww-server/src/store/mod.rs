@@ -2,6 +2,7 @@
 //! takes and gives domain types, and has reached the disk when it returns.
 
 mod accounts;
+mod addresses;
 mod check;
 mod codes;
 mod export;
@@ -10,18 +11,24 @@ mod import;
 mod kinds;
 mod operator;
 mod probe;
+mod purge;
 mod records;
+mod resets;
+mod safety;
+mod session_trees;
 mod sessions;
 pub mod sled;
 mod trees;
 
 pub use self::{
     accounts::Creation,
+    addresses::AddressConfirmation,
     check::Finding,
     codes::{Confirmation, Reissue},
     export::FORMAT_VERSION,
     import::{Batch, Fault, Imported, Merge},
     operator::{AccountCounts, AccountFilter},
+    safety::{Filing, ReportFilter},
     sessions::{NewSession, Refresh},
     sled::Store,
 };

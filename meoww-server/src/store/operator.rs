@@ -6,12 +6,10 @@ use sled::Transactional;
 use super::{
     Store, StoreError,
     records::{decode, encode},
+    session_trees::SessionTrees,
     trees::{Trees, get, user_id},
 };
-use crate::core::{
-    account::{Account, Ban},
-    session::Session,
-};
+use crate::core::account::{Account, Ban};
 
 /// Which accounts to list.
 #[derive(Debug, Clone, Default)]
@@ -78,6 +76,30 @@ impl Store {
         self.write(move |trees| trees.set_ban(user, ban)).await
     }
 
+    /// Sets a password on the operator's word, ends the account's sessions and gives it as it is
+    /// then.
+    pub async fn set_password(
+        &self,
+        user: UserId,
+        password_hash: String,
+    ) -> Result<Option<Account>, StoreError> {
+        self.write(move |trees| {
+            trees.change(user, true, |account| account.password_hash.clone_from(&password_hash))
+        })
+        .await
+    }
+
+    /// Puts another hash of the same password in the place of `old`; `false` if the password was
+    /// changed, or the account deleted, in the meantime.
+    pub async fn renew_hash(
+        &self,
+        user: UserId,
+        old: String,
+        new: String,
+    ) -> Result<bool, StoreError> {
+        self.write(move |trees| trees.renew_hash(user, &old, &new)).await
+    }
+
     /// Takes an address as confirmed, on the operator's word; gives the account as it is then.
     pub async fn verify_account(&self, user: UserId) -> Result<Option<Account>, StoreError> {
         self.write(move |trees| trees.verify_account(user)).await
@@ -130,29 +152,43 @@ impl Trees {
     }
 
     fn set_ban(&self, user: UserId, ban: Option<Ban>) -> Result<Option<Account>, StoreError> {
-        let account = self.accounts.transaction(|accounts| {
+        self.change(user, ban.is_some(), |account| account.ban.clone_from(&ban))
+    }
+
+    /// Changes an account and perhaps ends its sessions.
+    fn change(
+        &self,
+        user: UserId,
+        ends_sessions: bool,
+        change: impl Fn(&mut Account),
+    ) -> Result<Option<Account>, StoreError> {
+        let trees = (&self.accounts, &self.sessions, &self.user_sessions, &self.tokens);
+        let changed = trees.transaction(|(accounts, sessions, by_user, tokens)| {
             let Some(mut account) = get::<Account>(accounts, user.as_bytes())? else {
                 return Ok(None);
             };
-            account.ban.clone_from(&ban);
+            change(&mut account);
             accounts.insert(user.as_bytes(), encode(&account))?;
+            if ends_sessions {
+                SessionTrees { sessions, by_user, tokens }.end_all(user, None)?;
+            }
             Ok(Some(account))
         })?;
-        // After the ban, so that none is opened in between.
-        if account.is_some() && ban.is_some() {
-            self.end_sessions_of(user)?;
-        }
-        Ok(account)
+        Ok(changed)
     }
 
-    fn end_sessions_of(&self, user: UserId) -> Result<(), StoreError> {
-        for entry in &self.sessions {
-            let (key, bytes) = entry?;
-            if decode::<Session>(&bytes)?.user == user {
-                self.sessions.remove(key)?;
+    fn renew_hash(&self, user: UserId, old: &str, new: &str) -> Result<bool, StoreError> {
+        let renewed = self.accounts.transaction(|accounts| {
+            match get::<Account>(accounts, user.as_bytes())? {
+                Some(account) if account.password_hash == old => {
+                    let account = Account { password_hash: new.to_owned(), ..account };
+                    accounts.insert(user.as_bytes(), encode(&account))?;
+                    Ok(true)
+                }
+                Some(_) | None => Ok(false),
             }
-        }
-        Ok(())
+        })?;
+        Ok(renewed)
     }
 
     fn verify_account(&self, user: UserId) -> Result<Option<Account>, StoreError> {

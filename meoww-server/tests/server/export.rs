@@ -6,7 +6,7 @@ use meoww_proto::UserId;
 use meoww_server::{
     core::{
         account::{Account, Ban, Email, Name, Username},
-        session::{RefreshToken, Session, SessionId},
+        session::{ClientName, RefreshToken, Session, SessionId},
     },
     store::{Batch, Merge, NewSession, Store},
 };
@@ -86,7 +86,8 @@ proptest! {
             for account in accounts.iter().filter(|account| account.is_verified) {
                 let current = RefreshToken::draw(&mut rng).digest();
                 let expires_at = OffsetDateTime::UNIX_EPOCH + Duration::from_secs(4_000_000_000);
-                let session = Session { user: account.id, current, expires_at };
+                let client = ClientName::default();
+                let session = Session::open(account.id, current, client, account.created_at, expires_at);
                 batch.add_session(&NewSession { id: SessionId::draw(&mut rng), session });
             }
             let imported = store.import(batch, Merge::default()).await.expect("imported");

@@ -1,6 +1,6 @@
 //! A whole server in this process, and clients that speak to it as any client would.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, path::Path, sync::Arc, time::Duration};
 
 use futures_util::{SinkExt, StreamExt};
 use meoww_proto::{
@@ -42,7 +42,7 @@ pub(crate) struct TestServer {
     mail: Mutex<mpsc::Receiver<SentCode>>,
     stop: CancellationToken,
     serving: JoinHandle<std::io::Result<()>>,
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
 }
 
 /// An answer, taken apart.
@@ -96,6 +96,15 @@ impl TestServer {
     ) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let dir = tempfile::tempdir().expect("a directory");
+        Self::open_in(dir, adjust, mailer, mail).await
+    }
+
+    async fn open_in(
+        dir: tempfile::TempDir,
+        adjust: impl FnOnce(&mut Config),
+        mailer: Mailer,
+        mail: mpsc::Receiver<SentCode>,
+    ) -> Self {
         let mut config = Config::new(dir.path().join("data"));
         adjust(&mut config);
         let app: Arc<App> = App::with_mailer(config, mailer).await.expect("it opens");
@@ -104,13 +113,28 @@ impl TestServer {
         let stop = CancellationToken::new();
         let serving = tokio::spawn(app.clone().serve(listener, stop.clone().cancelled_owned()));
         let http = reqwest::Client::new();
-        Self { url, app, http, mail: Mutex::new(mail), stop, serving, _dir: dir }
+        Self { url, app, http, mail: Mutex::new(mail), stop, serving, dir }
     }
 
     /// Tells the server to stop, and waits until it has.
     pub(crate) async fn stop(self) -> std::io::Result<()> {
         self.stop.cancel();
         patiently(self.serving).await.expect("it does not panic")
+    }
+
+    /// Stops, lets somebody at the database, and starts again without limits.
+    pub(crate) async fn restarted(self, meanwhile: impl FnOnce(&sled::Db)) -> Self {
+        self.stop.cancel();
+        patiently(self.serving).await.expect("it does not panic").expect("it stops");
+        let path = self.dir.path().join("data/db");
+        let db = patiently(unlocked(&path)).await;
+        meanwhile(&db);
+        db.flush().expect("flushed");
+        drop(db);
+        patiently(unlocked(&path)).await;
+        let (outbox, mail) = mpsc::channel(256);
+        let adjust = |config: &mut Config| config.limits = Limits::OFF;
+        Self::open_in(self.dir, adjust, Mailer::Memory(outbox), mail).await
     }
 
     /// A request with any headers and body.
@@ -144,6 +168,18 @@ impl TestServer {
     pub(crate) async fn get_as(&self, path: &str, access: &str) -> Reply {
         let bearer = format!("Bearer {access}");
         self.send(Method::GET, path, &[("authorization", &bearer)], "").await
+    }
+
+    pub(crate) async fn send_as(
+        &self,
+        method: Method,
+        path: &str,
+        access: &str,
+        body: Value,
+    ) -> Reply {
+        let bearer = format!("Bearer {access}");
+        let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
+        self.send(method, path, &headers, body.to_string()).await
     }
 
     pub(crate) async fn sign_up(&self, name: &str) -> Reply {
@@ -277,6 +313,16 @@ impl Peer {
         match self.next().await {
             ServerMessage::Error(error) => assert_eq!(error.code, code, "{}", error.message),
             other => panic!("no error: {other:?}"),
+        }
+    }
+}
+
+/// The flushing thread lets go of the database a moment after its last client.
+async fn unlocked(path: &Path) -> sled::Db {
+    loop {
+        match sled::open(path) {
+            Ok(db) => return db,
+            Err(_) => tokio::task::yield_now().await,
         }
     }
 }

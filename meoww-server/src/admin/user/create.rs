@@ -18,7 +18,7 @@ use crate::{
     clock, config,
     core::{
         account::{self, Account, Email, Name, Password, Username},
-        session::{RefreshToken, Session, SessionId},
+        session::{ClientName, RefreshToken, Session, SessionId},
     },
     store::{Batch, Merge, NewSession},
     tokens::Bearer,
@@ -96,7 +96,9 @@ impl Ask for Create {
             if self.tokens {
                 let (user, id) = (account.id, SessionId::draw(&mut rand::rng()));
                 let current = RefreshToken::draw(&mut rand::rng()).digest();
-                let session = Session { user, current, expires_at: now + self.token_lifetime };
+                let client = ClientName::sanitised("meoww-server user create");
+                let ends = now + self.token_lifetime;
+                let session = Session::open(user, current, client, now, ends);
                 batch.add_session(&NewSession { id, session });
                 let bearer = Bearer { user, session: id };
                 let token = app.tokens.issue_for(bearer, now, self.token_lifetime);
