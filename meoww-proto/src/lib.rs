@@ -2,13 +2,14 @@
 //! them.
 //!
 //! - [`account`]: bodies of the HTTP API.
-//! - [`signal`]: events on the socket.
+//! - [`signal`]: events on the socket; [`asyncapi`] describes them to machines.
 //! - [`ids`]: identifiers that were checked when they were made.
 //! - [`tags`]: what a search may ask of a partner.
 //! - [`error`]: error codes both sides know.
 #![deny(missing_docs)]
 
 pub mod account;
+pub mod asyncapi;
 pub mod error;
 pub mod ids;
 pub mod limits;

@@ -5,6 +5,7 @@
 //! byte for byte (clients of ours and browsers put `RTCSessionDescriptionInit` and
 //! `RTCIceCandidateInit` there).
 
+pub(crate) mod catalogue;
 mod codec;
 
 use serde::{Deserialize, Serialize};

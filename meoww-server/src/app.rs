@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use meoww_proto::error::SignalErrorCode;
+use meoww_proto::account::User;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -20,25 +20,27 @@ use crate::{
     background::Background,
     clock,
     config::{
-        Config, ConfigError, Tls,
+        Bucket, Config, ConfigError, Tls,
         secrets::{self, OwnSecrets},
     },
+    core::account::Account,
     hashing::{HashError, Hasher},
     http::{self, cors::Origins, gate::Gates},
-    hub::{self, HubHandle, Whose},
+    hub::{self, HubHandle},
     listener::{self, Bounds, Service},
     mail::{Mailer, Post},
     metrics::Metrics,
+    photos::{PhotoStore, Photos},
     readiness::Readiness,
     store::{Store, StoreError},
     tls::{self, Certificates, TlsError},
-    tokens::{AccessTokens, Bearer},
+    tokens::AccessTokens,
 };
 
 /// Longest the end may take: requests under way, goodbyes on sockets.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(10);
-/// How often what has run out is forgotten, and sockets of sessions that have are closed.
-const PURGE_INTERVAL: Duration = Duration::from_secs(10 * 60);
+/// How often what has run out is forgotten.
+const PURGE_INTERVAL: Duration = Duration::from_secs(60 * 60);
 
 /// Why a server could not start.
 #[derive(Debug, thiserror::Error)]
@@ -74,6 +76,7 @@ pub struct App {
     pub(crate) origins: Origins,
     pub(crate) hasher: Hasher,
     pub(crate) tokens: AccessTokens,
+    pub(crate) photos: Photos,
     pub(crate) otp_key: [u8; 32],
     pub(crate) gates: Gates,
     pub(crate) hub: HubHandle,
@@ -102,8 +105,8 @@ impl App {
 
     /// Like [`App::open`], with another way for mail to go.
     pub async fn with_mailer(config: Config, mailer: Mailer) -> Result<Arc<Self>, StartError> {
-        let (directory, tls) = (config.data_dir.clone(), config.tls.clone());
-        let opening = tokio::task::spawn_blocking(move || Files::open(&directory, tls)).await;
+        let settings = config.clone();
+        let opening = tokio::task::spawn_blocking(move || Files::open(settings)).await;
         let files = opening.map_err(|error| StoreError::Broken(error.to_string()))??;
         let access = config.access_secret.as_ref().map(|secret| secret.expose().as_bytes());
         let tokens =
@@ -112,8 +115,8 @@ impl App {
             Some(address) => Some(bind(address).await?),
             None => None,
         };
-        let hub = hub::start();
         let (store, hasher) = (files.store, files.hasher);
+        let hub = hub::start(store.clone());
         let metrics = Metrics::new(&hub.metrics, &store.latency, &hasher.queue);
         Ok(Arc::new(Self {
             metrics: Arc::new(metrics),
@@ -121,13 +124,14 @@ impl App {
             watch_address: watch.as_ref().and_then(|listener| listener.local_addr().ok()),
             watch: Mutex::new(watch),
             gates: Gates::new(&config.limits),
+            hub,
             store,
             mailer: Post::new(mailer),
             origins: Origins::new(&config.frontend_origins),
             hasher,
             tokens,
+            photos: Photos::new(files.photos),
             otp_key: files.secrets.otp,
-            hub,
             certificates: files.certificates,
             closing: CancellationToken::new(),
             background: Background::new(),
@@ -135,6 +139,11 @@ impl App {
             _lock: files.lock,
             config,
         }))
+    }
+
+    /// An account as its owner sees it.
+    pub(crate) fn user(&self, account: &Account) -> User {
+        account.to_user(self.config.public_url.as_deref())
     }
 
     /// Serves until `stop` completes. Then sockets are told, requests under way finish within ten
@@ -253,14 +262,11 @@ impl App {
         let mut timer = tokio::time::interval(PURGE_INTERVAL);
         loop {
             timer.tick().await;
-            match self.store.purge_expired(clock::now()).await {
-                Ok(ended) => {
-                    for (session, user) in ended {
-                        let whose = Whose::Session(Bearer { user, session });
-                        self.hub.close(whose, SignalErrorCode::SessionEnded).await;
-                    }
-                }
-                Err(error) => tracing::error!(%error, "could not forget expired sessions"),
+            if let Err(error) = self.store.purge_expired(clock::now()).await {
+                tracing::error!(%error, "could not forget expired sessions");
+            }
+            if let Err(error) = self.photos.remove_orphans(&self.store, clock::now()).await {
+                tracing::warn!(%error, "could not remove photos that belong to nobody");
             }
         }
     }
@@ -276,12 +282,14 @@ struct Files {
     secrets: OwnSecrets,
     store: Store,
     hasher: Hasher,
+    photos: PhotoStore,
     certificates: Option<Arc<Certificates>>,
 }
 
 impl Files {
-    fn open(directory: &Path, tls: Option<Tls>) -> Result<Self, StartError> {
-        let certificates = tls.map(Certificates::open).transpose()?;
+    fn open(config: Config) -> Result<Self, StartError> {
+        let directory = config.data_dir.as_path();
+        let certificates = config.tls.map(Certificates::open).transpose()?;
         let failed = |path: &Path| {
             let path = path.to_owned();
             move |error| StartError::Files(path, error)
@@ -294,12 +302,24 @@ impl Files {
         let store = Store::open(&directory.join("db"))?;
         let hasher =
             Hasher::new().map_err(|error: HashError| StartError::Hashing(error.to_string()))?;
-        Ok(Self { lock, secrets, store, hasher, certificates })
+        let photos = photos(directory, config.photo_store)?;
+        Ok(Self { lock, secrets, store, hasher, photos, certificates })
     }
 }
 
+fn photos(directory: &Path, bucket: Option<Bucket>) -> Result<PhotoStore, StartError> {
+    if let Some(bucket) = bucket {
+        return PhotoStore::in_bucket(&bucket).map_err(|error| {
+            let (name, reason) = ("MEOWW_PHOTO_STORE", error.to_string());
+            StartError::Config(ConfigError::Invalid { name, reason })
+        });
+    }
+    let folder = directory.join("photos");
+    PhotoStore::in_folder(&folder).map_err(|error| StartError::Files(folder, error))
+}
+
 /// The kernel drops the lock with the process, however it ends.
-fn lock(directory: &Path) -> Result<File, StartError> {
+pub(crate) fn lock(directory: &Path) -> Result<File, StartError> {
     let path = directory.join("lock");
     let failed = |error| StartError::Files(path.clone(), error);
     let mut options = OpenOptions::new();

@@ -5,7 +5,7 @@ use std::{env, path::PathBuf, process::ExitCode};
 use clap::{Args, Parser, Subcommand};
 
 use crate::{
-    admin::{client::Client, failure::Failure, output::Out, serve, stats, user},
+    admin::{client::Client, db, failure::Failure, output::Out, serve, stats, user},
     config::{Config, ConfigError, Flags},
 };
 
@@ -64,6 +64,9 @@ enum Command {
     /// List, create, ban and change accounts.
     #[command(subcommand)]
     User(user::User),
+    /// Check, back up, restore, export and import the database.
+    #[command(subcommand)]
+    Db(db::Db),
     /// Count accounts and, of a running server, connections and rooms.
     Stats(stats::Stats),
 }
@@ -100,6 +103,7 @@ impl Cli {
         match command {
             Command::Serve(serve) => runtime.block_on(serve.run(common.flags())),
             Command::User(user) => runtime.block_on(user.run(&common.client()?, &out)),
+            Command::Db(db) => runtime.block_on(db.run(&common.client()?, &out)),
             Command::Stats(stats) => runtime.block_on(stats.run(&common.client()?, &out)),
         }
     }

@@ -1,5 +1,6 @@
 //! Flags, environment and file become one [`Config`]; nothing past this module sees any of them.
 
+mod bucket;
 mod parse;
 mod raw;
 mod reload;
@@ -12,7 +13,7 @@ use lettre::message::Mailbox;
 
 pub(crate) use self::parse::length as duration;
 use self::raw::Raw;
-pub use self::{raw::Flags, secrets::Secret};
+pub use self::{bucket::Bucket, raw::Flags, secrets::Secret};
 use crate::core::limits::Quota;
 
 /// Why the configuration was refused. Names the setting, never a secret's value.
@@ -60,8 +61,8 @@ pub struct Config {
     pub trusted_proxies: Vec<IpNet>,
     /// How the world reaches it, for links to what it serves; without one, links are relative.
     pub public_url: Option<String>,
-    /// Where profile photos are kept, as `s3://BUCKET/PREFIX`; without one, in the data directory.
-    pub photo_store: Option<String>,
+    /// Where profile photos are kept; without one, in the data directory.
+    pub photo_store: Option<Bucket>,
     /// How long calls in progress may still signal once no new ones are made.
     pub drain_grace: Duration,
     /// Most open connections; without a number, as many as the system gives files for.

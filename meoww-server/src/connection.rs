@@ -1,20 +1,25 @@
 //! What one connection knows: its present room and the way to its partner. What it may send is
 //! checked here, on the way in and on the way out.
 
+mod strangers;
+
 use std::time::Instant;
 
 use meoww_proto::{
-    UserId,
+    RoomId, UserId,
     error::SignalErrorCode,
     signal::{
-        Chat, ClientMessage, Matched, Relay, RelayPayload, ServerMessage, SignalError, Welcome,
+        Chat, ClientMessage, DecodeError, Matched, Relay, RelayPayload, ServerMessage, SignalError,
+        Welcome,
     },
 };
 
 use crate::{
     core::{
+        encounters::Encounters,
         limits::{Allowance, EventBucket},
-        lobby::{ConnId, Input},
+        lobby::{ConnId, Input, Terms},
+        safety::Speaker,
     },
     hub::HubHandle,
     outbox::{Delivery, Present},
@@ -26,32 +31,51 @@ pub(crate) struct Connection {
     hub: HubHandle,
     bucket: EventBucket,
     present: Option<Present>,
+    encounters: Encounters,
+}
+
+/// What became of an event.
+#[derive(Debug)]
+pub(crate) enum Heard {
+    /// It is done or on its way.
+    Taken,
+    /// This is said to it: an echo or a refusal.
+    Answered(ServerMessage),
+    /// It was over the rate, and its sender was told so a moment ago.
+    Dropped,
 }
 
 impl Connection {
     pub(crate) fn new(conn: ConnId, user: UserId, hub: HubHandle, now: Instant) -> Self {
-        Self { conn, user, hub, bucket: EventBucket::new(now), present: None }
+        let bucket = EventBucket::new(now);
+        Self { conn, user, hub, bucket, present: None, encounters: Encounters::default() }
     }
 
-    /// Takes in an event of the client, `None` for one that is no text; gives the answer, if any.
-    pub(crate) async fn hear(&mut self, text: Option<&str>, now: Instant) -> Option<ServerMessage> {
+    /// Takes in an event of the client. `decode` is called if the event is within the rate, with the
+    /// present room, which an adapter may let an event mean that names none.
+    pub(crate) async fn hear(
+        &mut self,
+        now: Instant,
+        decode: impl FnOnce(Option<RoomId>) -> Result<ClientMessage, DecodeError>,
+    ) -> Heard {
         match self.bucket.admit(now) {
             Allowance::Pass => {}
-            Allowance::Drop => return None,
-            Allowance::DropAndTell => return Some(refusal(SignalErrorCode::RateLimited)),
+            Allowance::Drop => return Heard::Dropped,
+            Allowance::DropAndTell => {
+                return Heard::Answered(refusal(SignalErrorCode::RateLimited));
+            }
         }
-        let Some(text) = text else {
-            return Some(error(SignalErrorCode::BadEvent, "events are text"));
-        };
-        match ClientMessage::decode(text) {
+        let present = self.present.as_ref().map(|present| present.room);
+        let answer = match decode(present) {
             Ok(message) => self.act(message).await,
             Err(bad) => Some(error(SignalErrorCode::from(&bad), &bad.to_string())),
-        }
+        };
+        answer.map_or(Heard::Taken, Heard::Answered)
     }
 
     async fn act(&mut self, message: ClientMessage) -> Option<ServerMessage> {
         let input = match message {
-            ClientMessage::Search(_) => Input::Search(self.conn),
+            ClientMessage::Search(search) => Input::Search(self.conn, Terms::from(&search)),
             ClientMessage::Cancel => Input::Cancel(self.conn),
             ClientMessage::Skip => {
                 // From here on nothing of the old room passes, whenever the hub gets to it.
@@ -62,9 +86,8 @@ impl Connection {
                 self.present = None;
                 Input::Leave(self.conn)
             }
-            ClientMessage::Block { .. } | ClientMessage::Report(_) => {
-                return Some(refusal(SignalErrorCode::UnknownEvent));
-            }
+            ClientMessage::Block { room_id } => return Some(self.block(room_id).await),
+            ClientMessage::Report(report) => return Some(self.report(report).await),
             ClientMessage::Relay(relay) => return self.relay(relay),
         };
         self.hub.report(input).await;
@@ -72,7 +95,7 @@ impl Connection {
     }
 
     /// Passes on to the partner; a chat line that was passed on comes back as an echo.
-    fn relay(&self, relay: Relay) -> Option<ServerMessage> {
+    fn relay(&mut self, relay: Relay) -> Option<ServerMessage> {
         let Some(present) = &self.present else {
             return Some(refusal(SignalErrorCode::NotInRoom));
         };
@@ -87,9 +110,20 @@ impl Connection {
             RelayPayload::Offer(_) | RelayPayload::Answer(_) | RelayPayload::Candidate(_) => None,
         };
         let relayed = self.hub.metrics.relayed(&relay.payload);
-        let passed_on = present.partner.as_ref()?.deliver(Delivery::Relay(relay));
-        relayed.inc_by(u64::from(passed_on));
-        echo.filter(|_| passed_on)
+        let delivery = Delivery::Relay(relay);
+        match self.bucket.admit_bytes(delivery.bytes()) {
+            Allowance::Pass => {}
+            Allowance::Drop => return None,
+            Allowance::DropAndTell => return Some(refusal(SignalErrorCode::RateLimited)),
+        }
+        if !present.partner.as_ref()?.deliver(delivery) {
+            return None;
+        }
+        relayed.inc();
+        if let Some(ServerMessage::Chat(chat)) = &echo {
+            self.encounters.hear(Speaker::Reporter, &chat.text);
+        }
+        echo
     }
 
     /// Takes in news; gives what the client is told of it, if anything.
@@ -97,12 +131,16 @@ impl Connection {
         match delivery {
             Delivery::Welcome(present) => {
                 self.present = present;
+                if let Some(present) = &self.present {
+                    self.encounters.begin(present.room, present.stranger);
+                }
                 let room_id = self.present.as_ref().map(|present| present.room);
                 Some(ServerMessage::Welcome(Welcome { user_id: self.user, room_id }))
             }
             Delivery::Searching => Some(ServerMessage::Searching),
-            Delivery::Matched { room, is_initiator, partner } => {
-                self.present = Some(Present { room, partner: Some(partner) });
+            Delivery::Matched { room, is_initiator, stranger, partner } => {
+                self.present = Some(Present { room, stranger, partner: Some(partner) });
+                self.encounters.begin(room, stranger);
                 Some(ServerMessage::Matched(Matched { room_id: room, is_initiator }))
             }
             Delivery::PartnerMoved { room, partner } => {
@@ -119,15 +157,19 @@ impl Connection {
             }
             Delivery::Refused(code) => Some(refusal(code)),
             Delivery::Closed(code) => Some(refusal(code)),
+            Delivery::Presence(presence) => Some(ServerMessage::Presence(presence)),
+            Delivery::Notice(text) => Some(ServerMessage::Notice { text: text.to_string() }),
+            Delivery::Draining { seconds } => Some(ServerMessage::Draining { seconds }),
             Delivery::Relay(relay) => self.pass_in(relay),
         }
     }
 
     /// Nothing meant for the last partner reaches the next.
-    fn pass_in(&self, relay: Relay) -> Option<ServerMessage> {
+    fn pass_in(&mut self, relay: Relay) -> Option<ServerMessage> {
         self.present.as_ref().filter(|present| present.room == relay.room_id)?;
         Some(match relay.payload {
             RelayPayload::Chat(text) => {
+                self.encounters.hear(Speaker::Reported, &text);
                 ServerMessage::Chat(Chat { room_id: relay.room_id, text, from_self: false })
             }
             payload @ (RelayPayload::Offer(_)
@@ -152,7 +194,7 @@ pub(crate) fn refusal(code: SignalErrorCode) -> ServerMessage {
             SignalErrorCode::TooLarge => "event is too large",
             SignalErrorCode::RateLimited => "too many events; some were dropped",
             SignalErrorCode::NotInRoom => "you are in no room",
-            SignalErrorCode::WrongRoom => "that is not your present room",
+            SignalErrorCode::WrongRoom => "that is not your room",
             SignalErrorCode::InCallElsewhere => "another connection of your account is in a call",
             SignalErrorCode::TakenOver => "another connection of your account took over",
             SignalErrorCode::ShuttingDown => "the server is going down; reconnect in a moment",
@@ -166,13 +208,14 @@ pub(crate) fn refusal(code: SignalErrorCode) -> ServerMessage {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{hub, outbox::Outbox};
-    use meoww_proto::RoomId;
+    use crate::{hub, outbox::Outbox, store::Store};
     use uuid::Uuid;
 
     fn connection() -> Connection {
+        let directory = tempfile::tempdir().expect("a directory");
+        let store = Store::open(directory.path()).expect("opened");
         let user = UserId::from_bytes([1; 12]);
-        Connection::new(ConnId(1), user, hub::start(), crate::clock::instant())
+        Connection::new(ConnId(1), user, hub::start(store), crate::clock::instant())
     }
 
     fn room(n: u128) -> RoomId {
@@ -181,7 +224,8 @@ mod tests {
 
     fn matched(room: RoomId) -> Delivery {
         let (partner, _) = Outbox::new();
-        Delivery::Matched { room, is_initiator: false, partner }
+        let stranger = UserId::from_bytes([2; 12]);
+        Delivery::Matched { room, is_initiator: false, stranger, partner }
     }
 
     fn line(room_id: RoomId) -> Delivery {
@@ -206,7 +250,7 @@ mod tests {
             let mut connection = connection();
             connection.deliver(matched(room(1)));
             let now = crate::clock::instant();
-            assert!(connection.hear(Some(&leave.encode()), now).await.is_none());
+            assert!(matches!(connection.hear(now, |_| Ok(leave)).await, Heard::Taken));
             assert!(connection.deliver(line(room(1))).is_none());
             assert!(connection.deliver(Delivery::RoomOver { room: room(1) }).is_none());
             // Matched by the hub before it heard of the leave: the client is told how that ended.

@@ -9,6 +9,9 @@ impl App {
     pub(crate) async fn delete_account(&self, user: UserId) -> Result<Option<Account>, StoreError> {
         self.store.forget_safety_of(user).await?;
         let deleted = self.store.delete_account(user).await?;
+        if let Some(account) = &deleted {
+            self.photos.remove(&account.profile_image).await;
+        }
         self.hub.close(Whose::User(user), SignalErrorCode::SessionEnded).await;
         Ok(deleted)
     }

@@ -1,5 +1,6 @@
 //! Password hashing (Argon2id, RFC 9106) on a few threads of its own, so that it never takes the
-//! processor away from the sockets.
+//! processor away from the sockets. Hashes of the Node.js backend (bcrypt) are understood until their
+//! owner logs in.
 
 use std::{num::NonZeroUsize, sync::Arc, thread};
 
@@ -17,6 +18,9 @@ use crate::{
 
 /// Passwords that may wait for a thread: about two seconds of work for one.
 const MAX_WAITING: usize = 64;
+
+/// Most a bcrypt hash may cost: about a second of one core.
+const MAX_BCRYPT_COST: u32 = 14;
 
 /// Why a password was not looked at.
 #[derive(Debug, thiserror::Error)]
@@ -85,12 +89,15 @@ impl Hasher {
         let nobody = self.nobody.clone();
         self.run(move || {
             let hash = expected.as_deref().unwrap_or(&nobody);
-            let hash =
-                PasswordHash::new(hash).map_err(|error| HashError::Failed(error.to_string()))?;
-            let right = Argon2::default().verify_password(password.as_bytes(), &hash).is_ok();
-            Ok(right && expected.is_some())
+            Ok(matches(&password, hash)? && expected.is_some())
         })
         .await?
+    }
+
+    /// The hash that takes the place of a bcrypt hash, of a password that was just right for it.
+    /// Rules for new passwords are not applied to it.
+    pub(crate) async fn hash_again(&self, password: String) -> Result<String, HashError> {
+        self.run(move || hash(password.as_bytes())).await?
     }
 
     /// The permits go with the work: a client that hangs up frees them when the work is done.
@@ -111,6 +118,21 @@ impl Hasher {
         .await
         .map_err(|e| failed(&e))
     }
+}
+
+/// Whether this is a bcrypt hash that can be checked in bounded time.
+pub(crate) fn is_bcrypt(hash: &str) -> bool {
+    let parts = hash.parse::<bcrypt::HashParts>();
+    parts.is_ok_and(|parts| parts.get_cost() <= MAX_BCRYPT_COST)
+}
+
+fn matches(password: &str, hash: &str) -> Result<bool, HashError> {
+    let failed = |error: &dyn std::error::Error| HashError::Failed(error.to_string());
+    if is_bcrypt(hash) {
+        return bcrypt::verify(password, hash).map_err(|error| failed(&error));
+    }
+    let hash = PasswordHash::new(hash).map_err(|error| failed(&error))?;
+    Ok(Argon2::default().verify_password(password.as_bytes(), &hash).is_ok())
 }
 
 fn hash(password: &[u8]) -> Result<String, HashError> {

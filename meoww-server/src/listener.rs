@@ -4,23 +4,18 @@
 mod places;
 mod stream;
 
-use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{convert::Infallible, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
 use axum::{Router, body::Body, extract::ConnectInfo};
-use hyper::{Request, body::Incoming, service::service_fn};
-use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::{
-        conn::auto,
-        graceful::{GracefulShutdown, Watcher},
-    },
-};
+use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use socket2::SockRef;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::Semaphore,
 };
 use tokio_rustls::TlsAcceptor;
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt;
 
 pub(crate) use self::places::Bounds;
@@ -35,6 +30,9 @@ const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// TLS handshakes at once: each may make us sign.
 const MAX_HANDSHAKES: usize = 1024;
+/// What the system may hold for a client that does not read. Left alone it takes in megabytes for
+/// each, and its memory is everybody's.
+const SEND_BUFFER_BYTES: usize = 64 * 1024;
 /// Pause after the system could not give us a connection (out of file descriptors, mostly).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
 
@@ -50,7 +48,11 @@ pub(crate) async fn run(listener: TcpListener, service: Service, closing: Cancel
     let Service { router, tls, bounds } = service;
     let places = Places::new(bounds);
     let front = Arc::new(Front { router, tls, handshakes: Semaphore::new(MAX_HANDSHAKES) });
-    let graceful = GracefulShutdown::new();
+    // Inherited by what is accepted.
+    if let Err(error) = SockRef::from(&listener).set_send_buffer_size(SEND_BUFFER_BYTES) {
+        tracing::warn!(%error, "send buffers keep the system's size");
+    }
+    let connections = TaskTracker::new();
     loop {
         let accepted = tokio::select! {
             biased;
@@ -59,7 +61,8 @@ pub(crate) async fn run(listener: TcpListener, service: Service, closing: Cancel
         };
         match accepted {
             Ok((stream, peer, Some(place))) => {
-                spawn(front.clone().serve(stream, peer, place, graceful.watcher()));
+                let connection = front.clone().serve(stream, peer, place, closing.clone());
+                spawn(connections.track_future(connection));
             }
             Ok((_, peer, None)) => {
                 tracing::debug!(%peer, "refused: too many connections of this address");
@@ -71,7 +74,8 @@ pub(crate) async fn run(listener: TcpListener, service: Service, closing: Cancel
         }
     }
     drop(listener);
-    graceful.shutdown().await;
+    connections.close();
+    connections.wait().await;
 }
 
 /// Accepts once there is room for one more; without a place if its address has its share already.
@@ -84,7 +88,7 @@ async fn accept(
     Ok((stream, peer, places.take(peer.ip(), room)))
 }
 
-#[expect(clippy::disallowed_methods, reason = "a task a connection; `graceful` waits for them all")]
+#[expect(clippy::disallowed_methods, reason = "a task a connection; `run` waits for them all")]
 fn spawn(connection: impl Future<Output = ()> + Send + 'static) {
     tokio::spawn(connection);
 }
@@ -102,7 +106,7 @@ impl Front {
         stream: TcpStream,
         peer: SocketAddr,
         place: Place,
-        watcher: Watcher,
+        closing: CancellationToken,
     ) {
         // Signalling is small and urgent; Nagle's algorithm would hold it back.
         let _ = stream.set_nodelay(true);
@@ -122,12 +126,20 @@ impl Front {
                 Ok::<_, Infallible>(router.oneshot(request).await.unwrap_or_else(|e| match e {}))
             }
         });
-        let mut http = auto::Builder::new(TokioExecutor::new()).http1_only();
-        http.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
+        // Not hyper-util's `auto`: for connections with upgrades it waits without a bound for the
+        // first bytes to tell the version, and speaks HTTP/2 even when told not to.
+        let mut http = http1::Builder::new();
+        http.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
         let io = TokioIo::new(Stream::new(io, place));
-        let connection = http.serve_connection_with_upgrades(io, service);
-        // Owned, as the task outlives the builder.
-        if let Err(error) = watcher.watch(connection.into_owned()).await {
+        let mut connection = pin!(http.serve_connection(io, service).with_upgrades());
+        let outcome = tokio::select! {
+            outcome = &mut connection => outcome,
+            () = closing.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = outcome {
             tracing::debug!(%error, "connection ended");
         }
     }

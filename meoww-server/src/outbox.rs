@@ -3,15 +3,13 @@
 use std::sync::Arc;
 
 use meoww_proto::{
-    RoomId,
+    RoomId, UserId,
     error::SignalErrorCode,
-    signal::{Relay, RelayPayload},
+    signal::{Presence, Relay, RelayPayload},
 };
-use tokio::sync::{
-    OwnedSemaphorePermit, Semaphore,
-    mpsc::{self, error::TrySendError},
-};
-use tokio_util::sync::CancellationToken;
+use tokio::sync::Notify;
+
+use crate::queue::{self, Bounds, NotQueued};
 
 /// Deliveries that may wait for a connection: more than a partner may send at once, so that only a
 /// reader who stays behind is cut.
@@ -27,7 +25,7 @@ pub(crate) enum Delivery {
     /// It is in the queue.
     Searching,
     /// It is in a room.
-    Matched { room: RoomId, is_initiator: bool, partner: Outbox },
+    Matched { room: RoomId, is_initiator: bool, stranger: UserId, partner: Outbox },
     /// Its partner is now elsewhere.
     PartnerMoved { room: RoomId, partner: Outbox },
     /// A room is over.
@@ -36,6 +34,12 @@ pub(crate) enum Delivery {
     Refused(SignalErrorCode),
     /// It is over, and the hub has already forgotten it: nothing comes after this.
     Closed(SignalErrorCode),
+    /// How many there are.
+    Presence(Presence),
+    /// From the operator to everybody.
+    Notice(Arc<str>),
+    /// The server goes after so many seconds, and matches nobody until then.
+    Draining { seconds: u32 },
     /// From the partner, who believed to share this room.
     Relay(Relay),
 }
@@ -44,12 +48,14 @@ pub(crate) enum Delivery {
 #[derive(Debug)]
 pub(crate) struct Present {
     pub(crate) room: RoomId,
+    /// Who the partner is. Never told to the client.
+    pub(crate) stranger: UserId,
     pub(crate) partner: Option<Outbox>,
 }
 
 impl Delivery {
     /// What a partner may make as large as the bounds of a relay allow.
-    fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         match self {
             Self::Relay(relay) => match &relay.payload {
                 RelayPayload::Offer(json)
@@ -63,6 +69,9 @@ impl Delivery {
             | Self::PartnerMoved { .. }
             | Self::RoomOver { .. }
             | Self::Refused(_)
+            | Self::Presence(_)
+            | Self::Notice(_)
+            | Self::Draining { .. }
             | Self::Closed(_) => 0,
         }
     }
@@ -71,58 +80,52 @@ impl Delivery {
 /// The way to one connection.
 #[derive(Debug, Clone)]
 pub(crate) struct Outbox {
-    queue: mpsc::Sender<Queued>,
-    bytes: Arc<Semaphore>,
-    cut: CancellationToken,
+    queue: queue::Sender<Delivery>,
+    cut: Arc<Notify>,
 }
 
 /// The end a connection reads.
 #[derive(Debug)]
-pub(crate) struct Inbox(mpsc::Receiver<Queued>);
-
-/// A delivery and its share of [`CAPACITY_BYTES`], given back once it is taken out.
-#[derive(Debug)]
-struct Queued {
-    delivery: Delivery,
-    _bytes: OwnedSemaphorePermit,
+pub(crate) struct Inbox {
+    queue: queue::Receiver<Delivery>,
+    cut: Arc<Notify>,
 }
 
 impl Inbox {
-    /// The next delivery; `None` when nobody can send one any more. Cancel safe.
-    pub(crate) async fn recv(&mut self) -> Option<Delivery> {
-        self.0.recv().await.map(|queued| queued.delivery)
+    /// The next delivery; it takes as long as it takes. Cancel safe.
+    pub(crate) async fn recv(&mut self) -> Delivery {
+        match self.queue.recv().await {
+            Some(delivery) => delivery,
+            // Nobody closes an outbox but the one who reads it.
+            None => std::future::pending().await,
+        }
+    }
+
+    /// What completes when the connection has been cut; one of them may be waited for at a time.
+    pub(crate) fn cut(&self) -> impl Future<Output = ()> + use<> {
+        let cut = self.cut.clone();
+        async move { cut.notified().await }
     }
 }
 
 impl Outbox {
     /// A fresh queue and the end its connection reads.
     pub(crate) fn new() -> (Self, Inbox) {
-        let (queue, inbox) = mpsc::channel(CAPACITY);
-        let bytes = Arc::new(Semaphore::new(CAPACITY_BYTES));
-        (Self { queue, bytes, cut: CancellationToken::new() }, Inbox(inbox))
+        let (queue, inbox) = queue::bounded(Bounds { items: CAPACITY, bytes: CAPACITY_BYTES });
+        let cut = Arc::new(Notify::new());
+        (Self { queue, cut: cut.clone() }, Inbox { queue: inbox, cut })
     }
 
     /// Queues a delivery, never waiting: a connection whose queue is full is cut. Says whether it
     /// was queued.
     pub(crate) fn deliver(&self, delivery: Delivery) -> bool {
-        let bytes = u32::try_from(delivery.bytes()).unwrap_or(u32::MAX);
-        let Ok(share) = self.bytes.clone().try_acquire_many_owned(bytes) else {
-            self.cut.cancel();
-            return false;
-        };
-        match self.queue.try_send(Queued { delivery, _bytes: share }) {
-            Ok(()) => true,
-            Err(TrySendError::Full(_)) => {
-                self.cut.cancel();
-                false
-            }
-            Err(TrySendError::Closed(_)) => false,
+        let bytes = delivery.bytes();
+        let queued = self.queue.push(delivery, bytes);
+        if queued == Err(NotQueued::Full) {
+            // Kept for whoever waits for it later.
+            self.cut.notify_one();
         }
-    }
-
-    /// Completes when the connection has been cut.
-    pub(crate) async fn cut(&self) {
-        self.cut.cancelled().await;
+        queued.is_ok()
     }
 }
 
@@ -137,10 +140,10 @@ mod tests {
         for _ in 0..CAPACITY {
             assert!(outbox.deliver(Delivery::Searching));
         }
-        assert!(outbox.cut().now_or_never().is_none(), "a full queue is not yet too much");
+        assert!(inbox.cut().now_or_never().is_none(), "a full queue is not yet too much");
         assert!(!outbox.deliver(Delivery::Searching));
-        assert!(outbox.cut().now_or_never().is_some());
-        assert!(inbox.recv().await.is_some());
+        assert!(inbox.cut().now_or_never().is_some());
+        inbox.recv().await;
         drop(inbox);
         assert!(!outbox.deliver(Delivery::Searching), "gone");
     }
@@ -159,12 +162,12 @@ mod tests {
             }
             assert!(outbox.deliver(Delivery::Searching), "our own words weigh nothing");
             for _ in 0..5 {
-                assert!(inbox.recv().await.is_some(), "what is read makes room");
+                inbox.recv().await;
             }
         }
         assert!(outbox.deliver(large(CAPACITY_BYTES)));
-        assert!(outbox.cut().now_or_never().is_none(), "a full queue is not yet too much");
+        assert!(inbox.cut().now_or_never().is_none(), "a full queue is not yet too much");
         assert!(!outbox.deliver(large(1)));
-        assert!(outbox.cut().now_or_never().is_some());
+        assert!(inbox.cut().now_or_never().is_some());
     }
 }

@@ -1,16 +1,24 @@
 //! The WebSocket side of a connection (RFC 6455): frames in and out, and when to give up on it.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
-use meoww_proto::{RoomId, error::SignalErrorCode, limits::MAX_EVENT_BYTES};
-use tokio_util::sync::CancellationToken;
+use meoww_proto::{
+    RoomId,
+    error::SignalErrorCode,
+    limits::MAX_EVENT_BYTES,
+    signal::{ClientMessage, DecodeError},
+};
 
 use crate::{
+    app::App,
     clock,
-    connection::{self, Connection},
+    connection::{self, Connection, Heard},
     core::lobby::{Departure, Input},
-    hub::HubHandle,
+    lifetime,
     metrics::Counted,
     outbox::{Delivery, Inbox, Outbox},
     tokens::Bearer,
@@ -29,29 +37,27 @@ const SILENCE_LIMIT: Duration = Duration::from_secs(60);
 /// How long a connection we close stays open, so that the last words arrive.
 const LINGER: Duration = Duration::from_secs(2);
 
+/// Bytes read at once. An event has a few hundred, and the buffer is cleared for every read.
+pub(crate) const READ_BUFFER_BYTES: usize = 2 * 1024;
+
 /// Serves one socket until it ends, and reports it to the hub from first to last.
-pub(crate) async fn run(
-    socket: WebSocket,
-    bearer: Bearer,
-    resume: Option<RoomId>,
-    hub: HubHandle,
-    closing: CancellationToken,
-) {
-    let _open = Counted::in_gauge(&hub.metrics.ws);
+pub(crate) async fn run(app: Arc<App>, socket: WebSocket, bearer: Bearer, resume: Option<RoomId>) {
+    let _open = Counted::in_gauge(&app.hub.metrics.ws);
     let (outbox, inbox) = Outbox::new();
-    let Some(conn) = hub.connect(bearer, resume, outbox.clone()).await else { return };
-    let connection = Connection::new(conn, bearer.user, hub.clone(), clock::instant());
+    let Some(conn) = app.hub.connect(bearer, resume, outbox).await else { return };
+    let connection = Connection::new(conn, bearer.user, app.hub.clone(), clock::instant());
+    let cut = inbox.cut();
     let mut line = Line { socket, connection, inbox, heard: clock::instant() };
     let departure = tokio::select! {
         biased;
-        () = outbox.cut() => {
-            hub.metrics.cut.inc();
+        () = cut => {
+            app.hub.metrics.cut.inc();
             tracing::info!(user = %bearer.user, "cut: reads too slowly");
             Departure::Lost
         }
-        departure = line.serve(&closing) => departure,
+        departure = line.serve(&app, bearer) => departure,
     };
-    hub.report(Input::Disconnect(conn, departure)).await;
+    app.hub.report(Input::Disconnect(conn, departure)).await;
 }
 
 /// Why the loop of a socket ends.
@@ -72,8 +78,8 @@ struct Line {
 }
 
 impl Line {
-    async fn serve(&mut self, closing: &CancellationToken) -> Departure {
-        match self.exchange(closing).await {
+    async fn serve(&mut self, app: &App, bearer: Bearer) -> Departure {
+        match self.exchange(app, bearer).await {
             End::Goodbye => {
                 // The answer to a close frame goes out with the next read.
                 let _ = tokio::time::timeout(LINGER, self.socket.recv()).await;
@@ -87,19 +93,22 @@ impl Line {
         }
     }
 
-    async fn exchange(&mut self, closing: &CancellationToken) -> End {
+    async fn exchange(&mut self, app: &App, bearer: Bearer) -> End {
+        let session_over = lifetime::over(&app.store, bearer.session);
+        tokio::pin!(session_over);
         let mut ping = tokio::time::interval(PING_INTERVAL);
         loop {
             let step = tokio::select! {
                 biased;
-                () = closing.cancelled() => Err(End::Close {
+                () = app.closing.cancelled() => Err(End::Close {
                     code: close_code::AWAY,
                     reason: SignalErrorCode::ShuttingDown,
                 }),
-                delivery = self.inbox.recv() => match delivery {
-                    Some(delivery) => self.tell(delivery).await,
-                    None => Err(End::Lost),
-                },
+                () = &mut session_over => Err(End::Close {
+                    code: close_code::POLICY,
+                    reason: SignalErrorCode::SessionEnded,
+                }),
+                delivery = self.inbox.recv() => self.tell(delivery).await,
                 _ = ping.tick() => self.ping().await,
                 frame = self.socket.recv() => self.hear(frame).await,
             };
@@ -136,15 +145,20 @@ impl Line {
             Some(Err(_)) | None => return Err(End::Lost),
         };
         self.heard = clock::instant();
-        let answer = match frame {
-            Message::Text(text) => self.connection.hear(Some(text.as_str()), self.heard).await,
-            Message::Binary(_) => self.connection.hear(None, self.heard).await,
-            Message::Ping(_) | Message::Pong(_) => None,
+        let heard = match frame {
+            Message::Text(text) => {
+                self.connection.hear(self.heard, |_| ClientMessage::decode(&text)).await
+            }
+            Message::Binary(_) => {
+                let refused = || DecodeError::Malformed("events are text".into());
+                self.connection.hear(self.heard, |_| Err(refused())).await
+            }
+            Message::Ping(_) | Message::Pong(_) => return Ok(()),
             Message::Close(_) => return Err(End::Goodbye),
         };
-        match answer {
-            Some(message) => self.write(Message::Text(message.encode().into())).await,
-            None => Ok(()),
+        match heard {
+            Heard::Answered(message) => self.write(Message::Text(message.encode().into())).await,
+            Heard::Taken | Heard::Dropped => Ok(()),
         }
     }
 

@@ -5,7 +5,10 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
-use super::{ClientMessage, Relay, RelayPayload, Report, Search, ServerMessage};
+use super::{
+    Chat, ClientMessage, Matched, Presence, Relay, RelayPayload, Report, Search, ServerMessage,
+    SignalError, Welcome,
+};
 use crate::{
     error::SignalErrorCode,
     ids::RoomId,
@@ -25,6 +28,9 @@ pub enum DecodeError {
     /// A name this version does not know.
     #[error("unknown event")]
     UnknownEvent,
+    /// It names no room, and there is none it could mean.
+    #[error("you are in no room")]
+    NoRoom,
     /// Over a bound of [`crate::limits`].
     #[error("{0} is too large")]
     TooLarge(&'static str),
@@ -35,11 +41,13 @@ impl From<&DecodeError> for SignalErrorCode {
         match error {
             DecodeError::Malformed(_) => Self::BadEvent,
             DecodeError::UnknownEvent => Self::UnknownEvent,
+            DecodeError::NoRoom => Self::NotInRoom,
             DecodeError::TooLarge(_) => Self::TooLarge,
         }
     }
 }
 
+/// `{"event":NAME,"data":{...}}`.
 #[derive(Deserialize)]
 struct Envelope<'a> {
     #[serde(borrow)]
@@ -56,9 +64,27 @@ impl<'a> Envelope<'a> {
         serde_json::from_str(text).map_err(malformed)
     }
 
+    fn event(&self) -> Event<'_> {
+        let unnamed = Err(DecodeError::Malformed("no roomId".into()));
+        Event { name: &self.event, data: self.data.map_or("null", RawValue::get), unnamed }
+    }
+}
+
+/// An event out of whatever frame it came in.
+struct Event<'a> {
+    name: &'a str,
+    data: &'a str,
+    /// The room of data that names none.
+    unnamed: Result<RoomId, DecodeError>,
+}
+
+impl Event<'_> {
     fn data<T: DeserializeOwned>(&self) -> Result<T, DecodeError> {
-        let text = self.data.map_or("null", RawValue::get);
-        serde_json::from_str(text).map_err(malformed)
+        serde_json::from_str(self.data).map_err(malformed)
+    }
+
+    fn room(&self, named: Option<RoomId>) -> Result<RoomId, DecodeError> {
+        named.map_or_else(|| self.unnamed.clone(), Ok)
     }
 }
 
@@ -71,55 +97,83 @@ fn malformed(error: serde_json::Error) -> DecodeError {
     DecodeError::Malformed(format!("{kind} at column {}", error.column()))
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct OfferData {
-    room_id: RoomId,
+    room_id: Option<RoomId>,
     offer: Box<RawValue>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct AnswerData {
-    room_id: RoomId,
+    room_id: Option<RoomId>,
     answer: Box<RawValue>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct CandidateData {
-    room_id: RoomId,
+    room_id: Option<RoomId>,
     candidate: Box<RawValue>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct ChatData {
-    room_id: RoomId,
+    room_id: Option<RoomId>,
     text: String,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct RoomData {
-    room_id: RoomId,
+    room_id: Option<RoomId>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ReportData {
+    room_id: Option<RoomId>,
+    reason: String,
+}
+
+#[derive(Deserialize)]
 struct NoticeData {
     text: String,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 struct DrainingData {
     seconds: u32,
 }
 
-fn encode(event: &str, data: &impl Serialize) -> String {
+/// Data of an event on its way out: borrowed, as nothing of it is needed but its JSON.
+#[derive(Serialize)]
+#[serde(untagged, rename_all_fields = "camelCase")]
+enum Data<'a> {
+    Nothing {},
+    Search(&'a Search),
+    Report(&'a Report),
+    Room { room_id: RoomId },
+    Offer { room_id: RoomId, offer: &'a RawValue },
+    Answer { room_id: RoomId, answer: &'a RawValue },
+    Candidate { room_id: RoomId, candidate: &'a RawValue },
+    Line { room_id: RoomId, text: &'a str },
+    Welcome(&'a Welcome),
+    Matched(&'a Matched),
+    Chat(&'a Chat),
+    Presence(&'a Presence),
+    Notice { text: &'a str },
+    Draining { seconds: u32 },
+    Error(&'a SignalError),
+}
+
+fn encode((event, data): (&'static str, impl Serialize)) -> String {
     #[derive(Serialize)]
-    struct Out<'a, T> {
-        event: &'a str,
-        data: &'a T,
+    struct Out<T> {
+        event: &'static str,
+        data: T,
     }
     serde_json::to_string(&Out { event, data }).expect("plain data always serialises")
 }
@@ -142,8 +196,8 @@ fn length_within(text: &str, limit: usize, what: &'static str) -> Result<(), Dec
 
 impl Search {
     /// A bare `search`, as the Node.js backend had it, asks for anyone.
-    fn decode(envelope: &Envelope<'_>) -> Result<Self, DecodeError> {
-        let mut search: Self = envelope.data::<Option<_>>()?.unwrap_or_default();
+    fn decode(event: &Event<'_>) -> Result<Self, DecodeError> {
+        let mut search: Self = event.data::<Option<_>>()?.unwrap_or_default();
         if search.tags.len() > MAX_TAGS {
             return Err(DecodeError::TooLarge("list of tags"));
         }
@@ -158,18 +212,21 @@ impl Search {
 
 impl Relay {
     /// Reads the events that have the same name and shape in both directions; `None` for others.
-    fn decode_signal(envelope: &Envelope<'_>) -> Option<Result<Self, DecodeError>> {
-        let decoded = match &*envelope.event {
-            "offer" => envelope.data().and_then(|OfferData { room_id, offer }| {
+    fn decode_signal(event: &Event<'_>) -> Option<Result<Self, DecodeError>> {
+        let decoded = match event.name {
+            "offer" => event.data().and_then(|OfferData { room_id, offer }| {
                 let offer = bounded(offer, MAX_DESCRIPTION_BYTES, "offer")?;
+                let room_id = event.room(room_id)?;
                 Ok(Self { room_id, payload: RelayPayload::Offer(offer) })
             }),
-            "answer" => envelope.data().and_then(|AnswerData { room_id, answer }| {
+            "answer" => event.data().and_then(|AnswerData { room_id, answer }| {
                 let answer = bounded(answer, MAX_DESCRIPTION_BYTES, "answer")?;
+                let room_id = event.room(room_id)?;
                 Ok(Self { room_id, payload: RelayPayload::Answer(answer) })
             }),
-            "ice-candidate" => envelope.data().and_then(|CandidateData { room_id, candidate }| {
+            "ice-candidate" => event.data().and_then(|CandidateData { room_id, candidate }| {
                 let candidate = bounded(candidate, MAX_CANDIDATE_BYTES, "candidate")?;
+                let room_id = event.room(room_id)?;
                 Ok(Self { room_id, payload: RelayPayload::Candidate(candidate) })
             }),
             _ => return None,
@@ -177,21 +234,15 @@ impl Relay {
         Some(decoded)
     }
 
-    fn encode(&self) -> String {
+    fn parts(&self) -> (&'static str, Data<'_>) {
         let room_id = self.room_id;
         match &self.payload {
-            RelayPayload::Offer(offer) => {
-                encode("offer", &OfferData { room_id, offer: offer.clone() })
-            }
-            RelayPayload::Answer(answer) => {
-                encode("answer", &AnswerData { room_id, answer: answer.clone() })
-            }
+            RelayPayload::Offer(offer) => ("offer", Data::Offer { room_id, offer }),
+            RelayPayload::Answer(answer) => ("answer", Data::Answer { room_id, answer }),
             RelayPayload::Candidate(candidate) => {
-                encode("ice-candidate", &CandidateData { room_id, candidate: candidate.clone() })
+                ("ice-candidate", Data::Candidate { room_id, candidate })
             }
-            RelayPayload::Chat(text) => {
-                encode("send-message", &ChatData { room_id, text: text.clone() })
-            }
+            RelayPayload::Chat(text) => ("send-message", Data::Line { room_id, text }),
         }
     }
 }
@@ -199,42 +250,63 @@ impl Relay {
 impl ClientMessage {
     /// Reads one socket message.
     pub fn decode(text: &str) -> Result<Self, DecodeError> {
-        let envelope = Envelope::parse(text)?;
-        if let Some(signal) = Relay::decode_signal(&envelope) {
+        Self::read(&Envelope::parse(text)?.event())
+    }
+
+    /// Reads an event that came in another frame: its name and its data, `null` where it has none.
+    /// Data that names no room means `unnamed`.
+    pub fn from_parts(
+        name: &str,
+        data: &str,
+        unnamed: Result<RoomId, DecodeError>,
+    ) -> Result<Self, DecodeError> {
+        Self::read(&Event { name, data, unnamed })
+    }
+
+    fn read(event: &Event<'_>) -> Result<Self, DecodeError> {
+        if let Some(signal) = Relay::decode_signal(event) {
             return signal.map(Self::Relay);
         }
-        match &*envelope.event {
-            "search" => Search::decode(&envelope).map(Self::Search),
+        match event.name {
+            "search" => Search::decode(event).map(Self::Search),
             "cancel" => Ok(Self::Cancel),
             "skip" => Ok(Self::Skip),
             "leave" => Ok(Self::Leave),
-            "block" => envelope.data().map(|RoomData { room_id }| Self::Block { room_id }),
+            "block" => {
+                let RoomData { room_id } = event.data::<Option<_>>()?.unwrap_or_default();
+                Ok(Self::Block { room_id: event.room(room_id)? })
+            }
             "report" => {
-                let report: Report = envelope.data()?;
-                length_within(&report.reason, MAX_REASON_CHARS, "reason")?;
-                Ok(Self::Report(report))
+                let ReportData { room_id, reason } = event.data()?;
+                length_within(&reason, MAX_REASON_CHARS, "reason")?;
+                Ok(Self::Report(Report { room_id: event.room(room_id)?, reason }))
             }
             "send-message" => {
-                let ChatData { room_id, text } = envelope.data()?;
+                let ChatData { room_id, text } = event.data()?;
                 length_within(&text, MAX_CHAT_CHARS, "message")?;
+                let room_id = event.room(room_id)?;
                 Ok(Self::Relay(Relay { room_id, payload: RelayPayload::Chat(text) }))
             }
             _ => Err(DecodeError::UnknownEvent),
         }
     }
 
+    /// Its name and its data.
+    pub fn parts(&self) -> (&'static str, impl Serialize) {
+        match self {
+            Self::Search(search) => ("search", Data::Search(search)),
+            Self::Cancel => ("cancel", Data::Nothing {}),
+            Self::Skip => ("skip", Data::Nothing {}),
+            Self::Leave => ("leave", Data::Nothing {}),
+            Self::Block { room_id } => ("block", Data::Room { room_id: *room_id }),
+            Self::Report(report) => ("report", Data::Report(report)),
+            Self::Relay(relay) => relay.parts(),
+        }
+    }
+
     /// Writes one socket message.
     pub fn encode(&self) -> String {
-        let nothing = serde_json::Map::new();
-        match self {
-            Self::Search(search) => encode("search", search),
-            Self::Cancel => encode("cancel", &nothing),
-            Self::Skip => encode("skip", &nothing),
-            Self::Leave => encode("leave", &nothing),
-            Self::Block { room_id } => encode("block", &RoomData { room_id: *room_id }),
-            Self::Report(report) => encode("report", report),
-            Self::Relay(relay) => relay.encode(),
-        }
+        encode(self.parts())
     }
 }
 
@@ -242,47 +314,53 @@ impl ServerMessage {
     /// Reads one socket message.
     pub fn decode(text: &str) -> Result<Self, DecodeError> {
         let envelope = Envelope::parse(text)?;
-        if let Some(signal) = Relay::decode_signal(&envelope) {
+        let event = envelope.event();
+        if let Some(signal) = Relay::decode_signal(&event) {
             return signal.map(Self::Signal);
         }
-        match &*envelope.event {
-            "welcome" => envelope.data().map(Self::Welcome),
+        let room = || {
+            let RoomData { room_id } = event.data()?;
+            event.room(room_id)
+        };
+        match event.name {
+            "welcome" => event.data().map(Self::Welcome),
             "searching" => Ok(Self::Searching),
-            "matched" => envelope.data().map(Self::Matched),
-            "receive-message" => envelope.data().map(Self::Chat),
-            "peer-disconnected" => {
-                envelope.data().map(|RoomData { room_id }| Self::PeerDisconnected { room_id })
-            }
-            "blocked" => envelope.data().map(|RoomData { room_id }| Self::Blocked { room_id }),
-            "reported" => envelope.data().map(|RoomData { room_id }| Self::Reported { room_id }),
-            "presence" => envelope.data().map(Self::Presence),
-            "notice" => envelope.data().map(|NoticeData { text }| Self::Notice { text }),
-            "draining" => {
-                envelope.data().map(|DrainingData { seconds }| Self::Draining { seconds })
-            }
-            "error" => envelope.data().map(Self::Error),
+            "matched" => event.data().map(Self::Matched),
+            "receive-message" => event.data().map(Self::Chat),
+            "peer-disconnected" => Ok(Self::PeerDisconnected { room_id: room()? }),
+            "blocked" => Ok(Self::Blocked { room_id: room()? }),
+            "reported" => Ok(Self::Reported { room_id: room()? }),
+            "presence" => event.data().map(Self::Presence),
+            "notice" => event.data().map(|NoticeData { text }| Self::Notice { text }),
+            "draining" => event.data().map(|DrainingData { seconds }| Self::Draining { seconds }),
+            "error" => event.data().map(Self::Error),
             _ => Err(DecodeError::UnknownEvent),
+        }
+    }
+
+    /// Its name and its data.
+    pub fn parts(&self) -> (&'static str, impl Serialize) {
+        match self {
+            Self::Welcome(welcome) => ("welcome", Data::Welcome(welcome)),
+            Self::Searching => ("searching", Data::Nothing {}),
+            Self::Matched(matched) => ("matched", Data::Matched(matched)),
+            Self::Signal(relay) => relay.parts(),
+            Self::Chat(chat) => ("receive-message", Data::Chat(chat)),
+            Self::PeerDisconnected { room_id } => {
+                ("peer-disconnected", Data::Room { room_id: *room_id })
+            }
+            Self::Blocked { room_id } => ("blocked", Data::Room { room_id: *room_id }),
+            Self::Reported { room_id } => ("reported", Data::Room { room_id: *room_id }),
+            Self::Presence(presence) => ("presence", Data::Presence(presence)),
+            Self::Notice { text } => ("notice", Data::Notice { text }),
+            Self::Draining { seconds } => ("draining", Data::Draining { seconds: *seconds }),
+            Self::Error(error) => ("error", Data::Error(error)),
         }
     }
 
     /// Writes one socket message.
     pub fn encode(&self) -> String {
-        match self {
-            Self::Welcome(welcome) => encode("welcome", welcome),
-            Self::Searching => encode("searching", &serde_json::Map::new()),
-            Self::Matched(matched) => encode("matched", matched),
-            Self::Signal(relay) => relay.encode(),
-            Self::Chat(chat) => encode("receive-message", chat),
-            Self::PeerDisconnected { room_id } => {
-                encode("peer-disconnected", &RoomData { room_id: *room_id })
-            }
-            Self::Blocked { room_id } => encode("blocked", &RoomData { room_id: *room_id }),
-            Self::Reported { room_id } => encode("reported", &RoomData { room_id: *room_id }),
-            Self::Presence(presence) => encode("presence", presence),
-            Self::Notice { text } => encode("notice", &NoticeData { text: text.clone() }),
-            Self::Draining { seconds } => encode("draining", &DrainingData { seconds: *seconds }),
-            Self::Error(error) => encode("error", error),
-        }
+        encode(self.parts())
     }
 }
 

@@ -1,12 +1,16 @@
 //! The end of whoever typed the command: asks the running server, or else opens the database and
 //! answers itself.
 
-use std::{io, path::PathBuf, sync::Arc, time::Duration};
-
-use tokio::{
-    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
-    net::UnixStream,
+use std::{
+    io::{self, BufRead, BufReader, Read},
+    os::unix::net::UnixStream as StdUnixStream,
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
 };
+
+use serde_json::Value;
+use tokio::{io::AsyncWriteExt, net::UnixStream};
 
 use super::{
     Ask, Desk, Needs,
@@ -97,19 +101,44 @@ fn is_absence(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused)
 }
 
-async fn ask_server<A: Ask>(mut stream: UnixStream, ask: &A) -> Result<A::Answer, Failure> {
-    let mut line = serde_json::to_vec(&Request::new(ask).map_err(io::Error::from)?)
-        .map_err(io::Error::from)?;
-    line.push(b'\n');
-    stream.write_all(&line).await?;
-    let mut reply = String::new();
-    BufReader::new(stream.take(MAX_REPLY)).read_line(&mut reply).await?;
-    if reply.is_empty() {
-        let message = "the server went away before it answered";
-        return Err(Problem::new(Kind::Failed, message).into());
-    }
-    match serde_json::from_str(&reply).map_err(io::Error::from)? {
+async fn ask_server<A: Ask>(stream: UnixStream, ask: &A) -> Result<A::Answer, Failure> {
+    let of = serde_json::to_value(ask).map_err(io::Error::from)?;
+    match request(stream, A::NAME, of).await?.1 {
         Reply::Answer(answer) => Ok(serde_json::from_value(answer).map_err(io::Error::from)?),
         Reply::Problem(problem) => Err(problem.into()),
     }
+}
+
+/// Sends a request and reads the reply; more may follow it.
+pub(crate) async fn request(
+    stream: UnixStream,
+    ask: &str,
+    of: Value,
+) -> io::Result<(BufReader<StdUnixStream>, Reply)> {
+    let stream = send(stream, ask, of).await?.into_std()?;
+    stream.set_nonblocking(false)?;
+    let reading = tokio::task::spawn_blocking(move || {
+        let mut reading = BufReader::new(stream);
+        let reply = reply(&mut reading)?;
+        Ok((reading, reply))
+    });
+    reading.await.map_err(io::Error::other)?
+}
+
+/// Sends a request that more may follow.
+pub(crate) async fn send(mut stream: UnixStream, ask: &str, of: Value) -> io::Result<UnixStream> {
+    let mut line = serde_json::to_vec(&Request::new(ask, of))?;
+    line.push(b'\n');
+    stream.write_all(&line).await?;
+    Ok(stream)
+}
+
+/// Reads the line that comes back, however long the command takes.
+pub(crate) fn reply(stream: &mut BufReader<StdUnixStream>) -> io::Result<Reply> {
+    let mut line = String::new();
+    stream.by_ref().take(MAX_REPLY).read_line(&mut line)?;
+    if line.is_empty() {
+        return Err(io::Error::other("the server went away before it answered"));
+    }
+    Ok(serde_json::from_str(&line)?)
 }

@@ -67,7 +67,11 @@ impl From<StoreError> for Problem {
 
 impl From<HashError> for Problem {
     fn from(error: HashError) -> Self {
-        Self::new(Kind::Failed, error.to_string())
+        let kind = match &error {
+            HashError::Refused(_) => Kind::Usage,
+            HashError::Busy | HashError::Failed(_) => Kind::Failed,
+        };
+        Self::new(kind, error.to_string())
     }
 }
 

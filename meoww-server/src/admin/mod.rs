@@ -5,6 +5,7 @@
 //! for the purpose (`client`).
 
 pub(crate) mod client;
+pub(crate) mod db;
 pub(crate) mod failure;
 pub(crate) mod output;
 pub(crate) mod serve;

@@ -5,13 +5,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    Ask, Desk,
+    Ask, Desk, db,
     failure::{Kind, Problem},
     stats, user,
 };
 
 /// Of the two lines; another version is refused, as program and server are one binary.
-pub(crate) const VERSION: u32 = 1;
+const VERSION: u32 = 1;
 /// Longest line with a request.
 pub(crate) const MAX_REQUEST: u64 = 64 * 1024;
 /// Longest line with a reply.
@@ -34,8 +34,19 @@ pub(crate) enum Reply {
 }
 
 impl Request {
-    pub(crate) fn new<A: Ask>(ask: &A) -> Result<Self, serde_json::Error> {
-        Ok(Self { version: VERSION, ask: A::NAME.into(), of: serde_json::to_value(ask)? })
+    pub(crate) fn new(ask: &str, of: Value) -> Self {
+        Self { version: VERSION, ask: ask.into(), of }
+    }
+
+    /// Reads the line.
+    pub(crate) fn parse(line: &str) -> Result<Self, Problem> {
+        let failed = |message| Problem::new(Kind::Failed, message);
+        let request: Self = serde_json::from_str(line)
+            .map_err(|_| failed("the request is no line of JSON".to_owned()))?;
+        if request.version != VERSION {
+            return Err(failed(format!("the server speaks version {VERSION} on this socket")));
+        }
+        Ok(request)
     }
 }
 
@@ -50,12 +61,9 @@ impl From<Result<Value, Problem>> for Reply {
 
 /// Answers a request by its name.
 pub(crate) async fn answer(desk: &Desk, request: Request) -> Result<Value, Problem> {
-    let Request { version, ask, of } = request;
-    if version != VERSION {
-        let message = format!("the server speaks version {VERSION} of the admin protocol");
-        return Err(Problem::new(Kind::Failed, message));
-    }
+    let Request { ask, of, .. } = request;
     match ask.as_str() {
+        db::Check::NAME => run::<db::Check>(desk, of).await,
         stats::Stats::NAME => run::<stats::Stats>(desk, of).await,
         user::List::NAME => run::<user::List>(desk, of).await,
         user::Show::NAME => run::<user::Show>(desk, of).await,
@@ -63,6 +71,9 @@ pub(crate) async fn answer(desk: &Desk, request: Request) -> Result<Value, Probl
         user::Verify::NAME => run::<user::Verify>(desk, of).await,
         user::Ban::NAME => run::<user::Ban>(desk, of).await,
         user::Unban::NAME => run::<user::Unban>(desk, of).await,
+        user::Delete::NAME => run::<user::Delete>(desk, of).await,
+        user::SetPassword::NAME => run::<user::SetPassword>(desk, of).await,
+        user::Sessions::NAME => run::<user::Sessions>(desk, of).await,
         _ => Err(Problem::new(Kind::Failed, format!("the server knows no command {ask:?}"))),
     }
 }
@@ -70,5 +81,10 @@ pub(crate) async fn answer(desk: &Desk, request: Request) -> Result<Value, Probl
 async fn run<A: Ask>(desk: &Desk, of: Value) -> Result<Value, Problem> {
     let failed = |error: serde_json::Error| Problem::new(Kind::Failed, error.to_string());
     let ask: A = serde_json::from_value(of).map_err(failed)?;
-    serde_json::to_value(ask.answer(desk).await?).map_err(failed)
+    to_value(ask.answer(desk).await?)
+}
+
+/// An answer as it travels.
+pub(crate) fn to_value(answer: impl Serialize) -> Result<Value, Problem> {
+    serde_json::to_value(answer).map_err(|error| Problem::new(Kind::Failed, error.to_string()))
 }

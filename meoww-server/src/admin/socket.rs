@@ -21,8 +21,7 @@ use tokio::{
 };
 
 use super::{
-    Desk,
-    failure::{Kind, Problem},
+    Desk, db,
     protocol::{self, MAX_REQUEST, Reply, Request},
 };
 
@@ -100,20 +99,37 @@ impl Drop for Socket {
 }
 
 async fn serve(desk: &Desk, mut peer: UnixStream) -> io::Result<()> {
-    let (reading, mut writing) = peer.split();
     let mut line = String::new();
-    let mut reading = BufReader::new(reading.take(MAX_REQUEST));
+    let mut reading = BufReader::new((&mut peer).take(MAX_REQUEST));
     timeout(LINE_TIMEOUT, reading.read_line(&mut line)).await??;
-    let outcome = match serde_json::from_str::<Request>(&line) {
+    let begun = reading.buffer().to_vec();
+    let outcome = match Request::parse(&line) {
         Ok(request) => {
             tracing::info!(command = request.ask, "admin");
-            protocol::answer(desk, request).await
+            match request.ask.as_str() {
+                db::EXPORT => return db::serve_export(desk, blocking(peer)?).await,
+                db::IMPORT => {
+                    let blocking = blocking(peer)?;
+                    let imported = db::serve_import(desk, request.of, begun, &blocking).await;
+                    blocking.set_nonblocking(true)?;
+                    peer = UnixStream::from_std(blocking)?;
+                    imported.and_then(protocol::to_value)
+                }
+                _ => protocol::answer(desk, request).await,
+            }
         }
-        Err(_) => Err(Problem::new(Kind::Failed, "the request is no line of JSON")),
+        Err(problem) => Err(problem),
     };
     let mut reply = serde_json::to_vec(&Reply::from(outcome))?;
     reply.push(b'\n');
-    timeout(LINE_TIMEOUT, writing.write_all(&reply)).await?
+    timeout(LINE_TIMEOUT, peer.write_all(&reply)).await?
+}
+
+/// For what reads or writes many lines on a thread of its own.
+fn blocking(peer: UnixStream) -> io::Result<std::os::unix::net::UnixStream> {
+    let peer = peer.into_std()?;
+    peer.set_nonblocking(false)?;
+    Ok(peer)
 }
 
 /// Reaches the server of this data directory, if one runs.

@@ -26,7 +26,12 @@ pub(super) fn config(raw: Raw) -> Result<Config, ConfigError> {
         config.trusted_proxies = networks(&text)?;
     }
     config.public_url = raw.public_url.map(|text| public_url(&text)).transpose()?;
-    config.photo_store = raw.photo_store;
+    if let Some(text) = raw.photo_store {
+        let bucket = text
+            .parse()
+            .map_err(|reason| invalid("MEOWW_PHOTO_STORE", format!("{text:?} {reason}")))?;
+        config.photo_store = Some(bucket);
+    }
     if let Some(text) = raw.drain_grace {
         config.drain_grace = duration("MEOWW_DRAIN_GRACE", &text)?;
     }
@@ -353,6 +358,7 @@ mod tests {
             ("MEOWW_TRUSTED_PROXIES", "10.0.0.0/33"),
             ("MEOWW_TLS_CERT", "cert.pem"),
             ("MEOWW_PUBLIC_URL", "meoww.example"),
+            ("MEOWW_PHOTO_STORE", "ftp://photos"),
             ("ACCESS_TOKEN_EXPIRY", "soon"),
             ("ACCESS_TOKEN_EXPIRY", "0m"),
             ("REFRESH_TOKEN_EXPIRY", "7µ"),

@@ -148,7 +148,8 @@ pub struct Account {
     pub email: Email,
     /// Argon2id, in PHC string format.
     pub password_hash: String,
-    /// URL of the profile picture, empty when there is none.
+    /// Path of the profile picture on this server, or the whole URL of one that is kept elsewhere;
+    /// empty when there is none.
     pub profile_image: String,
     /// Whether the address was confirmed by a code.
     pub is_verified: bool,
@@ -188,14 +189,17 @@ impl Account {
         vec![self.name.0.clone(), self.username.0.clone(), self.email.as_str().to_owned()]
     }
 
-    /// As its owner sees it.
-    pub fn to_user(&self) -> account::User {
+    /// As its owner sees it. `public_url` is how the world reaches this server; without one, a
+    /// picture is named by its path.
+    pub fn to_user(&self, public_url: Option<&str>) -> account::User {
+        let ours = self.profile_image.starts_with('/');
+        let origin = public_url.filter(|_| ours).unwrap_or_default();
         account::User {
             id: self.id,
             name: self.name.0.clone(),
             username: self.username.0.clone(),
             email: self.email.as_str().to_owned(),
-            profile_image: self.profile_image.clone(),
+            profile_image: format!("{origin}{}", self.profile_image),
             is_verified: self.is_verified,
             created_at: rfc3339_millis(self.created_at),
         }

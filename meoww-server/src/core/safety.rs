@@ -1,6 +1,6 @@
 //! What one stranger may do about another: never meet again, and tell the operators.
 
-use std::{collections::VecDeque, fmt, str::FromStr, time::Duration};
+use std::{fmt, str::FromStr, time::Duration};
 
 use meoww_proto::{RoomId, UserId};
 use rand::{CryptoRng, RngExt};
@@ -12,11 +12,6 @@ use uuid::Uuid;
 pub const MAX_REPORTS: usize = 10;
 /// The stretch of time in which they count.
 pub const REPORT_WINDOW: Duration = Duration::from_secs(60 * 60);
-
-/// Chat lines that go with a report.
-const MAX_LINES: usize = 20;
-/// Bytes of them.
-const MAX_LINE_BYTES: usize = 16 * 1024;
 
 /// Somebody whom an account is never matched with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -125,35 +120,9 @@ pub struct Resolution {
     pub at: OffsetDateTime,
 }
 
-/// The last lines of one room, kept in case somebody reports it; takes no memory until something is
-/// said.
-#[derive(Debug, Default)]
-pub struct Transcript {
-    lines: VecDeque<Line>,
-    bytes: usize,
-}
-
-impl Transcript {
-    /// Adds a line and forgets the oldest that are too many.
-    pub fn add(&mut self, by: Speaker, text: &str) {
-        self.bytes += text.len();
-        self.lines.push_back(Line { by, text: text.to_owned() });
-        while self.lines.len() > MAX_LINES || self.bytes > MAX_LINE_BYTES {
-            let Some(oldest) = self.lines.pop_front() else { return };
-            self.bytes -= oldest.text.len();
-        }
-    }
-
-    /// Oldest first.
-    pub fn lines(&self) -> Vec<Line> {
-        self.lines.iter().cloned().collect()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
 
     #[test]
     fn ids_are_in_the_order_of_time() {
@@ -162,27 +131,5 @@ mod tests {
         assert!(ReportId::first_of(at(5)) <= drawn && drawn < ReportId::first_of(at(6)));
         assert_eq!(drawn.to_string().parse(), Ok(drawn));
         assert_eq!(ReportId::from_bytes(*drawn.as_bytes()), drawn);
-    }
-
-    proptest! {
-        #[test]
-        fn a_transcript_keeps_the_newest_lines_within_its_bounds(
-            lengths in prop::collection::vec(prop_oneof![0usize..40, 0usize..8000], 0..60)
-        ) {
-            let mut transcript = Transcript::default();
-            let said = lengths.iter().map(|length| "x".repeat(*length));
-            let said: Vec<_> = said.map(|text| Line { by: Speaker::Reported, text }).collect();
-            for line in &said {
-                transcript.add(line.by, &line.text);
-            }
-            let kept = transcript.lines();
-            prop_assert!(said.ends_with(&kept));
-            let bytes = |lines: &[Line]| lines.iter().map(|line| line.text.len()).sum::<usize>();
-            prop_assert!(kept.len() <= MAX_LINES && bytes(&kept) <= MAX_LINE_BYTES);
-            if let Some(first) = said.len().checked_sub(kept.len() + 1) {
-                let more = &said[first..];
-                prop_assert!(more.len() > MAX_LINES || bytes(more) > MAX_LINE_BYTES, "too few");
-            }
-        }
     }
 }

@@ -2,17 +2,22 @@
 
 use std::sync::Arc;
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{
+    Json,
+    extract::{Request, State},
+    http::StatusCode,
+};
 use axum_extra::extract::CookieJar;
 use meoww_proto::{
     UserId,
-    account::{Done, ResendRequest, Session, SignupRequest, SignupResponse, User, VerifyRequest},
+    account::{Done, ResendRequest, Session, SignupResponse, User, VerifyRequest},
     error::ApiErrorCode,
 };
 use rand::RngExt;
 
 use super::{
     auth::Authenticated, body::Body, client::Agent, cookies, error::Refusal, sessions::Opening,
+    upload::SignupForm,
 };
 use crate::{
     app::App,
@@ -22,17 +27,22 @@ use crate::{
         otp::{Challenge, Code, Subject, Verdict},
     },
     mail::Letter,
+    photos::Photo,
     store::{Confirmation, Creation, Reissue},
 };
 
 /// `POST /api/auth/signup`.
 pub(crate) async fn signup(
     State(app): State<Arc<App>>,
-    body: Result<Body<SignupRequest>, Refusal>,
+    request: Request,
 ) -> Result<(StatusCode, Json<SignupResponse>), Refusal> {
-    let Body(request) = body?;
+    let SignupForm { request, photo } = SignupForm::read(request, &app.photos).await?;
     let (name, username) = (Name::parse(&request.name)?, Username::parse(&request.username)?);
     let email = Email::parse(&request.email)?;
+    let photo = match photo {
+        Some(upload) => Some(app.photos.standardise(upload).await?),
+        None => None,
+    };
     let known = [request.name.trim(), username.as_str(), email.as_str()].map(str::to_owned);
     let password_hash = app.hasher.hash_choice(request.password, known.to_vec()).await?;
 
@@ -44,7 +54,7 @@ pub(crate) async fn signup(
         username,
         email,
         password_hash,
-        profile_image: String::new(),
+        profile_image: photo.as_ref().map(Photo::profile_image).unwrap_or_default(),
         is_verified: false,
         created_at: now,
         ban: None,
@@ -59,14 +69,27 @@ pub(crate) async fn signup(
             return Err(Refusal::Rejected(ApiErrorCode::Taken, message));
         }
     }
+    if let Some(photo) = photo
+        && let Err(error) = app.photos.put(photo).await
+    {
+        take_back(&app, &account).await?;
+        return Err(error.into());
+    }
     if let Err(error) = app.mailer.send(&account.email, Letter::Verify(&code), now).await {
         tracing::error!(%error, user = %account.id, "sign-up taken back");
-        app.store.discard_signup(account.id).await?;
+        take_back(&app, &account).await?;
         let message = "Failed to send verification email. Please try again.";
         return Err(Refusal::Invalid(message.into()));
     }
     let message = "Signup successful. Please verify your email.".into();
     Ok((StatusCode::CREATED, Json(SignupResponse { message, user_id: account.id })))
+}
+
+async fn take_back(app: &App, account: &Account) -> Result<(), Refusal> {
+    if app.store.discard_signup(account.id).await? {
+        app.photos.remove(&account.profile_image).await;
+    }
+    Ok(())
 }
 
 /// `POST /api/auth/verify`.
@@ -87,7 +110,7 @@ pub(crate) async fn verify(
     match app.store.consume_otp(user, seal, opening.record(), now).await? {
         Confirmation::Confirmed(account) => {
             let jar = cookies::set(&app, opening.bearer(), &opening.refresh, now);
-            Ok((jar, Json(Session { user: account.to_user() })))
+            Ok((jar, Json(Session { user: app.user(&account) })))
         }
         Confirmation::Refused(verdict) => Err(refused(verdict)),
         Confirmation::NoChallenge => Err(no_code()),
@@ -143,8 +166,11 @@ pub(crate) async fn resend_otp(
 }
 
 /// `GET /api/auth/me`.
-pub(crate) async fn me(Authenticated { account, .. }: Authenticated) -> Json<User> {
-    Json(account.to_user())
+pub(crate) async fn me(
+    State(app): State<Arc<App>>,
+    Authenticated { account, .. }: Authenticated,
+) -> Json<User> {
+    Json(app.user(&account))
 }
 
 fn user_id(text: &str) -> Result<UserId, Refusal> {

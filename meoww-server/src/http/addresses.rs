@@ -65,7 +65,7 @@ pub(crate) async fn confirm(
     let seal = code.seal(&app.otp_key, Subject::ChangeEmail(account.id));
     match app.store.confirm_address(account.id, seal, clock::now()).await? {
         AddressConfirmation::Changed { account, old } => {
-            let user = account.to_user();
+            let user = app.user(&account);
             app.background.run(place, send_notice(app.clone(), old, account.email));
             Ok(Json(user))
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     extract::{FromRequestParts, Request},
-    http::{header::AUTHORIZATION, request::Parts},
+    http::{HeaderMap, header::AUTHORIZATION, request::Parts},
     middleware::Next,
     response::Response,
 };
@@ -85,13 +85,14 @@ pub(crate) fn wrong_password() -> Refusal {
 
 /// A token somebody took the trouble to put in a header is meant before one a browser attached.
 fn presented(parts: &Parts) -> Option<String> {
-    let header = parts.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let bearer = header.and_then(|value| {
-        let (scheme, token) = value.split_once(' ')?;
-        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
-    });
-    bearer.or_else(|| {
+    bearer_token(&parts.headers).or_else(|| {
         let jar = CookieJar::from_headers(&parts.headers);
         jar.get(ACCESS_COOKIE).map(|cookie| cookie.value().to_owned())
     })
+}
+
+/// The token of `Authorization: Bearer` (RFC 6750, 2.1).
+pub(crate) fn bearer_token(headers: &HeaderMap) -> Option<String> {
+    let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
 }

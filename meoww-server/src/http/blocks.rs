@@ -42,6 +42,8 @@ pub(crate) async fn remove(
     id: Result<Path<RoomId>, PathRejection>,
 ) -> Result<Json<Done>, Refusal> {
     let Path(room) = id.map_err(|_| Refusal::NotFound)?;
-    app.store.remove_block(account.id, room).await?.ok_or(Refusal::NotFound)?;
+    if !app.hub.unblock(account.id, room).await? {
+        return Err(Refusal::NotFound);
+    }
     Ok(Json(Done { message: "The block was taken back".into() }))
 }

@@ -13,6 +13,7 @@ use super::gate::whole_seconds;
 use crate::{
     core::account::{Ban, InvalidField, rfc3339_millis},
     hashing::HashError,
+    photos::{PhotoError, StorageError},
     store::StoreError,
 };
 
@@ -47,6 +48,8 @@ pub(crate) enum Refusal {
     TooLarge,
     /// The body is neither JSON nor a form.
     UnsupportedBody,
+    /// The body is no multipart form.
+    NotMultipart,
     /// Over a rate limit, and until when.
     TooMany(&'static str, Duration),
     /// The server has more work than it can do.
@@ -67,7 +70,7 @@ impl Refusal {
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::UnsupportedBody => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::UnsupportedBody | Self::NotMultipart => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TooMany(..) => StatusCode::TOO_MANY_REQUESTS,
             Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
@@ -90,6 +93,7 @@ impl Refusal {
             Self::TooSlow => "Request took too long".into(),
             Self::TooLarge => "Request body too large".into(),
             Self::UnsupportedBody => "Send JSON or a URL-encoded form".into(),
+            Self::NotMultipart => "Send a multipart form".into(),
             Self::Busy => "Server is busy, please try again in a moment.".into(),
             Self::Internal => "Something went wrong!".into(),
         }
@@ -110,6 +114,7 @@ impl Refusal {
             | Self::TooSlow
             | Self::TooLarge
             | Self::UnsupportedBody
+            | Self::NotMultipart
             | Self::Busy
             | Self::Internal => None,
         }
@@ -127,7 +132,7 @@ impl Refusal {
             Self::MethodNotAllowed => "method-not-allowed",
             Self::TooSlow => "too-slow",
             Self::TooLarge => "too-large",
-            Self::UnsupportedBody => "unsupported-body",
+            Self::UnsupportedBody | Self::NotMultipart => "unsupported-body",
             Self::TooMany(..) => "rate-limited",
             Self::Busy => "busy",
             Self::Internal => "internal",
@@ -151,6 +156,7 @@ impl Refusal {
             | Self::TooSlow
             | Self::TooLarge
             | Self::UnsupportedBody
+            | Self::NotMultipart
             | Self::Internal => None,
         }
     }
@@ -193,5 +199,25 @@ impl From<HashError> for Refusal {
                 Self::Internal
             }
         }
+    }
+}
+
+impl From<PhotoError> for Refusal {
+    fn from(error: PhotoError) -> Self {
+        match error {
+            PhotoError::Busy => Self::Busy,
+            PhotoError::Picture(error) => Self::Invalid(error.to_string().into()),
+            PhotoError::Failed(_) => {
+                tracing::error!(%error, "request failed");
+                Self::Internal
+            }
+        }
+    }
+}
+
+impl From<StorageError> for Refusal {
+    fn from(error: StorageError) -> Self {
+        tracing::error!(%error, "request failed");
+        Self::Internal
     }
 }

@@ -8,14 +8,18 @@ mod body;
 mod client;
 mod cookies;
 pub(crate) mod cors;
+mod docs;
 mod error;
 pub(crate) mod gate;
+mod headers;
 mod health;
 mod own_data;
 mod passwords;
+mod photos;
 mod sessions;
 mod sockets;
 mod turn;
+mod upload;
 pub(crate) mod watch;
 
 use std::{sync::Arc, time::Duration};
@@ -25,15 +29,18 @@ use axum::{
     extract::{DefaultBodyLimit, Request},
     middleware::{self, Next},
     response::{IntoResponse, Response},
-    routing::{delete, get, post},
+    routing::{delete, get, post, put},
 };
 use meoww_proto::limits::MAX_BODY_BYTES;
 
+pub(crate) use self::auth::bearer_token;
 use self::{error::Refusal, gate::Limit};
 use crate::app::App;
 
 /// Longest a request may take, body and answer.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// Likewise with a photo in it: 5 MB at 700 kbit/s.
+const UPLOAD_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Every route of the server.
 pub(crate) fn router(app: Arc<App>) -> Router {
@@ -42,8 +49,11 @@ pub(crate) fn router(app: Arc<App>) -> Router {
     let cors = cors::layer(app.clone());
     Router::new()
         .nest("/api/auth", auth(&app))
+        .route("/photos/{file}", get(photos::show))
         .route("/ws", get(sockets::upgrade).route_layer(connect))
+        .route("/socket.io/", sockets::socket_io(&app))
         .route("/health", get(health::health))
+        .merge(docs::routes())
         .route("/ready", get(watch::ready))
         .fallback(async || Refusal::NotFound)
         .method_not_allowed_fallback(async || Refusal::MethodNotAllowed)
@@ -51,6 +61,8 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .layer(middleware::from_fn(in_bounded_time))
         .layer(cors)
         .layer(middleware::from_fn_with_state(app.metrics.clone(), watch::request))
+        .layer(middleware::from_fn(cors::without_content))
+        .layer(middleware::map_response(headers::secure))
         .with_state(app)
 }
 
@@ -71,6 +83,7 @@ fn auth(app: &Arc<App>) -> Router<Arc<App>> {
         .route("/refresh", post(sessions::refresh))
         .route("/logout", post(sessions::logout))
         .route("/me", delete(own_data::delete).route_layer(passwords()).get(accounts::me))
+        .route("/me/photo", put(photos::replace).delete(photos::remove))
         .route("/me/export", get(own_data::export))
         .route("/sessions", get(sessions::list).delete(sessions::end_others))
         .route("/sessions/{id}", delete(sessions::end_one))
@@ -85,7 +98,9 @@ fn auth(app: &Arc<App>) -> Router<Arc<App>> {
 }
 
 async fn in_bounded_time(request: Request, next: Next) -> Response {
-    match tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).await {
+    let uploads = upload::is_multipart(request.headers());
+    let longest = if uploads { UPLOAD_TIMEOUT } else { REQUEST_TIMEOUT };
+    match tokio::time::timeout(longest, next.run(request)).await {
         Ok(response) => response,
         Err(_) => Refusal::TooSlow.into_response(),
     }

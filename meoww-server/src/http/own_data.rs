@@ -23,7 +23,7 @@ pub(crate) async fn export(
 ) -> Result<Json<AccountExport>, Refusal> {
     let awaited = app.store.awaited_address(account.id, clock::now()).await?;
     Ok(Json(AccountExport {
-        user: account.to_user(),
+        user: app.user(&account),
         new_email: awaited.map(|email| email.as_str().to_owned()),
         sessions: sessions::infos(&app, bearer).await?,
         blocks: blocks::infos(&app, account.id).await?,

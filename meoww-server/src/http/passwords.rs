@@ -40,7 +40,7 @@ pub(crate) async fn change(
     let password_hash = app.hasher.hash_choice(request.new_password, account.known()).await?;
     let now = clock::now();
     let opening = Opening::draw(&app, account.id, client, now);
-    let user = account.to_user();
+    let user = app.user(&account);
     if !app.store.change_password(account, password_hash, opening.record()).await? {
         return Err(auth::wrong_password());
     }

@@ -28,6 +28,7 @@ use crate::{
         account::{Email, rfc3339_millis},
         session::{ClientName, RefreshToken, Session, SessionId, TokenDigest},
     },
+    hashing,
     hub::Whose,
     store::{NewSession, Refresh},
     tokens::Bearer,
@@ -79,6 +80,8 @@ pub(crate) async fn login(
     let Body(LoginRequest { email, password }) = body?;
     let email = Email::parse(&email).map_err(|_| Refusal::InvalidCredentials)?;
     let account = app.store.account_by_email(email.clone()).await?;
+    let is_outdated = account.as_ref().is_some_and(|a| hashing::is_bcrypt(&a.password_hash));
+    let again = is_outdated.then(|| password.clone());
     let right = auth::is_password_of(&app, account.as_ref(), &email, password).await?;
     let account = account.filter(|_| right).ok_or(Refusal::InvalidCredentials)?;
     if !account.is_verified {
@@ -92,8 +95,11 @@ pub(crate) async fn login(
     if !app.store.log_in(opening.record(), account.password_hash.clone()).await? {
         return Err(Refusal::InvalidCredentials);
     }
+    if let Some(password) = again {
+        app.renew_hash(&account, password).await;
+    }
     let jar = cookies::set(&app, opening.bearer(), &opening.refresh, now);
-    Ok((jar, Json(account::Session { user: account.to_user() })))
+    Ok((jar, Json(account::Session { user: app.user(&account) })))
 }
 
 /// `POST /api/auth/refresh`.

@@ -39,8 +39,9 @@ impl Store {
         self.write(move |trees| trees.create_account(&account, &challenge, now)).await
     }
 
-    /// Takes back a sign-up whose mail could not be sent; a verified account stays.
-    pub async fn discard_signup(&self, user: UserId) -> Result<(), StoreError> {
+    /// Takes back a sign-up whose mail could not be sent, and says whether it did: a verified
+    /// account stays.
+    pub async fn discard_signup(&self, user: UserId) -> Result<bool, StoreError> {
         self.write(move |trees| trees.discard_signup(user)).await
     }
 
@@ -98,17 +99,19 @@ impl Trees {
         Ok(created)
     }
 
-    fn discard_signup(&self, user: UserId) -> Result<(), StoreError> {
+    fn discard_signup(&self, user: UserId) -> Result<bool, StoreError> {
         let trees = (&self.accounts, &self.emails, &self.usernames, &self.challenges);
-        trees.transaction(|(accounts, emails, usernames, challenges)| {
-            match get::<Account>(accounts, user.as_bytes())? {
-                Some(account) if !account.is_verified => {
-                    remove_account(accounts, emails, usernames, challenges, &account)
+        let discarded =
+            trees.transaction(|(accounts, emails, usernames, challenges)| {
+                match get::<Account>(accounts, user.as_bytes())? {
+                    Some(account) if !account.is_verified => {
+                        remove_account(accounts, emails, usernames, challenges, &account)?;
+                        Ok(true)
+                    }
+                    Some(_) | None => Ok(false),
                 }
-                Some(_) | None => Ok(()),
-            }
-        })?;
-        Ok(())
+            })?;
+        Ok(discarded)
     }
 
     fn change_password(

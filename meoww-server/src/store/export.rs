@@ -8,10 +8,8 @@
 //! ```
 
 use std::{
-    fs::{self, File, OpenOptions},
     io::{self, BufWriter, Write},
-    os::unix::fs::OpenOptionsExt,
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 use serde::{Deserialize, Serialize};
@@ -23,6 +21,7 @@ use super::{
     kinds::{KINDS, Kind},
     trees::Trees,
 };
+use crate::draft::Draft;
 
 /// Of the lines of an export. Within a version fields may be added, and are ignored by who does not
 /// know them.
@@ -75,23 +74,9 @@ impl Store {
     /// Like [`Store::export`], to a file that is whole and on disk once it has its name, and that
     /// only its owner can read.
     pub async fn export_file(&self, path: &Path) -> Result<u64, StoreError> {
-        let draft = draft_of(path);
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(true).mode(0o600);
-        let file = options.open(&draft).map_err(|error| failed(&error))?;
-        let exported = self.export(file).await;
-        let (path, draft_path) = (path.to_owned(), draft.clone());
-        let named = match exported {
-            Ok((file, records)) => {
-                let naming = move |_: &Trees| name(&file, &draft_path, &path).map(|()| records);
-                self.read(naming).await
-            }
-            Err(error) => Err(error),
-        };
-        if named.is_err() {
-            let _ = fs::remove_file(&draft);
-        }
-        named
+        let draft = Draft::create(path).map_err(|error| failed(&error))?;
+        let (draft, records) = self.export(draft).await?;
+        self.read(move |_| draft.keep().map(|()| records).map_err(|error| failed(&error))).await
     }
 }
 
@@ -130,21 +115,6 @@ fn write(out: &mut impl Write, line: &Line<'_>) -> Result<(), StoreError> {
 
 fn failed(error: &io::Error) -> StoreError {
     StoreError::Export(error.to_string())
-}
-
-/// Beside the file, so that giving it its name is one step.
-fn draft_of(path: &Path) -> PathBuf {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".part");
-    path.with_file_name(name)
-}
-
-fn name(file: &File, draft: &Path, path: &Path) -> Result<(), StoreError> {
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    let named = file.sync_all().and_then(|()| fs::rename(draft, path)).and_then(|()| {
-        File::open(directory.unwrap_or(Path::new("."))).and_then(|directory| directory.sync_all())
-    });
-    named.map_err(|error| failed(&error))
 }
 
 pub(super) fn hex(bytes: &[u8]) -> String {

@@ -7,16 +7,20 @@ use std::{
 
 use meoww_proto::UserId;
 use serde::{Deserialize, Serialize};
-use sled::{Transactional, Tree};
+use sled::{Transactional, Tree, transaction::ConflictableTransactionError};
 
 use super::{
     NewSession, Store, StoreError,
     export::{END, FORMAT, FORMAT_VERSION, HEADER, Line, unhex},
     kinds::{KINDS, Kind},
+    pointers::Pointer,
     records::{decode, encode},
     trees::{IssuedToken, Trees, user_id},
 };
-use crate::core::account::{Account, Email, Name, Username};
+use crate::core::{
+    account::{Account, Email, Name, Username},
+    session::Session,
+};
 
 /// Longest line of an export.
 const MAX_LINE: u64 = 1 << 20;
@@ -205,7 +209,8 @@ impl Trees {
             imported.faults.push(Fault { line: 0, reason });
             return Ok(imported);
         }
-        let new = self.select(batch, &mut imported)?;
+        let mut new = self.select(batch, &mut imported)?;
+        in_order(&mut new);
         if !imported.faults.is_empty() && !merge.despite_faults {
             return Ok(imported);
         }
@@ -282,23 +287,32 @@ impl Trees {
 
     /// One transaction over everything a chunk may touch.
     fn put(&self, chunk: &[Ready]) -> Result<(), StoreError> {
-        let trees: Vec<&Tree> = KINDS.iter().map(|kind| (kind.tree)(self)).collect();
-        let all: Vec<&Tree> =
-            trees.iter().copied().chain([&self.emails, &self.usernames]).collect();
+        let kinds: Vec<&Tree> = KINDS.iter().map(|kind| (kind.tree)(self)).collect();
+        let all: Vec<&Tree> = kinds.iter().copied().chain(Pointer::trees(self)).collect();
         all[..].transaction(|open| {
-            let (kinds, indexes) = open.split_at(KINDS.len());
-            for ready in chunk {
-                let found = KINDS.iter().zip(kinds).find(|(kind, _)| kind.name == ready.kind.name);
+            let (kinds, pointers) = open.split_at(KINDS.len());
+            for Ready { kind, key, value, .. } in chunk {
+                let found = KINDS.iter().zip(kinds).find(|(known, _)| known.name == kind.name);
                 if let Some((_, tree)) = found {
-                    tree.insert(&ready.key[..], &ready.value[..])?;
+                    tree.insert(&key[..], &value[..])?;
                 }
-                if let Some(account) = &ready.account {
-                    indexes[0].insert(account.email.as_str(), account.id.as_bytes())?;
-                    indexes[1].insert(account.username.as_str(), account.id.as_bytes())?;
+                let made = Pointer::to(kind, key, value);
+                for pointer in made.map_err(ConflictableTransactionError::Abort)? {
+                    pointer.put(pointers)?;
                 }
             }
             Ok(())
         })?;
         Ok(())
     }
+}
+
+/// Sessions in the order they were opened in, which is that of a user's list of them.
+fn in_order(records: &mut [Ready]) {
+    records.sort_by_cached_key(|ready| {
+        let place = KINDS.iter().position(|kind| kind.name == ready.kind.name);
+        let opened = (ready.kind.name == "session")
+            .then(|| decode::<Session>(&ready.value).ok().map(|session| session.created_at));
+        (place, opened.flatten())
+    });
 }

@@ -7,10 +7,16 @@ use sled::Tree;
 
 use super::{
     StoreError,
+    addresses::AddressChange,
     records::{decode, encode},
     trees::{IssuedToken, Trees},
 };
-use crate::core::{account::Account, otp::Challenge, session::Session};
+use crate::core::{
+    account::Account,
+    otp::Challenge,
+    safety::{Block, Report},
+    session::Session,
+};
 
 pub(super) struct Kind {
     /// As `type` of an exported record.
@@ -25,15 +31,20 @@ pub(super) struct Kind {
 }
 
 /// In the order of an export: an account comes before what belongs to it.
-pub(super) static KINDS: [Kind; 4] = [
+pub(super) static KINDS: [Kind; 8] = [
     Kind::of::<Account>("account", |trees| &trees.accounts, |_, _| None),
     Kind::of::<Challenge>("challenge", |trees| &trees.challenges, |key, _| user(key)),
+    Kind::of::<Challenge>("password-reset", |trees| &trees.resets, |_, _| None),
+    Kind::of::<AddressChange>("address-change", |trees| &trees.address_changes, |key, _| user(key)),
     Kind::of::<Session>(
         "session",
         |trees| &trees.sessions,
         |_, bytes| decode::<Session>(bytes).ok().map(|session| session.user),
     ),
     Kind::of::<IssuedToken>("refresh-token", |trees| &trees.tokens, |_, _| None),
+    // Whom it is about may be gone: an id without an account names nobody.
+    Kind::of::<Block>("block", |trees| &trees.blocks, |key, _| user(key.get(..12)?)),
+    Kind::of::<Report>("report", |trees| &trees.reports, |_, _| None),
 ];
 
 impl Kind {

@@ -10,6 +10,8 @@ mod flush;
 mod import;
 mod kinds;
 mod operator;
+mod photos;
+mod pointers;
 mod probe;
 mod purge;
 mod records;
@@ -28,6 +30,7 @@ pub use self::{
     export::FORMAT_VERSION,
     import::{Batch, Fault, Imported, Merge},
     operator::{AccountCounts, AccountFilter},
+    photos::PhotoChange,
     safety::{Filing, ReportFilter},
     sessions::{NewSession, Refresh},
     sled::Store,

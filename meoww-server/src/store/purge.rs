@@ -16,32 +16,24 @@ use crate::core::{
 };
 
 impl Store {
-    /// Forgets sessions, refresh tokens and codes that have run out, and says whose sessions.
-    pub async fn purge_expired(
-        &self,
-        now: OffsetDateTime,
-    ) -> Result<Vec<(SessionId, UserId)>, StoreError> {
+    /// Forgets sessions, refresh tokens and codes that have run out.
+    pub async fn purge_expired(&self, now: OffsetDateTime) -> Result<(), StoreError> {
         self.write(move |trees| trees.purge_expired(now)).await
     }
 }
 
 impl Trees {
-    fn purge_expired(&self, now: OffsetDateTime) -> Result<Vec<(SessionId, UserId)>, StoreError> {
-        let mut ended = Vec::new();
+    fn purge_expired(&self, now: OffsetDateTime) -> Result<(), StoreError> {
         for entry in &self.sessions {
             let (key, bytes) = entry?;
             let session: Session = decode(&bytes)?;
-            if session.is_over(now)
-                && let Some(id) = SessionId::from_slice(&key)
-                && self.end_session_if_over(session.user, id, now)?
-            {
-                ended.push((id, session.user));
+            if let Some(id) = SessionId::from_slice(&key).filter(|_| session.is_over(now)) {
+                self.end_session_if_over(session.user, id, now)?;
             }
         }
         purge::<IssuedToken>(&self.tokens, |token| token.expires_at <= now)?;
         purge::<Challenge>(&self.resets, |challenge| challenge.is_expired(now))?;
-        self.purge_address_changes(now)?;
-        Ok(ended)
+        self.purge_address_changes(now)
     }
 
     /// It may have been refreshed since it was looked at.
@@ -50,16 +42,15 @@ impl Trees {
         user: UserId,
         id: SessionId,
         now: OffsetDateTime,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<(), StoreError> {
         let trees = (&self.sessions, &self.user_sessions, &self.tokens);
-        let ended = trees.transaction(|(sessions, by_user, tokens)| {
+        trees.transaction(|(sessions, by_user, tokens)| {
             let session = get::<Session>(sessions, id.as_bytes())?;
-            let is_over = session.is_some_and(|session| session.is_over(now));
-            if is_over {
+            if session.is_some_and(|session| session.is_over(now)) {
                 SessionTrees { sessions, by_user, tokens }.end(user, id)?;
             }
-            Ok(is_over)
+            Ok(())
         })?;
-        Ok(ended)
+        Ok(())
     }
 }

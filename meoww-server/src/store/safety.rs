@@ -124,10 +124,8 @@ impl Trees {
         }
         (&self.reports, &self.report_parties).transaction(|(reports, parties)| {
             reports.insert(id.as_bytes(), encode(report))?;
-            for (party, role) in [(report.reporter, REPORTER), (report.reported, REPORTED)] {
-                if let Some(user) = party {
-                    parties.insert(pair(user, id.as_bytes()), role)?;
-                }
+            for (key, role) in self::parties(id.as_bytes(), report) {
+                parties.insert(key, role)?;
             }
             Ok(())
         })?;
@@ -203,6 +201,15 @@ impl Trees {
         })?;
         Ok(())
     }
+}
+
+/// What finds a report by its parties.
+pub(super) fn parties(
+    id: &[u8],
+    report: &Report,
+) -> impl Iterator<Item = (Vec<u8>, &'static [u8])> {
+    let parties = [(report.reporter, REPORTER), (report.reported, REPORTED)].into_iter();
+    parties.filter_map(move |(user, role)| user.map(|user| (pair(user, id), role)))
 }
 
 /// The key of what lies between a user and something else.

@@ -101,6 +101,11 @@ impl Store {
     ) -> Result<Option<Account>, StoreError> {
         self.read(move |trees| trees.session_account(id, now)).await
     }
+
+    /// When a live session ends unless it is refreshed; `None` once it has ended.
+    pub async fn session_end(&self, id: SessionId) -> Result<Option<OffsetDateTime>, StoreError> {
+        self.read(move |trees| trees.session_end(id)).await
+    }
 }
 
 impl Trees {
@@ -226,5 +231,12 @@ impl Trees {
         let Some(bytes) = self.sessions.get(id.as_bytes())? else { return Ok(None) };
         let session: Session = decode(&bytes)?;
         if session.is_over(now) { Ok(None) } else { self.account(session.user) }
+    }
+
+    fn session_end(&self, id: SessionId) -> Result<Option<OffsetDateTime>, StoreError> {
+        match self.sessions.get(id.as_bytes())? {
+            Some(bytes) => Ok(Some(decode::<Session>(&bytes)?.expires_at)),
+            None => Ok(None),
+        }
     }
 }

@@ -35,14 +35,14 @@ pub(super) struct Trees {
     pub(super) user_sessions: Tree,
     /// Digest of every refresh token a session had -> [`IssuedToken`].
     pub(super) tokens: Tree,
-    /// What [`Store::probe`](super::Store) writes; of no other use.
-    pub(super) probe: Tree,
     /// User id, then the id of whom they block -> [`Block`](crate::core::safety::Block).
     pub(super) blocks: Tree,
     /// Report id -> [`Report`](crate::core::safety::Report).
     pub(super) reports: Tree,
     /// User id, then the id of a report by them or about them -> which of the two.
     pub(super) report_parties: Tree,
+    /// What [`Store::probe`](super::Store) writes; of no other use.
+    pub(super) probe: Tree,
 }
 
 /// A refresh token that is or was good.
@@ -82,10 +82,10 @@ impl Trees {
             sessions: db.open_tree("sessions")?,
             user_sessions: db.open_tree("user_sessions")?,
             tokens: db.open_tree("refresh_tokens")?,
-            probe: db.open_tree("probe")?,
             blocks: db.open_tree("blocks")?,
             reports: db.open_tree("reports")?,
             report_parties: db.open_tree("report_parties")?,
+            probe: db.open_tree("probe")?,
         };
         trees.index_sessions(db)?;
         Ok(trees)

@@ -15,7 +15,7 @@ use meoww_server::{
 use reqwest::{Method, StatusCode, header};
 use serde_json::{Value, json};
 use tokio::{
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
     sync::{Mutex, mpsc},
     task::JoinHandle,
 };
@@ -49,6 +49,8 @@ pub(crate) struct TestServer {
 pub(crate) struct Reply {
     pub(crate) status: StatusCode,
     pub(crate) headers: header::HeaderMap,
+    pub(crate) bytes: Vec<u8>,
+    /// The bytes read as JSON, null where they are none.
     pub(crate) body: Value,
 }
 
@@ -116,6 +118,11 @@ impl TestServer {
         Self { url, app, http, mail: Mutex::new(mail), stop, serving, dir }
     }
 
+    /// A folder of its data directory.
+    pub(crate) fn folder(&self, name: &str) -> std::path::PathBuf {
+        self.dir.path().join("data").join(name)
+    }
+
     /// Tells the server to stop, and waits until it has.
     pub(crate) async fn stop(self) -> std::io::Result<()> {
         self.stop.cancel();
@@ -151,9 +158,16 @@ impl TestServer {
         }
         let response = patiently(request.send()).await.expect("an answer");
         let (status, headers) = (response.status(), response.headers().clone());
-        let text = response.text().await.expect("a body");
-        let body = serde_json::from_str(&text).unwrap_or(Value::Null);
-        Reply { status, headers, body }
+        let bytes = response.bytes().await.expect("a body").to_vec();
+        let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+        Reply { status, headers, bytes, body }
+    }
+
+    /// A request without a body, and its answer as it is.
+    pub(crate) async fn send_for_text(&self, method: Method, path: &str) -> (StatusCode, String) {
+        let request = self.http.request(method, format!("{}{path}", self.url));
+        let response = patiently(request.send()).await.expect("an answer");
+        (response.status(), response.text().await.expect("a body"))
     }
 
     pub(crate) async fn post(&self, path: &str, body: Value) -> Reply {
@@ -199,6 +213,11 @@ impl TestServer {
         patiently(self.mail.lock().await.recv()).await.expect("mail")
     }
 
+    /// Whether a code was sent that nobody has read.
+    pub(crate) async fn mail_is_waiting(&self) -> bool {
+        !self.mail.lock().await.is_empty()
+    }
+
     /// Signs up, reads the mail and sends the code back.
     pub(crate) async fn member(&self, name: &str) -> Member {
         let user = self.sign_up(name).await.body["userId"].as_str().expect("an id").to_owned();
@@ -219,7 +238,15 @@ impl TestServer {
         query: &str,
         headers: &[(&str, &str)],
     ) -> Result<Peer, tungstenite::Error> {
-        let url = format!("{}/ws{query}", self.url.replace("http", "ws"));
+        self.open_at(&format!("/ws{query}"), headers).await
+    }
+
+    pub(crate) async fn open_at(
+        &self,
+        path: &str,
+        headers: &[(&str, &str)],
+    ) -> Result<Peer, tungstenite::Error> {
+        let url = format!("{}{path}", self.url.replace("http", "ws"));
         let mut request = url.into_client_request()?;
         for (name, value) in headers {
             let name: header::HeaderName = name.parse().expect("a header");
@@ -232,6 +259,15 @@ impl TestServer {
     pub(crate) async fn connect(&self, member: &Member, query: &str) -> Peer {
         let bearer = format!("Bearer {}", member.access);
         self.open(query, &[("authorization", &bearer)]).await.expect("a socket")
+    }
+
+    /// A socket whose system takes in little that its owner does not read.
+    pub(crate) async fn connect_with_little_room(&self, member: &Member) -> Peer {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.set_recv_buffer_size(4096).expect("a smaller buffer");
+        let address = self.url.trim_start_matches("http://").parse().expect("an address");
+        let stream = socket.connect(address).await.expect("connected");
+        Peer::over(&self.url, stream, &member.access).await
     }
 
     /// A new member with a socket that was welcomed.
@@ -255,6 +291,22 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
+    /// Opens a socket on a connection that is there already.
+    pub(crate) async fn over(url: &str, stream: TcpStream, access: &str) -> Self {
+        let url = format!("{}/ws", url.replace("http", "ws"));
+        let mut request = url.into_client_request().expect("a URL");
+        let bearer = format!("Bearer {access}").parse().expect("a value");
+        request.headers_mut().insert("authorization", bearer);
+        let opening = tokio_tungstenite::client_async(request, MaybeTlsStream::Plain(stream));
+        let (socket, _) = patiently(opening).await.expect("a socket");
+        Self { socket }
+    }
+
+    /// The next event, if there is one within so long.
+    pub(crate) async fn next_within(&mut self, wait: Duration) -> Option<ServerMessage> {
+        tokio::time::timeout(wait, self.next()).await.ok()
+    }
+
     pub(crate) async fn send(&mut self, message: ClientMessage) {
         self.send_text(message.encode()).await;
     }

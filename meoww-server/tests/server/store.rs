@@ -96,7 +96,7 @@ async fn what_has_run_out_is_forgotten() {
     };
     assert!(is_live(&first, START).await);
     assert!(!is_live(&first, short).await, "over, though nobody has forgotten it yet");
-    assert_eq!(store.purge_expired(short).await.expect("purged"), [(first.id, ada.id)]);
+    store.purge_expired(short).await.expect("purged");
     assert!(!is_live(&first, START).await && is_live(&second, short).await);
     let rotate = |token, now| {
         store.rotate_refresh(TokenDigest::of(token), TokenDigest::of("next"), now, long)

@@ -2,7 +2,10 @@
 
 mod ban;
 mod create;
+mod delete;
 mod find;
+mod password;
+mod sessions;
 mod verify;
 
 use clap::{Args, Subcommand};
@@ -11,7 +14,10 @@ use serde::{Deserialize, Serialize};
 pub(crate) use self::{
     ban::{Ban, Unban},
     create::Create,
+    delete::Delete,
     find::{List, Show},
+    password::SetPassword,
+    sessions::Sessions,
     verify::Verify,
 };
 use super::{
@@ -30,6 +36,9 @@ pub(crate) enum User {
     Verify(Verify),
     Ban(Ban),
     Unban(Unban),
+    Delete(Delete),
+    SetPassword(SetPassword),
+    Sessions(Sessions),
 }
 
 impl User {
@@ -41,6 +50,9 @@ impl User {
             Self::Verify(verify) => verify.run(client, out).await,
             Self::Ban(ban) => ban.run(client, out).await,
             Self::Unban(unban) => unban.run(client, out).await,
+            Self::Delete(delete) => delete.run(client, out).await,
+            Self::SetPassword(set) => set.run(client, out).await,
+            Self::Sessions(sessions) => sessions.run(client, out).await,
         }
     }
 }

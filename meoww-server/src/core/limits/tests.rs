@@ -154,3 +154,42 @@ fn a_flood_is_dropped_and_told_once_a_second() {
     assert_eq!(count(Allowance::DropAndTell), 1);
     assert_eq!(bucket.admit(now + Duration::from_secs(1)), Allowance::Pass);
 }
+
+/// Long enough for windows to end, keys to be forgotten and counts to be taken back in every order.
+#[test]
+fn a_million_random_steps_count_as_the_rule_says() {
+    use rand::{RngExt, SeedableRng, rngs::StdRng};
+
+    let seed: u64 = rand::rng().random();
+    println!("seed {seed}");
+    let mut rng = StdRng::seed_from_u64(seed);
+    let (mut limiter, mut model) = (WindowLimiter::new(QUOTA), Model::default());
+    let (mut now, mut counted) = (Instant::now(), VecDeque::new());
+    for step in 0..1_000_000 {
+        let key = rng.random::<u8>();
+        now += Duration::from_millis(rng.random_range(0..200));
+        let outcome = limiter.admit(key, now);
+        assert_eq!(outcome.is_ok(), model.admit(key, now), "seed {seed}, step {step}");
+        counted.extend(outcome.ok().map(|standing| (key, standing)));
+        if counted.len() > 100 || rng.random_ratio(1, 4) {
+            let Some((key, standing)) = counted.pop_front() else { continue };
+            limiter.forgive(&key, standing);
+            model.forgive(key, standing.ends);
+        }
+        assert!(limiter.by_age.len() <= 256 && limiter.by_age.len() == limiter.windows.len());
+    }
+}
+
+#[test]
+fn a_burst_of_large_relays_is_a_small_one() {
+    let now = Instant::now();
+    for bytes in [1, 511, 512, 4096, 48 * 1024] {
+        let mut bucket = EventBucket::new(now);
+        let passes = |_: &i32| {
+            bucket.admit(now) == Allowance::Pass && bucket.admit_bytes(bytes) == Allowance::Pass
+        };
+        let passed = (0..500).filter(passes).count();
+        assert!(passed >= 4, "{bytes}: no offer is too much");
+        assert!(passed * bytes <= 256 * 1024, "{bytes}: {passed}");
+    }
+}

@@ -1,0 +1,113 @@
+//! The official Socket.IO client, in a Node.js process of its own.
+
+use std::{path::Path, process::Stdio};
+
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines},
+    process::{Child, ChildStdin, ChildStdout, Command},
+};
+
+use crate::harness::{Member, TestServer, patiently};
+
+const CLIENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/socketio-client");
+
+pub(crate) struct Web {
+    input: ChildStdin,
+    output: Lines<BufReader<ChildStdout>>,
+    _process: Child,
+}
+
+impl Web {
+    /// Begins to connect with any options of the client.
+    pub(crate) async fn open(server: &TestServer, options: Value) -> Self {
+        assert!(
+            Path::new(CLIENT).join("node_modules/socket.io-client").exists(),
+            "the Socket.IO client is not installed: run `scripts/setup test`"
+        );
+        let mut process = Command::new("node")
+            .arg("bridge.mjs")
+            .current_dir(CLIENT)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("Node.js starts; `scripts/setup test` installs it");
+        let input = process.stdin.take().expect("piped");
+        let output = BufReader::new(process.stdout.take().expect("piped")).lines();
+        let mut web = Self { input, output, _process: process };
+        web.tell(json!({ "connect": server.url, "options": options })).await;
+        web
+    }
+
+    /// As the web front end connects: with its cookie, by the given transports.
+    pub(crate) async fn connect(server: &TestServer, member: &Member, transports: &[&str]) -> Self {
+        let cookie = format!("access_token={}", member.access);
+        let options = json!({ "transports": transports, "extraHeaders": { "cookie": cookie } });
+        let mut web = Self::open(server, options).await;
+        let mut expected =
+            vec![("connect", json!([])), ("welcome", json!([{ "userId": member.id }]))];
+        if let [_, to] = transports {
+            expected.push(("upgrade", json!([to])));
+        }
+        // An upgrade comes whenever it is done.
+        while !expected.is_empty() {
+            let (name, args) = web.next().await;
+            let known = expected.iter().position(|(n, a)| *n == name && *a == args);
+            expected.remove(known.unwrap_or_else(|| panic!("{name} {args}")));
+        }
+        web
+    }
+
+    async fn tell(&mut self, order: Value) {
+        let line = format!("{order}\n");
+        patiently(self.input.write_all(line.as_bytes())).await.expect("the bridge listens");
+    }
+
+    pub(crate) async fn emit(&mut self, event: &str, args: Value) {
+        self.tell(json!({ "emit": event, "args": args })).await;
+    }
+
+    /// Emits an event and waits for its acknowledgement.
+    pub(crate) async fn ask(&mut self, event: &str, args: Value) -> Value {
+        self.tell(json!({ "emit": event, "args": args, "ack": true })).await;
+        self.expect_event("ack").await
+    }
+
+    /// Sends a Socket.IO packet that the client itself would not write.
+    pub(crate) async fn packet(&mut self, text: &str) {
+        self.tell(json!({ "packet": text })).await;
+    }
+
+    pub(crate) async fn disconnect(&mut self) {
+        self.tell(json!({ "disconnect": true })).await;
+        self.expect("disconnect", json!(["io client disconnect"])).await;
+    }
+
+    /// What happened next, and its arguments.
+    pub(crate) async fn next(&mut self) -> (String, Value) {
+        let line =
+            patiently(self.output.next_line()).await.expect("read").expect("the bridge runs");
+        let mut happened: Value = serde_json::from_str(&line).expect("JSON");
+        let name = happened["on"].as_str().expect("a name").to_owned();
+        (name, happened["args"].take())
+    }
+
+    /// This must happen next.
+    pub(crate) async fn expect(&mut self, name: &str, args: Value) {
+        assert_eq!(self.next().await, (name.to_owned(), args));
+    }
+
+    /// An event of this name must come next; gives its payload.
+    pub(crate) async fn expect_event(&mut self, name: &str) -> Value {
+        let (next, mut args) = self.next().await;
+        assert_eq!(next, name, "{args}");
+        args[0].take()
+    }
+
+    /// An error of this code must come next.
+    pub(crate) async fn expect_error(&mut self, code: &str) {
+        let error = self.expect_event("error").await;
+        assert_eq!(error["code"], code, "{error}");
+    }
+}
