@@ -3,6 +3,7 @@
 mod bucket;
 mod parse;
 mod raw;
+mod reload;
 pub mod secrets;
 pub(crate) mod settings;
 

@@ -22,6 +22,7 @@ mod photos;
 mod process;
 mod proxy;
 mod reconnect;
+mod reload;
 mod safety_store;
 mod session_model;
 mod sessions;
