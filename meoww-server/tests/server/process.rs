@@ -57,6 +57,11 @@ impl Process {
         Ok((status, body))
     }
 
+    /// Waits until it ends by itself.
+    pub(crate) async fn ended(&mut self) -> i32 {
+        patiently(self.child.wait()).await.expect("it ends").code().expect("an exit code")
+    }
+
     /// Ends it as a service manager does.
     pub(crate) async fn stop(mut self) {
         let pid = self.child.id().expect("running").to_string();
