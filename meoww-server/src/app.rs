@@ -3,14 +3,16 @@
 use std::{
     fs::{DirBuilder, File, OpenOptions, TryLockError},
     io,
+    net::SocketAddr,
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use meoww_proto::account::User;
 use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -24,12 +26,15 @@ use crate::{
     core::account::Account,
     drain::Drain,
     hashing::{HashError, Hasher},
-    http::{self, gate::Gates},
+    http::{self, cors::Origins, gate::Gates},
     hub::{self, HubHandle},
-    listener,
-    mail::Mailer,
+    listener::{self, Bounds, Service},
+    mail::{Mailer, Post},
+    metrics::Metrics,
     photos::{PhotoStore, Photos},
+    readiness::Readiness,
     store::{Store, StoreError},
+    tls::{self, Certificates, TlsError},
     tokens::AccessTokens,
 };
 
@@ -53,6 +58,12 @@ pub enum StartError {
     /// The database does not open.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// There is no TLS with the certificate and key that were given.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The address for metrics is not ours.
+    #[error("cannot listen on {0}: {1}")]
+    Listen(SocketAddr, io::Error),
     /// Password hashing does not work here.
     #[error("password hashing does not work: {0}")]
     Hashing(String),
@@ -62,13 +73,20 @@ pub enum StartError {
 pub struct App {
     pub(crate) config: Config,
     pub(crate) store: Store,
-    pub(crate) mailer: Mailer,
+    pub(crate) mailer: Post,
+    pub(crate) origins: Origins,
     pub(crate) hasher: Hasher,
     pub(crate) tokens: AccessTokens,
     pub(crate) photos: Photos,
     pub(crate) otp_key: [u8; 32],
     pub(crate) gates: Gates,
     pub(crate) hub: HubHandle,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) readiness: Readiness,
+    /// Where those who watch it ask; taken when it is served.
+    watch: Mutex<Option<TcpListener>>,
+    watch_address: Option<SocketAddr>,
+    certificates: Option<Arc<Certificates>>,
     pub(crate) drain: Drain,
     /// Cancelled when the server begins to stop.
     pub(crate) closing: CancellationToken,
@@ -89,27 +107,40 @@ impl App {
 
     /// Like [`App::open`], with another way for mail to go.
     pub async fn with_mailer(config: Config, mailer: Mailer) -> Result<Arc<Self>, StartError> {
-        let (directory, bucket) = (config.data_dir.clone(), config.photo_store.clone());
-        let opening = tokio::task::spawn_blocking(move || Files::open(&directory, bucket)).await;
+        let settings = config.clone();
+        let opening = tokio::task::spawn_blocking(move || Files::open(settings)).await;
         let files = opening.map_err(|error| StoreError::Broken(error.to_string()))??;
         let access = config.access_secret.as_ref().map(|secret| secret.expose().as_bytes());
         let tokens =
             AccessTokens::new(access.unwrap_or(&files.secrets.access), config.access_lifetime);
+        let watch = match config.metrics_listen {
+            Some(address) => Some(bind(address).await?),
+            None => None,
+        };
+        let (store, hasher) = (files.store, files.hasher);
+        let hub = hub::start(store.clone());
+        let metrics = Metrics::new(&hub.metrics, &store.latency, &hasher.queue);
         Ok(Arc::new(Self {
+            metrics: Arc::new(metrics),
+            readiness: Readiness::default(),
+            watch_address: watch.as_ref().and_then(|listener| listener.local_addr().ok()),
+            watch: Mutex::new(watch),
             gates: Gates::new(&config.limits),
             drain: Drain::new(),
-            hub: hub::start(files.store.clone()),
-            config,
-            store: files.store,
-            mailer,
-            hasher: files.hasher,
+            hub,
+            store,
+            mailer: Post::new(mailer),
+            origins: Origins::new(&config.frontend_origins),
+            hasher,
             tokens,
             photos: Photos::new(files.photos),
             otp_key: files.secrets.otp,
+            certificates: files.certificates,
             closing: CancellationToken::new(),
             background: Background::new(),
             sockets: TaskTracker::new(),
             _lock: files.lock,
+            config,
         }))
     }
 
@@ -125,14 +156,20 @@ impl App {
         listener: TcpListener,
         stop: impl Future<Output = ()>,
     ) -> io::Result<()> {
-        let router = http::router(self.clone());
-        let serving = listener::run(listener, router, self.closing.clone());
+        let service = Service {
+            router: http::router(self.clone()),
+            tls: self.acceptor().map_err(io::Error::other)?,
+            bounds: Bounds::from_config(&self.config),
+        };
+        let serving = listener::run(listener, service, self.closing.clone());
         let admin = Socket::open(&self.config.data_dir)
             .inspect_err(|error| tracing::error!(%error, "no admin socket"));
         tokio::pin!(serving, stop);
         tokio::select! {
             () = &mut serving => {}
+            () = self.be_watched() => {}
             () = self.forget_expired() => {}
+            () = self.watch_certificate() => {}
             () = self.answer_operators(admin.as_ref().ok()) => {}
             () = self.drained() => tracing::info!("stopping"),
             () = &mut stop => tracing::info!("stopping"),
@@ -148,6 +185,70 @@ impl App {
             tracing::warn!("some connections did not end in time");
         }
         self.store.flush().await.map_err(io::Error::other)
+    }
+
+    /// Where `/metrics` is served, if it is.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.watch_address
+    }
+
+    /// Answers those who watch; runs as long as the server does.
+    async fn be_watched(self: &Arc<Self>) {
+        let listener = self.watch.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(listener) = listener else { return std::future::pending().await };
+        let bounds = Bounds { connections: 64, per_address: 64, proxies: Vec::new() };
+        let service = Service { router: http::watch::router(self.clone()), tls: None, bounds };
+        listener::run(listener, service, self.closing.clone()).await;
+    }
+
+    /// Takes up limits, origins, the way mail goes and the certificate: all of the first three or
+    /// none. What else is new is named in the log.
+    pub async fn reload(&self, new: Config) {
+        match Mailer::from_config(&new) {
+            Ok(mailer) => {
+                self.mailer.change(mailer);
+                self.gates.adopt(&new.limits);
+                let ignored = self.config.fixed_differences(&new).join(", ");
+                self.origins.change(new.frontend_origins);
+                if !ignored.is_empty() {
+                    tracing::warn!(%ignored, "these settings need a restart");
+                }
+                tracing::info!("limits, origins and mail are as configured now");
+            }
+            Err(error) => tracing::error!(%error, "the configuration in use stays"),
+        }
+        if let Some(certificates) = self.certificates.clone() {
+            // A panic in there was logged; the certificate in use stays.
+            let _ = tokio::task::spawn_blocking(move || certificates.reload()).await;
+        }
+    }
+
+    /// Says in the log what this server is.
+    pub(crate) fn log_summary(&self, address: SocketAddr) {
+        let Config { data_dir, tls, turn, smtp_url, secure_cookies, .. } = &self.config;
+        tracing::info!(
+            version = env!("CARGO_PKG_VERSION"),
+            %address,
+            metrics = ?self.watch_address,
+            data_dir = %data_dir.display(),
+            tls = tls.is_some(),
+            turn = turn.is_some(),
+            mail = if smtp_url.is_some() { "smtp" } else { "outbox" },
+            secure_cookies,
+            "serving"
+        );
+    }
+
+    fn acceptor(&self) -> Result<Option<TlsAcceptor>, rustls::Error> {
+        self.certificates.clone().map(Certificates::acceptor).transpose()
+    }
+
+    /// Runs as long as the server does.
+    async fn watch_certificate(&self) {
+        match &self.certificates {
+            Some(certificates) => certificates.clone().watch(tls::POLL_INTERVAL).await,
+            None => std::future::pending().await,
+        }
     }
 
     /// Runs as long as the server does, also where a file system has no sockets.
@@ -175,6 +276,10 @@ impl App {
     }
 }
 
+async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).await.map_err(|error| StartError::Listen(address, error))
+}
+
 /// What is in the data directory, and what else blocks while it starts.
 struct Files {
     lock: File,
@@ -182,10 +287,13 @@ struct Files {
     store: Store,
     hasher: Hasher,
     photos: PhotoStore,
+    certificates: Option<Arc<Certificates>>,
 }
 
 impl Files {
-    fn open(directory: &Path, bucket: Option<Bucket>) -> Result<Self, StartError> {
+    fn open(config: Config) -> Result<Self, StartError> {
+        let directory = config.data_dir.as_path();
+        let certificates = config.tls.map(Certificates::open).transpose()?;
         let failed = |path: &Path| {
             let path = path.to_owned();
             move |error| StartError::Files(path, error)
@@ -198,8 +306,8 @@ impl Files {
         let store = Store::open(&directory.join("db"))?;
         let hasher =
             Hasher::new().map_err(|error: HashError| StartError::Hashing(error.to_string()))?;
-        let photos = photos(directory, bucket)?;
-        Ok(Self { lock, secrets, store, hasher, photos })
+        let photos = photos(directory, config.photo_store)?;
+        Ok(Self { lock, secrets, store, hasher, photos, certificates })
     }
 }
 

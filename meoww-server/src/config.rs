@@ -3,6 +3,7 @@
 mod bucket;
 mod parse;
 mod raw;
+mod reload;
 pub mod secrets;
 pub(crate) mod settings;
 
@@ -65,6 +66,10 @@ pub struct Config {
     pub photo_store: Option<Bucket>,
     /// How long calls in progress may still signal once no new ones are made.
     pub drain_grace: Duration,
+    /// Most open connections; without a number, as many as the system gives files for.
+    pub max_connections: Option<u32>,
+    /// Most open connections of one client address that is no trusted proxy.
+    pub max_connections_per_address: u32,
     /// Where its database, its secrets and its outbox are.
     pub data_dir: PathBuf,
     /// Origins of web pages that may call it with cookies.
@@ -172,6 +177,8 @@ impl Config {
             public_url: None,
             photo_store: None,
             drain_grace: Duration::from_secs(5 * 60),
+            max_connections: None,
+            max_connections_per_address: 512,
             data_dir,
             frontend_origins: vec!["http://localhost:5173".into()],
             secure_cookies: false,

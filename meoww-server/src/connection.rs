@@ -109,9 +109,17 @@ impl Connection {
             }
             RelayPayload::Offer(_) | RelayPayload::Answer(_) | RelayPayload::Candidate(_) => None,
         };
-        if !present.partner.as_ref()?.deliver(Delivery::Relay(relay)) {
+        let relayed = self.hub.metrics.relayed(&relay.payload);
+        let delivery = Delivery::Relay(relay);
+        match self.bucket.admit_bytes(delivery.bytes()) {
+            Allowance::Pass => {}
+            Allowance::Drop => return None,
+            Allowance::DropAndTell => return Some(refusal(SignalErrorCode::RateLimited)),
+        }
+        if !present.partner.as_ref()?.deliver(delivery) {
             return None;
         }
+        relayed.inc();
         if let Some(ServerMessage::Chat(chat)) = &echo {
             self.encounters.hear(Speaker::Reporter, &chat.text);
         }

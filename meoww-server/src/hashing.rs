@@ -10,7 +10,11 @@ use argon2::{
 };
 use tokio::sync::Semaphore;
 
-use crate::core::account::{InvalidField, Password};
+use crate::{
+    clock,
+    core::account::{InvalidField, Password},
+    metrics::{Counted, HashQueue},
+};
 
 /// Passwords that may wait for a thread: about two seconds of work for one.
 const MAX_WAITING: usize = 64;
@@ -40,6 +44,7 @@ pub(crate) struct Hasher {
     threads: Arc<Semaphore>,
     /// What a password is compared with when there is no account, so that the answer takes as long.
     nobody: Arc<str>,
+    pub(crate) queue: HashQueue,
 }
 
 impl Hasher {
@@ -51,6 +56,7 @@ impl Hasher {
             admitted: Arc::new(Semaphore::new(threads + MAX_WAITING)),
             threads: Arc::new(Semaphore::new(threads)),
             nobody: hash(b"nobody's password")?.into(),
+            queue: HashQueue::default(),
         })
     }
 
@@ -101,7 +107,10 @@ impl Hasher {
     ) -> Result<T, HashError> {
         let failed = |error: &dyn std::error::Error| HashError::Failed(error.to_string());
         let place = self.admitted.clone().try_acquire_owned().map_err(|_| HashError::Busy)?;
+        let (waiting, began) = (Counted::in_gauge(&self.queue.waiting), clock::instant());
         let thread = self.threads.clone().acquire_owned().await.map_err(|e| failed(&e))?;
+        drop(waiting);
+        self.queue.wait.observe((clock::instant() - began).as_secs_f64());
         tokio::task::spawn_blocking(move || {
             let _permits = (place, thread);
             work()

@@ -23,6 +23,7 @@ use crate::{
         lobby::{ConnId, Counts, Departure, Input},
         session::SessionId,
     },
+    metrics::Sockets,
     outbox::Outbox,
     store::Store,
     tokens::Bearer,
@@ -36,6 +37,7 @@ const CAPACITY: usize = 1024;
 pub(crate) struct HubHandle {
     reports: mpsc::Sender<Report>,
     next_conn: Arc<AtomicU64>,
+    pub(crate) metrics: Arc<Sockets>,
     /// Where it is kept who is never to meet whom.
     store: Store,
 }
@@ -153,6 +155,7 @@ impl HubHandle {
 #[expect(clippy::disallowed_methods, reason = "the hub's one task; it ends with its last handle")]
 pub(crate) fn start(store: Store) -> HubHandle {
     let (reports, inbox) = mpsc::channel(CAPACITY);
-    tokio::spawn(task::Hub::default().run(inbox));
-    HubHandle { reports, next_conn: Arc::default(), store }
+    let metrics = Arc::<Sockets>::default();
+    tokio::spawn(task::Hub::new(metrics.clone()).run(inbox));
+    HubHandle { reports, next_conn: Arc::default(), metrics, store }
 }

@@ -7,9 +7,11 @@ use std::{
     io::{self, Write},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
+use arc_swap::ArcSwap;
 use lettre::{
     AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor,
     message::{Mailbox, MultiPart},
@@ -118,6 +120,61 @@ impl Mailer {
         }
         Ok(())
     }
+}
+
+impl Mailer {
+    /// Whether mail would be taken now.
+    pub(crate) async fn check(&self) -> Result<(), MailError> {
+        match self {
+            Self::Smtp { transport, .. } => match transport.test_connection().await? {
+                true => Ok(()),
+                false => Err(io::Error::from(io::ErrorKind::NotConnected).into()),
+            },
+            Self::Outbox { directory, .. } => {
+                let directory = directory.clone();
+                let tried = tokio::task::spawn_blocking(move || try_directory(&directory));
+                Ok(tried.await.map_err(io::Error::other)??)
+            }
+            Self::Memory(outbox) if outbox.is_closed() => Err(MailError::Memory),
+            Self::Memory(_) => Ok(()),
+        }
+    }
+}
+
+/// The way mail goes at present. What is under way when it changes goes the old way.
+pub(crate) struct Post(ArcSwap<Mailer>);
+
+impl Post {
+    pub(crate) fn new(mailer: Mailer) -> Self {
+        Self(ArcSwap::from_pointee(mailer))
+    }
+
+    pub(crate) fn change(&self, mailer: Mailer) {
+        self.0.store(Arc::new(mailer));
+    }
+
+    /// As [`Mailer::send`].
+    pub(crate) async fn send(
+        &self,
+        to: &Email,
+        letter: Letter<'_>,
+        now: OffsetDateTime,
+    ) -> Result<(), MailError> {
+        self.0.load_full().send(to, letter, now).await
+    }
+
+    /// As [`Mailer::check`].
+    pub(crate) async fn check(&self) -> Result<(), MailError> {
+        self.0.load_full().check().await
+    }
+}
+
+/// Whether files can be made in it.
+fn try_directory(directory: &Path) -> io::Result<()> {
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+    let path = directory.join(format!("{}.draft", Uuid::new_v4().simple()));
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+    std::fs::remove_file(path)
 }
 
 fn message(from: &Mailbox, to: &Email, letter: Letter<'_>) -> Result<Message, MailError> {

@@ -55,7 +55,7 @@ pub(crate) struct Present {
 
 impl Delivery {
     /// What a partner may make as large as the bounds of a relay allow.
-    fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         match self {
             Self::Relay(relay) => match &relay.payload {
                 RelayPayload::Offer(json)

@@ -19,6 +19,7 @@ use crate::{
     connection::{self, Connection, Heard},
     core::lobby::{Departure, Input},
     lifetime,
+    metrics::Counted,
     outbox::{Delivery, Inbox, Outbox},
     tokens::Bearer,
 };
@@ -41,6 +42,7 @@ pub(crate) const READ_BUFFER_BYTES: usize = 2 * 1024;
 
 /// Serves one socket until it ends, and reports it to the hub from first to last.
 pub(crate) async fn run(app: Arc<App>, socket: WebSocket, bearer: Bearer, resume: Option<RoomId>) {
+    let _open = Counted::in_gauge(&app.hub.metrics.ws);
     let (outbox, inbox) = Outbox::new();
     let Some(conn) = app.hub.connect(bearer, resume, outbox).await else { return };
     let connection = Connection::new(conn, bearer.user, app.hub.clone(), clock::instant());
@@ -49,6 +51,7 @@ pub(crate) async fn run(app: Arc<App>, socket: WebSocket, bearer: Bearer, resume
     let departure = tokio::select! {
         biased;
         () = cut => {
+            app.hub.metrics.cut.inc();
             tracing::info!(user = %bearer.user, "cut: reads too slowly");
             Departure::Lost
         }

@@ -88,7 +88,9 @@ impl Client {
             );
             return Err(Problem::new(Kind::DataDirectory, message).into());
         }
-        let app: Arc<App> = App::open(self.config.clone()).await?;
+        // Nothing is served from here, so nothing that only serving needs may stand in the way.
+        let config = Config { tls: None, metrics_listen: None, ..self.config.clone() };
+        let app: Arc<App> = App::open(config).await?;
         Ok(Desk { app, is_serving: false })
     }
 

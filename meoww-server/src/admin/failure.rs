@@ -93,9 +93,9 @@ impl Failure {
             Self::Running(_) => 1,
             Self::Config(ConfigError::WeakSecret { .. })
             | Self::Start(StartError::Config(ConfigError::WeakSecret { .. })) => 6,
-            Self::Config(_) | Self::Start(StartError::Config(_)) => 3,
+            Self::Config(_) | Self::Start(StartError::Config(_) | StartError::Tls(_)) => 3,
+            Self::Listen(..) | Self::Start(StartError::Listen(..)) => 5,
             Self::Start(_) => 4,
-            Self::Listen(..) => 5,
             Self::Refused(problem) => match problem.kind {
                 Kind::Failed => 1,
                 Kind::Usage => 2,

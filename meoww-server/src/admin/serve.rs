@@ -1,21 +1,19 @@
-//! `serve`: the server itself, until it is told to stop.
+//! `serve`: the server itself, until it is told to stop. The first signal lets calls finish, the
+//! second does not.
 
-use std::{
-    env,
-    io::{IsTerminal, Write},
-    net::SocketAddr,
-    path::PathBuf,
-};
+use std::{convert::Infallible, env, io::Write, net::SocketAddr, path::PathBuf, sync::Arc};
 
 use clap::Args;
-use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
-use tracing_subscriber::EnvFilter;
+use tokio::{
+    net::TcpListener,
+    signal::unix::{Signal, SignalKind, signal},
+};
 
 use super::failure::Failure;
 use crate::{
     app::App,
     config::{Config, Flags},
+    logging::{self, LogFormat},
 };
 
 #[derive(Args)]
@@ -29,57 +27,80 @@ pub(crate) struct Serve {
     /// The certificate's private key, in PEM [env: MEOWW_TLS_KEY]
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
+    /// How the log on stderr looks; MEOWW_LOG says how much of it there is
+    #[arg(long, value_name = "FORMAT", env = "MEOWW_LOG_FORMAT", default_value = "text")]
+    log_format: LogFormat,
 }
 
 impl Serve {
     pub(crate) async fn run(self, flags: Flags) -> Result<(), Failure> {
-        log_to_stderr();
+        logging::to_stderr(self.log_format);
         let flags =
             Flags { listen: self.listen, tls_cert: self.tls_cert, tls_key: self.tls_key, ..flags };
-        run(Config::resolve(flags, |name| env::var(name).ok())?).await
+        run(flags).await
     }
 }
 
-async fn run(config: Config) -> Result<(), Failure> {
+async fn run(flags: Flags) -> Result<(), Failure> {
+    let config = resolve(&flags)?;
     let address = config.listen;
+    let scheme = if config.tls.is_some() { "https" } else { "http" };
     // Before anything says that the server is ready, so that no signal finds it unprepared.
-    let stop = stop_signal()?;
+    let mut stop = StopSignals::new()?;
+    let hangup = signal(SignalKind::hangup())?;
     let app = App::open(config).await?;
     let listener =
         TcpListener::bind(address).await.map_err(|error| Failure::Listen(address, error))?;
+    let local = listener.local_addr()?;
     let mut out = std::io::stdout().lock();
-    writeln!(out, "listening on http://{}", listener.local_addr()?)?;
+    writeln!(out, "listening on {scheme}://{local}")?;
     out.flush()?;
     drop(out);
-    app.serve(listener, stop.cancelled_owned()).await?;
-    Ok(())
+    app.log_summary(local);
+    let reload = reload_on(hangup, &app, &flags);
+    let stopping = async {
+        stop.next().await;
+        app.begin_drain(app.config.drain_grace);
+        // Whoever says it twice does not want to wait.
+        stop.next().await;
+    };
+    tokio::select! {
+        served = app.clone().serve(listener, stopping) => Ok(served?),
+        never = reload => match never {},
+    }
 }
 
-fn log_to_stderr() {
-    let filter = EnvFilter::try_from_env("MEOWW_LOG")
-        .or_else(|_| EnvFilter::try_from_default_env())
-        .unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr)
-        .init();
+fn resolve(flags: &Flags) -> Result<Config, crate::config::ConfigError> {
+    Config::resolve(flags.clone(), |name| env::var(name).ok())
 }
 
-/// Cancelled by the first SIGTERM or SIGINT.
-#[expect(clippy::disallowed_methods, reason = "waits for the signal as long as the process lives")]
-fn stop_signal() -> std::io::Result<CancellationToken> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (mut terminate, mut interrupt) =
-        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    let stop = CancellationToken::new();
-    let stopped = stop.clone();
-    tokio::spawn(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+/// Takes up what has changed, at each SIGHUP.
+async fn reload_on(mut hangup: Signal, app: &Arc<App>, flags: &Flags) -> Infallible {
+    loop {
+        hangup.recv().await;
+        match resolve(flags) {
+            Ok(config) => app.reload(config).await,
+            Err(error) => tracing::error!(%error, "the configuration in use stays"),
         }
-        stopped.cancel();
-    });
-    Ok(stop)
+    }
+}
+
+/// SIGTERM and SIGINT, which mean the same.
+struct StopSignals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl StopSignals {
+    fn new() -> std::io::Result<Self> {
+        let (terminate, interrupt) = (SignalKind::terminate(), SignalKind::interrupt());
+        Ok(Self { terminate: signal(terminate)?, interrupt: signal(interrupt)? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }

@@ -5,7 +5,7 @@ use std::{net::IpAddr, path::PathBuf, time::Duration};
 use etcetera::BaseStrategy;
 use ipnet::IpNet;
 
-use super::{Config, ConfigError, Limits, Raw, Secret, Tls, Turn};
+use super::{Config, ConfigError, Limits, Raw, Secret, Tls, Turn, raw::RawLimits};
 use crate::core::limits::Quota;
 
 /// Shortest access-token secret, in bytes: the size of HS256's hash (RFC 7518, 3.2).
@@ -20,9 +20,8 @@ pub(super) fn config(raw: Raw) -> Result<Config, ConfigError> {
         config.listen.set_port(value("PORT", &text, "is no port")?);
     }
     config.tls = tls(raw.tls_cert, raw.tls_key)?;
-    if let Some(text) = raw.metrics_listen {
-        config.metrics_listen = Some(value("MEOWW_METRICS_LISTEN", &text, "is no ADDRESS:PORT")?);
-    }
+    let metrics = |text: String| value("MEOWW_METRICS_LISTEN", &text, "is no ADDRESS:PORT");
+    config.metrics_listen = raw.metrics_listen.map(metrics).transpose()?;
     if let Some(text) = raw.trusted_proxies {
         config.trusted_proxies = networks(&text)?;
     }
@@ -36,10 +35,13 @@ pub(super) fn config(raw: Raw) -> Result<Config, ConfigError> {
     if let Some(text) = raw.drain_grace {
         config.drain_grace = duration("MEOWW_DRAIN_GRACE", &text)?;
     }
+    config.max_connections = most("MEOWW_MAX_CONNECTIONS", raw.max_connections)?;
+    let per_address = most("MEOWW_MAX_CONNECTIONS_PER_ADDRESS", raw.max_connections_per_address)?;
+    config.max_connections_per_address = per_address.unwrap_or(config.max_connections_per_address);
     if let Some(text) = raw.frontend_url {
         config.frontend_origins = origins(&text)?;
     }
-    config.secure_cookies = raw.production.unwrap_or(config.secure_cookies);
+    config.secure_cookies = raw.production.unwrap_or_default() || config.tls.is_some();
     config.access_secret = raw.jwt_access_secret.map(access_secret).transpose()?;
     if let Some(text) = raw.access_token_expiry {
         config.access_lifetime = duration("ACCESS_TOKEN_EXPIRY", &text)?;
@@ -55,26 +57,25 @@ pub(super) fn config(raw: Raw) -> Result<Config, ConfigError> {
     if let Some(text) = raw.email_from {
         config.email_from = value("EMAIL_FROM", &text, "is no mailbox")?;
     }
-    let standard = config.limits;
-    config.limits = Limits {
-        signup: quota("MEOWW_LIMIT_SIGNUP", raw.limits.signup, standard.signup)?,
-        login: quota("MEOWW_LIMIT_LOGIN", raw.limits.login, standard.login)?,
-        resend: quota("MEOWW_LIMIT_RESEND", raw.limits.resend, standard.resend)?,
-        turn: quota("MEOWW_LIMIT_TURN", raw.limits.turn, standard.turn)?,
-        verify: quota("MEOWW_LIMIT_VERIFY", raw.limits.verify, standard.verify)?,
-        connect: quota("MEOWW_LIMIT_CONNECT", raw.limits.connect, standard.connect)?,
+    config.limits = limits(raw.limits, config.limits)?;
+    Ok(config)
+}
+
+fn limits(raw: RawLimits, standard: Limits) -> Result<Limits, ConfigError> {
+    Ok(Limits {
+        signup: quota("MEOWW_LIMIT_SIGNUP", raw.signup, standard.signup)?,
+        login: quota("MEOWW_LIMIT_LOGIN", raw.login, standard.login)?,
+        resend: quota("MEOWW_LIMIT_RESEND", raw.resend, standard.resend)?,
+        turn: quota("MEOWW_LIMIT_TURN", raw.turn, standard.turn)?,
+        verify: quota("MEOWW_LIMIT_VERIFY", raw.verify, standard.verify)?,
+        connect: quota("MEOWW_LIMIT_CONNECT", raw.connect, standard.connect)?,
         account_login: quota(
             "MEOWW_LIMIT_ACCOUNT_LOGIN",
-            raw.limits.account_login,
+            raw.account_login,
             standard.account_login,
         )?,
-        account_code: quota(
-            "MEOWW_LIMIT_ACCOUNT_CODE",
-            raw.limits.account_code,
-            standard.account_code,
-        )?,
-    };
-    Ok(config)
+        account_code: quota("MEOWW_LIMIT_ACCOUNT_CODE", raw.account_code, standard.account_code)?,
+    })
 }
 
 fn invalid(name: &'static str, reason: impl Into<String>) -> ConfigError {
@@ -87,6 +88,11 @@ fn value<T: std::str::FromStr>(
     reason: &str,
 ) -> Result<T, ConfigError> {
     text.trim().parse().map_err(|_| invalid(name, format!("{text:?} {reason}")))
+}
+
+fn most(name: &'static str, text: Option<String>) -> Result<Option<u32>, ConfigError> {
+    let number = |text: String| value(name, &text, "is no number above zero");
+    Ok(text.map(number).transpose()?.map(std::num::NonZeroU32::get))
 }
 
 fn default_data_dir() -> Result<PathBuf, ConfigError> {
@@ -290,6 +296,13 @@ mod tests {
     }
 
     #[test]
+    fn cookies_travel_over_tls_only_where_there_is_tls() {
+        let tls = [("MEOWW_TLS_CERT", "cert.pem"), ("MEOWW_TLS_KEY", "key.pem")];
+        let config = from_env(&tls).expect("valid");
+        assert!(config.tls.is_some() && config.secure_cookies);
+    }
+
+    #[test]
     fn flags_win_over_the_environment_which_wins_over_the_file() {
         let dir = tempfile::tempdir().expect("a directory");
         let path = dir.path().join("meoww.toml");
@@ -337,6 +350,7 @@ mod tests {
     fn nonsense_is_refused_by_name() {
         let cases = [
             ("PORT", "70000"),
+            ("MEOWW_MAX_CONNECTIONS", "0"),
             ("MEOWW_LISTEN", "nowhere"),
             ("FRONTEND_URL", "*"),
             ("FRONTEND_URL", "https://a.example/path"),

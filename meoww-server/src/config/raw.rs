@@ -38,6 +38,8 @@ pub(super) struct Raw {
     pub(super) public_url: Option<String>,
     pub(super) photo_store: Option<String>,
     pub(super) drain_grace: Option<String>,
+    pub(super) max_connections: Option<String>,
+    pub(super) max_connections_per_address: Option<String>,
     pub(super) data_dir: Option<PathBuf>,
     pub(super) frontend_url: Option<String>,
     pub(super) production: Option<bool>,
@@ -80,6 +82,8 @@ impl Raw {
             public_url: get("MEOWW_PUBLIC_URL"),
             photo_store: get("MEOWW_PHOTO_STORE"),
             drain_grace: get("MEOWW_DRAIN_GRACE"),
+            max_connections: get("MEOWW_MAX_CONNECTIONS"),
+            max_connections_per_address: get("MEOWW_MAX_CONNECTIONS_PER_ADDRESS"),
             data_dir: get("MEOWW_DATA_DIR").map(PathBuf::from),
             frontend_url: get("FRONTEND_URL"),
             production: get("NODE_ENV").map(|value| value == "production"),
@@ -128,6 +132,10 @@ impl Raw {
             public_url: self.public_url.or(other.public_url),
             photo_store: self.photo_store.or(other.photo_store),
             drain_grace: self.drain_grace.or(other.drain_grace),
+            max_connections: self.max_connections.or(other.max_connections),
+            max_connections_per_address: self
+                .max_connections_per_address
+                .or(other.max_connections_per_address),
             data_dir: self.data_dir.or(other.data_dir),
             frontend_url: self.frontend_url.or(other.frontend_url),
             production: self.production.or(other.production),

@@ -56,6 +56,11 @@ impl<K: Clone + Eq + Hash> WindowLimiter<K> {
         Self { quota, windows: HashMap::new(), by_age: VecDeque::new() }
     }
 
+    /// What it measures by.
+    pub fn quota(&self) -> Quota {
+        self.quota
+    }
+
     /// Counts one for `key`; an error if it is one too many.
     pub fn admit(&mut self, key: K, now: Instant) -> Result<Standing, Standing> {
         self.forget_ended(now);
@@ -122,6 +127,10 @@ impl Network {
 const BURST: f64 = 400.0;
 /// Events a second it may send for long.
 const RATE: f64 = 200.0;
+/// Bytes of a relay that count as one event more. All that a full burst may carry then fits several
+/// times into the queue of a partner, and what comes for long fits through a thin line: nobody gets
+/// a partner cut for being slow.
+const BYTES_PER_EVENT: usize = 512;
 /// Least time between two complaints to one connection.
 const COMPLAINT_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -154,8 +163,18 @@ impl EventBucket {
         let gained = now.duration_since(self.filled).as_secs_f64() * RATE;
         self.tokens = (self.tokens + gained).min(BURST);
         self.filled = now;
-        if self.tokens >= 1.0 {
-            self.tokens -= 1.0;
+        self.take(1.0)
+    }
+
+    /// Counts what the event just admitted weighs, if it goes to somebody else.
+    pub fn admit_bytes(&mut self, bytes: usize) -> Allowance {
+        self.take((bytes / BYTES_PER_EVENT) as f64)
+    }
+
+    fn take(&mut self, tokens: f64) -> Allowance {
+        let now = self.filled;
+        if self.tokens >= tokens {
+            self.tokens -= tokens;
             return Allowance::Pass;
         }
         if self.told.is_some_and(|told| now.duration_since(told) < COMPLAINT_INTERVAL) {

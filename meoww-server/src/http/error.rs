@@ -17,6 +17,10 @@ use crate::{
     store::StoreError,
 };
 
+/// Left with a refusal for those who count.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Reason(pub(crate) &'static str);
+
 /// Why a request was refused.
 #[derive(Debug)]
 pub(crate) enum Refusal {
@@ -116,6 +120,25 @@ impl Refusal {
         }
     }
 
+    fn reason(&self) -> &'static str {
+        match self {
+            Self::Invalid(_) | Self::Rejected(..) => "invalid",
+            Self::InvalidCredentials => "invalid-credentials",
+            Self::Unauthenticated(_) => "unauthenticated",
+            Self::EmailNotVerified(_) => "not-verified",
+            Self::Banned(_) => "banned",
+            Self::ForeignOrigin => "foreign-origin",
+            Self::NotFound => "not-found",
+            Self::MethodNotAllowed => "method-not-allowed",
+            Self::TooSlow => "too-slow",
+            Self::TooLarge => "too-large",
+            Self::UnsupportedBody | Self::NotMultipart => "unsupported-body",
+            Self::TooMany(..) => "rate-limited",
+            Self::Busy => "busy",
+            Self::Internal => "internal",
+        }
+    }
+
     /// Whole seconds, rounded up (RFC 9110, 10.2.3).
     fn retry_after(&self) -> Option<u64> {
         match self {
@@ -145,6 +168,7 @@ impl IntoResponse for Refusal {
         let error = self.message().into_owned();
         let body = ApiError { error, code: self.code(), user_id };
         let mut response = (self.status(), Json(body)).into_response();
+        response.extensions_mut().insert(Reason(self.reason()));
         if let Some(seconds) = self.retry_after() {
             response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
         }

@@ -7,7 +7,7 @@ mod blocks;
 mod body;
 mod client;
 mod cookies;
-mod cors;
+pub(crate) mod cors;
 mod docs;
 mod error;
 pub(crate) mod gate;
@@ -20,6 +20,7 @@ mod sessions;
 mod sockets;
 mod turn;
 mod upload;
+pub(crate) mod watch;
 
 use std::{sync::Arc, time::Duration};
 
@@ -45,7 +46,7 @@ const UPLOAD_TIMEOUT: Duration = Duration::from_secs(60);
 pub(crate) fn router(app: Arc<App>) -> Router {
     let connect = Limit::all(&app, |gates| &gates.connect);
     let connect = middleware::from_fn_with_state(connect, gate::enforce);
-    let cors = cors::layer(&app.config.frontend_origins);
+    let cors = cors::layer(app.clone());
     Router::new()
         .nest("/api/auth", auth(&app))
         .route("/photos/{file}", get(photos::show))
@@ -53,11 +54,13 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/socket.io/", sockets::socket_io(&app))
         .route("/health", get(health::health))
         .merge(docs::routes())
+        .route("/ready", get(watch::ready))
         .fallback(async || Refusal::NotFound)
         .method_not_allowed_fallback(async || Refusal::MethodNotAllowed)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(middleware::from_fn(in_bounded_time))
         .layer(cors)
+        .layer(middleware::from_fn_with_state(app.metrics.clone(), watch::request))
         .layer(middleware::from_fn(cors::without_content))
         .layer(middleware::map_response(headers::secure))
         .with_state(app)

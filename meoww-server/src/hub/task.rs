@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -16,11 +17,11 @@ use crate::{
         presence::{Announcer, Audience},
         session::SessionId,
     },
+    metrics::Sockets,
     outbox::{Delivery, Outbox, Present},
     tokens::Bearer,
 };
 
-#[derive(Default)]
 pub(super) struct Hub {
     lobby: Lobby,
     /// Kept to be filled again.
@@ -29,6 +30,7 @@ pub(super) struct Hub {
     announcer: Announcer,
     /// When the server goes, once that is decided.
     goes_at: Option<Instant>,
+    metrics: Arc<Sockets>,
 }
 
 struct Connected {
@@ -37,6 +39,17 @@ struct Connected {
 }
 
 impl Hub {
+    pub(super) fn new(metrics: Arc<Sockets>) -> Self {
+        Self {
+            lobby: Lobby::default(),
+            effects: Vec::new(),
+            connections: HashMap::new(),
+            announcer: Announcer::default(),
+            goes_at: None,
+            metrics,
+        }
+    }
+
     pub(super) async fn run(mut self, mut inbox: mpsc::Receiver<Report>) {
         loop {
             let timeouts = [self.lobby.poll_timeout(), self.announcer.poll_timeout()];
@@ -159,7 +172,9 @@ impl Hub {
                 }
             }
             Effect::Searching(conn) => self.deliver(conn, Delivery::Searching),
-            Effect::Matched { conn, room, is_initiator, partner, stranger, waited: _ } => {
+            Effect::Matched { conn, room, is_initiator, partner, stranger, waited } => {
+                self.metrics.matches.inc_by(u64::from(is_initiator));
+                self.metrics.match_wait.observe(waited.as_secs_f64());
                 if let Some(partner) = self.outbox(partner) {
                     self.deliver(conn, Delivery::Matched { room, is_initiator, stranger, partner });
                 }

@@ -5,16 +5,15 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
-use super::{StoreError, flush::Flusher, trees::Trees};
-
-/// Memory sled may use for pages it has read, in bytes.
-const CACHE_BYTES: u64 = 64 << 20;
+use super::{StoreError, flush::Flusher, opening, trees::Trees};
+use crate::{clock, metrics::StoreLatency};
 
 /// The database of one server.
 #[derive(Clone)]
 pub struct Store {
     trees: Trees,
     flusher: Flusher,
+    pub(crate) latency: StoreLatency,
     /// Shared by transactions; held alone by whoever needs all trees of one moment.
     gate: Arc<RwLock<()>>,
 }
@@ -22,18 +21,28 @@ pub struct Store {
 impl Store {
     /// Opens or creates the database in `directory`.
     pub fn open(directory: &Path) -> Result<Self, StoreError> {
-        let db = sled::Config::new()
-            .path(directory)
-            .cache_capacity(CACHE_BYTES)
-            // Nothing waits for the timer: every write is flushed before it is acknowledged.
-            .flush_every_ms(None)
-            .open()?;
+        let (db, flushes) = opening::open(directory)?;
         let trees = Trees::open(&db)?;
-        Ok(Self { trees, flusher: Flusher::start(db, directory)?, gate: Arc::default() })
+        Ok(Self {
+            trees,
+            flusher: Flusher::start(db, flushes, directory)?,
+            gate: Arc::default(),
+            latency: StoreLatency::default(),
+        })
+    }
+
+    pub(super) async fn read<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&Trees) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let began = clock::instant();
+        let value = self.run(job).await;
+        self.latency.read.observe((clock::instant() - began).as_secs_f64());
+        value
     }
 
     /// sled blocks, so it runs where blocking hurts nobody.
-    pub(super) async fn read<T: Send + 'static>(
+    async fn run<T: Send + 'static>(
         &self,
         job: impl FnOnce(&Trees) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
@@ -53,8 +62,10 @@ impl Store {
             let _shared = gate.read().unwrap_or_else(PoisonError::into_inner);
             job(trees)
         };
-        let value = self.read(shared).await?;
+        let began = clock::instant();
+        let value = self.run(shared).await?;
         self.flusher.flush().await?;
+        self.latency.write.observe((clock::instant() - began).as_secs_f64());
         Ok(value)
     }
 
@@ -64,7 +75,7 @@ impl Store {
         job: impl FnOnce(&Trees) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let gate = self.gate.clone();
-        self.read(move |trees| {
+        self.run(move |trees| {
             let _alone = gate.write().unwrap_or_else(PoisonError::into_inner);
             job(trees)
         })

@@ -41,6 +41,8 @@ pub(super) struct Trees {
     pub(super) reports: Tree,
     /// User id, then the id of a report by them or about them -> which of the two.
     pub(super) report_parties: Tree,
+    /// What [`Store::probe`](super::Store) writes; of no other use.
+    pub(super) probe: Tree,
 }
 
 /// A refresh token that is or was good.
@@ -83,6 +85,7 @@ impl Trees {
             blocks: db.open_tree("blocks")?,
             reports: db.open_tree("reports")?,
             report_parties: db.open_tree("report_parties")?,
+            probe: db.open_tree("probe")?,
         };
         trees.index_sessions(db)?;
         Ok(trees)

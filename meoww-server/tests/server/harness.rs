@@ -15,7 +15,7 @@ use meoww_server::{
 use reqwest::{Method, StatusCode, header};
 use serde_json::{Value, json};
 use tokio::{
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
     sync::{Mutex, mpsc},
     task::JoinHandle,
 };
@@ -37,6 +37,7 @@ pub(crate) async fn patiently<T>(event: impl Future<Output = T>) -> T {
 
 pub(crate) struct TestServer {
     pub(crate) url: String,
+    pub(crate) app: Arc<App>,
     http: reqwest::Client,
     mail: Mutex<mpsc::Receiver<SentCode>>,
     stop: CancellationToken,
@@ -112,9 +113,9 @@ impl TestServer {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("bound"));
         let stop = CancellationToken::new();
-        let serving = tokio::spawn(app.serve(listener, stop.clone().cancelled_owned()));
+        let serving = tokio::spawn(app.clone().serve(listener, stop.clone().cancelled_owned()));
         let http = reqwest::Client::new();
-        Self { url, http, mail: Mutex::new(mail), stop, serving, dir }
+        Self { url, app, http, mail: Mutex::new(mail), stop, serving, dir }
     }
 
     /// A folder of its data directory.
@@ -212,6 +213,11 @@ impl TestServer {
         patiently(self.mail.lock().await.recv()).await.expect("mail")
     }
 
+    /// Whether a code was sent that nobody has read.
+    pub(crate) async fn mail_is_waiting(&self) -> bool {
+        !self.mail.lock().await.is_empty()
+    }
+
     /// Signs up, reads the mail and sends the code back.
     pub(crate) async fn member(&self, name: &str) -> Member {
         let user = self.sign_up(name).await.body["userId"].as_str().expect("an id").to_owned();
@@ -255,6 +261,15 @@ impl TestServer {
         self.open(query, &[("authorization", &bearer)]).await.expect("a socket")
     }
 
+    /// A socket whose system takes in little that its owner does not read.
+    pub(crate) async fn connect_with_little_room(&self, member: &Member) -> Peer {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.set_recv_buffer_size(4096).expect("a smaller buffer");
+        let address = self.url.trim_start_matches("http://").parse().expect("an address");
+        let stream = socket.connect(address).await.expect("connected");
+        Peer::over(&self.url, stream, &member.access).await
+    }
+
     /// A new member with a socket that was welcomed.
     pub(crate) async fn peer(&self, name: &str) -> (Member, Peer) {
         let member = self.member(name).await;
@@ -276,6 +291,22 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
+    /// Opens a socket on a connection that is there already.
+    pub(crate) async fn over(url: &str, stream: TcpStream, access: &str) -> Self {
+        let url = format!("{}/ws", url.replace("http", "ws"));
+        let mut request = url.into_client_request().expect("a URL");
+        let bearer = format!("Bearer {access}").parse().expect("a value");
+        request.headers_mut().insert("authorization", bearer);
+        let opening = tokio_tungstenite::client_async(request, MaybeTlsStream::Plain(stream));
+        let (socket, _) = patiently(opening).await.expect("a socket");
+        Self { socket }
+    }
+
+    /// The next event, if there is one within so long.
+    pub(crate) async fn next_within(&mut self, wait: Duration) -> Option<ServerMessage> {
+        tokio::time::timeout(wait, self.next()).await.ok()
+    }
+
     pub(crate) async fn send(&mut self, message: ClientMessage) {
         self.send_text(message.encode()).await;
     }
@@ -305,7 +336,17 @@ impl Peer {
         .await
     }
 
+    /// The next event but how many there are, which may come at any time.
     pub(crate) async fn next(&mut self) -> ServerMessage {
+        loop {
+            match self.next_event().await {
+                ServerMessage::Presence(_) => {}
+                message => return message,
+            }
+        }
+    }
+
+    pub(crate) async fn next_event(&mut self) -> ServerMessage {
         match self.next_raw().await {
             Some(Ok(Message::Text(text))) => ServerMessage::decode(&text).expect("an event"),
             other => panic!("no event: {other:?}"),
