@@ -15,6 +15,7 @@ mod lobby_matching;
 mod lobby_model;
 mod lobby_promises;
 mod operator;
+mod operator_tools;
 mod own_data;
 mod own_sessions;
 mod passwords;

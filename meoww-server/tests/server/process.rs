@@ -56,6 +56,11 @@ impl Process {
         Ok((status, body))
     }
 
+    /// Waits until it ends by itself.
+    pub(crate) async fn ended(&mut self) -> i32 {
+        patiently(self.child.wait()).await.expect("it ends").code().expect("an exit code")
+    }
+
     pub(crate) fn stderr(&mut self) -> ChildStderr {
         self.child.stderr.take().expect("piped")
     }
