@@ -20,10 +20,11 @@ use crate::{
     background::Background,
     clock,
     config::{
-        Bucket, Config, ConfigError, Tls,
+        Bucket, Config, ConfigError,
         secrets::{self, OwnSecrets},
     },
     core::account::Account,
+    drain::Drain,
     hashing::{HashError, Hasher},
     http::{self, cors::Origins, gate::Gates},
     hub::{self, HubHandle},
@@ -86,6 +87,7 @@ pub struct App {
     watch: Mutex<Option<TcpListener>>,
     watch_address: Option<SocketAddr>,
     certificates: Option<Arc<Certificates>>,
+    pub(crate) drain: Drain,
     /// Cancelled when the server begins to stop.
     pub(crate) closing: CancellationToken,
     /// Mail on its way.
@@ -129,6 +131,7 @@ impl App {
             mailer: Post::new(mailer),
             origins: Origins::new(&config.frontend_origins),
             hasher,
+            drain: Drain::new(),
             tokens,
             photos: Photos::new(files.photos),
             otp_key: files.secrets.otp,
@@ -168,6 +171,7 @@ impl App {
             () = self.forget_expired() => {}
             () = self.watch_certificate() => {}
             () = self.answer_operators(admin.as_ref().ok()) => {}
+            () = self.drained() => tracing::info!("stopping"),
             () = &mut stop => tracing::info!("stopping"),
         }
         self.closing.cancel();
