@@ -58,14 +58,16 @@ async fn run(flags: Flags) -> Result<(), Failure> {
     drop(out);
     app.log_summary(local);
     let reload = reload_on(hangup, &app, &flags);
-    let stopping = async {
+    // The first asks the server to end, and the second to wait for nobody.
+    let stop = async {
         stop.next().await;
-        app.begin_drain(app.config.drain_grace);
-        // Whoever says it twice does not want to wait.
-        stop.next().await;
+        if !app.is_draining() {
+            app.begin_drain(app.config.drain_grace);
+            stop.next().await;
+        }
     };
     tokio::select! {
-        served = app.clone().serve(listener, stopping) => Ok(served?),
+        served = app.clone().serve(listener, stop) => Ok(served?),
         never = reload => match never {},
     }
 }
