@@ -65,6 +65,7 @@ pub(super) fn config(raw: Raw) -> Result<Config, ConfigError> {
         turn: quota("MEOWW_LIMIT_TURN", raw.limits.turn, standard.turn)?,
         verify: quota("MEOWW_LIMIT_VERIFY", raw.limits.verify, standard.verify)?,
         connect: quota("MEOWW_LIMIT_CONNECT", raw.limits.connect, standard.connect)?,
+        photo: quota("MEOWW_LIMIT_PHOTO", raw.limits.photo, standard.photo)?,
         account_login: quota(
             "MEOWW_LIMIT_ACCOUNT_LOGIN",
             raw.limits.account_login,

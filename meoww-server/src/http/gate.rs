@@ -43,6 +43,7 @@ pub(crate) struct Gates {
     pub(crate) turn: Gate<Network>,
     pub(crate) verify: Gate<Network>,
     pub(crate) connect: Gate<Network>,
+    pub(crate) photo: Gate<Network>,
     /// Failed passwords, by the address they were tried on: there need be no such account.
     pub(crate) account_login: Gate<Email>,
     /// Codes mailed, by who asked for them.
@@ -61,6 +62,7 @@ impl Gates {
             resend: Gate::new(limits.resend, CODES),
             turn: Gate::new(limits.turn, "Too many TURN credential requests."),
             verify: Gate::new(limits.verify, ATTEMPTS),
+            photo: Gate::new(limits.photo, "Too many photos, please try again later."),
             connect: Gate::new(limits.connect, "Too many connections, please try again later."),
             account_login: Gate::new(limits.account_login, ATTEMPTS),
             account_code: Gate::new(limits.account_code, CODES),

@@ -45,7 +45,9 @@ impl Members {
                 is_verified: true,
                 ..account(1, &name, &format!("{name}@example.com"))
             };
-            let seal = Code::parse("123456").expect("six digits").seal(&[7; 32], Subject::SignUp(account.id));
+            let seal = Code::parse("123456")
+                .expect("six digits")
+                .seal(&[7; 32], Subject::SignUp(account.id));
             let challenge = Challenge::issue(seal, now);
             store.create_account(account, challenge, now).await.expect("stored");
             store.open_session(session.clone()).await.expect("stored");
