@@ -127,6 +127,8 @@ pub struct Limits {
     pub verify: Option<Quota>,
     /// Sockets opened.
     pub connect: Option<Quota>,
+    /// Profile photos set by those who have an account.
+    pub photo: Option<Quota>,
     /// Failed proofs of a password by account, from anywhere.
     pub account_login: Option<Quota>,
     /// Codes mailed, by who asked for them and by where they went.
@@ -142,6 +144,7 @@ impl Limits {
         turn: None,
         verify: None,
         connect: None,
+        photo: None,
         account_login: None,
         account_code: None,
     };
@@ -160,6 +163,7 @@ impl Default for Limits {
             turn: quota(10, 60),
             verify: quota(30, 15),
             connect: quota(12_000, 1),
+            photo: quota(20, 60),
             account_login: quota(10, 15),
             account_code: quota(5, 60),
         }

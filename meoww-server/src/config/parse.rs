@@ -69,6 +69,7 @@ fn limits(raw: RawLimits, standard: Limits) -> Result<Limits, ConfigError> {
         turn: quota("MEOWW_LIMIT_TURN", raw.turn, standard.turn)?,
         verify: quota("MEOWW_LIMIT_VERIFY", raw.verify, standard.verify)?,
         connect: quota("MEOWW_LIMIT_CONNECT", raw.connect, standard.connect)?,
+        photo: quota("MEOWW_LIMIT_PHOTO", raw.photo, standard.photo)?,
         account_login: quota(
             "MEOWW_LIMIT_ACCOUNT_LOGIN",
             raw.account_login,

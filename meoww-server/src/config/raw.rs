@@ -64,6 +64,7 @@ pub(super) struct RawLimits {
     pub(super) turn: Option<String>,
     pub(super) verify: Option<String>,
     pub(super) connect: Option<String>,
+    pub(super) photo: Option<String>,
     pub(super) account_login: Option<String>,
     pub(super) account_code: Option<String>,
 }
@@ -103,6 +104,7 @@ impl Raw {
                 turn: get("MEOWW_LIMIT_TURN"),
                 verify: get("MEOWW_LIMIT_VERIFY"),
                 connect: get("MEOWW_LIMIT_CONNECT"),
+                photo: get("MEOWW_LIMIT_PHOTO"),
                 account_login: get("MEOWW_LIMIT_ACCOUNT_LOGIN"),
                 account_code: get("MEOWW_LIMIT_ACCOUNT_CODE"),
             },
@@ -154,6 +156,7 @@ impl Raw {
                 turn: self.limits.turn.or(other.limits.turn),
                 verify: self.limits.verify.or(other.limits.verify),
                 connect: self.limits.connect.or(other.limits.connect),
+                photo: self.limits.photo.or(other.limits.photo),
                 account_login: self.limits.account_login.or(other.limits.account_login),
                 account_code: self.limits.account_code.or(other.limits.account_code),
             },

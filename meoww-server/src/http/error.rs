@@ -216,8 +216,9 @@ impl From<PhotoError> for Refusal {
 }
 
 impl From<StorageError> for Refusal {
+    /// Where photos are kept is often another server, which comes back.
     fn from(error: StorageError) -> Self {
         tracing::error!(%error, "request failed");
-        Self::Internal
+        Self::Busy
     }
 }

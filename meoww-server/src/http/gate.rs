@@ -43,6 +43,7 @@ pub(crate) struct Gates {
     pub(crate) turn: Gate<Network>,
     pub(crate) verify: Gate<Network>,
     pub(crate) connect: Gate<Network>,
+    pub(crate) photo: Gate<Network>,
     /// Failed passwords, by the address they were tried on: there need be no such account.
     pub(crate) account_login: Gate<Email>,
     /// Codes mailed, by who asked for them.
@@ -61,6 +62,7 @@ impl Gates {
             resend: Gate::new(CODES),
             turn: Gate::new("Too many TURN credential requests."),
             verify: Gate::new(ATTEMPTS),
+            photo: Gate::new("Too many photos, please try again later."),
             connect: Gate::new("Too many connections, please try again later."),
             account_login: Gate::new(ATTEMPTS),
             account_code: Gate::new(CODES),
@@ -77,6 +79,7 @@ impl Gates {
         self.resend.adopt(limits.resend);
         self.turn.adopt(limits.turn);
         self.verify.adopt(limits.verify);
+        self.photo.adopt(limits.photo);
         self.connect.adopt(limits.connect);
         self.account_login.adopt(limits.account_login);
         self.account_code.adopt(limits.account_code);

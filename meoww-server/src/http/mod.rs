@@ -72,6 +72,7 @@ fn auth(app: &Arc<App>) -> Router<Arc<App>> {
     let codes_sent = || limited(Limit::all(app, |gates| &gates.resend));
     let codes_tried = || limited(Limit::all(app, |gates| &gates.verify));
     let passwords = || limited(Limit::failures(app, |gates| &gates.login));
+    let pictures = || limited(Limit::all(app, |gates| &gates.photo));
     let turn = get(turn::credentials)
         .route_layer(limited(Limit::all(app, |gates| &gates.turn)))
         .route_layer(middleware::from_fn_with_state(app.clone(), auth::required));
@@ -83,7 +84,7 @@ fn auth(app: &Arc<App>) -> Router<Arc<App>> {
         .route("/refresh", post(sessions::refresh))
         .route("/logout", post(sessions::logout))
         .route("/me", delete(own_data::delete).route_layer(passwords()).get(accounts::me))
-        .route("/me/photo", put(photos::replace).delete(photos::remove))
+        .route("/me/photo", put(photos::replace).route_layer(pictures()).delete(photos::remove))
         .route("/me/export", get(own_data::export))
         .route("/sessions", get(sessions::list).delete(sessions::end_others))
         .route("/sessions/{id}", delete(sessions::end_one))

@@ -148,14 +148,16 @@ fn photos(schemas: &mut Schemas) -> Vec<Operation> {
         operation("put /api/auth/me/photo", ACCOUNT, "Set the profile photo")
             .with_session()
             .takes_photo(None)
-            .answers::<User>(200, "The account with its new photo.", schemas),
+            .answers::<User>(200, "The account with its new photo.", schemas)
+            .limited(),
         operation("delete /api/auth/me/photo", ACCOUNT, "Remove the profile photo")
             .with_session()
             .answers::<User>(200, "The account without a photo.", schemas),
         operation("get /photos/{file}", ACCOUNT, "A profile photo, 400 by 400 pixels")
             .with_parameter("file", &file)
             .answers_with(200, "The photo; it never changes.", "image/jpeg", &jpeg)
-            .answers_empty(304, "The client has it."),
+            .answers_empty(304, "The client has it.")
+            .refuses(&[503]),
     ]
 }
 

@@ -247,6 +247,9 @@ async fn too_much_is_refused_in_the_same_words() {
         let second = refused(request, body, 429, error).with_cookie("access_token", &ada.access);
         let second = second.check(&server).await;
         assert_eq!(second.body["code"], "RATE_LIMITED");
+        for (name, value) in [("policy", "1;w=60"), ("limit", "1"), ("remaining", "0")] {
+            assert_eq!(second.headers[&format!("ratelimit-{name}")], value, "{request}");
+        }
         assert!(second.headers.contains_key("retry-after"));
     }
 }

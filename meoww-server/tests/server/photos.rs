@@ -3,7 +3,7 @@
 use std::{fs, io::Cursor};
 
 use image::{ImageFormat, Rgb, RgbImage};
-use meoww_server::mail::Mailer;
+use meoww_server::{config::Limits, core::limits::Quota, mail::Mailer};
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 use tokio::sync::mpsc;
@@ -199,6 +199,19 @@ async fn a_photo_goes_with_its_account() {
     let reply = server.send(Method::DELETE, "/api/auth/me", &headers, body).await;
     assert_eq!(reply.status, StatusCode::OK, "{}", reply.body);
     assert_eq!(server.photos_kept(), 0);
+}
+
+#[tokio::test]
+async fn photos_are_limited() {
+    let server = TestServer::with(|config| {
+        let window = std::time::Duration::from_secs(60);
+        config.limits = Limits { photo: Some(Quota { requests: 1, window }), ..Limits::OFF };
+    })
+    .await;
+    let ada = server.member("ada").await;
+    assert_eq!(server.put_photo(&ada.access, [photo(&png())]).await.status, StatusCode::OK);
+    let reply = server.put_photo(&ada.access, [photo(&png())]).await;
+    assert_eq!(reply.error(), "Too many photos, please try again later.");
 }
 
 #[tokio::test]
