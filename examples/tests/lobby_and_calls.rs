@@ -140,7 +140,7 @@ impl World {
         self.clients[who].connection = Some(conn);
         let outbox = VecDeque::new();
         self.connections.insert(conn, Connection { client: who, room: None, outbox });
-        let resume = self.clients[who].call.room();
+        let resume = self.clients[who].call.resume();
         self.lobby(Input::Connect { conn, user: user(who), resume });
     }
 
@@ -158,7 +158,9 @@ impl World {
         let Some(conn) = self.clients[who].connection else { return };
         let Some(message) = self.clients[who].said.pop_front() else { return };
         match message {
-            ClientMessage::Search(search) => self.lobby(Input::Search(conn, Terms::from(&search))),
+            ClientMessage::Search(search) => {
+                self.lobby(Input::Search(conn, Terms::from(&search)));
+            }
             ClientMessage::Cancel => self.lobby(Input::Cancel(conn)),
             ClientMessage::Skip => self.lobby(Input::Skip(conn)),
             ClientMessage::Leave => self.lobby(Input::Leave(conn)),
