@@ -238,13 +238,16 @@ async fn sockets_are_counted_by_address() {
     assert!(open("192.0.2.2").await.is_ok());
 }
 
-/// The least of some tries, as others use this machine, too.
-async fn quickest<F: Future<Output = Reply>>(ask: impl Fn() -> F) -> Duration {
-    let mut quickest = Duration::MAX;
+/// The least it takes for somebody and for nobody: asked in turn, as others use this machine, too.
+async fn quickest(ask: impl AsyncFn(&'static str) -> Reply) -> [Duration; 2] {
+    let mut quickest = [Duration::MAX; 2];
     for _ in 0..10 {
-        let asked = std::time::Instant::now();
-        assert!(ask().await.status.is_client_error());
-        quickest = quickest.min(asked.elapsed());
+        let emails = ["ada@example.com", "nobody@example.com"];
+        for (email, least) in emails.into_iter().zip(&mut quickest) {
+            let asked = std::time::Instant::now();
+            assert!(ask(email).await.status.is_client_error());
+            *least = asked.elapsed().min(*least);
+        }
     }
     quickest
 }
@@ -253,15 +256,13 @@ async fn quickest<F: Future<Output = Reply>>(ask: impl Fn() -> F) -> Duration {
 async fn it_takes_as_long_for_nobody_as_for_somebody() {
     let server = limited(Limits::OFF).await;
     server.member("ada").await;
-    let somebody = quickest(|| server.login("ada@example.com", "wrong horse")).await;
-    let nobody = quickest(|| server.login("nobody@example.com", "wrong horse")).await;
-    let reset = |email: &'static str| {
+    let login = quickest(async |email| server.login(email, "wrong horse").await).await;
+    let reset = quickest(async |email| {
         let body = json!({ "email": email, "otp": "000000", "newPassword": "purple monkey dish" });
-        server.post("/api/auth/password/reset", body)
-    };
-    let known = quickest(|| reset("ada@example.com")).await;
-    let unknown = quickest(|| reset("nobody@example.com")).await;
-    for (one, other) in [(somebody, nobody), (known, unknown)] {
-        assert!(one < other * 3 && other < one * 3, "{one:?} {other:?}");
+        server.post("/api/auth/password/reset", body).await
+    })
+    .await;
+    for [somebody, nobody] in [login, reset] {
+        assert!(somebody < nobody * 3 && nobody < somebody * 3, "{somebody:?} {nobody:?}");
     }
 }
