@@ -76,10 +76,12 @@ impl Socket {
         self.write(&unsent)
     }
 
-    /// Reads all there is, through a buffer shared by all sockets.
+    /// Reads all there is, through a buffer shared by all sockets. A read that does not fill it was
+    /// the last (epoll(7)), which saves every other one; but only a further one sees the end.
     pub(crate) fn readable(
         &mut self,
         scratch: &mut [u8],
+        is_ended: bool,
         mut hear: impl FnMut(Incoming<'_>),
     ) -> Result<(), Gone> {
         if matches!(self.stage, Stage::Connecting { .. }) {
@@ -102,6 +104,9 @@ impl Socket {
                 let used = self.take(&bytes, &mut hear)?;
                 // An idle socket keeps no buffer, so ten thousand of them cost little.
                 self.rest = bytes[used..].to_vec();
+            }
+            if count < scratch.len() && !is_ended {
+                return Ok(());
             }
         }
     }

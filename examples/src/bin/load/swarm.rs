@@ -12,7 +12,7 @@ use std::{
 
 use anyhow::Context;
 use meoww_proto::{RoomId, error::SignalErrorCode, signal::ClientMessage};
-use mio::{Events, Poll, Token, Waker};
+use mio::{Events, Poll, Token, Waker, event::Event};
 
 use crate::{
     clock,
@@ -152,8 +152,7 @@ impl Swarm {
         }
         let events = std::mem::replace(&mut self.events, Events::with_capacity(0));
         for event in events.iter().filter(|event| event.token() != WAKER) {
-            let who = event.token().0;
-            self.serve(who, event.is_writable(), event.is_readable());
+            self.serve(event);
         }
         self.events = events;
         Ok(std::mem::take(&mut self.news))
@@ -168,15 +167,16 @@ impl Swarm {
         }
     }
 
-    fn serve(&mut self, who: usize, writable: bool, readable: bool) {
+    fn serve(&mut self, event: &Event) {
+        let who = event.token().0;
         let Self { members, scratch, news, start, .. } = self;
         let Member { socket, standing } = &mut members[who];
         if *standing == Standing::Gone {
             return;
         }
-        let mut result = if writable { socket.writable() } else { Ok(()) };
-        if readable && result.is_ok() {
-            result = socket.readable(scratch, |incoming| {
+        let mut result = if event.is_writable() { socket.writable() } else { Ok(()) };
+        if event.is_readable() && result.is_ok() {
+            result = socket.readable(scratch, event.is_read_closed(), |incoming| {
                 let Incoming::Text(text) = incoming else { return };
                 if let Some(heard) = Heard::parse(text)
                     && let Some(what) = understood(heard, standing, *start)
