@@ -74,11 +74,7 @@ fn limits(raw: RawLimits, standard: Limits) -> Result<Limits, ConfigError> {
             raw.account_login,
             standard.account_login,
         )?,
-        account_code: quota(
-            "MEOWW_LIMIT_ACCOUNT_CODE",
-            raw.account_code,
-            standard.account_code,
-        )?,
+        account_code: quota("MEOWW_LIMIT_ACCOUNT_CODE", raw.account_code, standard.account_code)?,
     })
 }
 

@@ -22,7 +22,7 @@ use crate::{
     clock,
     config::Limits,
     core::{
-        account::Email,
+        account::{Email, Mailbox},
         limits::{Network, Quota, Standing, WindowLimiter},
     },
 };
@@ -48,7 +48,7 @@ pub(crate) struct Gates {
     /// Codes mailed, by who asked for them.
     account_code: Gate<UserId>,
     /// Codes mailed, by where they went.
-    mailbox_code: Gate<Email>,
+    mailbox_code: Gate<Mailbox>,
 }
 
 impl Gates {
@@ -93,12 +93,12 @@ impl Gates {
         if let Some(user) = user {
             self.account_code.admit(user)?;
         }
-        self.mailbox_code.admit(to.clone())
+        self.mailbox_code.admit(to.mailbox())
     }
 
     /// Takes back a code that was not mailed after all.
     pub(crate) fn forgive_code(&self, to: &Email, counted: Option<Standing>) {
-        self.mailbox_code.forgive(to, counted);
+        self.mailbox_code.forgive(&to.mailbox(), counted);
     }
 }
 

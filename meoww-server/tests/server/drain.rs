@@ -2,7 +2,10 @@
 
 use std::process::Stdio;
 
-use meoww_proto::{RoomId, signal::{ClientMessage, ServerMessage}};
+use meoww_proto::{
+    RoomId,
+    signal::{ClientMessage, ServerMessage},
+};
 use reqwest::StatusCode;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 

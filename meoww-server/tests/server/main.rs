@@ -32,6 +32,7 @@ mod socketio;
 mod sockets;
 mod store;
 mod store_accounts;
+mod strangers;
 mod tls;
 mod watch;
 mod web;
