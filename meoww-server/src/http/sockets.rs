@@ -41,7 +41,7 @@ pub(crate) async fn upgrade(
     query: Result<Query<SocketQuery>, QueryRejection>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, Refusal> {
-    cors::check_origin(&headers, &app.config.frontend_origins)?;
+    cors::check_origin(&headers, &app.origins)?;
     let upgrade = upgrade.map_err(|_| Refusal::Invalid("WebSocket upgrade required".into()))?;
     // A room that cannot be read is a room that is over: the client is welcomed without one.
     let resume = query.ok().and_then(|Query(query)| query.resume?.parse().ok());
@@ -59,7 +59,7 @@ pub(crate) async fn upgrade(
 pub(crate) fn socket_io(app: &Arc<App>) -> MethodRouter<Arc<App>> {
     let (service, handshakes) = (socketio::service(app.clone()), Handshakes::new());
     any(async move |State(app): State<Arc<App>>, request: Request| {
-        cors::check_origin(request.headers(), &app.config.frontend_origins)?;
+        cors::check_origin(request.headers(), &app.origins)?;
         let request = without_ballast(request, &handshakes, &app).ok_or(Refusal::Busy)?;
         match service.oneshot(request).await {
             Ok(response) => Ok::<_, Refusal>(response),

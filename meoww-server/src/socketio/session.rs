@@ -26,6 +26,7 @@ use crate::{
     connection::{self, Connection, Heard},
     core::lobby::{Departure, Input},
     lifetime,
+    metrics::Counted,
     outbox::{Delivery, Inbox, Outbox},
     queue,
     tokens::Bearer,
@@ -46,6 +47,7 @@ pub(super) struct Event {
 
 /// Serves one client until it goes, and reports it to the hub from first to last.
 pub(super) async fn run(app: Arc<App>, socket: SocketRef, Admitted { bearer, heard }: Admitted) {
+    let _open = Counted::in_gauge(&app.hub.metrics.socketio);
     let (outbox, inbox) = Outbox::new();
     let Some(conn) = app.hub.connect(bearer, None, outbox).await else { return };
     let connection = Connection::new(conn, bearer.user, app.hub.clone(), clock::instant());
@@ -62,6 +64,7 @@ pub(super) async fn run(app: Arc<App>, socket: SocketRef, Admitted { bearer, hea
         End::Gone => {}
         End::Close(reason) => session.close(&app, reason).await,
         End::Stalled => {
+            app.hub.metrics.cut.inc();
             tracing::info!(user = %bearer.user, "cut: reads too slowly");
             session.hang_up(&app).await;
         }

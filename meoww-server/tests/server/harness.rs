@@ -336,7 +336,17 @@ impl Peer {
         .await
     }
 
+    /// The next event but how many there are, which may come at any time.
     pub(crate) async fn next(&mut self) -> ServerMessage {
+        loop {
+            match self.next_event().await {
+                ServerMessage::Presence(_) => {}
+                message => return message,
+            }
+        }
+    }
+
+    pub(crate) async fn next_event(&mut self) -> ServerMessage {
         match self.next_raw().await {
             Some(Ok(Message::Text(text))) => ServerMessage::decode(&text).expect("an event"),
             other => panic!("no event: {other:?}"),
