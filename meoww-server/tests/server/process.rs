@@ -56,7 +56,7 @@ impl Process {
         Ok((status, body))
     }
 
-    /// Waits until it ends by itself.
+    /// Waits until it ends; gives its code.
     pub(crate) async fn ended(&mut self) -> i32 {
         patiently(self.child.wait()).await.expect("it ends").code().expect("an exit code")
     }
@@ -80,15 +80,10 @@ impl Process {
         assert!(status.expect("kill runs").success());
     }
 
-    /// Waits for its end; gives its code.
-    pub(crate) async fn ended(&mut self) -> Option<i32> {
-        patiently(self.child.wait()).await.expect("it ends").code()
-    }
-
     /// Ends it as a service manager does.
     pub(crate) async fn stop(mut self) {
         self.signal("TERM");
-        assert_eq!(self.ended().await, Some(0));
+        assert_eq!(self.ended().await, 0);
     }
 }
 
