@@ -180,6 +180,11 @@ fn server(_: &mut Schemas) -> Vec<Operation> {
         "type": "object", "required": ["status"],
         "properties": { "status": { "type": "string", "const": "ok" } },
     });
+    let text = json!({ "type": "string" });
+    let ready = json!({
+        "type": "object", "required": ["status", "database", "mail"],
+        "properties": { "status": text, "database": text, "mail": text },
+    });
     let document = json!({ "type": "object" });
     vec![
         operation("get /health", SERVER, "Whether the server is up").answers_with(
@@ -188,6 +193,9 @@ fn server(_: &mut Schemas) -> Vec<Operation> {
             "application/json",
             &health,
         ),
+        operation("get /ready", SERVER, "Whether the server can do its work")
+            .answers_with(200, "It can.", "application/json", &ready)
+            .answers_with(503, "It cannot, or is about to stop.", "application/json", &ready),
         operation("get /api-docs/openapi.json", SERVER, "This document").answers_with(
             200,
             "OpenAPI 3.1.",
