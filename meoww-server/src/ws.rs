@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
+use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
 use meoww_proto::{
     RoomId,
     error::SignalErrorCode,
@@ -37,7 +37,15 @@ const SILENCE_LIMIT: Duration = Duration::from_secs(60);
 const LINGER: Duration = Duration::from_secs(2);
 
 /// Bytes read at once. An event has a few hundred, and the buffer is cleared for every read.
-pub(crate) const READ_BUFFER_BYTES: usize = 2 * 1024;
+const READ_BUFFER_BYTES: usize = 2 * 1024;
+
+/// What holds for every WebSocket.
+pub(crate) fn bounded(upgrade: WebSocketUpgrade) -> WebSocketUpgrade {
+    upgrade
+        .read_buffer_size(READ_BUFFER_BYTES)
+        .max_message_size(MAX_FRAME_BYTES)
+        .max_frame_size(MAX_FRAME_BYTES)
+}
 
 /// Serves one socket until it ends, and reports it to the hub from first to last.
 pub(crate) async fn run(app: Arc<App>, socket: WebSocket, bearer: Bearer, resume: Option<RoomId>) {

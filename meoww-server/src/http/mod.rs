@@ -23,8 +23,7 @@ use axum::{
 };
 use meoww_proto::limits::MAX_BODY_BYTES;
 
-pub(crate) use self::auth::bearer_token;
-use self::error::Refusal;
+pub(crate) use self::{auth::bearer_token, error::Refusal};
 use crate::app::App;
 
 /// Longest a request may take, body and answer.
@@ -45,7 +44,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
     Router::new()
         .nest("/api/auth", auth)
         .route("/ws", get(sockets::upgrade))
-        .route("/socket.io/", sockets::socket_io(&app))
+        .route("/socket.io/", sockets::socket_io())
         .route("/health", get(health::health))
         .fallback(async || Refusal::NotFound)
         .method_not_allowed_fallback(async || Refusal::MethodNotAllowed)

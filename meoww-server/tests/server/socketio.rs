@@ -150,11 +150,13 @@ async fn absurd_events_hurt_nobody() {
     ada.packet(&format!("2[\"offer\",{deep}]")).await;
     ada.expect_error("bad-event").await;
     chat(&mut ada, &mut bob, &room, "still here").await;
+    for odd in ["2{}", "2", "2[]", "2[7]", "2[\"offer\",[[", "2/,9[", "2999999999999999999999[]"] {
+        ada.packet(odd).await;
+        ada.expect_error("bad-event").await;
+    }
     // What is no packet at all ends the connection it came on, and no other.
     let eve = server.member("eve").await;
-    for packet in
-        ["2{}", "9", "2[\"offer\",[[", "51-[\"offer\",{\"_placeholder\":true,\"num\":0}]", "2"]
-    {
+    for packet in ["9", "51-[\"offer\",{\"_placeholder\":true,\"num\":0}]", "0"] {
         let mut hostile = Web::connect(&server, &eve, &["websocket"]).await;
         hostile.packet(packet).await;
         hostile.expect_event("disconnect").await;
