@@ -2,6 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
+use axum::extract::ws::Utf8Bytes;
+use futures_util::FutureExt;
 use meoww_proto::{error::SignalErrorCode, signal::ServerMessage};
 
 use super::{
@@ -18,6 +20,7 @@ use crate::{
     lifetime,
     outbox::{Delivery, Inbox, Outbox},
     tokens::Bearer,
+    ws::BATCH,
 };
 
 /// Longest a client may take from opening a transport to being let in.
@@ -114,20 +117,20 @@ struct Session {
 impl Session {
     async fn exchange(&mut self, app: &App, bearer: Bearer) -> End {
         let session_over = lifetime::over(&app.store, bearer.session);
-        tokio::pin!(session_over);
+        let closing = app.closing.cancelled();
+        tokio::pin!(session_over, closing);
         let first = tokio::time::Instant::from_std(clock::instant()) + PING_INTERVAL;
         let mut ping = tokio::time::interval_at(first, PING_INTERVAL);
         loop {
             let step = tokio::select! {
                 biased;
-                () = app.closing.cancelled() => Err(End::Close(SignalErrorCode::ShuttingDown)),
+                () = &mut closing => Err(End::Close(SignalErrorCode::ShuttingDown)),
                 () = &mut session_over => Err(End::Close(SignalErrorCode::SessionEnded)),
-                delivery = self.inbox.recv(), if self.transport.has_room() => self.tell(delivery),
+                delivery = self.inbox.recv(), if self.transport.has_room() => {
+                    self.tell_all(delivery)
+                }
                 _ = ping.tick() => self.ping(),
-                packet = self.transport.read() => match packet {
-                    Ok(text) => self.hear(&text).await,
-                    Err(gone) => Err(gone.into()),
-                },
+                packet = self.transport.read() => self.hear_all(packet).await,
             };
             if let Err(end) = step {
                 return end;
@@ -136,6 +139,29 @@ impl Session {
                 return gone.into();
             }
         }
+    }
+
+    /// With whatever else waits, to be written as one.
+    fn tell_all(&mut self, delivery: Delivery) -> Result<(), End> {
+        self.tell(delivery)?;
+        for _ in 1..BATCH {
+            if !self.transport.has_room() {
+                break;
+            }
+            let Some(delivery) = self.inbox.recv().now_or_never() else { break };
+            self.tell(delivery)?;
+        }
+        Ok(())
+    }
+
+    /// With whatever else has come, to be answered as one.
+    async fn hear_all(&mut self, packet: Result<Utf8Bytes, Gone>) -> Result<(), End> {
+        self.hear(&packet?).await?;
+        for _ in 1..BATCH {
+            let Some(packet) = self.transport.read().now_or_never() else { break };
+            self.hear(&packet?).await?;
+        }
+        Ok(())
     }
 
     fn tell(&mut self, delivery: Delivery) -> Result<(), End> {

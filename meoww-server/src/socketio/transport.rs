@@ -9,6 +9,7 @@ use axum::{
     body::Bytes,
     extract::ws::{Message, Utf8Bytes, WebSocket},
 };
+use futures_util::SinkExt;
 use tokio::sync::oneshot;
 
 use super::packet;
@@ -22,6 +23,8 @@ use crate::{
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Bytes that may wait for the next poll before the outbox has to hold the rest.
 const BACKLOG_BYTES: usize = 64 * 1024;
+/// Bytes after which a client that asks and does not poll counts as gone.
+const BACKLOG_LIMIT: usize = 16 * BACKLOG_BYTES;
 /// HTTP requests of one client that may wait: it has one of each kind under way.
 const REQUESTS: Bounds = Bounds { items: 8, bytes: 2 * ws::MAX_FRAME_BYTES };
 
@@ -144,14 +147,19 @@ impl Transport {
     pub(super) async fn flush(&mut self) -> Result<(), Gone> {
         let Some(socket) = &mut self.socket else {
             self.answer_poll();
-            return Ok(());
+            return if self.backlog_bytes <= BACKLOG_LIMIT { Ok(()) } else { Err(Gone) };
         };
-        while let Some(packet) = self.backlog.pop_front() {
-            self.backlog_bytes -= packet.len();
-            let sent = socket.send(Message::Text(packet.into()));
-            tokio::time::timeout(WRITE_TIMEOUT, sent).await.map_err(|_| Gone)?.map_err(|_| Gone)?;
+        if self.backlog.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        let sent = async {
+            while let Some(packet) = self.backlog.pop_front() {
+                self.backlog_bytes -= packet.len();
+                socket.feed(Message::Text(packet.into())).await?;
+            }
+            socket.flush().await
+        };
+        tokio::time::timeout(WRITE_TIMEOUT, sent).await.map_err(|_| Gone)?.map_err(|_| Gone)
     }
 
     fn answer_poll(&mut self) {
@@ -202,5 +210,77 @@ async fn recv(socket: &mut Option<Box<WebSocket>>) -> Option<Result<Message, axu
     match socket {
         Some(socket) => socket.recv().await,
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn transport(packets: &[&str]) -> (Transport, queue::Sender<Request>) {
+        let (mut transport, requests) = Transport::new(None);
+        for packet in packets {
+            transport.write((*packet).to_owned());
+        }
+        assert!(transport.flush().await.is_ok());
+        (transport, requests)
+    }
+
+    /// Takes in the requests that wait.
+    async fn take(transport: &mut Transport) -> Option<Result<Utf8Bytes, Gone>> {
+        futures_util::FutureExt::now_or_never(transport.read())
+    }
+
+    fn ask(requests: &queue::Sender<Request>) -> oneshot::Receiver<String> {
+        let (answer, answered) = oneshot::channel();
+        assert!(requests.push(Request::Poll(answer), 0).is_ok());
+        answered
+    }
+
+    #[tokio::test]
+    async fn a_poll_that_nobody_waits_for_takes_nothing_along() {
+        let (mut transport, requests) = transport(&["42[1]", "42[2]"]).await;
+        drop(ask(&requests));
+        assert!(take(&mut transport).await.is_none());
+        let answered = ask(&requests);
+        assert!(take(&mut transport).await.is_none());
+        assert_eq!(answered.await.as_deref(), Ok("42[1]\u{1e}42[2]"));
+        assert!(transport.has_room() && transport.backlog_bytes == 0);
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_bounded_and_the_rest_comes_with_the_next() {
+        let large = "x".repeat(ws::MAX_FRAME_BYTES / 2);
+        let (mut transport, requests) = transport(&[&large, &large, "42[1]"]).await;
+        assert!(!transport.has_room());
+        for expected in [large.clone(), format!("{large}\u{1e}42[1]")] {
+            let answered = ask(&requests);
+            assert!(take(&mut transport).await.is_none());
+            assert!(answered.await.is_ok_and(|answer| answer == expected));
+        }
+        assert!(transport.has_room());
+    }
+
+    #[tokio::test]
+    async fn a_probe_ends_the_poll_and_a_post_is_read_packet_by_packet() {
+        let (mut transport, requests) = transport(&[]).await;
+        let answered = ask(&requests);
+        assert!(requests.push(Request::Probed, 0).is_ok());
+        let (done, taken) = oneshot::channel();
+        assert!(requests.push(Request::Post("3\u{1e}42[\"ä\"]".into(), done), 10).is_ok());
+        assert!(matches!(take(&mut transport).await, Some(Ok(packet)) if packet.as_str() == "3"));
+        assert_eq!(answered.await.as_deref(), Ok(packet::NOOP));
+        assert!(taken.await.is_ok());
+        let next = take(&mut transport).await;
+        assert!(matches!(next, Some(Ok(packet)) if packet.as_str() == "42[\"ä\"]"));
+    }
+
+    #[tokio::test]
+    async fn who_asks_and_does_not_poll_is_gone() {
+        let (mut transport, _requests) = transport(&[]).await;
+        transport.write("x".repeat(BACKLOG_LIMIT));
+        assert!(transport.flush().await.is_ok());
+        transport.write("x".to_owned());
+        assert!(transport.flush().await.is_err());
     }
 }
