@@ -244,6 +244,7 @@ impl World {
                 CallEffect::Tell(CallEvent::Message { text, .. }) => {
                     self.check_heard(who, text.as_str())
                 }
+                CallEffect::Reconnect => self.disconnect(who, true),
                 CallEffect::Apply(_) | CallEffect::Tell(_) | CallEffect::Quit => {}
             }
         }

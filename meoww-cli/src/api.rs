@@ -1,5 +1,7 @@
 //! The server's HTTP API, with the session kept and renewed behind the caller's back.
 
+mod account;
+
 use std::time::Duration;
 
 use meoww_proto::{
@@ -139,20 +141,28 @@ impl Api {
     }
 
     async fn get<T: DeserializeOwned>(&self, route: &str) -> Result<T, Error> {
+        let response = self.authorized(|| self.request(Method::GET, route)).await?;
+        self.json(response).await
+    }
+
+    /// Asks in the name of who is logged in, a second time if the access token was too old.
+    async fn authorized(&self, ask: impl Fn() -> RequestBuilder) -> Result<Response, Error> {
         let token = self.access_token()?;
-        let ask = |token: &str| self.request(Method::GET, route).bearer_auth(token);
-        let response = match self.send(ask(&token)).await {
+        match self.send(ask().bearer_auth(&token)).await {
             Err(Error::SessionExpired(_)) => {
                 let token = self.renewed(&token).await?;
-                self.send(ask(&token)).await?
+                self.send(ask().bearer_auth(token)).await
             }
-            other => other?,
-        };
-        self.json(response).await
+            other => other,
+        }
     }
 
     async fn log_in(&self, request: RequestBuilder) -> Result<User, Error> {
         let response = self.send(request).await?;
+        self.keep_login(response).await
+    }
+
+    async fn keep_login(&self, response: Response) -> Result<User, Error> {
         let (access_token, refresh_token) = self.tokens(&response)?;
         let Session { user } = self.json(response).await?;
         let login = Login { user: user.clone(), access_token, refresh_token };
@@ -235,6 +245,8 @@ impl Api {
             (Some(ApiErrorCode::InvalidInput), _) => Error::InvalidInput(message),
             (Some(ApiErrorCode::InvalidOtp), _) => Error::WrongCode,
             (Some(ApiErrorCode::OtpExpired), _) => Error::CodeExpired,
+            (Some(ApiErrorCode::Banned), _) => Error::Banned(message),
+            (Some(ApiErrorCode::WrongPassword), _) => Error::WrongPassword,
             (_, StatusCode::TOO_MANY_REQUESTS) => Error::RateLimited { message, retry_after },
             // The Node.js backend has no codes: there, a 401 of `login` is its only meaning.
             (_, StatusCode::UNAUTHORIZED) if route.ends_with("/login") => Error::InvalidCredentials,

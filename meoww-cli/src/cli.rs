@@ -1,8 +1,15 @@
 //! The command line.
 
+mod account;
+
 use std::{num::NonZeroU32, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
+use meoww_proto::tags::{MAX_TAG_WAIT, Tag};
+
+pub use self::account::{
+    Account, Blocks, BlocksCommand, Email, Password, Sessions, SessionsCommand,
+};
 
 use crate::{
     error::exit_codes,
@@ -35,7 +42,7 @@ A first call:
   meoww search            find somebody
 
 For scripts, what is asked for can be a flag or a line of stdin; a password is a line of stdin or
-MEOWW_PASSWORD, never a flag, which others could read:
+MEOWW_PASSWORD (a new one MEOWW_NEW_PASSWORD), never a flag, which others could read:
   printf '%s\\n' \"$PASSWORD\" | meoww login --email me@example.org
   meoww search --headless --json --camera pattern --rounds 3
 
@@ -63,6 +70,19 @@ pub enum Command {
     Logout,
     /// Show who is logged in
     Me,
+    /// Show where you are logged in, and end sessions
+    Sessions(Sessions),
+    /// Change the password, or set a new one with a mailed code
+    #[command(subcommand)]
+    Password(Password),
+    /// Change the e-mail address
+    #[command(subcommand)]
+    Email(Email),
+    /// Take your data with you, or delete the account
+    #[command(subcommand)]
+    Account(Account),
+    /// Show whom you never meet again, and lift that
+    Blocks(Blocks),
     /// Find somebody to talk to
     Search(Box<Search>),
 }
@@ -125,6 +145,12 @@ pub struct Search {
     /// address
     #[arg(long)]
     pub relay_only: bool,
+    /// Rather meet somebody who searches with the same tag; up to five times
+    #[arg(long = "tag", value_name = "TAG")]
+    pub tags: Vec<Tag>,
+    /// Meet anybody after waiting so long for a common tag, 0s to 2m [default: 10s]
+    #[arg(long, value_name = "TIME", value_parser = tag_wait, requires = "tags")]
+    pub wait: Option<u16>,
     /// No screen: events on stdout, commands on stdin
     #[arg(long)]
     pub headless: bool,
@@ -136,14 +162,29 @@ pub struct Search {
     pub duration: Option<Duration>,
 }
 
+/// Whole seconds are all that is told to the server.
+fn tag_wait(text: &str) -> Result<u16, String> {
+    let wait = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    match u16::try_from(wait.as_secs()) {
+        Ok(seconds) if wait <= MAX_TAG_WAIT && wait.subsec_nanos() == 0 => Ok(seconds),
+        _ => Err(format!("whole seconds, at most {}", MAX_TAG_WAIT.as_secs())),
+    }
+}
+
 const SEARCH_HELP: &str = "\
 In a call:
   Ctrl-N next stranger   F1 help   F2 self view   F3 chat   F4 camera off   Ctrl-C quit
+  F5 never meet this stranger again   F6 report them   (also just after they left)
   Type to chat, Enter to send, PageUp and PageDown to scroll.
+
+By interests: somebody with a common tag first, anybody after 20 seconds
+  meoww search --tag rust --tag cats --wait 20s
 
 Headless, with --json, one object a line:
   out  {\"event\":\"searching\"}  matched  connected  first-frame  message  stats  peer-disconnected
-  in   {\"command\":\"message\",\"text\":\"hi\"}  {\"command\":\"skip\"}  {\"command\":\"leave\"}";
+       blocked  reported  presence  notice  draining  server-lost  server-back  error
+  in   {\"command\":\"message\",\"text\":\"hi\"}  {\"command\":\"skip\"}  {\"command\":\"leave\"}
+       {\"command\":\"block\"}  {\"command\":\"report\",\"reason\":\"...\"}";
 
 #[cfg(test)]
 mod tests {
@@ -153,5 +194,26 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn waits_are_whole_seconds_of_two_minutes_at_most() {
+        assert_eq!(["0s", "20s", "2m"].map(tag_wait), [Ok(0), Ok(20), Ok(120)]);
+        for bad in ["", "121s", "500ms", "1h"] {
+            assert!(tag_wait(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn tags_are_read_as_they_are_compared() {
+        let parse = |arguments: &[&str]| {
+            Cli::try_parse_from([&["meoww", "search"], arguments].concat()).map(|cli| cli.command)
+        };
+        let Ok(Command::Search(search)) = parse(&["--tag", "#Rust", "--tag", "cats"]) else {
+            panic!("not a search");
+        };
+        assert_eq!(search.tags.iter().map(Tag::as_str).collect::<Vec<_>>(), ["rust", "cats"]);
+        assert!(parse(&["--tag", "two words"]).is_err());
+        assert!(parse(&["--wait", "5s"]).is_err(), "waits for no tag");
     }
 }

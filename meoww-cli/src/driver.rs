@@ -12,7 +12,7 @@ use std::{
 use meoww_proto::{
     RoomId,
     account::IceServer,
-    signal::{Matched, RelayPayload},
+    signal::{Matched, RelayPayload, Search},
 };
 use tokio::{
     sync::{mpsc, watch},
@@ -33,7 +33,7 @@ use crate::{
         source::Camera,
         transport::{Peer, PeerConfig, PeerMedia},
     },
-    signal::{Link, LinkEvent},
+    signal::{Link, LinkEvent, Order},
 };
 
 const QUEUE: usize = 64;
@@ -48,6 +48,8 @@ pub struct Options {
     pub camera: Camera,
     /// Connect through a relay or not at all.
     pub relay_only: bool,
+    /// Whom to meet.
+    pub terms: Search,
 }
 
 /// A running client, from the side of the screen or the script.
@@ -79,7 +81,7 @@ impl Session {
     /// # Errors
     /// The camera cannot be used, the server cannot be reached, or there is no session.
     pub async fn start(options: Options) -> Result<Self, Error> {
-        let Options { api, camera, relay_only } = options;
+        let Options { api, camera, relay_only, terms } = options;
         let (commands, wanted) = mpsc::channel(QUEUE);
         let (told, events) = mpsc::channel(QUEUE);
         let (camera_on, camera_wanted) = watch::channel(true);
@@ -100,7 +102,7 @@ impl Session {
             drawn: drawn.clone(),
         };
         let driver = Driver {
-            call: Call::default(),
+            call: Call::new(terms),
             link,
             room,
             ice,
@@ -203,7 +205,8 @@ impl Driver {
         for effect in effects {
             match effect {
                 // A link that just broke loses it; the machine says anew what matters then.
-                Effect::Send(message) => _ = self.link.messages.send(message).await,
+                Effect::Send(message) => _ = self.link.orders.send(Order::Say(message)).await,
+                Effect::Reconnect => _ = self.link.orders.send(Order::Reconnect).await,
                 Effect::OpenPeer(matched) => self.open_peer(matched).await,
                 Effect::Apply(payload) => self.apply(payload),
                 Effect::ClosePeer => self.close_peer(),
@@ -258,7 +261,7 @@ impl Driver {
 
     async fn finish(mut self) {
         self.close_peer();
-        drop(self.link.messages);
+        drop(self.link.orders);
         let mut goodbye = self.link.task;
         if timeout(GOODBYE, &mut goodbye).await.is_err() {
             goodbye.abort();

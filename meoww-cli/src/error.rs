@@ -87,6 +87,12 @@ pub enum Error {
     /// The server closed the socket for good.
     #[error("Another window of this account took this one's place.")]
     Displaced,
+    /// By the operator; the text says until when.
+    #[error("{0}")]
+    Banned(String),
+    /// A change refused that asks for the password once more.
+    #[error("Wrong password. Nothing was changed.")]
+    WrongPassword,
     /// No pictures to send.
     #[error(transparent)]
     Source(#[from] SourceError),
@@ -158,6 +164,8 @@ impl Error {
             Self::InvalidInput(_) => (20, "invalid-input"),
             Self::RateLimited { .. } => (21, "rate-limited"),
             Self::Displaced => (22, "displaced"),
+            Self::Banned(_) => (23, "banned"),
+            Self::WrongPassword => (24, "wrong-password"),
             Self::Source(SourceError::NoCamera(_)) => (30, "no-camera"),
             Self::Source(SourceError::CameraBusy { .. }) => (31, "camera-busy"),
             Self::Source(SourceError::CameraUnsupported) => (32, "no-camera-support"),
@@ -178,20 +186,21 @@ macro_rules! exit_codes {
     () => {
         "\
 Exit codes:
-   0  done                        20  a field breaks a rule
-   1  refused, or unexpected      21  too many requests
-   2  usage                       22  another window took this one's place
-   3  a file of ours is unusable  30  no such camera
-  10  malformed server address    31  camera busy
-  11  not a Meoww server          32  built without camera support
-  12  server unreachable          33  video file unreadable
-  13  not logged in               34  video file is not 8-bit 4:2:0
-  14  session expired             35  ffmpeg is needed and missing
-  15  wrong address or password   40  not a terminal
-  16  e-mail address not verified 41  terminal too small
-  17  wrong code                  42  locale is not UTF-8
-  18  code expired or used up    130  interrupted at a prompt
-  19  e-mail address or username taken"
+   0  done                         20  a field breaks a rule
+   1  refused, or unexpected       21  too many requests
+   2  usage                        22  another window took this one's place
+   3  a file of ours is unusable   23  account banned
+  10  malformed server address     24  wrong password for a change
+  11  not a Meoww server           30  no such camera
+  12  server unreachable           31  camera busy
+  13  not logged in                32  built without camera support
+  14  session expired or ended     33  video file unreadable
+  15  wrong address or password    34  video file is not 8-bit 4:2:0
+  16  e-mail address not verified  35  ffmpeg is needed and missing
+  17  wrong code                   40  not a terminal
+  18  code expired or used up      41  terminal too small
+  19  e-mail or username taken     42  locale is not UTF-8
+                                  130  interrupted at a prompt"
     };
 }
 pub(crate) use exit_codes;

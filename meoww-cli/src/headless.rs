@@ -2,6 +2,7 @@
 
 use std::{io::BufRead, num::NonZeroU32, time::Duration};
 
+use meoww_proto::signal::Presence;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::{
@@ -11,7 +12,7 @@ use tokio::{
 };
 
 use crate::{
-    core::event::{CallEvent, Command, EndReason},
+    core::event::{CallEvent, Command, EndReason, InvalidReason, Stats},
     driver::Session,
     error::Error,
     output::Output,
@@ -32,6 +33,8 @@ pub struct Plan {
 enum Line {
     Message { text: String },
     Skip,
+    Block,
+    Report { reason: String },
     Leave,
 }
 
@@ -106,6 +109,11 @@ impl Headless {
             | CallEvent::ServerLost { .. }
             | CallEvent::ServerBack
             | CallEvent::Refused { .. }
+            | CallEvent::Blocked { .. }
+            | CallEvent::Reported { .. }
+            | CallEvent::Presence(_)
+            | CallEvent::Draining { .. }
+            | CallEvent::Announcement(_)
             | CallEvent::Notice(_)
             | CallEvent::Stats(_) => {}
         }
@@ -113,18 +121,30 @@ impl Headless {
     }
 
     async fn line(&self, line: &str) -> Result<(), Error> {
-        match serde_json::from_str(line) {
-            Ok(Line::Message { text }) => self.command(Command::Chat(text)).await,
-            Ok(Line::Skip) => self.command(Command::Skip).await,
-            Ok(Line::Leave) => self.command(Command::Quit).await,
-            Err(error) => {
-                let text = format!("Not a command: {error}");
+        match asked(line) {
+            Ok(command) => self.command(command).await,
+            Err(why) => {
+                let text = format!("Not a command: {why}");
                 let data = json!({"event": "error", "code": "bad-command", "message": text});
                 self.out.result(&text, &data).map_err(|error| Error::Other(error.to_string()))?;
             }
         }
         Ok(())
     }
+}
+
+/// What a line asks for, or why it does not.
+fn asked(line: &str) -> Result<Command, String> {
+    let line = serde_json::from_str(line).map_err(|error| error.to_string())?;
+    Ok(match line {
+        Line::Message { text } => Command::Chat(text),
+        Line::Skip => Command::Skip,
+        Line::Block => Command::Block,
+        Line::Report { reason } => {
+            Command::Report(reason.parse().map_err(|error: InvalidReason| error.to_string())?)
+        }
+        Line::Leave => Command::Quit,
+    })
 }
 
 /// Reads on a thread of its own: a blocked read must not keep the program from ending.
@@ -169,15 +189,34 @@ fn described(event: &CallEvent) -> (String, Value) {
             format!("Refused: {message}"),
             json!({"event": "error", "code": code, "message": message}),
         ),
-        CallEvent::Notice(text) => (text.clone(), json!({"event": "notice", "message": text})),
-        CallEvent::Stats(stats) => {
-            let text = format!(
-                "{:.0} fps in, {:.0} fps out, {:.0} kbit/s in",
-                stats.fps_in, stats.fps_out, stats.kbps_in
-            );
-            let mut data = json!(stats);
-            data["event"] = "stats".into();
-            (text, data)
+        CallEvent::Blocked { room_id } => {
+            ("Blocked.".into(), json!({"event": "blocked", "roomId": room_id}))
         }
+        CallEvent::Reported { room_id } => {
+            ("Reported.".into(), json!({"event": "reported", "roomId": room_id}))
+        }
+        CallEvent::Presence(Presence { online, searching }) => (
+            format!("{online} online, {searching} searching."),
+            json!({"event": "presence", "online": online, "searching": searching}),
+        ),
+        CallEvent::Draining { seconds } => (
+            format!("The server goes down in {seconds} s; the next one is looked for."),
+            json!({"event": "draining", "seconds": seconds}),
+        ),
+        CallEvent::Announcement(text) => {
+            (format!("The server says: {text}"), json!({"event": "notice", "message": text}))
+        }
+        CallEvent::Notice(text) => (text.clone(), json!({"event": "notice", "message": text})),
+        CallEvent::Stats(stats) => figures(stats),
     }
+}
+
+fn figures(stats: &Stats) -> (String, Value) {
+    let text = format!(
+        "{:.0} fps in, {:.0} fps out, {:.0} kbit/s in",
+        stats.fps_in, stats.fps_out, stats.kbps_in
+    );
+    let mut data = json!(stats);
+    data["event"] = "stats".into();
+    (text, data)
 }

@@ -2,9 +2,27 @@
 
 use std::io::{self, BufRead, IsTerminal};
 
-use inquire::{InquireError, Password, PasswordDisplayMode, Text};
+use inquire::{Confirm, InquireError, Password, PasswordDisplayMode, Text};
 
 use crate::error::Error;
+
+/// Has the user say yes to what cannot be undone. Anything else ends the command.
+pub(crate) fn confirm(question: &str, flag: &'static str) -> Result<(), Error> {
+    if !io::stdin().is_terminal() {
+        return Err(Error::Missing("A confirmation", flag));
+    }
+    match answered(Confirm::new(question).with_default(false).prompt())? {
+        true => Ok(()),
+        false => Err(Error::Interrupted),
+    }
+}
+
+fn answered<T>(answer: Result<T, InquireError>) -> Result<T, Error> {
+    answer.map_err(|error| match error {
+        InquireError::OperationCanceled | InquireError::OperationInterrupted => Error::Interrupted,
+        error => Error::Other(error.to_string()),
+    })
+}
 
 /// A value the user has to give.
 pub(crate) struct Question {
@@ -30,6 +48,17 @@ impl Question {
         })
     }
 
+    /// Like [`Question::secret`], asked for twice at a terminal.
+    pub(crate) fn new_secret(&self, given: Option<String>) -> Result<String, Error> {
+        self.ask(given, || {
+            Password::new(&format!("{}:", self.name))
+                .with_display_mode(PasswordDisplayMode::Hidden)
+                .with_custom_confirmation_message("Once more:")
+                .with_custom_confirmation_error_message("They are not the same.")
+                .prompt()
+        })
+    }
+
     fn ask(
         &self,
         given: Option<String>,
@@ -41,13 +70,7 @@ impl Question {
         if !io::stdin().is_terminal() {
             return self.line();
         }
-        match prompt() {
-            Ok(answer) => Ok(answer),
-            Err(InquireError::OperationCanceled | InquireError::OperationInterrupted) => {
-                Err(Error::Interrupted)
-            }
-            Err(error) => Err(Error::Other(error.to_string())),
-        }
+        answered(prompt())
     }
 
     fn line(&self) -> Result<String, Error> {

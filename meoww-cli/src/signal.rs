@@ -5,14 +5,16 @@ use std::{sync::Arc, time::Duration};
 use futures_util::{SinkExt, StreamExt};
 use meoww_proto::{
     RoomId,
+    account::ApiError,
+    error::{ApiErrorCode, SignalErrorCode},
     limits::MAX_EVENT_BYTES,
-    signal::{ClientMessage, RESUME_QUERY, ServerMessage},
+    signal::{ClientMessage, RESUME_QUERY, ServerMessage, SignalError},
 };
 use tokio::{
     net::TcpStream,
     sync::{mpsc, watch},
     task::JoinHandle,
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout},
 };
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream, connect_async_with_config,
@@ -24,7 +26,7 @@ use tokio_tungstenite::{
     },
 };
 
-use crate::{api::Api, core::backoff, error::Error};
+use crate::{api::Api, core::backoff, error::Error, text::SafeText};
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
@@ -32,6 +34,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The server pings three times in this long.
 const SILENCE_TIMEOUT: Duration = Duration::from_secs(60);
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
+/// A connection that was up for less is tried again ever more slowly, like one that never was: a
+/// server may take connections only to send them away.
+const STEADY: Duration = Duration::from_secs(10);
 const QUEUE: usize = 256;
 
 /// What the link reports.
@@ -48,10 +53,19 @@ pub enum LinkEvent {
     Lost(Error),
 }
 
-/// A link that is kept up. Dropping `messages` says goodbye and ends it.
+/// What the link is told.
+#[derive(Debug)]
+pub enum Order {
+    /// Say this to the server. While the link is down, it is lost.
+    Say(ClientMessage),
+    /// Hang up and connect anew, to wherever the address leads by then.
+    Reconnect,
+}
+
+/// A link that is kept up. Dropping `orders` says goodbye and ends it.
 pub struct Link {
-    /// To the server. What is sent while the link is down is lost.
-    pub messages: mpsc::Sender<ClientMessage>,
+    /// To the link.
+    pub orders: mpsc::Sender<Order>,
     /// From the server.
     pub events: mpsc::Receiver<LinkEvent>,
     /// Ends when the goodbye was said.
@@ -63,55 +77,72 @@ impl Link {
     /// it reconnects by itself. `room` is the call to take up again then.
     pub async fn open(api: Arc<Api>, room: watch::Receiver<Option<RoomId>>) -> Result<Self, Error> {
         let socket = connect(&api, None).await?;
-        let (messages, outgoing) = mpsc::channel(QUEUE);
+        let (orders, outgoing) = mpsc::channel(QUEUE);
         let (incoming, events) = mpsc::channel(QUEUE);
-        let worker = Worker { api, room, outgoing, incoming };
+        let worker = Worker { api, room, outgoing, incoming, attempt: 0 };
         #[expect(clippy::disallowed_methods, reason = "the link is owned by whoever holds it")]
         let task = tokio::spawn(worker.run(socket));
-        Ok(Self { messages, events, task })
+        Ok(Self { orders, events, task })
     }
 }
 
 struct Worker {
     api: Arc<Api>,
     room: watch::Receiver<Option<RoomId>>,
-    outgoing: mpsc::Receiver<ClientMessage>,
+    outgoing: mpsc::Receiver<Order>,
     incoming: mpsc::Sender<LinkEvent>,
+    /// Attempts to connect since a connection was steady.
+    attempt: u32,
 }
 
 /// Why a connection was left.
 enum Left {
     Broken,
-    /// To come back would only displace whoever displaced us.
-    Displaced,
+    /// By order, for the next server.
+    Asked,
+    /// To come back would be in vain, or would only displace whoever displaced us.
+    Closed(Error),
     Finished,
 }
 
 impl Worker {
+    #[expect(clippy::disallowed_methods, reason = "the link keeps the time")]
     async fn run(mut self, mut socket: Socket) {
         loop {
-            match self.carry(&mut socket).await {
+            let opened = Instant::now();
+            let left = self.carry(&mut socket).await;
+            if opened.elapsed() >= STEADY {
+                self.attempt = 0;
+            }
+            match left {
                 Left::Finished => {
                     let _ = timeout(WRITE_TIMEOUT, socket.close(None)).await;
                     return;
                 }
-                Left::Displaced => {
-                    let _ = self.incoming.send(LinkEvent::Lost(Error::Displaced)).await;
+                Left::Closed(error) => {
+                    let _ = self.incoming.send(LinkEvent::Lost(error)).await;
                     return;
                 }
-                Left::Broken => match self.reconnect().await {
-                    Some(fresh) => socket = fresh,
-                    None => return,
-                },
+                Left::Asked => _ = timeout(WRITE_TIMEOUT, socket.close(None)).await,
+                Left::Broken => {}
+            }
+            match self.reconnect().await {
+                Some(fresh) => socket = fresh,
+                None => return,
             }
         }
     }
 
     async fn carry(&mut self, socket: &mut Socket) -> Left {
+        let mut reason = None;
         loop {
             tokio::select! {
                 outgoing = self.outgoing.recv() => {
-                    let Some(message) = outgoing else { return Left::Finished };
+                    let message = match outgoing {
+                        Some(Order::Say(message)) => message,
+                        Some(Order::Reconnect) => return Left::Asked,
+                        None => return Left::Finished,
+                    };
                     let sent = socket.send(Message::text(message.encode()));
                     if !matches!(timeout(WRITE_TIMEOUT, sent).await, Ok(Ok(()))) {
                         return Left::Broken;
@@ -121,12 +152,15 @@ impl Worker {
                     Ok(Some(Ok(Message::Text(text)))) => {
                         // A newer server may say what this version does not know.
                         let Ok(message) = ServerMessage::decode(&text) else { continue };
+                        if let ServerMessage::Error(error) = &message {
+                            reason = Some(error.clone());
+                        }
                         if self.incoming.send(LinkEvent::Message(message)).await.is_err() {
                             return Left::Finished;
                         }
                     }
                     Ok(Some(Ok(Message::Close(Some(frame))))) if frame.code == CloseCode::Policy => {
-                        return Left::Displaced;
+                        return Left::Closed(self.closed(reason));
                     }
                     Ok(Some(Ok(Message::Close(_)) | Err(_)) | None) | Err(_) => return Left::Broken,
                     Ok(Some(Ok(_))) => {}
@@ -135,9 +169,23 @@ impl Worker {
         }
     }
 
+    /// The last error before a closing says why.
+    fn closed(&self, reason: Option<SignalError>) -> Error {
+        match reason {
+            Some(SignalError { code: SignalErrorCode::SessionEnded, .. }) => {
+                Error::SessionExpired(self.api.server().to_string())
+            }
+            Some(SignalError { code: SignalErrorCode::Banned, message }) => {
+                Error::Banned(SafeText::new(&message).to_string())
+            }
+            Some(_) | None => Error::Displaced,
+        }
+    }
+
     async fn reconnect(&mut self) -> Option<Socket> {
-        for attempt in 0.. {
-            let retry_in = backoff::delay(attempt, rand::random());
+        loop {
+            let retry_in = backoff::delay(self.attempt, rand::random());
+            self.attempt = self.attempt.saturating_add(1);
             self.incoming.send(LinkEvent::Down { retry_in }).await.ok()?;
             if !self.wait(retry_in).await {
                 return None;
@@ -145,14 +193,15 @@ impl Worker {
             let room = *self.room.borrow();
             match connect(&self.api, room).await {
                 Ok(socket) => return Some(socket),
-                Err(error @ (Error::SessionExpired(_) | Error::NotLoggedIn(_))) => {
+                Err(
+                    error @ (Error::SessionExpired(_) | Error::NotLoggedIn(_) | Error::Banned(_)),
+                ) => {
                     let _ = self.incoming.send(LinkEvent::Lost(error)).await;
                     return None;
                 }
                 Err(_) => {}
             }
         }
-        None
     }
 
     /// Waits, dropping what nobody can hear; whether anybody still wants the link.
@@ -162,7 +211,7 @@ impl Worker {
         loop {
             tokio::select! {
                 () = &mut over => return true,
-                message = self.outgoing.recv() => if message.is_none() { return false },
+                order = self.outgoing.recv() => if order.is_none() { return false },
             }
         }
     }
@@ -199,9 +248,22 @@ async fn connect_with(api: &Api, room: Option<RoomId>, token: &str) -> Result<So
         Ok(Ok((socket, _))) => Ok(socket),
         Ok(Err(tungstenite::Error::Http(response))) => Err(match response.status() {
             StatusCode::UNAUTHORIZED => Error::SessionExpired(server),
+            StatusCode::SERVICE_UNAVAILABLE => {
+                Error::Unreachable { server, why: "it is going down; try again in a moment".into() }
+            }
+            StatusCode::FORBIDDEN if let Some(message) = banned(response.body().as_deref()) => {
+                Error::Banned(message)
+            }
             status => Error::NotMeoww { server, why: format!("the socket answers {status}") },
         }),
         Ok(Err(error)) => Err(Error::Unreachable { server, why: error.to_string() }),
         Err(_) => Err(Error::Unreachable { server, why: "no answer in time".into() }),
     }
+}
+
+/// What the server says to somebody who is banned.
+fn banned(body: Option<&[u8]>) -> Option<String> {
+    let refusal: ApiError = serde_json::from_slice(body?).ok()?;
+    let is_ban = refusal.code == Some(ApiErrorCode::Banned);
+    is_ban.then(|| SafeText::new(&refusal.error).to_string())
 }

@@ -14,9 +14,14 @@ pub const ACCESS_COOKIE: &str = "access_token";
 /// Cookie that carries the refresh token (opaque, single use).
 pub const REFRESH_COOKIE: &str = "refresh_token";
 
+/// The part of a multipart form that holds the profile photo, at `signup` and `PUT
+/// /api/auth/me/photo`.
+pub const PHOTO_FIELD: &str = "profilePhoto";
+
 /// `POST /api/auth/signup`. In requests, a field left out reads as an empty one: either is refused
 /// by the same words.
 #[derive(Clone, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default)]
 pub struct SignupRequest {
     /// Shown to others, 1 to 64 characters.
@@ -31,6 +36,7 @@ pub struct SignupRequest {
 
 /// Answer to a sign-up, 201.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct SignupResponse {
     /// For people.
@@ -41,6 +47,7 @@ pub struct SignupResponse {
 
 /// `POST /api/auth/login`.
 #[derive(Clone, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default)]
 pub struct LoginRequest {
     /// As signed up; case does not matter.
@@ -51,6 +58,7 @@ pub struct LoginRequest {
 
 /// `POST /api/auth/verify`.
 #[derive(Clone, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", default)]
 pub struct VerifyRequest {
     /// From [`SignupResponse`].
@@ -61,6 +69,7 @@ pub struct VerifyRequest {
 
 /// `POST /api/auth/resend-otp`.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", default)]
 pub struct ResendRequest {
     /// From [`SignupResponse`].
@@ -69,6 +78,7 @@ pub struct ResendRequest {
 
 /// An account as its owner sees it; also the whole answer of `GET /api/auth/me`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct User {
     /// The account.
@@ -90,6 +100,7 @@ pub struct User {
 
 /// Answer of `login` and `verify`; the tokens come beside it as cookies.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Session {
     /// Who is now logged in.
     pub user: User,
@@ -97,6 +108,7 @@ pub struct Session {
 
 /// One of the account's sessions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct SessionInfo {
     /// For `DELETE /api/auth/sessions/{id}`.
@@ -115,6 +127,7 @@ pub struct SessionInfo {
 
 /// Answer of `GET /api/auth/sessions`. `DELETE` there ends all but the one that asks.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Sessions {
     /// Newest first.
     pub sessions: Vec<SessionInfo>,
@@ -122,6 +135,7 @@ pub struct Sessions {
 
 /// `POST /api/auth/password`. Ends every session; the answer is a [`Session`] with fresh cookies.
 #[derive(Clone, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", default)]
 pub struct ChangePasswordRequest {
     /// The one that is good now.
@@ -132,6 +146,7 @@ pub struct ChangePasswordRequest {
 
 /// `POST /api/auth/password/forgot`. The answer is the same whether there is such an account.
 #[derive(Clone, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default)]
 pub struct ForgotPasswordRequest {
     /// Where a code goes, if it is an account's.
@@ -140,6 +155,7 @@ pub struct ForgotPasswordRequest {
 
 /// `POST /api/auth/password/reset`. Ends every session and opens none.
 #[derive(Clone, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", default)]
 pub struct ResetPasswordRequest {
     /// As in [`ForgotPasswordRequest`].
@@ -152,6 +168,7 @@ pub struct ResetPasswordRequest {
 
 /// `POST /api/auth/email`: a code goes to the new address.
 #[derive(Clone, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default)]
 pub struct ChangeEmailRequest {
     /// The new address.
@@ -162,6 +179,7 @@ pub struct ChangeEmailRequest {
 
 /// `POST /api/auth/email/confirm`: the answer is the [`User`] with the new address.
 #[derive(Clone, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default)]
 pub struct ConfirmEmailRequest {
     /// Six digits from the mail to the new address.
@@ -170,14 +188,32 @@ pub struct ConfirmEmailRequest {
 
 /// `DELETE /api/auth/me`: the account and everything of it.
 #[derive(Clone, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default)]
 pub struct DeleteAccountRequest {
     /// The account's.
     pub password: String,
 }
 
+/// Answer of `GET /api/auth/me/export`: everything that is kept of the account and can be read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct AccountExport {
+    /// The account.
+    pub user: User,
+    /// The address that waits to be confirmed, if one does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub new_email: Option<String>,
+    /// Its live sessions, newest first.
+    pub sessions: Vec<SessionInfo>,
+    /// Whom it blocks, newest first.
+    pub blocks: Vec<BlockInfo>,
+}
+
 /// Somebody whom the account is never matched with. Who it is stays unsaid: strangers are.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct BlockInfo {
     /// For `DELETE /api/auth/blocks/{id}`.
@@ -188,6 +224,7 @@ pub struct BlockInfo {
 
 /// Answer of `GET /api/auth/blocks`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Blocks {
     /// Newest first.
     pub blocks: Vec<BlockInfo>,
@@ -195,6 +232,7 @@ pub struct Blocks {
 
 /// Answer of what has nothing else to say (`resend-otp`, `refresh`, `logout`).
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Done {
     /// For people.
     pub message: String,
@@ -202,6 +240,7 @@ pub struct Done {
 
 /// Answer of `GET /api/auth/turn-credentials`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct TurnCredentials {
     /// As `RTCPeerConnection` takes them.
@@ -210,6 +249,7 @@ pub struct TurnCredentials {
 
 /// One entry of `iceServers` (W3C WebRTC `RTCIceServer`).
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct IceServer {
     /// A `stun:`, `turn:` or `turns:` URL (RFC 7064, RFC 7065).
     pub urls: String,
@@ -223,6 +263,7 @@ pub struct IceServer {
 
 /// Body of every refusal.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ApiError {
     /// For people.

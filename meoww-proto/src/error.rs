@@ -36,6 +36,7 @@ pub enum SignalErrorCode {
 
 /// `code` in the body of a refused HTTP request, where a program must tell one refusal from another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum ApiErrorCode {
     /// Right password, but the address was never confirmed; the body also carries `userId`.

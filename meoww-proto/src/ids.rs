@@ -13,6 +13,8 @@ pub struct MalformedId(&'static str);
 /// An account: twelve bytes, written as 24 lower-case hex digits (the shape of a BSON ObjectId, so
 /// that accounts of the Node.js backend keep theirs).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(value_type = String, pattern = "^[0-9a-f]{24}$"))]
 #[serde(try_from = "String", into = "String")]
 pub struct UserId([u8; 12]);
 

@@ -3,27 +3,37 @@
 use std::{
     fs::{DirBuilder, File, OpenOptions, TryLockError},
     io,
+    net::SocketAddr,
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
+use meoww_proto::account::User;
 use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
+    admin::{Desk, socket::Socket},
+    background::Background,
     clock,
     config::{
-        Config, ConfigError,
+        Bucket, Config, ConfigError, Tls,
         secrets::{self, OwnSecrets},
     },
+    core::account::Account,
     hashing::{HashError, Hasher},
     http::{self, gate::Gates},
     hub::{self, HubHandle},
-    listener,
+    listener::{self, Bounds, Service},
     mail::Mailer,
+    metrics::Metrics,
+    photos::{PhotoStore, Photos},
+    readiness::Readiness,
     store::{Store, StoreError},
+    tls::{self, Certificates, TlsError},
     tokens::AccessTokens,
 };
 
@@ -47,6 +57,12 @@ pub enum StartError {
     /// The database does not open.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// There is no TLS with the certificate and key that were given.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The address for metrics is not ours.
+    #[error("cannot listen on {0}: {1}")]
+    Listen(SocketAddr, io::Error),
     /// Password hashing does not work here.
     #[error("password hashing does not work: {0}")]
     Hashing(String),
@@ -59,11 +75,20 @@ pub struct App {
     pub(crate) mailer: Mailer,
     pub(crate) hasher: Hasher,
     pub(crate) tokens: AccessTokens,
+    pub(crate) photos: Photos,
     pub(crate) otp_key: [u8; 32],
     pub(crate) gates: Gates,
     pub(crate) hub: HubHandle,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) readiness: Readiness,
+    /// Where those who watch it ask; taken when it is served.
+    watch: Mutex<Option<TcpListener>>,
+    watch_address: Option<SocketAddr>,
+    certificates: Option<Arc<Certificates>>,
     /// Cancelled when the server begins to stop.
     pub(crate) closing: CancellationToken,
+    /// Mail on its way.
+    pub(crate) background: Background,
     /// The tasks of open sockets.
     pub(crate) sockets: TaskTracker,
     /// Held for as long as the data directory is ours.
@@ -79,25 +104,44 @@ impl App {
 
     /// Like [`App::open`], with another way for mail to go.
     pub async fn with_mailer(config: Config, mailer: Mailer) -> Result<Arc<Self>, StartError> {
-        let directory = config.data_dir.clone();
-        let opening = tokio::task::spawn_blocking(move || Files::open(&directory)).await;
+        let settings = config.clone();
+        let opening = tokio::task::spawn_blocking(move || Files::open(settings)).await;
         let files = opening.map_err(|error| StoreError::Broken(error.to_string()))??;
         let access = config.access_secret.as_ref().map(|secret| secret.expose().as_bytes());
         let tokens =
             AccessTokens::new(access.unwrap_or(&files.secrets.access), config.access_lifetime);
+        let watch = match config.metrics_listen {
+            Some(address) => Some(bind(address).await?),
+            None => None,
+        };
+        let (store, hasher) = (files.store, files.hasher);
+        let hub = hub::start(store.clone());
+        let metrics = Metrics::new(&hub.metrics, &store.latency, &hasher.queue);
         Ok(Arc::new(Self {
+            metrics: Arc::new(metrics),
+            readiness: Readiness::default(),
+            watch_address: watch.as_ref().and_then(|listener| listener.local_addr().ok()),
+            watch: Mutex::new(watch),
             gates: Gates::new(&config.limits),
+            hub,
             config,
-            store: files.store,
+            store,
             mailer,
-            hasher: files.hasher,
+            hasher,
             tokens,
+            photos: Photos::new(files.photos),
             otp_key: files.secrets.otp,
-            hub: hub::start(),
+            certificates: files.certificates,
             closing: CancellationToken::new(),
+            background: Background::new(),
             sockets: TaskTracker::new(),
             _lock: files.lock,
         }))
+    }
+
+    /// An account as its owner sees it.
+    pub(crate) fn user(&self, account: &Account) -> User {
+        account.to_user(self.config.public_url.as_deref())
     }
 
     /// Serves until `stop` completes. Then sockets are told, requests under way finish within ten
@@ -107,12 +151,21 @@ impl App {
         listener: TcpListener,
         stop: impl Future<Output = ()>,
     ) -> io::Result<()> {
-        let router = http::router(self.clone());
-        let serving = listener::run(listener, router, self.closing.clone());
+        let service = Service {
+            router: http::router(self.clone()),
+            tls: self.acceptor().map_err(io::Error::other)?,
+            bounds: Bounds::from_config(&self.config),
+        };
+        let serving = listener::run(listener, service, self.closing.clone());
+        let admin = Socket::open(&self.config.data_dir)
+            .inspect_err(|error| tracing::error!(%error, "no admin socket"));
         tokio::pin!(serving, stop);
         tokio::select! {
             () = &mut serving => {}
+            () = self.be_watched() => {}
             () = self.forget_expired() => {}
+            () = self.watch_certificate() => {}
+            () = self.answer_operators(admin.as_ref().ok()) => {}
             () = &mut stop => tracing::info!("stopping"),
         }
         self.closing.cancel();
@@ -120,11 +173,72 @@ impl App {
             serving.await;
             self.sockets.close();
             self.sockets.wait().await;
+            self.background.finish().await;
         };
         if tokio::time::timeout(SHUTDOWN_GRACE, farewell).await.is_err() {
             tracing::warn!("some connections did not end in time");
         }
         self.store.flush().await.map_err(io::Error::other)
+    }
+
+    /// Where `/metrics` is served, if it is.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.watch_address
+    }
+
+    /// Answers those who watch; runs as long as the server does.
+    async fn be_watched(self: &Arc<Self>) {
+        let listener = self.watch.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(listener) = listener else { return std::future::pending().await };
+        let bounds = Bounds { connections: 64, per_address: 64, proxies: Vec::new() };
+        let service = Service { router: http::watch::router(self.clone()), tls: None, bounds };
+        listener::run(listener, service, self.closing.clone()).await;
+    }
+
+    /// Takes up what may change while it runs.
+    pub async fn reload(&self, _config: Config) {
+        if let Some(certificates) = self.certificates.clone() {
+            // A panic in there was logged; the certificate in use stays.
+            let _ = tokio::task::spawn_blocking(move || certificates.reload()).await;
+        }
+    }
+
+    /// Says in the log what this server is.
+    pub(crate) fn log_summary(&self, address: SocketAddr) {
+        let Config { data_dir, tls, turn, smtp_url, secure_cookies, .. } = &self.config;
+        tracing::info!(
+            version = env!("CARGO_PKG_VERSION"),
+            %address,
+            metrics = ?self.watch_address,
+            data_dir = %data_dir.display(),
+            tls = tls.is_some(),
+            turn = turn.is_some(),
+            mail = if smtp_url.is_some() { "smtp" } else { "outbox" },
+            secure_cookies,
+            "serving"
+        );
+    }
+
+    fn acceptor(&self) -> Result<Option<TlsAcceptor>, rustls::Error> {
+        self.certificates.clone().map(Certificates::acceptor).transpose()
+    }
+
+    /// Runs as long as the server does.
+    async fn watch_certificate(&self) {
+        match &self.certificates {
+            Some(certificates) => certificates.clone().watch(tls::POLL_INTERVAL).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Runs as long as the server does, also where a file system has no sockets.
+    async fn answer_operators(self: &Arc<Self>, socket: Option<&Socket>) {
+        match socket {
+            Some(socket) => {
+                match socket.answer(Desk { app: self.clone(), is_serving: true }).await {}
+            }
+            None => std::future::pending().await,
+        }
     }
 
     /// Runs as long as the server does.
@@ -135,8 +249,15 @@ impl App {
             if let Err(error) = self.store.purge_expired(clock::now()).await {
                 tracing::error!(%error, "could not forget expired sessions");
             }
+            if let Err(error) = self.photos.remove_orphans(&self.store, clock::now()).await {
+                tracing::warn!(%error, "could not remove photos that belong to nobody");
+            }
         }
     }
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).await.map_err(|error| StartError::Listen(address, error))
 }
 
 /// What is in the data directory, and what else blocks while it starts.
@@ -145,10 +266,14 @@ struct Files {
     secrets: OwnSecrets,
     store: Store,
     hasher: Hasher,
+    photos: PhotoStore,
+    certificates: Option<Arc<Certificates>>,
 }
 
 impl Files {
-    fn open(directory: &Path) -> Result<Self, StartError> {
+    fn open(config: Config) -> Result<Self, StartError> {
+        let directory = config.data_dir.as_path();
+        let certificates = config.tls.map(Certificates::open).transpose()?;
         let failed = |path: &Path| {
             let path = path.to_owned();
             move |error| StartError::Files(path, error)
@@ -161,12 +286,24 @@ impl Files {
         let store = Store::open(&directory.join("db"))?;
         let hasher =
             Hasher::new().map_err(|error: HashError| StartError::Hashing(error.to_string()))?;
-        Ok(Self { lock, secrets, store, hasher })
+        let photos = photos(directory, config.photo_store)?;
+        Ok(Self { lock, secrets, store, hasher, photos, certificates })
     }
 }
 
+fn photos(directory: &Path, bucket: Option<Bucket>) -> Result<PhotoStore, StartError> {
+    if let Some(bucket) = bucket {
+        return PhotoStore::in_bucket(&bucket).map_err(|error| {
+            let (name, reason) = ("MEOWW_PHOTO_STORE", error.to_string());
+            StartError::Config(ConfigError::Invalid { name, reason })
+        });
+    }
+    let folder = directory.join("photos");
+    PhotoStore::in_folder(&folder).map_err(|error| StartError::Files(folder, error))
+}
+
 /// The kernel drops the lock with the process, however it ends.
-fn lock(directory: &Path) -> Result<File, StartError> {
+pub(crate) fn lock(directory: &Path) -> Result<File, StartError> {
     let path = directory.join("lock");
     let failed = |error| StartError::Files(path.clone(), error);
     let mut options = OpenOptions::new();

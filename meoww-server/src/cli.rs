@@ -1,90 +1,85 @@
-//! The command line, and what each way of ending means to a shell.
+//! The command line: which commands there are, and what each way of ending means to a shell.
 
-use std::{
-    env,
-    io::{IsTerminal, Write},
-    net::SocketAddr,
-    path::PathBuf,
-    process::ExitCode,
-};
+use std::{env, path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand};
-use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
-use tracing_subscriber::EnvFilter;
 
 use crate::{
-    app::{App, StartError},
+    admin::{client::Client, db, failure::Failure, output::Out, serve, stats, user},
     config::{Config, ConfigError, Flags},
 };
 
 const EXIT_CODES: &str = "\
 Exit codes:
-  0  ended as asked (SIGTERM, SIGINT)
+  0  done; of serve: ended as asked (SIGTERM, SIGINT)
   1  failed while running
   2  wrong usage
   3  bad configuration
-  4  data directory or database in use, not writable or damaged
+  4  data directory or database in use, not there, not writable or damaged
   5  address in use or not ours
-  6  a secret is weak or a placeholder";
+  6  a secret is weak or a placeholder
+  7  the command needs a running server, and none runs on this data directory
+  8  there is no such user or report
+  9  looked, and found something wrong
+ 10  taken by somebody else, or in the way of what is there";
+
+const EXAMPLES: &str = "\
+Commands go to the server that runs on the data directory, or open the database themselves when
+none runs; the outcome is the same. Every command takes --json.
+
+Examples:
+  meoww-server serve --listen 127.0.0.1:5000
+  meoww-server user list --search ada
+  meoww-server user ban ada --until 7d --reason 'rude to strangers'
+  meoww-server --data-dir /var/lib/meoww stats --json
+";
 
 /// The server of Meoww: accounts, matchmaking and signalling.
 #[derive(Parser)]
-#[command(version, after_help = EXIT_CODES)]
+#[command(version, after_help = EXIT_CODES, before_long_help = EXAMPLES)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Args)]
+struct Common {
+    /// Directory of the database, the secrets and the outbox [default: the user's data directory, env: MEOWW_DATA_DIR]
+    #[arg(long, value_name = "DIR", global = true)]
+    data_dir: Option<PathBuf>,
+    /// TOML file with settings [env: MEOWW_CONFIG]
+    #[arg(long, value_name = "FILE", global = true)]
+    config: Option<PathBuf>,
+    /// Print JSON: an object, or one a line for lists
+    #[arg(long, global = true)]
+    json: bool,
 }
 
 #[derive(Subcommand)]
 enum Command {
     /// Run the server until SIGTERM or SIGINT.
-    #[command(after_help = EXIT_CODES)]
-    Serve(ServeArgs),
+    Serve(serve::Serve),
+    /// List, create, ban and change accounts.
+    #[command(subcommand)]
+    User(user::User),
+    /// Check, back up, restore, export and import the database.
+    #[command(subcommand)]
+    Db(db::Db),
+    /// Count accounts and, of a running server, connections and rooms.
+    Stats(stats::Stats),
 }
 
-#[derive(Args)]
-struct ServeArgs {
-    /// Address to listen on; port 0 takes a free one [default: 127.0.0.1:5000, env: MEOWW_LISTEN, PORT]
-    #[arg(long, value_name = "ADDRESS:PORT")]
-    listen: Option<SocketAddr>,
-    /// Directory of the database, the secrets and the outbox [default: the user's data directory, env: MEOWW_DATA_DIR]
-    #[arg(long, value_name = "DIR")]
-    data_dir: Option<PathBuf>,
-    /// TOML file with settings [env: MEOWW_CONFIG]
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// Serve TLS with this certificate chain, in PEM [env: MEOWW_TLS_CERT]
-    #[arg(long, value_name = "FILE", requires = "tls_key")]
-    tls_cert: Option<PathBuf>,
-    /// The certificate's private key, in PEM [env: MEOWW_TLS_KEY]
-    #[arg(long, value_name = "FILE", requires = "tls_cert")]
-    tls_key: Option<PathBuf>,
-}
+impl Common {
+    fn flags(&self) -> Flags {
+        let (data_dir, config) = (self.data_dir.clone(), self.config.clone());
+        Flags { data_dir, config, ..Flags::default() }
+    }
 
-/// Why a command failed.
-#[derive(Debug, thiserror::Error)]
-enum Failure {
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    #[error(transparent)]
-    Start(#[from] StartError),
-    #[error("cannot listen on {0}: {1}")]
-    Listen(SocketAddr, std::io::Error),
-    #[error("{0}")]
-    Running(#[from] std::io::Error),
-}
-
-impl Failure {
-    fn exit_code(&self) -> u8 {
-        match self {
-            Self::Running(_) => 1,
-            Self::Config(ConfigError::WeakSecret { .. })
-            | Self::Start(StartError::Config(ConfigError::WeakSecret { .. })) => 6,
-            Self::Config(_) | Self::Start(StartError::Config(_)) => 3,
-            Self::Start(_) => 4,
-            Self::Listen(..) => 5,
-        }
+    fn client(&self) -> Result<Client, ConfigError> {
+        let config = Config::resolve(self.flags(), |name| env::var(name).ok())?;
+        Ok(Client::new(config))
     }
 }
 
@@ -92,10 +87,7 @@ impl Cli {
     /// Does what was asked.
     #[expect(clippy::print_stderr, reason = "a failure is said to whoever typed the command")]
     pub fn run(self) -> ExitCode {
-        let outcome = match self.command {
-            Command::Serve(args) => serve(args),
-        };
-        match outcome {
+        match self.outcome() {
             Ok(()) => ExitCode::SUCCESS,
             Err(failure) => {
                 eprintln!("meoww-server: {failure}");
@@ -103,62 +95,16 @@ impl Cli {
             }
         }
     }
-}
 
-fn serve(args: ServeArgs) -> Result<(), Failure> {
-    log_to_stderr();
-    let flags = Flags {
-        listen: args.listen,
-        data_dir: args.data_dir,
-        config: args.config,
-        tls_cert: args.tls_cert,
-        tls_key: args.tls_key,
-    };
-    let config = Config::resolve(flags, |name| env::var(name).ok())?;
-    let runtime = tokio::runtime::Runtime::new()?;
-    runtime.block_on(run(config))
-}
-
-async fn run(config: Config) -> Result<(), Failure> {
-    let address = config.listen;
-    // Before anything says that the server is ready, so that no signal finds it unprepared.
-    let stop = stop_signal()?;
-    let app = App::open(config).await?;
-    let listener =
-        TcpListener::bind(address).await.map_err(|error| Failure::Listen(address, error))?;
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "listening on http://{}", listener.local_addr()?)?;
-    out.flush()?;
-    drop(out);
-    app.serve(listener, stop.cancelled_owned()).await?;
-    Ok(())
-}
-
-fn log_to_stderr() {
-    let filter = EnvFilter::try_from_env("MEOWW_LOG")
-        .or_else(|_| EnvFilter::try_from_default_env())
-        .unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr)
-        .init();
-}
-
-/// Cancelled by the first SIGTERM or SIGINT.
-#[expect(clippy::disallowed_methods, reason = "waits for the signal as long as the process lives")]
-fn stop_signal() -> std::io::Result<CancellationToken> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (mut terminate, mut interrupt) =
-        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    let stop = CancellationToken::new();
-    let stopped = stop.clone();
-    tokio::spawn(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+    fn outcome(self) -> Result<(), Failure> {
+        let Self { command, common } = self;
+        let out = Out::new(common.json);
+        let runtime = tokio::runtime::Runtime::new()?;
+        match command {
+            Command::Serve(serve) => runtime.block_on(serve.run(common.flags())),
+            Command::User(user) => runtime.block_on(user.run(&common.client()?, &out)),
+            Command::Db(db) => runtime.block_on(db.run(&common.client()?, &out)),
+            Command::Stats(stats) => runtime.block_on(stats.run(&common.client()?, &out)),
         }
-        stopped.cancel();
-    });
-    Ok(stop)
+    }
 }

@@ -1,5 +1,6 @@
 //! Flags, environment and file become one [`Config`]; nothing past this module sees any of them.
 
+mod bucket;
 mod parse;
 mod raw;
 pub mod secrets;
@@ -9,8 +10,9 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use ipnet::IpNet;
 use lettre::message::Mailbox;
 
+pub(crate) use self::parse::length as duration;
 use self::raw::Raw;
-pub use self::{raw::Flags, secrets::Secret};
+pub use self::{bucket::Bucket, raw::Flags, secrets::Secret};
 use crate::core::limits::Quota;
 
 /// Why the configuration was refused. Names the setting, never a secret's value.
@@ -58,10 +60,14 @@ pub struct Config {
     pub trusted_proxies: Vec<IpNet>,
     /// How the world reaches it, for links to what it serves; without one, links are relative.
     pub public_url: Option<String>,
-    /// Where profile photos are kept, as `s3://BUCKET/PREFIX`; without one, in the data directory.
-    pub photo_store: Option<String>,
+    /// Where profile photos are kept; without one, in the data directory.
+    pub photo_store: Option<Bucket>,
     /// How long calls in progress may still signal once no new ones are made.
     pub drain_grace: Duration,
+    /// Most open connections; without a number, as many as the system gives files for.
+    pub max_connections: Option<u32>,
+    /// Most open connections of one client address that is no trusted proxy.
+    pub max_connections_per_address: u32,
     /// Where its database, its secrets and its outbox are.
     pub data_dir: PathBuf,
     /// Origins of web pages that may call it with cookies.
@@ -109,17 +115,19 @@ pub struct Turn {
 pub struct Limits {
     /// Sign-ups.
     pub signup: Option<Quota>,
-    /// Logins, whether or not they succeed.
+    /// Failed logins and other proofs of a password.
     pub login: Option<Quota>,
-    /// Requests for a new code.
+    /// Requests for a code.
     pub resend: Option<Quota>,
     /// Requests for TURN credentials.
     pub turn: Option<Quota>,
     /// Codes sent back.
     pub verify: Option<Quota>,
-    /// Failed logins by account, from anywhere.
+    /// Sockets opened.
+    pub connect: Option<Quota>,
+    /// Failed proofs of a password by account, from anywhere.
     pub account_login: Option<Quota>,
-    /// Codes mailed by account, whoever asks.
+    /// Codes mailed, by who asked for them and by where they went.
     pub account_code: Option<Quota>,
 }
 
@@ -131,6 +139,7 @@ impl Limits {
         resend: None,
         turn: None,
         verify: None,
+        connect: None,
         account_login: None,
         account_code: None,
     };
@@ -148,6 +157,7 @@ impl Default for Limits {
             resend: quota(3, 60),
             turn: quota(10, 60),
             verify: quota(30, 15),
+            connect: quota(12_000, 1),
             account_login: quota(10, 15),
             account_code: quota(5, 60),
         }
@@ -165,6 +175,8 @@ impl Config {
             public_url: None,
             photo_store: None,
             drain_grace: Duration::from_secs(5 * 60),
+            max_connections: None,
+            max_connections_per_address: 512,
             data_dir,
             frontend_origins: vec!["http://localhost:5173".into()],
             secure_cookies: false,

@@ -1,6 +1,8 @@
 //! What one connection knows: its present room and the way to its partner. What it may send is
 //! checked here, on the way in and on the way out.
 
+mod strangers;
+
 use std::time::Instant;
 
 use meoww_proto::{
@@ -14,8 +16,10 @@ use meoww_proto::{
 
 use crate::{
     core::{
+        encounters::Encounters,
         limits::{Allowance, EventBucket},
-        lobby::{ConnId, Input},
+        lobby::{ConnId, Input, Terms},
+        safety::Speaker,
     },
     hub::HubHandle,
     outbox::{Delivery, Present},
@@ -27,6 +31,7 @@ pub(crate) struct Connection {
     hub: HubHandle,
     bucket: EventBucket,
     present: Option<Present>,
+    encounters: Encounters,
 }
 
 /// What became of an event.
@@ -42,7 +47,8 @@ pub(crate) enum Heard {
 
 impl Connection {
     pub(crate) fn new(conn: ConnId, user: UserId, hub: HubHandle, now: Instant) -> Self {
-        Self { conn, user, hub, bucket: EventBucket::new(now), present: None }
+        let bucket = EventBucket::new(now);
+        Self { conn, user, hub, bucket, present: None, encounters: Encounters::default() }
     }
 
     /// Takes in an event of the client. `decode` is called if the event is within the rate, with the
@@ -69,7 +75,7 @@ impl Connection {
 
     async fn act(&mut self, message: ClientMessage) -> Option<ServerMessage> {
         let input = match message {
-            ClientMessage::Search(_) => Input::Search(self.conn),
+            ClientMessage::Search(search) => Input::Search(self.conn, Terms::from(&search)),
             ClientMessage::Cancel => Input::Cancel(self.conn),
             ClientMessage::Skip => {
                 // From here on nothing of the old room passes, whenever the hub gets to it.
@@ -80,9 +86,8 @@ impl Connection {
                 self.present = None;
                 Input::Leave(self.conn)
             }
-            ClientMessage::Block { .. } | ClientMessage::Report(_) => {
-                return Some(refusal(SignalErrorCode::UnknownEvent));
-            }
+            ClientMessage::Block { room_id } => return Some(self.block(room_id).await),
+            ClientMessage::Report(report) => return Some(self.report(report).await),
             ClientMessage::Relay(relay) => return self.relay(relay),
         };
         self.hub.report(input).await;
@@ -90,7 +95,7 @@ impl Connection {
     }
 
     /// Passes on to the partner; a chat line that was passed on comes back as an echo.
-    fn relay(&self, relay: Relay) -> Option<ServerMessage> {
+    fn relay(&mut self, relay: Relay) -> Option<ServerMessage> {
         let Some(present) = &self.present else {
             return Some(refusal(SignalErrorCode::NotInRoom));
         };
@@ -104,8 +109,21 @@ impl Connection {
             }
             RelayPayload::Offer(_) | RelayPayload::Answer(_) | RelayPayload::Candidate(_) => None,
         };
-        let passed_on = present.partner.as_ref()?.deliver(Delivery::Relay(relay));
-        echo.filter(|_| passed_on)
+        let relayed = self.hub.metrics.relayed(&relay.payload);
+        let delivery = Delivery::Relay(relay);
+        match self.bucket.admit_bytes(delivery.bytes()) {
+            Allowance::Pass => {}
+            Allowance::Drop => return None,
+            Allowance::DropAndTell => return Some(refusal(SignalErrorCode::RateLimited)),
+        }
+        if !present.partner.as_ref()?.deliver(delivery) {
+            return None;
+        }
+        relayed.inc();
+        if let Some(ServerMessage::Chat(chat)) = &echo {
+            self.encounters.hear(Speaker::Reporter, &chat.text);
+        }
+        echo
     }
 
     /// Takes in news; gives what the client is told of it, if anything.
@@ -113,12 +131,16 @@ impl Connection {
         match delivery {
             Delivery::Welcome(present) => {
                 self.present = present;
+                if let Some(present) = &self.present {
+                    self.encounters.begin(present.room, present.stranger);
+                }
                 let room_id = self.present.as_ref().map(|present| present.room);
                 Some(ServerMessage::Welcome(Welcome { user_id: self.user, room_id }))
             }
             Delivery::Searching => Some(ServerMessage::Searching),
-            Delivery::Matched { room, is_initiator, partner } => {
-                self.present = Some(Present { room, partner: Some(partner) });
+            Delivery::Matched { room, is_initiator, stranger, partner } => {
+                self.present = Some(Present { room, stranger, partner: Some(partner) });
+                self.encounters.begin(room, stranger);
                 Some(ServerMessage::Matched(Matched { room_id: room, is_initiator }))
             }
             Delivery::PartnerMoved { room, partner } => {
@@ -135,15 +157,19 @@ impl Connection {
             }
             Delivery::Refused(code) => Some(refusal(code)),
             Delivery::Closed(code) => Some(refusal(code)),
+            Delivery::Presence(presence) => Some(ServerMessage::Presence(presence)),
+            Delivery::Notice(text) => Some(ServerMessage::Notice { text: text.to_string() }),
+            Delivery::Draining { seconds } => Some(ServerMessage::Draining { seconds }),
             Delivery::Relay(relay) => self.pass_in(relay),
         }
     }
 
     /// Nothing meant for the last partner reaches the next.
-    fn pass_in(&self, relay: Relay) -> Option<ServerMessage> {
+    fn pass_in(&mut self, relay: Relay) -> Option<ServerMessage> {
         self.present.as_ref().filter(|present| present.room == relay.room_id)?;
         Some(match relay.payload {
             RelayPayload::Chat(text) => {
+                self.encounters.hear(Speaker::Reported, &text);
                 ServerMessage::Chat(Chat { room_id: relay.room_id, text, from_self: false })
             }
             payload @ (RelayPayload::Offer(_)
@@ -168,7 +194,7 @@ pub(crate) fn refusal(code: SignalErrorCode) -> ServerMessage {
             SignalErrorCode::TooLarge => "event is too large",
             SignalErrorCode::RateLimited => "too many events; some were dropped",
             SignalErrorCode::NotInRoom => "you are in no room",
-            SignalErrorCode::WrongRoom => "that is not your present room",
+            SignalErrorCode::WrongRoom => "that is not your room",
             SignalErrorCode::InCallElsewhere => "another connection of your account is in a call",
             SignalErrorCode::TakenOver => "another connection of your account took over",
             SignalErrorCode::ShuttingDown => "the server is going down; reconnect in a moment",
@@ -182,12 +208,14 @@ pub(crate) fn refusal(code: SignalErrorCode) -> ServerMessage {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{hub, outbox::Outbox};
+    use crate::{hub, outbox::Outbox, store::Store};
     use uuid::Uuid;
 
     fn connection() -> Connection {
+        let directory = tempfile::tempdir().expect("a directory");
+        let store = Store::open(directory.path()).expect("opened");
         let user = UserId::from_bytes([1; 12]);
-        Connection::new(ConnId(1), user, hub::start(), crate::clock::instant())
+        Connection::new(ConnId(1), user, hub::start(store), crate::clock::instant())
     }
 
     fn room(n: u128) -> RoomId {
@@ -196,7 +224,8 @@ mod tests {
 
     fn matched(room: RoomId) -> Delivery {
         let (partner, _) = Outbox::new();
-        Delivery::Matched { room, is_initiator: false, partner }
+        let stranger = UserId::from_bytes([2; 12]);
+        Delivery::Matched { room, is_initiator: false, stranger, partner }
     }
 
     fn line(room_id: RoomId) -> Delivery {

@@ -1,5 +1,6 @@
 //! Password hashing (Argon2id, RFC 9106) on a few threads of its own, so that it never takes the
-//! processor away from the sockets.
+//! processor away from the sockets. Hashes of the Node.js backend (bcrypt) are understood until their
+//! owner logs in.
 
 use std::{num::NonZeroUsize, sync::Arc, thread};
 
@@ -9,10 +10,17 @@ use argon2::{
 };
 use tokio::sync::Semaphore;
 
-use crate::core::account::Password;
+use crate::{
+    clock,
+    core::account::{InvalidField, Password},
+    metrics::{Counted, HashQueue},
+};
 
 /// Passwords that may wait for a thread: about two seconds of work for one.
 const MAX_WAITING: usize = 64;
+
+/// Most a bcrypt hash may cost: about a second of one core.
+const MAX_BCRYPT_COST: u32 = 14;
 
 /// Why a password was not looked at.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +28,9 @@ pub(crate) enum HashError {
     /// Too many wait already.
     #[error("too many passwords wait to be hashed")]
     Busy,
+    /// Not a password to choose.
+    #[error(transparent)]
+    Refused(#[from] InvalidField),
     /// Argon2 or its thread failed.
     #[error("hashing: {0}")]
     Failed(String),
@@ -33,6 +44,7 @@ pub(crate) struct Hasher {
     threads: Arc<Semaphore>,
     /// What a password is compared with when there is no account, so that the answer takes as long.
     nobody: Arc<str>,
+    pub(crate) queue: HashQueue,
 }
 
 impl Hasher {
@@ -44,7 +56,23 @@ impl Hasher {
             admitted: Arc::new(Semaphore::new(threads + MAX_WAITING)),
             threads: Arc::new(Semaphore::new(threads)),
             nobody: hash(b"nobody's password")?.into(),
+            queue: HashQueue::default(),
         })
+    }
+
+    /// The PHC string of a password somebody chose of whom others know this much. To judge it can
+    /// take longer than to hash it, so that is done here, too.
+    pub(crate) async fn hash_choice(
+        &self,
+        text: String,
+        known: Vec<String>,
+    ) -> Result<String, HashError> {
+        let judged = self.run(move || {
+            let known: Vec<_> = known.iter().map(String::as_str).collect();
+            Password::parse_for(text, &known)
+        });
+        let password = judged.await??;
+        self.hash(password).await
     }
 
     /// The PHC string of a password under a fresh salt.
@@ -61,12 +89,15 @@ impl Hasher {
         let nobody = self.nobody.clone();
         self.run(move || {
             let hash = expected.as_deref().unwrap_or(&nobody);
-            let hash =
-                PasswordHash::new(hash).map_err(|error| HashError::Failed(error.to_string()))?;
-            let right = Argon2::default().verify_password(password.as_bytes(), &hash).is_ok();
-            Ok(right && expected.is_some())
+            Ok(matches(&password, hash)? && expected.is_some())
         })
         .await?
+    }
+
+    /// The hash that takes the place of a bcrypt hash, of a password that was just right for it.
+    /// Rules for new passwords are not applied to it.
+    pub(crate) async fn hash_again(&self, password: String) -> Result<String, HashError> {
+        self.run(move || hash(password.as_bytes())).await?
     }
 
     /// The permits go with the work: a client that hangs up frees them when the work is done.
@@ -76,7 +107,10 @@ impl Hasher {
     ) -> Result<T, HashError> {
         let failed = |error: &dyn std::error::Error| HashError::Failed(error.to_string());
         let place = self.admitted.clone().try_acquire_owned().map_err(|_| HashError::Busy)?;
+        let (waiting, began) = (Counted::in_gauge(&self.queue.waiting), clock::instant());
         let thread = self.threads.clone().acquire_owned().await.map_err(|e| failed(&e))?;
+        drop(waiting);
+        self.queue.wait.observe((clock::instant() - began).as_secs_f64());
         tokio::task::spawn_blocking(move || {
             let _permits = (place, thread);
             work()
@@ -84,6 +118,21 @@ impl Hasher {
         .await
         .map_err(|e| failed(&e))
     }
+}
+
+/// Whether this is a bcrypt hash that can be checked in bounded time.
+pub(crate) fn is_bcrypt(hash: &str) -> bool {
+    let parts = hash.parse::<bcrypt::HashParts>();
+    parts.is_ok_and(|parts| parts.get_cost() <= MAX_BCRYPT_COST)
+}
+
+fn matches(password: &str, hash: &str) -> Result<bool, HashError> {
+    let failed = |error: &dyn std::error::Error| HashError::Failed(error.to_string());
+    if is_bcrypt(hash) {
+        return bcrypt::verify(password, hash).map_err(|error| failed(&error));
+    }
+    let hash = PasswordHash::new(hash).map_err(|error| failed(&error))?;
+    Ok(Argon2::default().verify_password(password.as_bytes(), &hash).is_ok())
 }
 
 fn hash(password: &[u8]) -> Result<String, HashError> {
@@ -104,6 +153,8 @@ mod tests {
         let hasher = Hasher::new().expect("a hasher");
         let hash = hasher.hash(password()).await.expect("hashed");
         assert!(hash.starts_with("$argon2id$"));
+        let refused = hasher.hash_choice("adalovelace".into(), vec!["Ada Lovelace".into()]).await;
+        assert!(matches!(refused, Err(HashError::Refused(_))));
         assert!(hasher.verify("correct horse".into(), Some(hash.clone())).await.expect("verified"));
         assert!(!hasher.verify("wrong horse".into(), Some(hash)).await.expect("verified"));
         assert!(!hasher.verify("nobody's password".into(), None).await.expect("verified"));

@@ -1,24 +1,31 @@
-//! The one owner of the [`Lobby`]: takes in what connections report, carries out what the lobby
-//! decides. Relays do not pass through here; a match hands each connection the way to the other.
+//! The one owner of the [`Lobby`](crate::core::lobby::Lobby): takes in what connections report,
+//! carries out what the lobby decides. Relays do not pass through here; a match hands each connection
+//! the way to the other.
+
+mod strangers;
+mod task;
 
 use std::{
-    collections::HashMap,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use meoww_proto::{RoomId, UserId, error::SignalErrorCode};
+use time::OffsetDateTime;
 use tokio::sync::{mpsc, oneshot};
 
+pub(crate) use self::strangers::Unfiled;
 use crate::{
-    clock,
     core::{
-        lobby::{ConnId, Counts, Departure, Effect, Input, Lobby},
+        lobby::{ConnId, Counts, Departure, Input},
         session::SessionId,
     },
-    outbox::{Delivery, Outbox, Present},
+    metrics::Sockets,
+    outbox::Outbox,
+    store::Store,
     tokens::Bearer,
 };
 
@@ -30,13 +37,28 @@ const CAPACITY: usize = 1024;
 pub(crate) struct HubHandle {
     reports: mpsc::Sender<Report>,
     next_conn: Arc<AtomicU64>,
+    pub(crate) metrics: Arc<Sockets>,
+    /// Where it is kept who is never to meet whom.
+    store: Store,
 }
 
 enum Report {
     Connected { conn: ConnId, bearer: Bearer, resume: Option<RoomId>, outbox: Outbox },
     Happened(Input),
     Close { whose: Whose, reason: SignalErrorCode },
+    Broadcast(Arc<str>),
+    Drain(Duration),
     Count(oneshot::Sender<Counts>),
+    ListRooms(oneshot::Sender<Vec<OpenRoom>>),
+}
+
+/// A room, for the operator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct OpenRoom {
+    pub(crate) room: RoomId,
+    pub(crate) members: [UserId; 2],
+    /// When the two were matched.
+    pub(crate) since: OffsetDateTime,
 }
 
 /// Which connections of an account.
@@ -68,7 +90,7 @@ impl Whose {
 }
 
 impl HubHandle {
-    /// Makes a connection known; `None` if the hub is gone.
+    /// Makes a connection known, and whom its user is never to meet; `None` if it cannot be.
     pub(crate) async fn connect(
         &self,
         bearer: Bearer,
@@ -77,143 +99,63 @@ impl HubHandle {
     ) -> Option<ConnId> {
         let conn = ConnId(self.next_conn.fetch_add(1, Ordering::Relaxed));
         self.reports.send(Report::Connected { conn, bearer, resume, outbox }).await.ok()?;
+        // Not before: what is decided from now on reaches the lobby by itself.
+        if let Err(error) = self.recall_blocks(bearer.user).await {
+            tracing::error!(%error, "cannot tell whom a user blocks");
+            self.report(Input::Disconnect(conn, Departure::Lost)).await;
+            return None;
+        }
         Some(conn)
     }
 
     /// Reports what a connection did.
     pub(crate) async fn report(&self, input: Input) {
-        // The hub outlives every connection, except when its task has failed; then there is
-        // nobody left to tell.
-        let _ = self.reports.send(Report::Happened(input)).await;
+        self.send(Report::Happened(input)).await;
     }
 
     /// Closes connections and says why. Their rooms are over at once.
     pub(crate) async fn close(&self, whose: Whose, reason: SignalErrorCode) {
-        let _ = self.reports.send(Report::Close { whose, reason }).await;
+        self.send(Report::Close { whose, reason }).await;
+    }
+
+    /// Says something to everybody.
+    pub(crate) async fn broadcast(&self, text: String) {
+        self.send(Report::Broadcast(text.into())).await;
+    }
+
+    /// Matches nobody from now on, and tells everybody that the server goes after `grace`.
+    pub(crate) async fn drain(&self, grace: Duration) {
+        self.send(Report::Drain(grace)).await;
     }
 
     /// How many there are; nothing if the hub is gone.
     pub(crate) async fn counts(&self) -> Counts {
-        let (answer, counts) = oneshot::channel();
-        let _ = self.reports.send(Report::Count(answer)).await;
-        counts.await.unwrap_or_default()
+        self.ask(Report::Count).await
+    }
+
+    /// Every room, in no order.
+    pub(crate) async fn rooms(&self) -> Vec<OpenRoom> {
+        self.ask(Report::ListRooms).await
+    }
+
+    async fn ask<T: Default>(&self, question: impl FnOnce(oneshot::Sender<T>) -> Report) -> T {
+        let (answer, answered) = oneshot::channel();
+        self.send(question(answer)).await;
+        answered.await.unwrap_or_default()
+    }
+
+    /// The hub outlives every connection, except when its task has failed; then there is nobody left
+    /// to tell.
+    async fn send(&self, report: Report) {
+        let _ = self.reports.send(report).await;
     }
 }
 
 /// Starts the hub's task.
 #[expect(clippy::disallowed_methods, reason = "the hub's one task; it ends with its last handle")]
-pub(crate) fn start() -> HubHandle {
+pub(crate) fn start(store: Store) -> HubHandle {
     let (reports, inbox) = mpsc::channel(CAPACITY);
-    tokio::spawn(Hub::default().run(inbox));
-    HubHandle { reports, next_conn: Arc::default() }
-}
-
-#[derive(Default)]
-struct Hub {
-    lobby: Lobby,
-    connections: HashMap<ConnId, Connected>,
-}
-
-struct Connected {
-    session: SessionId,
-    outbox: Outbox,
-}
-
-impl Hub {
-    async fn run(mut self, mut inbox: mpsc::Receiver<Report>) {
-        loop {
-            let deadline = self.lobby.poll_timeout();
-            let timer = async {
-                match deadline {
-                    Some(at) => tokio::time::sleep_until(at.into()).await,
-                    None => std::future::pending().await,
-                }
-            };
-            tokio::select! {
-                report = inbox.recv() => match report {
-                    Some(report) => self.take(report),
-                    None => return,
-                },
-                () = timer => self.step(Input::Timeout),
-            }
-        }
-    }
-
-    fn take(&mut self, report: Report) {
-        match report {
-            Report::Connected { conn, bearer: Bearer { user, session }, resume, outbox } => {
-                self.connections.insert(conn, Connected { session, outbox });
-                self.step(Input::Connect { conn, user, resume });
-            }
-            Report::Happened(input) => {
-                self.step(input);
-                if let Input::Disconnect(conn, _) = input {
-                    self.connections.remove(&conn);
-                }
-            }
-            Report::Close { whose, reason } => self.close(whose, reason),
-            // Whoever asked may have gone away.
-            Report::Count(answer) => drop(answer.send(self.lobby.counts())),
-        }
-    }
-
-    fn close(&mut self, whose: Whose, reason: SignalErrorCode) {
-        let is_meant = |conn: &ConnId| {
-            self.connections.get(conn).is_some_and(|known| whose.includes(known.session))
-        };
-        let all = self.lobby.connections_of(whose.user());
-        let meant: Vec<_> = all.iter().copied().filter(is_meant).collect();
-        for conn in meant {
-            self.closed(conn, reason);
-            self.step(Input::Disconnect(conn, Departure::Clean));
-        }
-    }
-
-    fn closed(&mut self, conn: ConnId, reason: SignalErrorCode) {
-        self.deliver(conn, Delivery::Closed(reason));
-        self.connections.remove(&conn);
-    }
-
-    fn outbox(&self, conn: ConnId) -> Option<Outbox> {
-        self.connections.get(&conn).map(|known| known.outbox.clone())
-    }
-
-    fn step(&mut self, input: Input) {
-        for effect in self.lobby.handle(input, clock::instant(), &mut rand::rng()) {
-            tracing::debug!(?effect, "lobby");
-            self.carry_out(effect);
-        }
-    }
-
-    fn carry_out(&mut self, effect: Effect) {
-        match effect {
-            Effect::Welcome { conn, user: _, room } => {
-                let present = room.map(|(room, partner)| {
-                    let partner = partner.and_then(|conn| self.outbox(conn));
-                    Present { room, partner }
-                });
-                self.deliver(conn, Delivery::Welcome(present));
-            }
-            Effect::Searching(conn) => self.deliver(conn, Delivery::Searching),
-            Effect::Matched { conn, room, is_initiator, partner } => {
-                if let Some(partner) = self.outbox(partner) {
-                    self.deliver(conn, Delivery::Matched { room, is_initiator, partner });
-                }
-            }
-            Effect::PartnerMoved { conn, room, partner } => {
-                if let Some(partner) = self.outbox(partner) {
-                    self.deliver(conn, Delivery::PartnerMoved { room, partner });
-                }
-            }
-            Effect::RoomOver { conn, room } => self.deliver(conn, Delivery::RoomOver { room }),
-            Effect::Refused(conn, code) => self.deliver(conn, Delivery::Refused(code)),
-            Effect::Displaced(conn) => self.closed(conn, SignalErrorCode::TakenOver),
-        }
-    }
-
-    fn deliver(&self, conn: ConnId, delivery: Delivery) {
-        if let Some(known) = self.connections.get(&conn) {
-            known.outbox.deliver(delivery);
-        }
-    }
+    let metrics = Arc::<Sockets>::default();
+    tokio::spawn(task::Hub::new(metrics.clone()).run(inbox));
+    HubHandle { reports, next_conn: Arc::default(), metrics, store }
 }

@@ -1,34 +1,72 @@
-//! TCP to HTTP/1.1. axum's own accept loop has no timeouts, and a client that never ends its
-//! headers must not hold a connection for good.
+//! TCP to HTTP/1.1, with or without TLS. axum's own accept loop has no bounds, and a client that
+//! never ends its headers, or its handshake, must not hold a connection for good.
 
-use std::{convert::Infallible, net::SocketAddr, time::Duration};
+mod places;
+mod stream;
+
+use std::{convert::Infallible, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
 use axum::{Router, body::Body, extract::ConnectInfo};
-use hyper::{Request, body::Incoming, service::service_fn};
-use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::{conn::auto, graceful::GracefulShutdown},
+use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use socket2::SockRef;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
 };
-use tokio::net::{TcpListener, TcpStream};
-use tokio_util::sync::CancellationToken;
+use tokio_rustls::TlsAcceptor;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt;
+
+pub(crate) use self::places::Bounds;
+use self::{
+    places::{Place, Places},
+    stream::{Io, Stream},
+};
 
 /// Longest a client may take over its headers, or stay idle between requests.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
+/// Longest a client may take over its TLS handshake, waiting for its turn included.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// TLS handshakes at once: each may make us sign.
+const MAX_HANDSHAKES: usize = 1024;
+/// What the system may hold for a client that does not read. Left alone it takes in megabytes for
+/// each, and its memory is everybody's.
+const SEND_BUFFER_BYTES: usize = 64 * 1024;
 /// Pause after the system could not give us a connection (out of file descriptors, mostly).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
 
+/// What is served to whom.
+pub(crate) struct Service {
+    pub(crate) router: Router,
+    pub(crate) tls: Option<TlsAcceptor>,
+    pub(crate) bounds: Bounds,
+}
+
 /// Accepts until `closing`, then returns when requests under way have finished.
-pub(crate) async fn run(listener: TcpListener, router: Router, closing: CancellationToken) {
-    let graceful = GracefulShutdown::new();
+pub(crate) async fn run(listener: TcpListener, service: Service, closing: CancellationToken) {
+    let Service { router, tls, bounds } = service;
+    let places = Places::new(bounds);
+    let front = Arc::new(Front { router, tls, handshakes: Semaphore::new(MAX_HANDSHAKES) });
+    // Inherited by what is accepted.
+    if let Err(error) = SockRef::from(&listener).set_send_buffer_size(SEND_BUFFER_BYTES) {
+        tracing::warn!(%error, "send buffers keep the system's size");
+    }
+    let connections = TaskTracker::new();
     loop {
         let accepted = tokio::select! {
             biased;
             () = closing.cancelled() => break,
-            accepted = listener.accept() => accepted,
+            accepted = accept(&listener, &places) => accepted,
         };
         match accepted {
-            Ok((stream, peer)) => serve(stream, peer, router.clone(), &graceful),
+            Ok((stream, peer, Some(place))) => {
+                let connection = front.clone().serve(stream, peer, place, closing.clone());
+                spawn(connections.track_future(connection));
+            }
+            Ok((_, peer, None)) => {
+                tracing::debug!(%peer, "refused: too many connections of this address");
+            }
             Err(error) => {
                 tracing::warn!(%error, "could not accept a connection");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -36,27 +74,83 @@ pub(crate) async fn run(listener: TcpListener, router: Router, closing: Cancella
         }
     }
     drop(listener);
-    graceful.shutdown().await;
+    connections.close();
+    connections.wait().await;
 }
 
-#[expect(clippy::disallowed_methods, reason = "a task a connection; `graceful` waits for them all")]
-fn serve(stream: TcpStream, peer: SocketAddr, router: Router, graceful: &GracefulShutdown) {
-    // Signalling is small and urgent; Nagle's algorithm would hold it back.
-    let _ = stream.set_nodelay(true);
-    let service = service_fn(move |request: Request<Incoming>| {
-        let mut request = request.map(Body::new);
-        request.extensions_mut().insert(ConnectInfo(peer));
-        let router = router.clone();
-        async move { Ok::<_, Infallible>(router.oneshot(request).await.unwrap_or_else(|e| match e {})) }
-    });
-    let mut http = auto::Builder::new(TokioExecutor::new()).http1_only();
-    http.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
-    let connection = http.serve_connection_with_upgrades(TokioIo::new(stream), service);
-    // Owned, as the task outlives the builder.
-    let connection = graceful.watch(connection.into_owned());
-    tokio::spawn(async move {
-        if let Err(error) = connection.await {
+/// Accepts once there is room for one more; without a place if its address has its share already.
+async fn accept(
+    listener: &TcpListener,
+    places: &Arc<Places>,
+) -> io::Result<(TcpStream, SocketAddr, Option<Place>)> {
+    let room = places.room().await;
+    let (stream, peer) = listener.accept().await?;
+    Ok((stream, peer, places.take(peer.ip(), room)))
+}
+
+#[expect(clippy::disallowed_methods, reason = "a task a connection; `run` waits for them all")]
+fn spawn(connection: impl Future<Output = ()> + Send + 'static) {
+    tokio::spawn(connection);
+}
+
+/// What every connection shares.
+struct Front {
+    router: Router,
+    tls: Option<TlsAcceptor>,
+    handshakes: Semaphore,
+}
+
+impl Front {
+    async fn serve(
+        self: Arc<Self>,
+        stream: TcpStream,
+        peer: SocketAddr,
+        place: Place,
+        closing: CancellationToken,
+    ) {
+        // Signalling is small and urgent; Nagle's algorithm would hold it back.
+        let _ = stream.set_nodelay(true);
+        let io = match self.shake_hands(stream).await {
+            Ok(io) => io,
+            Err(error) => {
+                tracing::debug!(%error, %peer, "no TLS");
+                return;
+            }
+        };
+        let router = self.router.clone();
+        let service = service_fn(move |request: Request<Incoming>| {
+            let mut request = request.map(Body::new);
+            request.extensions_mut().insert(ConnectInfo(peer));
+            let router = router.clone();
+            async move {
+                Ok::<_, Infallible>(router.oneshot(request).await.unwrap_or_else(|e| match e {}))
+            }
+        });
+        // Not hyper-util's `auto`: for connections with upgrades it waits without a bound for the
+        // first bytes to tell the version, and speaks HTTP/2 even when told not to.
+        let mut http = http1::Builder::new();
+        http.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
+        let io = TokioIo::new(Stream::new(io, place));
+        let mut connection = pin!(http.serve_connection(io, service).with_upgrades());
+        let outcome = tokio::select! {
+            outcome = &mut connection => outcome,
+            () = closing.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = outcome {
             tracing::debug!(%error, "connection ended");
         }
-    });
+    }
+
+    async fn shake_hands(&self, stream: TcpStream) -> io::Result<Io> {
+        let Some(tls) = &self.tls else { return Ok(Io::Plain(stream)) };
+        let handshake = async {
+            let _turn = self.handshakes.acquire().await.map_err(io::Error::other)?;
+            tls.accept(stream).await
+        };
+        let stream = tokio::time::timeout(HANDSHAKE_TIMEOUT, handshake).await;
+        Ok(Io::Tls(Box::new(stream.map_err(|_| io::ErrorKind::TimedOut)??)))
+    }
 }

@@ -1,5 +1,7 @@
 //! Mail: to a server, to files, or to whoever tests us.
 
+mod letters;
+
 use std::{
     fs::OpenOptions,
     io::{self, Write},
@@ -16,9 +18,10 @@ use time::OffsetDateTime;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
+pub use self::letters::{Letter, Purpose};
 use crate::{
     config::{Config, ConfigError},
-    core::{account::Email, otp::Code},
+    core::account::Email,
 };
 
 /// Longest a mail server may take to accept a mail.
@@ -41,12 +44,14 @@ pub enum MailError {
     Memory,
 }
 
-/// A code on its way to a user, as [`Mailer::Memory`] hands it over.
+/// A mail on its way to a user, as [`Mailer::Memory`] hands it over.
 #[derive(Debug)]
 pub struct SentCode {
     /// Where it goes.
     pub to: String,
-    /// Six digits.
+    /// What it is for.
+    pub purpose: Purpose,
+    /// Six digits; empty in a mail that carries none.
     pub code: String,
 }
 
@@ -87,53 +92,69 @@ impl Mailer {
         Ok(Self::Smtp { transport, from })
     }
 
-    /// Sends a code; returns when the mail server, the disk or the channel has it.
-    pub async fn send_code(
+    /// Sends a mail; returns when the mail server, the disk or the channel has it.
+    pub async fn send(
         &self,
         to: &Email,
-        code: &Code,
+        letter: Letter<'_>,
         now: OffsetDateTime,
     ) -> Result<(), MailError> {
         match self {
             Self::Smtp { transport, from } => {
-                transport.send(message(from, to, code)?).await?;
+                transport.send(message(from, to, letter)?).await?;
             }
             Self::Outbox { directory, from } => {
-                let mail = message(from, to, code)?.formatted();
+                let mail = message(from, to, letter)?.formatted();
                 let directory = directory.clone();
                 let written = tokio::task::spawn_blocking(move || write(&directory, &mail, now));
                 let path = written.await.map_err(io::Error::other)??;
                 tracing::info!(path = %path.display(), "mail written to the outbox");
             }
             Self::Memory(outbox) => {
-                let (to, code) = (to.as_str().to_owned(), code.as_str().to_owned());
-                outbox.try_send(SentCode { to, code }).map_err(|_| MailError::Memory)?;
+                let code = letter.code().map_or_else(String::new, |code| code.as_str().to_owned());
+                let (to, purpose) = (to.as_str().to_owned(), letter.purpose());
+                outbox.try_send(SentCode { to, purpose, code }).map_err(|_| MailError::Memory)?;
             }
         }
         Ok(())
     }
 }
 
-fn message(from: &Mailbox, to: &Email, code: &Code) -> Result<Message, MailError> {
-    let code = code.as_str();
-    let text = format!(
-        "Your one-time code is:\n\n{code}\n\nThis code expires in 10 minutes. Do not share it.\n"
-    );
-    let html = format!(
-        r#"<div style="font-family: sans-serif; max-width: 400px; margin: 0 auto; padding: 32px;">
-    <h2 style="color: #1B1A55;">Verify your Meoww account</h2>
-    <p>Your one-time code is:</p>
-    <h1 style="letter-spacing: 8px; color: #535C91; font-size: 36px;">{code}</h1>
-    <p style="color: #888; font-size: 13px;">This code expires in 10 minutes. Do not share it.</p>
-</div>
-"#
-    );
+impl Mailer {
+    /// Whether mail would be taken now.
+    pub(crate) async fn check(&self) -> Result<(), MailError> {
+        match self {
+            Self::Smtp { transport, .. } => match transport.test_connection().await? {
+                true => Ok(()),
+                false => Err(io::Error::from(io::ErrorKind::NotConnected).into()),
+            },
+            Self::Outbox { directory, .. } => {
+                let directory = directory.clone();
+                let tried = tokio::task::spawn_blocking(move || try_directory(&directory));
+                Ok(tried.await.map_err(io::Error::other)??)
+            }
+            Self::Memory(outbox) if outbox.is_closed() => Err(MailError::Memory),
+            Self::Memory(_) => Ok(()),
+        }
+    }
+}
+
+/// Whether files can be made in it.
+fn try_directory(directory: &Path) -> io::Result<()> {
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+    let path = directory.join(format!("{}.draft", Uuid::new_v4().simple()));
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+    std::fs::remove_file(path)
+}
+
+fn message(from: &Mailbox, to: &Email, letter: Letter<'_>) -> Result<Message, MailError> {
+    let text = letter.text();
     let message = Message::builder()
         .from(from.clone())
         .to(Mailbox::new(None, to.address().clone()))
-        .subject("Your Meoww verification code")
+        .subject(text.subject)
         .message_id(None)
-        .multipart(MultiPart::alternative_plain_html(text, html))?;
+        .multipart(MultiPart::alternative_plain_html(text.plain, text.html))?;
     Ok(message)
 }
 
@@ -153,6 +174,7 @@ fn write(directory: &Path, mail: &[u8], now: OffsetDateTime) -> io::Result<PathB
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::otp::Code;
     use std::os::unix::fs::PermissionsExt;
 
     #[tokio::test]
@@ -165,7 +187,7 @@ mod tests {
         for (seconds, code) in [(9, "012345"), (10, "543210")] {
             let now = OffsetDateTime::UNIX_EPOCH + time::Duration::seconds(seconds);
             let code = Code::parse(code).expect("six digits");
-            mailer.send_code(&to, &code, now).await.expect("written");
+            mailer.send(&to, Letter::Verify(&code), now).await.expect("written");
         }
         let entries = std::fs::read_dir(&directory).expect("there");
         let mut paths: Vec<_> = entries.map(|entry| entry.expect("readable").path()).collect();

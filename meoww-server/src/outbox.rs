@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use meoww_proto::{
-    RoomId,
+    RoomId, UserId,
     error::SignalErrorCode,
-    signal::{Relay, RelayPayload},
+    signal::{Presence, Relay, RelayPayload},
 };
 use tokio::sync::Notify;
 
@@ -25,7 +25,7 @@ pub(crate) enum Delivery {
     /// It is in the queue.
     Searching,
     /// It is in a room.
-    Matched { room: RoomId, is_initiator: bool, partner: Outbox },
+    Matched { room: RoomId, is_initiator: bool, stranger: UserId, partner: Outbox },
     /// Its partner is now elsewhere.
     PartnerMoved { room: RoomId, partner: Outbox },
     /// A room is over.
@@ -34,6 +34,12 @@ pub(crate) enum Delivery {
     Refused(SignalErrorCode),
     /// It is over, and the hub has already forgotten it: nothing comes after this.
     Closed(SignalErrorCode),
+    /// How many there are.
+    Presence(Presence),
+    /// From the operator to everybody.
+    Notice(Arc<str>),
+    /// The server goes after so many seconds, and matches nobody until then.
+    Draining { seconds: u32 },
     /// From the partner, who believed to share this room.
     Relay(Relay),
 }
@@ -42,12 +48,14 @@ pub(crate) enum Delivery {
 #[derive(Debug)]
 pub(crate) struct Present {
     pub(crate) room: RoomId,
+    /// Who the partner is. Never told to the client.
+    pub(crate) stranger: UserId,
     pub(crate) partner: Option<Outbox>,
 }
 
 impl Delivery {
     /// What a partner may make as large as the bounds of a relay allow.
-    fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         match self {
             Self::Relay(relay) => match &relay.payload {
                 RelayPayload::Offer(json)
@@ -61,6 +69,9 @@ impl Delivery {
             | Self::PartnerMoved { .. }
             | Self::RoomOver { .. }
             | Self::Refused(_)
+            | Self::Presence(_)
+            | Self::Notice(_)
+            | Self::Draining { .. }
             | Self::Closed(_) => 0,
         }
     }

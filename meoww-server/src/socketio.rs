@@ -21,8 +21,11 @@ use axum::{
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
-use self::{handshake::Door, transport::Transport};
-use crate::{app::App, http::Refusal, queue, ws};
+use self::{
+    handshake::{Door, Handshake},
+    transport::Transport,
+};
+use crate::{app::App, core::limits::Network, http::Refusal, queue, ws};
 
 /// How often a client is asked whether it is there; a poll waits no longer than that for an answer.
 const PING_INTERVAL: Duration = Duration::from_secs(20);
@@ -79,23 +82,34 @@ impl Clients {
     pub(crate) async fn answer(
         self: Arc<Self>,
         app: Arc<App>,
+        network: Network,
         request: Request,
     ) -> Result<Response, Refusal> {
         let query = Query::parse(request.uri().query().unwrap_or_default())?;
         let known = query.sid.map(|sid| self.polling().get(&sid).cloned().ok_or_else(unknown));
         match (query.websocket, known.transpose()?, request.method()) {
-            (true, None, &Method::GET) => self.open_socket(app, request).await,
+            (true, None, &Method::GET) => self.open_socket(app, network, request).await,
             (true, Some(client), &Method::GET) => upgrade(client, request).await,
-            (false, None, &Method::GET) => self.open(app, &request),
+            (false, None, &Method::GET) => self.open(app, network, &request),
             (false, Some(client), &Method::GET) => poll(client).await,
             (false, Some(client), &Method::POST) => post(client, request).await,
             _ => Err(Refusal::MethodNotAllowed),
         }
     }
 
+    fn knock(&self, app: &App, network: Network, request: &Request) -> Result<Handshake, Refusal> {
+        app.gates.connect.admit(network)?;
+        self.door.knock(request.headers(), &app.tokens).ok_or(Refusal::Busy)
+    }
+
     /// A client begins to poll.
-    fn open(self: Arc<Self>, app: Arc<App>, request: &Request) -> Result<Response, Refusal> {
-        let handshake = self.door.knock(request.headers(), &app.tokens).ok_or(Refusal::Busy)?;
+    fn open(
+        self: Arc<Self>,
+        app: Arc<App>,
+        network: Network,
+        request: &Request,
+    ) -> Result<Response, Refusal> {
+        let handshake = self.knock(&app, network, request)?;
         let sid = Uuid::new_v4();
         let (transport, requests) = Transport::new(None);
         self.polling().insert(sid, requests);
@@ -110,9 +124,10 @@ impl Clients {
     async fn open_socket(
         self: Arc<Self>,
         app: Arc<App>,
+        network: Network,
         request: Request,
     ) -> Result<Response, Refusal> {
-        let handshake = self.door.knock(request.headers(), &app.tokens).ok_or(Refusal::Busy)?;
+        let handshake = self.knock(&app, network, &request)?;
         let upgrade = websocket(request).await?;
         Ok(upgrade.on_upgrade(move |socket| {
             app.sockets.clone().track_future(async move {

@@ -56,6 +56,16 @@ impl AccessTokens {
     }
 
     pub(crate) fn issue(&self, bearer: Bearer, now: OffsetDateTime) -> String {
+        self.issue_for(bearer, now, self.lifetime)
+    }
+
+    /// Like [`AccessTokens::issue`], good for as long as an operator says.
+    pub(crate) fn issue_for(
+        &self,
+        bearer: Bearer,
+        now: OffsetDateTime,
+        lifetime: Duration,
+    ) -> String {
         let claims = Claims {
             typ: TYPE.into(),
             iss: ISSUER.into(),
@@ -63,7 +73,7 @@ impl AccessTokens {
             sub: bearer.user,
             sid: bearer.session,
             iat: now.unix_timestamp(),
-            exp: (now + self.lifetime).unix_timestamp(),
+            exp: (now + lifetime).unix_timestamp(),
         };
         jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.signing)
             .expect("plain claims under a symmetric key always sign")

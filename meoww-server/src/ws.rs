@@ -20,6 +20,7 @@ use crate::{
     connection::{self, Connection, Heard},
     core::lobby::{Departure, Input},
     lifetime,
+    metrics::Counted,
     outbox::{Delivery, Inbox, Outbox},
     tokens::Bearer,
 };
@@ -52,6 +53,7 @@ pub(crate) fn bounded(upgrade: WebSocketUpgrade) -> WebSocketUpgrade {
 
 /// Serves one socket until it ends, and reports it to the hub from first to last.
 pub(crate) async fn run(app: Arc<App>, socket: WebSocket, bearer: Bearer, resume: Option<RoomId>) {
+    let _open = Counted::in_gauge(&app.hub.metrics.ws);
     let (outbox, inbox) = Outbox::new();
     let Some(conn) = app.hub.connect(bearer, resume, outbox).await else { return };
     let connection = Connection::new(conn, bearer.user, app.hub.clone(), clock::instant());
@@ -60,6 +62,7 @@ pub(crate) async fn run(app: Arc<App>, socket: WebSocket, bearer: Bearer, resume
     let departure = tokio::select! {
         biased;
         () = cut => {
+            app.hub.metrics.cut.inc();
             tracing::info!(user = %bearer.user, "cut: reads too slowly");
             Departure::Lost
         }

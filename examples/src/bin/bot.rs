@@ -73,7 +73,8 @@ async fn run(args: Args) -> anyhow::Result<()> {
         }
         None => (Arc::new(Api::new(server, SessionFile::new(paths.sessions))?), None::<ThrowAway>),
     };
-    let options = Options { api, camera: args.camera.clone(), relay_only: false };
+    let options =
+        Options { api, camera: args.camera.clone(), relay_only: false, terms: Default::default() };
     let session = Session::start(options).await?;
     let offscreen = Offscreen::attach(&session, SCREEN);
     let bot = Bot { args, session, offscreen, calls: 0, blank: 0, stats: None, over: None };
@@ -136,13 +137,18 @@ impl Bot {
             CallEvent::Stats(stats) => self.stats = Some(stats),
             CallEvent::Ended(reason) => self.ended(reason).await,
             CallEvent::Notice(text) => eprintln!("bot: {text}"),
+            CallEvent::Announcement(text) => eprintln!("bot: the server says: {text}"),
             CallEvent::Refused { message, .. } => eprintln!("bot: refused: {message}"),
             CallEvent::Searching => println!("{}", json!({"event": "searching"})),
             CallEvent::Matched { .. }
             | CallEvent::FirstFrame
             | CallEvent::Message { from_self: true, .. }
             | CallEvent::ServerLost { .. }
-            | CallEvent::ServerBack => {}
+            | CallEvent::ServerBack
+            | CallEvent::Blocked { .. }
+            | CallEvent::Reported { .. }
+            | CallEvent::Presence(_)
+            | CallEvent::Draining { .. } => {}
         }
     }
 

@@ -1,9 +1,11 @@
 //! Stories of whole programs: real processes, real sockets, real terminals.
 
+mod account;
 mod bad_days;
 mod headless;
 mod on_screen;
 mod relay;
 mod server;
+mod strangers;
 mod terminal;
 mod user;

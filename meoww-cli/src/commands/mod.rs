@@ -1,10 +1,15 @@
 //! One file a command.
 
+mod account;
+mod blocks;
+mod email;
 mod login;
 mod logout;
 mod me;
+mod password;
 mod resend;
 pub mod search;
+mod sessions;
 mod signup;
 mod verify;
 
@@ -42,6 +47,11 @@ pub async fn run(cli: Cli) -> Result<(), Error> {
         Command::Login(args) => login::run(&context, args).await,
         Command::Logout => logout::run(&context).await,
         Command::Me => me::run(&context).await,
+        Command::Sessions(args) => sessions::run(&context, args).await,
+        Command::Password(args) => password::run(&context, args).await,
+        Command::Email(args) => email::run(&context, args).await,
+        Command::Account(args) => account::run(&context, args).await,
+        Command::Blocks(args) => blocks::run(&context, args).await,
         Command::Search(args) => search::run(&context, *args).await,
     }
 }
@@ -60,4 +70,16 @@ impl Context {
 fn password() -> Result<String, Error> {
     let question = Question { name: "Password", flag: "it as a line of stdin, or MEOWW_PASSWORD" };
     question.secret(std::env::var("MEOWW_PASSWORD").ok())
+}
+
+/// Like [`password`], typed twice at a terminal: nobody can see it, and it cannot be looked up.
+fn new_password() -> Result<String, Error> {
+    let flag = "it as a line of stdin, or MEOWW_NEW_PASSWORD";
+    let question = Question { name: "New password", flag };
+    question.new_secret(std::env::var("MEOWW_NEW_PASSWORD").ok())
+}
+
+fn code(given: Option<String>) -> Result<String, Error> {
+    let question = Question { name: "Code from the mail", flag: "it as an argument" };
+    Ok(question.text(given)?.trim().to_owned())
 }

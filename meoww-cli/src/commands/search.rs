@@ -2,6 +2,8 @@
 
 use std::io::{self, IsTerminal};
 
+use meoww_proto::{signal, tags::MAX_TAGS};
+
 use super::Context;
 use crate::{
     cli::Search,
@@ -18,6 +20,7 @@ pub(super) async fn run(context: &Context, args: Search) -> Result<(), Error> {
         api: context.api.clone(),
         camera: args.camera.clone(),
         relay_only: args.relay_only,
+        terms: terms(&args)?,
     };
     if args.headless {
         let session = Session::start(options).await?;
@@ -27,6 +30,20 @@ pub(super) async fn run(context: &Context, args: Search) -> Result<(), Error> {
     let mode = screen_mode(&args)?;
     context.out.note("Connecting...");
     show(Session::start(options).await?, mode).await
+}
+
+/// Whom to meet.
+fn terms(args: &Search) -> Result<signal::Search, Error> {
+    let mut tags = Vec::new();
+    for tag in &args.tags {
+        if !tags.contains(tag) {
+            tags.push(tag.clone());
+        }
+    }
+    if tags.len() > MAX_TAGS {
+        return Err(Error::InvalidInput(format!("At most {MAX_TAGS} tags can be searched for.")));
+    }
+    Ok(signal::Search { tags, wait_seconds: args.wait })
 }
 
 /// Whether there is a screen to show a call on, and how.

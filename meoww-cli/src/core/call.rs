@@ -9,12 +9,15 @@
 //! ```
 //!
 //! The link to the server comes and goes beside it. A live call needs no server: it outlives both a
-//! lost link and a server that came back without the room.
+//! lost link and a server that came back without the room. A server that is about to go is left as
+//! soon as no call needs it.
+
+mod safety;
 
 use meoww_proto::{
     RoomId,
     error::SignalErrorCode,
-    signal::{ClientMessage, Matched, Relay, RelayPayload, ServerMessage, Welcome},
+    signal::{ClientMessage, Matched, Relay, RelayPayload, Search, ServerMessage, Welcome},
 };
 
 use crate::{
@@ -44,6 +47,8 @@ pub enum Input {
 pub enum Effect {
     /// Say this to the server; the link is up.
     Send(ClientMessage),
+    /// Leave this server, which is about to go, for the one that follows.
+    Reconnect,
     /// Open the media connection of a room. There is no other.
     OpenPeer(Matched),
     /// Hand the partner's offer, answer or candidate to the media connection.
@@ -87,19 +92,40 @@ enum Link {
 /// The machine. Feed it every [`Input`]; carry out every [`Effect`].
 #[derive(Debug)]
 pub struct Call {
+    terms: Search,
+    /// Whether this connection has heard the terms, which a `skip` goes by.
+    terms_said: bool,
     phase: Phase,
     link: Link,
+    /// What belongs to the room and waits for the link.
     held: Vec<ClientMessage>,
+    safety: safety::Safety,
+    /// Whether the server is about to go.
+    draining: bool,
     effects: Vec<Effect>,
 }
 
 impl Default for Call {
     fn default() -> Self {
-        Self { phase: Phase::Idle, link: Link::NeverUp, held: Vec::new(), effects: Vec::new() }
+        Self::new(Search::default())
     }
 }
 
 impl Call {
+    /// Searches will be on these terms.
+    pub fn new(terms: Search) -> Self {
+        Self {
+            terms,
+            terms_said: false,
+            phase: Phase::Idle,
+            link: Link::NeverUp,
+            held: Vec::new(),
+            safety: safety::Safety::default(),
+            draining: false,
+            effects: Vec::new(),
+        }
+    }
+
     /// The room to ask the server for when the link comes back.
     pub fn room(&self) -> Option<RoomId> {
         match self.phase {
@@ -116,6 +142,7 @@ impl Call {
             Input::Server(message) => self.server(message),
             Input::Peer(room_id, event) => self.peer(room_id, event),
         }
+        self.leave_draining_server();
         std::mem::take(&mut self.effects)
     }
 
@@ -125,6 +152,8 @@ impl Call {
             Command::Skip => self.skip(),
             Command::Leave => self.leave(),
             Command::Chat(text) => self.chat(text),
+            Command::Block => self.block(),
+            Command::Report(reason) => self.report(reason),
             Command::Quit => {
                 self.leave();
                 self.effects.push(Effect::Quit);
@@ -136,7 +165,7 @@ impl Call {
         match self.phase {
             Phase::Idle => {
                 self.phase = Phase::Searching;
-                self.send_if_up(ClientMessage::Search(Default::default()));
+                self.say_search();
             }
             Phase::Searching | Phase::InRoom(_) => {}
         }
@@ -149,7 +178,7 @@ impl Call {
             Phase::InRoom(_) => {
                 self.end(EndReason::Left);
                 self.phase = Phase::Searching;
-                self.send_if_up(ClientMessage::Skip);
+                self.say_skip();
             }
         }
     }
@@ -185,11 +214,13 @@ impl Call {
             self.tell(CallEvent::ServerBack);
         }
         self.link = Link::Up;
+        (self.draining, self.terms_said) = (false, false);
+        self.say_owed();
         match self.phase {
             Phase::Idle if welcome.room_id.is_some() => self.send_if_up(ClientMessage::Leave),
             Phase::Idle => {}
-            Phase::Searching if welcome.room_id.is_some() => self.send_if_up(ClientMessage::Skip),
-            Phase::Searching => self.send_if_up(ClientMessage::Search(Default::default())),
+            Phase::Searching if welcome.room_id.is_some() => self.say_skip(),
+            Phase::Searching => self.say_search(),
             Phase::InRoom(room) if welcome.room_id == Some(room.id) => {
                 let held = std::mem::take(&mut self.held);
                 self.effects.extend(held.into_iter().map(Effect::Send));
@@ -240,11 +271,16 @@ impl Call {
             ServerMessage::Signal(_)
             | ServerMessage::Chat(_)
             | ServerMessage::PeerDisconnected { .. } => {}
-            ServerMessage::Blocked { .. }
-            | ServerMessage::Reported { .. }
-            | ServerMessage::Presence(_)
-            | ServerMessage::Notice { .. }
-            | ServerMessage::Draining { .. } => {}
+            ServerMessage::Blocked { room_id } => self.blocked(room_id),
+            ServerMessage::Reported { room_id } => self.reported(room_id),
+            ServerMessage::Presence(presence) => self.tell(CallEvent::Presence(presence)),
+            ServerMessage::Notice { text } => {
+                self.tell(CallEvent::Announcement(SafeText::new(&text)));
+            }
+            ServerMessage::Draining { seconds } => {
+                self.draining = true;
+                self.tell(CallEvent::Draining { seconds });
+            }
             ServerMessage::Error(error) => self.refused(error.code, &error.message),
         }
     }
@@ -265,8 +301,13 @@ impl Call {
 
     fn refused(&mut self, code: SignalErrorCode, message: &str) {
         match code {
-            // The partner left while our words were on their way: its goodbye says so.
-            SignalErrorCode::NotInRoom | SignalErrorCode::WrongRoom => return,
+            // The partner left while our words were on their way: its goodbye says so. What is
+            // asked about a room that is over is answered, though.
+            SignalErrorCode::NotInRoom | SignalErrorCode::WrongRoom => {
+                if !self.safety.refused() {
+                    return;
+                }
+            }
             SignalErrorCode::InCallElsewhere => {
                 if self.phase == Phase::Searching {
                     self.phase = Phase::Idle;
@@ -324,6 +365,7 @@ impl Call {
     }
 
     fn end(&mut self, reason: EndReason) {
+        self.safety.parted(self.room());
         self.phase = Phase::Idle;
         self.held.clear();
         self.effects.push(Effect::ClosePeer);
@@ -338,6 +380,30 @@ impl Call {
             Link::NeverUp | Link::Down => {
                 self.notice("Not sent: the server is out of reach for too long.");
             }
+        }
+    }
+
+    fn say_search(&mut self) {
+        self.terms_said = self.link == Link::Up;
+        self.send_if_up(ClientMessage::Search(self.terms.clone()));
+    }
+
+    fn say_skip(&mut self) {
+        if self.terms_said {
+            self.send_if_up(ClientMessage::Skip);
+        } else {
+            self.send_if_up(ClientMessage::Leave);
+            self.say_search();
+        }
+    }
+
+    fn leave_draining_server(&mut self) {
+        match self.phase {
+            Phase::Idle | Phase::Searching if self.draining && self.link == Link::Up => {
+                self.draining = false;
+                self.effects.push(Effect::Reconnect);
+            }
+            Phase::Idle | Phase::Searching | Phase::InRoom(_) => {}
         }
     }
 

@@ -1,8 +1,8 @@
 //! The words between the call, the person (or script) that has it, and the connection it runs on.
 
-use std::time::Duration;
+use std::{str::FromStr, time::Duration};
 
-use meoww_proto::{RoomId, error::SignalErrorCode};
+use meoww_proto::{RoomId, error::SignalErrorCode, limits::MAX_REASON_CHARS, signal::Presence};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -19,8 +19,39 @@ pub enum Command {
     Leave,
     /// Say something to the partner.
     Chat(String),
+    /// Never meet the present partner again, or the last one; ends a call and looks for the next.
+    Block,
+    /// Tell the operators about the present partner, or the last one.
+    Report(Reason),
     /// Leave and end the program.
     Quit,
+}
+
+/// Why somebody is reported: 1 to [`MAX_REASON_CHARS`] characters, trimmed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reason(String);
+
+/// Why a text is no [`Reason`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a reason is 1 to {MAX_REASON_CHARS} characters")]
+pub struct InvalidReason;
+
+impl FromStr for Reason {
+    type Err = InvalidReason;
+
+    fn from_str(text: &str) -> Result<Self, InvalidReason> {
+        let text = text.trim();
+        match text.chars().count() {
+            1..=MAX_REASON_CHARS => Ok(Self(text.to_owned())),
+            _ => Err(InvalidReason),
+        }
+    }
+}
+
+impl From<Reason> for String {
+    fn from(reason: Reason) -> Self {
+        reason.0
+    }
 }
 
 /// What the user is told, in the order it happened.
@@ -65,6 +96,25 @@ pub enum CallEvent {
         /// For people.
         message: SafeText,
     },
+    /// The partner of this room is blocked.
+    Blocked {
+        /// The room.
+        room_id: RoomId,
+    },
+    /// The report about this room is filed.
+    Reported {
+        /// The room.
+        room_id: RoomId,
+    },
+    /// How many there are.
+    Presence(Presence),
+    /// The server is about to go; a call goes on, and the server that follows is found by itself.
+    Draining {
+        /// Until it goes.
+        seconds: u32,
+    },
+    /// Something the operator says to everybody.
+    Announcement(SafeText),
     /// Something the user should know, in one line.
     Notice(String),
     /// Once a second during a call.

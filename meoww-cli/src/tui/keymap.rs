@@ -17,7 +17,11 @@ pub enum Action {
     ToggleChat,
     /// The camera.
     ToggleCamera,
-    /// Out of help, or empty the line.
+    /// Never meet this stranger again.
+    Block,
+    /// Report this stranger.
+    Report,
+    /// Out of help or of a report, or empty the line.
     Escape,
     /// Draw everything anew.
     Redraw,
@@ -55,7 +59,7 @@ pub enum Edit {
 }
 
 /// The keys as help shows them.
-pub const HELP: [(&str, &str); 10] = [
+pub const HELP: [(&str, &str); 12] = [
     ("Ctrl-N", "next stranger"),
     ("Ctrl-C", "quit"),
     ("Enter", "send what you typed"),
@@ -64,6 +68,8 @@ pub const HELP: [(&str, &str); 10] = [
     ("F2 Ctrl-T", "your own picture"),
     ("F3", "chat on, off"),
     ("F4 Ctrl-K", "camera on, off"),
+    ("F5 Ctrl-B", "never meet this stranger again"),
+    ("F6 Ctrl-R", "report this stranger"),
     ("Esc", "close help, empty the line"),
     ("Ctrl-L", "draw everything anew"),
 ];
@@ -83,6 +89,8 @@ pub fn action(key: KeyEvent) -> Option<Action> {
         KeyCode::F(2) => Some(Action::ToggleSelf),
         KeyCode::F(3) => Some(Action::ToggleChat),
         KeyCode::F(4) => Some(Action::ToggleCamera),
+        KeyCode::F(5) => Some(Action::Block),
+        KeyCode::F(6) => Some(Action::Report),
         KeyCode::Esc => Some(Action::Escape),
         KeyCode::PageUp => Some(Action::PageUp),
         KeyCode::PageDown => Some(Action::PageDown),
@@ -113,6 +121,8 @@ fn control(code: KeyCode) -> Option<Action> {
         'g' => Some(Action::ToggleHelp),
         't' => Some(Action::ToggleSelf),
         'k' => Some(Action::ToggleCamera),
+        'b' => Some(Action::Block),
+        'r' => Some(Action::Report),
         'l' => Some(Action::Redraw),
         'u' => Some(Action::Edit(Edit::Clear)),
         'w' => Some(Action::Edit(Edit::DeleteWord)),
@@ -140,6 +150,8 @@ mod tests {
             (Key::F(2), ToggleSelf),
             (Key::F(3), ToggleChat),
             (Key::F(4), ToggleCamera),
+            (Key::F(5), Block),
+            (Key::F(6), Report),
             (Key::Esc, Escape),
             (Key::PageUp, PageUp),
             (Key::PageDown, PageDown),
@@ -163,6 +175,8 @@ mod tests {
             ('g', ToggleHelp),
             ('t', ToggleSelf),
             ('k', ToggleCamera),
+            ('b', Block),
+            ('r', Report),
             ('l', Redraw),
             ('u', Edit(Clear)),
             ('w', Edit(DeleteWord)),

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use meoww_proto::signal::Presence;
 use ratatui::layout::Size;
 
 use super::{chat::ChatLog, editor::Editor, layout::Layout};
@@ -28,6 +29,10 @@ pub struct State {
     pub unread: usize,
     /// The line one types into.
     pub input: Editor,
+    /// Why the stranger is to be reported, as far as typed; then it takes the keys.
+    pub report: Option<Editor>,
+    /// Whether anybody was met yet.
+    pub met: bool,
     /// Whether the camera is on.
     pub camera: bool,
     /// Which pictures there are to show.
@@ -38,6 +43,8 @@ pub struct State {
     pub show_self: bool,
     /// Whether help is shown.
     pub show_help: bool,
+    /// How many there are, as the server last said.
+    pub presence: Option<Presence>,
     /// When the lost server is tried again.
     pub server_retry: Option<Duration>,
     /// A line to be read, and until when.
@@ -92,11 +99,14 @@ impl State {
             chat: ChatLog::default(),
             unread: 0,
             input: Editor::default(),
+            report: None,
+            met: false,
             camera,
             pictures: Pictures::default(),
             show_chat: true,
             show_self: true,
             show_help: false,
+            presence: None,
             server_retry: None,
             notice: None,
         };
@@ -110,6 +120,11 @@ impl State {
         if let Some(log) = self.layout.as_ref().and_then(Layout::chat_log) {
             self.chat.resize(log.width.into(), log.height.into());
         }
+    }
+
+    /// The line that takes the keys.
+    pub(super) fn line(&mut self) -> &mut Editor {
+        self.report.as_mut().unwrap_or(&mut self.input)
     }
 
     /// Whether the partner's picture is on the screen.

@@ -7,11 +7,12 @@ use ratatui::layout::Size;
 
 use super::{
     chat::Who,
+    editor::Editor,
     keymap::{Action, Edit, action},
     state::{Phase, Pictures, State},
 };
 use crate::{
-    core::event::{CallEvent, Command, EndReason},
+    core::event::{CallEvent, Command, EndReason, Reason},
     text::SafeText,
 };
 
@@ -60,7 +61,7 @@ pub fn update(state: &mut State, now: Duration, msg: Msg) -> Option<Effect> {
         Msg::Key(key) => action(key).and_then(|action| act(state, action)),
         Msg::Paste(text) => {
             show_chat(state, true);
-            state.input.insert(SafeText::new(&text).as_str());
+            state.line().insert(SafeText::new(&text).as_str());
             None
         }
         Msg::Resize(size) => {
@@ -111,7 +112,14 @@ fn act(state: &mut State, action: Action) -> Option<Effect> {
             None
         }
         Action::Escape => {
-            state.input.take();
+            if state.report.take().is_none() {
+                state.input.take();
+            }
+            None
+        }
+        Action::Block => block(state),
+        Action::Report => {
+            report(state);
             None
         }
         Action::PageUp => {
@@ -134,23 +142,56 @@ fn next(state: &mut State) -> Option<Effect> {
     }
 }
 
+fn block(state: &mut State) -> Option<Effect> {
+    if !state.met {
+        notice(state, "You have met nobody yet");
+        return None;
+    }
+    Some(Effect::Send(Command::Block))
+}
+
+/// Asks why, or no longer.
+fn report(state: &mut State) {
+    if !state.met {
+        notice(state, "You have met nobody yet");
+    } else if state.report.take().is_none() {
+        state.report = Some(Editor::default());
+        show_chat(state, true);
+    }
+}
+
 fn edit(state: &mut State, edit: Edit) -> Option<Effect> {
     match edit {
+        Edit::Submit if state.report.is_some() => return submit_report(state),
         Edit::Submit => return submit(state),
         Edit::Insert(c) => {
             show_chat(state, true);
-            state.input.insert(c.encode_utf8(&mut [0; 4]));
+            state.line().insert(c.encode_utf8(&mut [0; 4]));
         }
-        Edit::Backspace => state.input.backspace(),
-        Edit::Delete => state.input.delete(),
-        Edit::DeleteWord => state.input.delete_word(),
-        Edit::Clear => drop(state.input.take()),
-        Edit::Left => state.input.left(),
-        Edit::Right => state.input.right(),
-        Edit::Home => state.input.home(),
-        Edit::End => state.input.end(),
+        Edit::Backspace => state.line().backspace(),
+        Edit::Delete => state.line().delete(),
+        Edit::DeleteWord => state.line().delete_word(),
+        Edit::Clear => drop(state.line().take()),
+        Edit::Left => state.line().left(),
+        Edit::Right => state.line().right(),
+        Edit::Home => state.line().home(),
+        Edit::End => state.line().end(),
     }
     None
+}
+
+fn submit_report(state: &mut State) -> Option<Effect> {
+    match state.line().text().parse::<Reason>() {
+        Ok(reason) => {
+            state.report = None;
+            Some(Effect::Send(Command::Report(reason)))
+        }
+        Err(_) if state.line().text().trim().is_empty() => None,
+        Err(invalid) => {
+            notice(state, &format!("Too long: {invalid}"));
+            None
+        }
+    }
 }
 
 fn submit(state: &mut State) -> Option<Effect> {
@@ -180,6 +221,11 @@ fn call(state: &mut State, event: CallEvent) {
         CallEvent::Matched { .. } => {
             state.phase = Phase::Connecting { since };
             state.stats = None;
+            state.met = true;
+            // Or it would be about somebody else.
+            if state.report.take().is_some() {
+                notice(state, "Not reported: this is somebody else");
+            }
             say(state, Who::Meoww, "You meet a stranger. Be kind.");
         }
         CallEvent::Connected { relayed } => {
@@ -209,10 +255,29 @@ fn call(state: &mut State, event: CallEvent) {
                 notice(state, "The server is back");
             }
         }
+        CallEvent::Blocked { .. } => say(state, Who::Meoww, "Blocked: you will not meet again."),
+        CallEvent::Reported { .. } => say(state, Who::Meoww, "Reported. Thank you."),
+        CallEvent::Presence(presence) => state.presence = Some(presence),
+        CallEvent::Draining { .. } => draining(state),
+        CallEvent::Announcement(text) => {
+            say(state, Who::Meoww, &format!("The server says: {text}"));
+            notice(state, text.as_str());
+        }
         CallEvent::Refused { message, .. } => notice(state, message.as_str()),
         CallEvent::Notice(text) => notice(state, &text),
         CallEvent::Stats(stats) => state.stats = Some(stats),
     }
+}
+
+fn draining(state: &mut State) {
+    let in_call = matches!(state.phase, Phase::Connecting { .. } | Phase::Live { .. });
+    let words = if in_call {
+        "The server is restarting; this call goes on; reconnecting for the next"
+    } else {
+        "The server is restarting; reconnecting"
+    };
+    say(state, Who::Meoww, words);
+    notice(state, words);
 }
 
 /// Why a call ended, in words.

@@ -1,5 +1,5 @@
 use crossterm::event::{KeyCode, KeyModifiers};
-use meoww_proto::{RoomId, error::SignalErrorCode};
+use meoww_proto::{RoomId, error::SignalErrorCode, signal::Presence};
 use proptest::prelude::*;
 
 use super::*;
@@ -61,6 +61,11 @@ fn events() -> Vec<CallEvent> {
         CallEvent::ServerBack,
         CallEvent::Refused { code: SignalErrorCode::RateLimited, message: SafeText::new("slow") },
         CallEvent::Notice("look".to_owned()),
+        CallEvent::Blocked { room_id: room() },
+        CallEvent::Reported { room_id: room() },
+        CallEvent::Presence(Presence { online: 214, searching: 3 }),
+        CallEvent::Draining { seconds: 60 },
+        CallEvent::Announcement(SafeText::new("hear, hear")),
         CallEvent::Stats(Stats::default()),
     ]
 }
@@ -165,6 +170,69 @@ fn switches() {
     assert_eq!(state.layout.unwrap().chat, None);
 }
 
+fn met(phase: Phase) -> State {
+    State { met: true, ..in_phase(phase) }
+}
+
+#[test]
+fn a_stranger_is_blocked_by_one_key_also_after_the_call() {
+    for phase in phases() {
+        assert_eq!(update(&mut in_phase(phase), AT, key(KeyCode::F(5))), None, "nobody was met");
+        let effect = update(&mut met(phase), AT, key(KeyCode::F(5)));
+        assert_eq!(effect, Some(Effect::Send(Command::Block)));
+    }
+}
+
+#[test]
+fn a_report_asks_why_and_leaves_what_was_typed_alone() {
+    let mut state = met(phases()[3]);
+    typed(&mut state, "hello");
+    update(&mut state, AT, key(KeyCode::F(6)));
+    assert_eq!(update(&mut state, AT, key(KeyCode::Enter)), None, "no reason yet");
+    typed(&mut state, " rude ");
+    let effect = update(&mut state, AT, key(KeyCode::Enter));
+    let reason = "rude".parse().unwrap();
+    assert_eq!(effect, Some(Effect::Send(Command::Report(reason))));
+    assert_eq!((state.report, state.input.text()), (None, "hello"));
+}
+
+#[test]
+fn a_report_is_left_by_escape_and_by_the_next_stranger() {
+    let mut state = met(phases()[3]);
+    let matched = Msg::Call(CallEvent::Matched { room_id: room(), is_initiator: true });
+    for msg in [key(KeyCode::Esc), key(KeyCode::F(6)), matched] {
+        update(&mut state, AT, key(KeyCode::F(6)));
+        typed(&mut state, "x");
+        update(&mut state, AT, msg);
+        assert_eq!(state.report, None);
+    }
+    typed(&mut state, "y");
+    assert_eq!(state.input.text(), "y");
+    let mut nobody = in_phase(phases()[1]);
+    update(&mut nobody, AT, key(KeyCode::F(6)));
+    assert!(nobody.report.is_none() && nobody.notice.is_some());
+}
+
+#[test]
+fn a_reason_too_long_is_kept_to_be_shortened() {
+    let mut state = met(phases()[3]);
+    update(&mut state, AT, key(KeyCode::F(6)));
+    update(&mut state, AT, Msg::Paste("x".repeat(501)));
+    assert_eq!(update(&mut state, AT, key(KeyCode::Enter)), None);
+    assert!(state.report.is_some() && state.notice.is_some());
+}
+
+#[test]
+fn words_of_the_server_are_in_the_chat() {
+    let mut state = in_phase(phases()[3]);
+    update(&mut state, AT, Msg::Call(CallEvent::Announcement(SafeText::new("we close at ten"))));
+    update(&mut state, AT, Msg::Call(CallEvent::Draining { seconds: 60 }));
+    let said: Vec<String> = said(&state).into_iter().map(|(_, words)| words).collect();
+    let said = said.join(" ");
+    assert!(said.contains("The server says: we close at ten"), "{said}");
+    assert!(said.contains("this call goes on"), "{said}");
+}
+
 #[test]
 fn a_hidden_chat_counts_and_comes_back_when_one_types() {
     let mut state = in_phase(phases()[3]);
@@ -221,7 +289,7 @@ fn msg() -> impl Strategy<Value = Msg> {
     let codes = vec![KeyCode::Enter, KeyCode::Esc, KeyCode::PageUp, KeyCode::PageDown];
     prop_oneof![
         prop::sample::select(codes).prop_map(key),
-        (1u8..5).prop_map(|n| key(KeyCode::F(n))),
+        (1u8..7).prop_map(|n| key(KeyCode::F(n))),
         any::<char>().prop_map(|c| key(KeyCode::Char(c))),
         prop::char::range('a', 'z').prop_map(control),
         ".{0,80}".prop_map(Msg::Paste),

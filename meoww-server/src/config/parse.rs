@@ -20,21 +20,28 @@ pub(super) fn config(raw: Raw) -> Result<Config, ConfigError> {
         config.listen.set_port(value("PORT", &text, "is no port")?);
     }
     config.tls = tls(raw.tls_cert, raw.tls_key)?;
-    if let Some(text) = raw.metrics_listen {
-        config.metrics_listen = Some(value("MEOWW_METRICS_LISTEN", &text, "is no ADDRESS:PORT")?);
-    }
+    let metrics = |text: String| value("MEOWW_METRICS_LISTEN", &text, "is no ADDRESS:PORT");
+    config.metrics_listen = raw.metrics_listen.map(metrics).transpose()?;
     if let Some(text) = raw.trusted_proxies {
         config.trusted_proxies = networks(&text)?;
     }
     config.public_url = raw.public_url.map(|text| public_url(&text)).transpose()?;
-    config.photo_store = raw.photo_store;
+    if let Some(text) = raw.photo_store {
+        let bucket = text
+            .parse()
+            .map_err(|reason| invalid("MEOWW_PHOTO_STORE", format!("{text:?} {reason}")))?;
+        config.photo_store = Some(bucket);
+    }
     if let Some(text) = raw.drain_grace {
         config.drain_grace = duration("MEOWW_DRAIN_GRACE", &text)?;
     }
+    config.max_connections = most("MEOWW_MAX_CONNECTIONS", raw.max_connections)?;
+    let per_address = most("MEOWW_MAX_CONNECTIONS_PER_ADDRESS", raw.max_connections_per_address)?;
+    config.max_connections_per_address = per_address.unwrap_or(config.max_connections_per_address);
     if let Some(text) = raw.frontend_url {
         config.frontend_origins = origins(&text)?;
     }
-    config.secure_cookies = raw.production.unwrap_or(config.secure_cookies);
+    config.secure_cookies = raw.production.unwrap_or_default() || config.tls.is_some();
     config.access_secret = raw.jwt_access_secret.map(access_secret).transpose()?;
     if let Some(text) = raw.access_token_expiry {
         config.access_lifetime = duration("ACCESS_TOKEN_EXPIRY", &text)?;
@@ -57,6 +64,7 @@ pub(super) fn config(raw: Raw) -> Result<Config, ConfigError> {
         resend: quota("MEOWW_LIMIT_RESEND", raw.limits.resend, standard.resend)?,
         turn: quota("MEOWW_LIMIT_TURN", raw.limits.turn, standard.turn)?,
         verify: quota("MEOWW_LIMIT_VERIFY", raw.limits.verify, standard.verify)?,
+        connect: quota("MEOWW_LIMIT_CONNECT", raw.limits.connect, standard.connect)?,
         account_login: quota(
             "MEOWW_LIMIT_ACCOUNT_LOGIN",
             raw.limits.account_login,
@@ -81,6 +89,11 @@ fn value<T: std::str::FromStr>(
     reason: &str,
 ) -> Result<T, ConfigError> {
     text.trim().parse().map_err(|_| invalid(name, format!("{text:?} {reason}")))
+}
+
+fn most(name: &'static str, text: Option<String>) -> Result<Option<u32>, ConfigError> {
+    let number = |text: String| value(name, &text, "is no number above zero");
+    Ok(text.map(number).transpose()?.map(std::num::NonZeroU32::get))
 }
 
 fn default_data_dir() -> Result<PathBuf, ConfigError> {
@@ -184,24 +197,24 @@ fn refuse_placeholder(name: &'static str, text: &str) -> Result<(), ConfigError>
     Ok(())
 }
 
-/// `90s`, `15m`, `1h` or `7d`.
 fn duration(name: &'static str, text: &str) -> Result<Duration, ConfigError> {
     let fail = || invalid(name, format!("{text:?} is no duration like 90s, 15m, 1h or 7d"));
+    length(text).ok_or_else(fail)
+}
+
+/// `90s`, `15m`, `1h` or `7d`.
+pub(crate) fn length(text: &str) -> Option<Duration> {
     let text = text.trim();
-    let unit = text.chars().last().ok_or_else(fail)?;
+    let unit = text.chars().last()?;
     let seconds = match unit {
         's' => 1,
         'm' => 60,
         'h' => 60 * 60,
         'd' => 24 * 60 * 60,
-        _ => return Err(fail()),
+        _ => return None,
     };
-    let count: u32 =
-        text.strip_suffix(unit).and_then(|n| n.trim().parse().ok()).ok_or_else(fail)?;
-    if count == 0 {
-        return Err(fail());
-    }
-    Ok(Duration::from_secs(u64::from(count) * seconds))
+    let count: u32 = text.strip_suffix(unit)?.trim().parse().ok()?;
+    (count > 0).then(|| Duration::from_secs(u64::from(count) * seconds))
 }
 
 /// `10/1h`, or `off`.
@@ -284,6 +297,13 @@ mod tests {
     }
 
     #[test]
+    fn cookies_travel_over_tls_only_where_there_is_tls() {
+        let tls = [("MEOWW_TLS_CERT", "cert.pem"), ("MEOWW_TLS_KEY", "key.pem")];
+        let config = from_env(&tls).expect("valid");
+        assert!(config.tls.is_some() && config.secure_cookies);
+    }
+
+    #[test]
     fn flags_win_over_the_environment_which_wins_over_the_file() {
         let dir = tempfile::tempdir().expect("a directory");
         let path = dir.path().join("meoww.toml");
@@ -331,12 +351,14 @@ mod tests {
     fn nonsense_is_refused_by_name() {
         let cases = [
             ("PORT", "70000"),
+            ("MEOWW_MAX_CONNECTIONS", "0"),
             ("MEOWW_LISTEN", "nowhere"),
             ("FRONTEND_URL", "*"),
             ("FRONTEND_URL", "https://a.example/path"),
             ("MEOWW_TRUSTED_PROXIES", "10.0.0.0/33"),
             ("MEOWW_TLS_CERT", "cert.pem"),
             ("MEOWW_PUBLIC_URL", "meoww.example"),
+            ("MEOWW_PHOTO_STORE", "ftp://photos"),
             ("ACCESS_TOKEN_EXPIRY", "soon"),
             ("ACCESS_TOKEN_EXPIRY", "0m"),
             ("REFRESH_TOKEN_EXPIRY", "7µ"),

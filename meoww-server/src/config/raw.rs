@@ -10,7 +10,7 @@ use serde::Deserialize;
 use super::ConfigError;
 
 /// What the command line may say.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Flags {
     /// `--listen`.
     pub listen: Option<SocketAddr>,
@@ -38,6 +38,8 @@ pub(super) struct Raw {
     pub(super) public_url: Option<String>,
     pub(super) photo_store: Option<String>,
     pub(super) drain_grace: Option<String>,
+    pub(super) max_connections: Option<String>,
+    pub(super) max_connections_per_address: Option<String>,
     pub(super) data_dir: Option<PathBuf>,
     pub(super) frontend_url: Option<String>,
     pub(super) production: Option<bool>,
@@ -61,6 +63,7 @@ pub(super) struct RawLimits {
     pub(super) resend: Option<String>,
     pub(super) turn: Option<String>,
     pub(super) verify: Option<String>,
+    pub(super) connect: Option<String>,
     pub(super) account_login: Option<String>,
     pub(super) account_code: Option<String>,
 }
@@ -79,6 +82,8 @@ impl Raw {
             public_url: get("MEOWW_PUBLIC_URL"),
             photo_store: get("MEOWW_PHOTO_STORE"),
             drain_grace: get("MEOWW_DRAIN_GRACE"),
+            max_connections: get("MEOWW_MAX_CONNECTIONS"),
+            max_connections_per_address: get("MEOWW_MAX_CONNECTIONS_PER_ADDRESS"),
             data_dir: get("MEOWW_DATA_DIR").map(PathBuf::from),
             frontend_url: get("FRONTEND_URL"),
             production: get("NODE_ENV").map(|value| value == "production"),
@@ -97,6 +102,7 @@ impl Raw {
                 resend: get("MEOWW_LIMIT_RESEND"),
                 turn: get("MEOWW_LIMIT_TURN"),
                 verify: get("MEOWW_LIMIT_VERIFY"),
+                connect: get("MEOWW_LIMIT_CONNECT"),
                 account_login: get("MEOWW_LIMIT_ACCOUNT_LOGIN"),
                 account_code: get("MEOWW_LIMIT_ACCOUNT_CODE"),
             },
@@ -126,6 +132,10 @@ impl Raw {
             public_url: self.public_url.or(other.public_url),
             photo_store: self.photo_store.or(other.photo_store),
             drain_grace: self.drain_grace.or(other.drain_grace),
+            max_connections: self.max_connections.or(other.max_connections),
+            max_connections_per_address: self
+                .max_connections_per_address
+                .or(other.max_connections_per_address),
             data_dir: self.data_dir.or(other.data_dir),
             frontend_url: self.frontend_url.or(other.frontend_url),
             production: self.production.or(other.production),
@@ -143,6 +153,7 @@ impl Raw {
                 resend: self.limits.resend.or(other.limits.resend),
                 turn: self.limits.turn.or(other.limits.turn),
                 verify: self.limits.verify.or(other.limits.verify),
+                connect: self.limits.connect.or(other.limits.connect),
                 account_login: self.limits.account_login.or(other.limits.account_login),
                 account_code: self.limits.account_code.or(other.limits.account_code),
             },

@@ -1,15 +1,25 @@
 //! Accounts and the fields they are made of. A field is parsed once, at the border; past it the
 //! type is the proof.
 
+use std::borrow::Cow;
+
 use lettre::Address;
 use meoww_proto::{UserId, account};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
+use unicode_normalization::UnicodeNormalization;
+use zxcvbn::{Score, zxcvbn};
 
 /// Why a field was refused; the text is for the person who typed it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct InvalidField(&'static str);
+pub struct InvalidField(Cow<'static, str>);
+
+impl InvalidField {
+    const fn because(reason: &'static str) -> Self {
+        Self(Cow::Borrowed(reason))
+    }
+}
 
 /// Shown to others: 1 to 64 characters, trimmed, no control characters.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,7 +32,9 @@ impl Name {
         let text = text.trim();
         let length = text.chars().take(65).count();
         if length == 0 || length > 64 || text.chars().any(char::is_control) {
-            return Err(InvalidField("Name must be 1 to 64 characters without control characters"));
+            return Err(InvalidField::because(
+                "Name must be 1 to 64 characters without control characters",
+            ));
         }
         Ok(Self(text.to_owned()))
     }
@@ -39,7 +51,7 @@ impl Username {
         let text = text.trim().to_ascii_lowercase();
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'.';
         if !(3..=32).contains(&text.len()) || !text.bytes().all(allowed) {
-            return Err(InvalidField("Username must be 3 to 32 of a-z, 0-9, _ and ."));
+            return Err(InvalidField::because("Username must be 3 to 32 of a-z, 0-9, _ and ."));
         }
         Ok(Self(text))
     }
@@ -50,20 +62,22 @@ impl Username {
     }
 }
 
-/// Unique: an address of RFC 5321, at most 254 bytes, lower-cased.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// Unique: an address of RFC 5321, at most 254 bytes, lower-cased and NFKC; its domain as the DNS
+/// knows it (IDNA's A-labels).
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Email(Address);
 
 impl Email {
     /// Reads what a person typed.
     pub fn parse(text: &str) -> Result<Self, InvalidField> {
-        const INVALID: InvalidField = InvalidField("Invalid email address");
-        let text = text.trim().to_lowercase();
-        if text.len() > 254 {
+        const INVALID: InvalidField = InvalidField::because("Invalid email address");
+        let once = normalised(text).ok_or(INVALID)?;
+        // What is compared must not depend on how often it was normalised.
+        if once.len() > 254 || normalised(&once).as_ref() != Some(&once) {
             return Err(INVALID);
         }
-        text.parse().map(Self).map_err(|_| INVALID)
+        once.parse().map(Self).map_err(|_| INVALID)
     }
 
     /// As compared and stored.
@@ -77,14 +91,40 @@ impl Email {
     }
 }
 
-/// 8 to 128 characters, kept only until it is hashed.
+/// `None` for what can be no address, at the latest once it is this long.
+fn normalised(text: &str) -> Option<String> {
+    let text = text.trim();
+    if text.len() > 1024 {
+        return None;
+    }
+    let text: String = text.nfkc().collect::<String>().to_lowercase().nfkc().collect();
+    let (user, domain) = text.trim().rsplit_once('@')?;
+    Some(format!("{user}@{}", idna::domain_to_ascii(domain).ok()?))
+}
+
+/// 8 to 128 characters that are not easy to guess, kept only until they are hashed.
 pub struct Password(String);
 
 impl Password {
-    /// Reads what a person chose.
+    /// Reads what a person chose of whom nothing is known.
     pub fn parse(text: String) -> Result<Self, InvalidField> {
+        Self::parse_for(text, &[])
+    }
+
+    /// Reads what a person chose; `known` is what others know of them and would try first.
+    pub fn parse_for(text: String, known: &[&str]) -> Result<Self, InvalidField> {
         if !(8..=128).contains(&text.chars().take(129).count()) {
-            return Err(InvalidField("Password must be 8 to 128 characters"));
+            return Err(InvalidField::because("Password must be 8 to 128 characters"));
+        }
+        let strength = zxcvbn(&text, known);
+        if strength.score() < Score::Two {
+            let feedback = strength.feedback();
+            let advice = feedback.and_then(|feedback| match feedback.warning() {
+                Some(warning) => Some(warning.to_string()),
+                None => Some(feedback.suggestions().first()?.to_string()),
+            });
+            let advice = advice.unwrap_or_else(|| "Use a few uncommon words.".into());
+            return Err(InvalidField(format!("Password is too easy to guess. {advice}").into()));
         }
         Ok(Self(text))
     }
@@ -104,11 +144,12 @@ pub struct Account {
     pub name: Name,
     /// As signed up.
     pub username: Username,
-    /// As signed up.
+    /// As signed up or changed since.
     pub email: Email,
     /// Argon2id, in PHC string format.
     pub password_hash: String,
-    /// URL of the profile picture, empty when there is none.
+    /// Path of the profile picture on this server, or the whole URL of one that is kept elsewhere;
+    /// empty when there is none.
     pub profile_image: String,
     /// Whether the address was confirmed by a code.
     pub is_verified: bool,
@@ -138,14 +179,27 @@ impl Ban {
 }
 
 impl Account {
-    /// As its owner sees it.
-    pub fn to_user(&self) -> account::User {
+    /// The ban that holds now, if there is one.
+    pub fn ban_in_force(&self, now: OffsetDateTime) -> Option<&Ban> {
+        self.ban.as_ref().filter(|ban| ban.is_in_force(now))
+    }
+
+    /// What others may know of its owner and try as a password.
+    pub fn known(&self) -> Vec<String> {
+        vec![self.name.0.clone(), self.username.0.clone(), self.email.as_str().to_owned()]
+    }
+
+    /// As its owner sees it. `public_url` is how the world reaches this server; without one, a
+    /// picture is named by its path.
+    pub fn to_user(&self, public_url: Option<&str>) -> account::User {
+        let ours = self.profile_image.starts_with('/');
+        let origin = public_url.filter(|_| ours).unwrap_or_default();
         account::User {
             id: self.id,
             name: self.name.0.clone(),
             username: self.username.0.clone(),
             email: self.email.as_str().to_owned(),
-            profile_image: self.profile_image.clone(),
+            profile_image: format!("{origin}{}", self.profile_image),
             is_verified: self.is_verified,
             created_at: rfc3339_millis(self.created_at),
         }
@@ -162,7 +216,7 @@ pub fn new_user_id(now: OffsetDateTime, random: [u8; 8]) -> UserId {
 }
 
 /// RFC 3339 in UTC with exactly three decimals, as JavaScript's `Date.toJSON` writes it.
-fn rfc3339_millis(at: OffsetDateTime) -> String {
+pub fn rfc3339_millis(at: OffsetDateTime) -> String {
     let (year, month, day) = at.to_calendar_date();
     let (hour, minute, second, milli) = at.to_hms_milli();
     let month = u8::from(month);
@@ -170,48 +224,4 @@ fn rfc3339_millis(at: OffsetDateTime) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    #[test]
-    fn fields_are_normalised() {
-        assert_eq!(Name::parse("  Ada L. ").expect("a name").0, "Ada L.");
-        assert_eq!(Username::parse(" Ada_L.1 ").expect("a username").as_str(), "ada_l.1");
-        assert_eq!(
-            Email::parse(" Ada@Example.COM ").expect("an email").as_str(),
-            "ada@example.com"
-        );
-    }
-
-    #[test]
-    fn bad_fields_are_refused() {
-        let long = "x".repeat(65);
-        assert!(["", "  ", "a\u{7}b", "a\nb", &long].iter().all(|n| Name::parse(n).is_err()));
-        let long = "x".repeat(33);
-        assert!(["ab", "a b c", "ädä", &long, "a-b-c"].iter().all(|u| Username::parse(u).is_err()));
-        let long = format!("{}@example.com", "x".repeat(250));
-        let emails = ["", "a", "a@", "@b", "a b@c.d", "a@b\r\nBcc: c@d.e", &long];
-        assert!(emails.iter().all(|e| Email::parse(e).is_err()));
-        let long = "x".repeat(129);
-        assert!(["1234567", &long].iter().all(|p| Password::parse((*p).to_owned()).is_err()));
-    }
-
-    #[test]
-    fn times_are_written_as_javascript_does() {
-        let at = OffsetDateTime::from_unix_timestamp_nanos(1_700_000_000_007_900_000);
-        assert_eq!(rfc3339_millis(at.expect("in range")), "2023-11-14T22:13:20.007Z");
-    }
-
-    proptest! {
-        #[test]
-        fn what_parses_once_parses_to_itself(text in ".{0,70}") {
-            if let Ok(name) = Name::parse(&text) {
-                prop_assert_eq!(Name::parse(&name.0), Ok(name));
-            }
-            if let Ok(username) = Username::parse(&text) {
-                prop_assert_eq!(Username::parse(username.as_str()), Ok(username));
-            }
-        }
-    }
-}
+mod tests;

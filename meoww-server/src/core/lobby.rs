@@ -1,20 +1,28 @@
 //! Who waits, who talks to whom, and who has just gone. One writer owns a [`Lobby`]; everything
 //! in it is soft state of connections and can be had again from them.
 
+mod event;
+mod matching;
+mod pace;
 mod queue;
 mod rooms;
+mod terms;
+mod users;
 
-use std::{
-    collections::HashMap,
-    time::{Duration, Instant},
+use std::time::{Duration, Instant};
+
+use foldhash::HashMap;
+use meoww_proto::{RoomId, UserId};
+use rand::Rng;
+
+pub use self::{
+    event::{ConnId, Counts, Departure, Effect, Input, Place, RoomInfo},
+    terms::{Interest, Terms},
 };
-
-use meoww_proto::{RoomId, UserId, error::SignalErrorCode};
-use rand::{Rng, RngExt};
-
 use self::{
-    queue::{Queue, Ticket},
+    queue::Queue,
     rooms::{Rooms, Seat},
+    users::{UserKey, Users},
 };
 
 /// How long a place in a room is kept for a user whose connection was lost: longer than a client
@@ -26,167 +34,93 @@ pub const REMATCH_WAIT: Duration = Duration::from_secs(3);
 /// Connections a user may have at once; one more takes the place of the oldest that is in no room.
 pub const MAX_CONNECTIONS: usize = 8;
 
-/// One connection of a user, by a number that is never used again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ConnId(pub u64);
-
-/// How a connection ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Departure {
-    /// It said goodbye: the user meant it.
-    Clean,
-    /// It broke: the user may come back.
-    Lost,
-}
-
-/// What happens to the lobby.
-#[derive(Debug, Clone, Copy)]
-pub enum Input {
-    /// A user opened a connection, perhaps to go on with the room of an earlier one.
-    Connect {
-        /// Fresh.
-        conn: ConnId,
-        /// Whose.
-        user: UserId,
-        /// The room the client asks for.
-        resume: Option<RoomId>,
-    },
-    /// Queue me. A room whose connection was lost is over then: its user has started afresh.
-    Search(ConnId),
-    /// Take me out of the queue.
-    Cancel(ConnId),
-    /// End my room, if any, and queue me.
-    Skip(ConnId),
-    /// End my room or take me out of the queue.
-    Leave(ConnId),
-    /// A connection ended.
-    Disconnect(ConnId, Departure),
-    /// [`Lobby::poll_timeout`] has come.
-    Timeout,
-}
-
-/// What is to be done, in this order. Every `conn` is connected.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Effect {
-    /// First to every connection, with the room it takes up, if any.
-    Welcome {
-        /// The new connection.
-        conn: ConnId,
-        /// Whose.
-        user: UserId,
-        /// The room and where the partner is, unless that one is away for a moment.
-        room: Option<(RoomId, Option<ConnId>)>,
-    },
-    /// It is in the queue.
-    Searching(ConnId),
-    /// It is in a room.
-    Matched {
-        /// One of the two.
-        conn: ConnId,
-        /// Fresh.
-        room: RoomId,
-        /// True for exactly one of the two, and that one is told last.
-        is_initiator: bool,
-        /// The other of the two.
-        partner: ConnId,
-    },
-    /// The partner went on in another connection.
-    PartnerMoved {
-        /// Who stayed.
-        conn: ConnId,
-        /// Their room.
-        room: RoomId,
-        /// Where the partner is now.
-        partner: ConnId,
-    },
-    /// The room is over, whoever ended it.
-    RoomOver {
-        /// A former member.
-        conn: ConnId,
-        /// The room.
-        room: RoomId,
-    },
-    /// Something was not done, or is no longer.
-    Refused(ConnId, SignalErrorCode),
-    /// Another connection took its place: it is to be closed and is already forgotten here.
-    Displaced(ConnId),
-}
-
-/// What is remembered of a user who is connected or has a place in a room.
-#[derive(Default)]
-struct Presence {
-    /// Oldest first.
-    connections: Vec<ConnId>,
-    last_partner: Option<UserId>,
-}
-
-/// How many there are, at one moment.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Open connections.
-    pub connections: usize,
-    /// Users with at least one of them.
-    pub users: usize,
-    /// Users in the queue.
-    pub searching: usize,
-    /// Rooms of two.
-    pub rooms: usize,
-}
-
 /// Connections, queue and rooms.
 #[derive(Default)]
 pub struct Lobby {
-    connections: HashMap<ConnId, UserId>,
-    users: HashMap<UserId, Presence>,
+    connections: HashMap<ConnId, UserKey>,
+    users: Users,
+    /// Users with a connection.
+    online: usize,
     queue: Queue,
     rooms: Rooms,
+    draining: bool,
+}
+
+/// What one input is handled with.
+struct Moment<'a, R> {
+    now: Instant,
+    /// Names rooms and picks initiators.
+    rng: &'a mut R,
+    effects: &'a mut Vec<Effect>,
 }
 
 impl Lobby {
-    /// Takes in what happened and says what is to be done. `rng` names rooms and picks initiators.
-    pub fn handle(&mut self, input: Input, now: Instant, rng: &mut impl Rng) -> Vec<Effect> {
-        let mut effects = Vec::new();
-        self.expire_leases(now, &mut effects);
+    /// Takes in what happened and adds to `effects` what is to be done. `rng` names rooms and picks
+    /// initiators.
+    pub fn handle(
+        &mut self,
+        input: Input,
+        now: Instant,
+        rng: &mut impl Rng,
+        effects: &mut Vec<Effect>,
+    ) {
+        let moment = &mut Moment { now, rng, effects };
+        self.expire_leases(now, moment.effects);
+        self.wake_due(moment);
         match input {
-            Input::Connect { conn, user, resume } => self.connect(conn, user, resume, &mut effects),
-            Input::Search(conn) => self.search(conn, now, rng, &mut effects),
-            Input::Cancel(conn) => self.queue.remove(conn),
+            Input::Connect { conn, user, resume } => {
+                self.connect(conn, user, resume, moment.effects);
+            }
+            Input::Search(conn, terms) => self.search(conn, Some(terms), moment),
+            Input::Cancel(conn) => self.stop_waiting(conn),
             Input::Skip(conn) => {
-                self.end_room_of(conn, &mut effects);
-                self.search(conn, now, rng, &mut effects);
+                self.walk_out(conn, now, moment.effects);
+                self.search(conn, None, moment);
             }
             Input::Leave(conn) => {
-                self.queue.remove(conn);
-                self.end_room_of(conn, &mut effects);
+                self.stop_waiting(conn);
+                self.walk_out(conn, now, moment.effects);
             }
+            Input::Block { user, blocked } => self.block(user, blocked, moment.effects),
+            Input::Unblock { user, blocked } => self.unblock(user, blocked, moment),
             Input::Disconnect(conn, departure) => {
-                self.disconnect(conn, departure, now, &mut effects);
+                self.disconnect(conn, departure, now, moment.effects);
             }
+            Input::Drain => self.draining = true,
             Input::Timeout => {}
         }
-        self.pair_waiting(now, rng, &mut effects);
-        effects
     }
 
     /// When to come back with [`Input::Timeout`], if nothing happens before.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let pairing = self.queue.next_pairing();
-        self.rooms.next_lease_end().into_iter().chain(pairing).min()
+        let alarm = self.queue.next_alarm().filter(|_| !self.draining);
+        self.rooms.next_lease_end().into_iter().chain(alarm).min()
     }
 
     /// The connections of a user, oldest first.
     pub fn connections_of(&self, user: UserId) -> &[ConnId] {
-        self.users.get(&user).map_or(&[], |presence| &presence.connections)
+        self.users.key_of(user).map_or(&[], |key| &self.users[key].connections)
     }
 
     /// How many there are.
     pub fn counts(&self) -> Counts {
         Counts {
             connections: self.connections.len(),
-            users: self.users.values().filter(|user| !user.connections.is_empty()).count(),
+            users: self.online,
             searching: self.queue.len(),
             rooms: self.rooms.len(),
+            matches: self.rooms.opened(),
+            draining: self.draining,
         }
+    }
+
+    /// Every room.
+    pub fn rooms(&self) -> impl Iterator<Item = RoomInfo> {
+        self.rooms.iter().map(|room| RoomInfo {
+            room: room.id,
+            members: room.members.map(|member| self.users[member.user].id),
+            since: room.since,
+        })
     }
 
     fn connect(
@@ -196,28 +130,29 @@ impl Lobby {
         resume: Option<RoomId>,
         effects: &mut Vec<Effect>,
     ) {
-        self.connections.insert(conn, user);
-        self.users.entry(user).or_default().connections.push(conn);
-        let taken_up = self.rooms.of(user).filter(|(room, _)| resume == Some(*room));
-        if let Some((_, seat)) = taken_up {
-            self.rooms.set_seat(user, Seat::Taken(conn));
+        let key = self.users.find_or_add(user);
+        self.connections.insert(conn, key);
+        self.online += usize::from(self.users[key].connections.is_empty());
+        self.users[key].connections.push(conn);
+        let resumed = self.users[key].room.filter(|room| resume == Some(self.rooms[*room].id));
+        let place = resumed.map(|room| {
+            let (seat, partner) = self.rooms[room].seen_by(key);
+            self.rooms.set_seat(room, key, Seat::Taken(conn));
             effects.extend(seat.conn().map(|old| self.displace(old)));
-        }
-        effects.extend(self.surplus(user).map(|oldest| self.displace(oldest)));
-        let room = taken_up.map(|(room, _)| {
-            let partner = self.rooms.partner_seat(user).and_then(Seat::conn);
-            (room, partner)
+            let stranger = self.users[partner.user].id;
+            Place { room: self.rooms[room].id, stranger, partner: partner.seat.conn() }
         });
-        effects.push(Effect::Welcome { conn, user, room });
-        if let Some((room, Some(partner))) = room {
+        effects.extend(self.surplus(key).map(|oldest| self.displace(oldest)));
+        effects.push(Effect::Welcome { conn, user, place });
+        if let Some(Place { room, partner: Some(partner), .. }) = place {
             effects.push(Effect::PartnerMoved { conn: partner, room, partner: conn });
         }
     }
 
     /// The connection that is one too many, if the user has more than allowed.
-    fn surplus(&self, user: UserId) -> Option<ConnId> {
-        let connections = &self.users.get(&user)?.connections;
-        let seated = self.rooms.of(user).and_then(|(_, seat)| seat.conn());
+    fn surplus(&self, key: UserKey) -> Option<ConnId> {
+        let connections = &self.users[key].connections;
+        let seated = self.seat_of(key).and_then(Seat::conn);
         let oldest = connections.iter().copied().find(|conn| Some(*conn) != seated);
         oldest.filter(|_| connections.len() > MAX_CONNECTIONS)
     }
@@ -227,52 +162,6 @@ impl Lobby {
         Effect::Displaced(conn)
     }
 
-    fn search(
-        &mut self,
-        conn: ConnId,
-        now: Instant,
-        rng: &mut impl Rng,
-        effects: &mut Vec<Effect>,
-    ) {
-        let Some(&user) = self.connections.get(&conn) else { return };
-        match self.rooms.of(user) {
-            Some((_, Seat::Taken(seated))) if seated == conn => return,
-            Some((_, Seat::Taken(_))) => {
-                effects.push(Effect::Refused(conn, SignalErrorCode::InCallElsewhere));
-                return;
-            }
-            Some((_, Seat::Vacant { .. })) => self.end_room(user, effects),
-            None => {}
-        }
-        match self.queue.take_over(user, conn) {
-            Some(old) if old == conn => return,
-            Some(old) => effects.push(Effect::Refused(old, SignalErrorCode::TakenOver)),
-            None => {
-                let avoid = self.users.get(&user).and_then(|presence| presence.last_partner);
-                self.queue.push(Ticket { user, conn, since: now, avoid });
-            }
-        }
-        self.pair_waiting(now, rng, effects);
-        if self.queue.contains(conn) {
-            effects.push(Effect::Searching(conn));
-        }
-    }
-
-    fn pair_waiting(&mut self, now: Instant, rng: &mut impl Rng, effects: &mut Vec<Effect>) {
-        while let Some([first, second]) = self.queue.pop_pair(now) {
-            let room =
-                RoomId::from_uuid(uuid::Builder::from_random_bytes(rng.random()).into_uuid());
-            self.rooms.open(room, [(first.user, first.conn), (second.user, second.conn)]);
-            let (initiator, other) = if rng.random() { (first, second) } else { (second, first) };
-            // An offer must not overtake the news that there is a room.
-            for (is_initiator, me, partner) in [(false, other, initiator), (true, initiator, other)]
-            {
-                let (conn, partner) = (me.conn, partner.conn);
-                effects.push(Effect::Matched { conn, room, is_initiator, partner });
-            }
-        }
-    }
-
     fn disconnect(
         &mut self,
         conn: ConnId,
@@ -280,57 +169,64 @@ impl Lobby {
         now: Instant,
         effects: &mut Vec<Effect>,
     ) {
-        let Some(user) = self.forget_connection(conn) else { return };
-        if self.rooms.of(user).is_some_and(|(_, seat)| seat == Seat::Taken(conn)) {
-            match departure {
-                Departure::Clean => {
-                    self.rooms.set_seat(user, Seat::Vacant { until: now });
-                    self.end_room(user, effects);
-                }
-                Departure::Lost => {
-                    self.rooms.set_seat(user, Seat::Vacant { until: now + SEAT_LEASE });
-                }
+        let Some(key) = self.forget_connection(conn) else { return };
+        let seat = self.users[key].room.filter(|_| self.seat_of(key) == Some(Seat::Taken(conn)));
+        let Some(room) = seat else { return self.forget_if_gone(key) };
+        match departure {
+            Departure::Clean => {
+                self.rooms.set_seat(room, key, Seat::Vacant { until: now });
+                self.end_room(key, effects);
+            }
+            Departure::Lost => {
+                self.rooms.set_seat(room, key, Seat::Vacant { until: now + SEAT_LEASE });
             }
         }
-        self.forget_if_gone(user);
     }
 
     fn expire_leases(&mut self, now: Instant, effects: &mut Vec<Effect>) {
-        while let Some(user) = self.rooms.next_expired(now) {
-            self.end_room(user, effects);
+        while let Some(key) = self.rooms.next_expired(now) {
+            self.end_room(key, effects);
         }
     }
 
-    fn end_room_of(&mut self, conn: ConnId, effects: &mut Vec<Effect>) {
-        let Some(&user) = self.connections.get(&conn) else { return };
-        if self.rooms.of(user).is_some_and(|(_, seat)| seat == Seat::Taken(conn)) {
-            self.end_room(user, effects);
+    /// Ends the room this connection is in, as its user wants.
+    fn walk_out(&mut self, conn: ConnId, now: Instant, effects: &mut Vec<Effect>) {
+        let Some(&key) = self.connections.get(&conn) else { return };
+        if self.seat_of(key) == Some(Seat::Taken(conn)) {
+            self.users[key].pace.charge(now);
+            self.end_room(key, effects);
         }
     }
 
-    fn end_room(&mut self, user: UserId, effects: &mut Vec<Effect>) {
-        let Some((room, members)) = self.rooms.close(user) else { return };
-        for (member, partner) in [(0, 1), (1, 0)].map(|(i, j)| (&members[i], &members[j])) {
-            self.users.entry(member.user).or_default().last_partner = Some(partner.user);
-            effects.extend(member.seat.conn().map(|conn| Effect::RoomOver { conn, room }));
+    fn end_room(&mut self, key: UserKey, effects: &mut Vec<Effect>) {
+        let Some(room) = self.users[key].room.map(|room| self.rooms.close(room)) else { return };
+        let ids = room.members.map(|member| self.users[member.user].id);
+        for (member, partner) in room.members.iter().zip(ids.into_iter().rev()) {
+            let user = &mut self.users[member.user];
+            user.room = None;
+            user.last_partner = Some(partner);
+            let conn = member.seat.conn();
+            effects.extend(conn.map(|conn| Effect::RoomOver { conn, room: room.id }));
             self.forget_if_gone(member.user);
         }
     }
 
-    fn forget_connection(&mut self, conn: ConnId) -> Option<UserId> {
-        let user = self.connections.remove(&conn)?;
-        self.queue.remove(conn);
-        if let Some(presence) = self.users.get_mut(&user) {
-            presence.connections.retain(|known| *known != conn);
-        }
-        Some(user)
+    fn seat_of(&self, key: UserKey) -> Option<Seat> {
+        self.users[key].room.map(|room| self.rooms[room].seen_by(key).0)
     }
 
-    fn forget_if_gone(&mut self, user: UserId) {
-        let connected =
-            self.users.get(&user).is_some_and(|presence| !presence.connections.is_empty());
-        if !connected && self.rooms.of(user).is_none() {
-            self.users.remove(&user);
+    fn forget_connection(&mut self, conn: ConnId) -> Option<UserKey> {
+        self.stop_waiting(conn);
+        let key = self.connections.remove(&conn)?;
+        let connections = &mut self.users[key].connections;
+        connections.retain(|known| *known != conn);
+        self.online -= usize::from(connections.is_empty());
+        Some(key)
+    }
+
+    fn forget_if_gone(&mut self, key: UserKey) {
+        if self.users[key].connections.is_empty() && self.users[key].room.is_none() {
+            self.users.remove(key);
         }
     }
 }

@@ -2,8 +2,11 @@
 //! time and dice are arguments, and what is to be done comes out as values.
 
 pub mod account;
+pub mod encounters;
 pub mod limits;
 pub mod lobby;
 pub mod otp;
+pub mod presence;
+pub mod safety;
 pub mod session;
 pub mod turn;

@@ -1,4 +1,4 @@
-//! One-time codes that confirm an address: six digits, ten minutes, single use, five tries.
+//! One-time codes that prove an address: six digits, ten minutes, single use, five tries.
 
 use hmac::{Hmac, KeyInit, Mac};
 use meoww_proto::UserId;
@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
 use time::{Duration, OffsetDateTime};
+
+use super::account::Email;
 
 /// How long a code is good for.
 pub const LIFETIME: Duration = Duration::minutes(10);
@@ -35,12 +37,39 @@ impl Code {
     }
 
     /// What is kept of it. A plain hash of six digits is undone by a million guesses, so it is
-    /// keyed (HMAC-SHA256, RFC 2104); the user id keeps equal codes of two users apart.
-    pub fn seal(&self, key: &[u8; 32], user: UserId) -> Seal {
+    /// keyed (HMAC-SHA256, RFC 2104); the subject keeps equal codes of two users, or of one for
+    /// two purposes, apart.
+    pub fn seal(&self, key: &[u8; 32], subject: Subject<'_>) -> Seal {
         let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes a key of any length");
-        mac.update(user.as_bytes());
+        mac.update(subject.label());
+        match subject {
+            Subject::SignUp(user) | Subject::ChangeEmail(user) => mac.update(user.as_bytes()),
+            Subject::Reset(email) => mac.update(email.as_str().as_bytes()),
+        }
+        // The code comes last and has one length, so no two inputs read the same.
         mac.update(self.0.as_bytes());
         Seal(mac.finalize().into_bytes().into())
+    }
+}
+
+/// Whose code it is, and what for.
+#[derive(Clone, Copy)]
+pub enum Subject<'a> {
+    /// Confirms the address an account was signed up with.
+    SignUp(UserId),
+    /// Lets whoever reads this address's mail choose a new password.
+    Reset(&'a Email),
+    /// Confirms the address an account is to have.
+    ChangeEmail(UserId),
+}
+
+impl Subject<'_> {
+    fn label(self) -> &'static [u8] {
+        match self {
+            Self::SignUp(_) => b"sign-up",
+            Self::Reset(_) => b"reset",
+            Self::ChangeEmail(_) => b"change-email",
+        }
     }
 }
 
@@ -109,7 +138,7 @@ mod tests {
     const START: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
 
     fn seal(code: &str) -> Seal {
-        Code::parse(code).expect("six digits").seal(&KEY, USER)
+        Code::parse(code).expect("six digits").seal(&KEY, Subject::SignUp(USER))
     }
 
     #[test]
@@ -123,14 +152,17 @@ mod tests {
     }
 
     #[test]
-    fn a_seal_depends_on_the_user_and_the_key() {
+    fn a_seal_depends_on_the_subject_and_the_key() {
         let code = Code::parse("123456").expect("six digits");
+        let email = Email::parse("ada@example.com").expect("an address");
         let seals = [
-            code.seal(&KEY, USER).0,
-            code.seal(&[8; 32], USER).0,
-            code.seal(&KEY, UserId::from_bytes([2; 12])).0,
+            code.seal(&KEY, Subject::SignUp(USER)).0,
+            code.seal(&[8; 32], Subject::SignUp(USER)).0,
+            code.seal(&KEY, Subject::SignUp(UserId::from_bytes([2; 12]))).0,
+            code.seal(&KEY, Subject::ChangeEmail(USER)).0,
+            code.seal(&KEY, Subject::Reset(&email)).0,
         ];
-        assert!(seals[0] != seals[1] && seals[0] != seals[2]);
+        assert_eq!(seals.iter().collect::<std::collections::HashSet<_>>().len(), seals.len());
     }
 
     #[test]

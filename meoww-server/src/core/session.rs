@@ -22,6 +22,11 @@ impl SessionId {
         Self(uuid::Builder::from_random_bytes(rng.random()).into_uuid())
     }
 
+    /// From its sixteen bytes, as stored.
+    pub fn from_slice(bytes: &[u8]) -> Option<Self> {
+        Uuid::from_slice(bytes).ok().map(Self)
+    }
+
     /// Its sixteen bytes.
     pub fn as_bytes(&self) -> &[u8; 16] {
         self.0.as_bytes()
@@ -79,6 +84,27 @@ impl TokenDigest {
     }
 }
 
+/// Longest name a client may give itself, in Unicode scalar values.
+const MAX_CLIENT_CHARS: usize = 128;
+
+/// What a client calls itself, so that its user can tell sessions apart.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ClientName(String);
+
+impl ClientName {
+    /// What is kept of a `User-Agent`: no control characters, and not too much.
+    pub fn sanitised(text: &str) -> Self {
+        let kept = text.trim().chars().filter(|c| !c.is_control());
+        Self(kept.take(MAX_CLIENT_CHARS).collect())
+    }
+
+    /// As kept.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 /// One login, as stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Session {
@@ -89,6 +115,19 @@ pub struct Session {
     /// When the session ends unless it is refreshed.
     #[serde(with = "time::serde::timestamp::milliseconds")]
     pub expires_at: OffsetDateTime,
+    /// When it was opened; the epoch where nobody wrote it down.
+    #[serde(default = "unknown", with = "time::serde::timestamp::milliseconds")]
+    pub created_at: OffsetDateTime,
+    /// When its refresh token was last replaced; the epoch where nobody wrote it down.
+    #[serde(default = "unknown", with = "time::serde::timestamp::milliseconds")]
+    pub refreshed_at: OffsetDateTime,
+    /// What opened it.
+    #[serde(default)]
+    pub client: ClientName,
+}
+
+fn unknown() -> OffsetDateTime {
+    OffsetDateTime::UNIX_EPOCH
 }
 
 /// What presenting a refresh token of a session came to.
@@ -103,6 +142,22 @@ pub enum Rotation {
 }
 
 impl Session {
+    /// Opened at `now` by `client`, with its first refresh token.
+    pub fn open(
+        user: UserId,
+        current: TokenDigest,
+        client: ClientName,
+        now: OffsetDateTime,
+        expires_at: OffsetDateTime,
+    ) -> Self {
+        Self { user, current, expires_at, created_at: now, refreshed_at: now, client }
+    }
+
+    /// Whether it was not refreshed in time.
+    pub fn is_over(&self, now: OffsetDateTime) -> bool {
+        now >= self.expires_at
+    }
+
     /// Replaces the refresh token `presented` by `next`, good until `expires_at`.
     pub fn rotate(
         &self,
@@ -113,10 +168,10 @@ impl Session {
     ) -> Rotation {
         if presented != self.current {
             Rotation::Reused
-        } else if now >= self.expires_at {
+        } else if self.is_over(now) {
             Rotation::Expired
         } else {
-            Rotation::Rotated(Self { user: self.user, current: next, expires_at })
+            Rotation::Rotated(Self { current: next, expires_at, refreshed_at: now, ..self.clone() })
         }
     }
 }
@@ -130,6 +185,11 @@ mod tests {
     const START: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
     const WEEK: Duration = Duration::days(7);
 
+    fn session() -> Session {
+        let user = UserId::from_bytes([1; 12]);
+        Session::open(user, digest(0), ClientName::default(), START, START + WEEK)
+    }
+
     fn digest(n: u8) -> TokenDigest {
         TokenDigest::of(&n.to_string())
     }
@@ -138,8 +198,7 @@ mod tests {
         /// Whoever presents an older token, however many rotations later, ends the session.
         #[test]
         fn only_the_newest_token_is_good(rotations in 0u8..20, presented in 0u8..25) {
-            let user = UserId::from_bytes([1; 12]);
-            let mut session = Session { user, current: digest(0), expires_at: START + WEEK };
+            let mut session = session();
             for n in 0..rotations {
                 let Rotation::Rotated(next) =
                     session.rotate(digest(n), digest(n + 1), START, START + WEEK)
@@ -156,9 +215,36 @@ mod tests {
 
     #[test]
     fn a_session_that_was_not_refreshed_in_time_is_over() {
-        let user = UserId::from_bytes([1; 12]);
-        let session = Session { user, current: digest(0), expires_at: START + WEEK };
-        let late = session.rotate(digest(0), digest(1), START + WEEK, START + WEEK * 2);
+        let late = session().rotate(digest(0), digest(1), START + WEEK, START + WEEK * 2);
         assert_eq!(late, Rotation::Expired);
+    }
+
+    #[test]
+    fn a_refresh_keeps_when_and_by_what_a_session_was_opened() {
+        let later = START + Duration::days(1);
+        let opened = Session { client: ClientName::sanitised("meoww/1"), ..session() };
+        let Rotation::Rotated(next) = opened.rotate(digest(0), digest(1), later, later + WEEK)
+        else {
+            panic!("the newest token is good")
+        };
+        assert_eq!((next.created_at, next.refreshed_at), (START, later));
+        assert_eq!((next.client.as_str(), next.expires_at), ("meoww/1", later + WEEK));
+    }
+
+    #[test]
+    fn a_client_cannot_call_itself_just_anything() {
+        assert_eq!(ClientName::sanitised(" a\u{1b}[31m\r\nb ").as_str(), "a[31mb");
+        assert_eq!(ClientName::sanitised(&"\u{1F600}".repeat(500)).as_str().chars().count(), 128);
+    }
+
+    #[test]
+    fn a_record_of_before_is_read() {
+        let mut old = serde_json::to_value(session()).expect("JSON");
+        let fields = old.as_object_mut().expect("an object");
+        for field in ["created_at", "refreshed_at", "client"] {
+            fields.remove(field).expect("it is written");
+        }
+        let read: Session = serde_json::from_value(old).expect("readable");
+        assert_eq!((read.created_at, read.client), (START, ClientName::default()));
     }
 }

@@ -1,43 +1,50 @@
 //! Accounts: signing up, confirming the address, looking at oneself.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::sync::Arc;
 
 use axum::{
     Json,
-    extract::{ConnectInfo, State},
+    extract::{Request, State},
     http::StatusCode,
 };
 use axum_extra::extract::CookieJar;
 use meoww_proto::{
     UserId,
-    account::{Done, ResendRequest, Session, SignupRequest, SignupResponse, User, VerifyRequest},
+    account::{Done, ResendRequest, Session, SignupResponse, User, VerifyRequest},
     error::ApiErrorCode,
 };
 use rand::RngExt;
 
-use super::{auth::Authenticated, body::Body, cookies, error::Refusal, sessions::Opening};
+use super::{
+    auth::Authenticated, body::Body, client::Agent, cookies, error::Refusal, sessions::Opening,
+    upload::SignupForm,
+};
 use crate::{
     app::App,
     clock,
     core::{
-        account::{self, Account, Email, Name, Password, Username},
-        otp::{Challenge, Code, Verdict},
+        account::{self, Account, Email, Name, Username},
+        otp::{Challenge, Code, Subject, Verdict},
     },
+    mail::Letter,
+    photos::Photo,
     store::{Confirmation, Creation, Reissue},
 };
 
 /// `POST /api/auth/signup`.
 pub(crate) async fn signup(
     State(app): State<Arc<App>>,
-    ConnectInfo(client): ConnectInfo<SocketAddr>,
-    body: Result<Body<SignupRequest>, Refusal>,
+    request: Request,
 ) -> Result<(StatusCode, Json<SignupResponse>), Refusal> {
-    app.gates.signup.admit(client)?;
-    let Body(request) = body?;
+    let SignupForm { request, photo } = SignupForm::read(request, &app.photos).await?;
     let (name, username) = (Name::parse(&request.name)?, Username::parse(&request.username)?);
     let email = Email::parse(&request.email)?;
-    let password = Password::parse(request.password)?;
-    let password_hash = app.hasher.hash(password).await?;
+    let photo = match photo {
+        Some(upload) => Some(app.photos.standardise(upload).await?),
+        None => None,
+    };
+    let known = [request.name.trim(), username.as_str(), email.as_str()].map(str::to_owned);
+    let password_hash = app.hasher.hash_choice(request.password, known.to_vec()).await?;
 
     let now = clock::now();
     let code = Code::draw(&mut rand::rng());
@@ -47,22 +54,30 @@ pub(crate) async fn signup(
         username,
         email,
         password_hash,
-        profile_image: String::new(),
+        profile_image: photo.as_ref().map(Photo::profile_image).unwrap_or_default(),
         is_verified: false,
         created_at: now,
         ban: None,
     };
-    let challenge = Challenge::issue(code.seal(&app.otp_key, account.id), now);
+    let challenge = Challenge::issue(code.seal(&app.otp_key, Subject::SignUp(account.id)), now);
+    let counted = app.gates.admit_code(None, &account.email)?;
     match app.store.create_account(account.clone(), challenge, now).await? {
         Creation::Created => {}
         Creation::Taken => {
+            app.gates.forgive_code(&account.email, counted);
             let message = "Email or Username already exists".into();
             return Err(Refusal::Rejected(ApiErrorCode::Taken, message));
         }
     }
-    if let Err(error) = app.mailer.send_code(&account.email, &code, now).await {
+    if let Some(photo) = photo
+        && let Err(error) = app.photos.put(photo).await
+    {
+        take_back(&app, &account).await?;
+        return Err(error.into());
+    }
+    if let Err(error) = app.mailer.send(&account.email, Letter::Verify(&code), now).await {
         tracing::error!(%error, user = %account.id, "sign-up taken back");
-        app.store.discard_signup(account.id).await?;
+        take_back(&app, &account).await?;
         let message = "Failed to send verification email. Please try again.";
         return Err(Refusal::Invalid(message.into()));
     }
@@ -70,13 +85,19 @@ pub(crate) async fn signup(
     Ok((StatusCode::CREATED, Json(SignupResponse { message, user_id: account.id })))
 }
 
+async fn take_back(app: &App, account: &Account) -> Result<(), Refusal> {
+    if app.store.discard_signup(account.id).await? {
+        app.photos.remove(&account.profile_image).await;
+    }
+    Ok(())
+}
+
 /// `POST /api/auth/verify`.
 pub(crate) async fn verify(
     State(app): State<Arc<App>>,
-    ConnectInfo(client): ConnectInfo<SocketAddr>,
+    Agent(client): Agent,
     body: Result<Body<VerifyRequest>, Refusal>,
 ) -> Result<(CookieJar, Json<Session>), Refusal> {
-    app.gates.verify.admit(client)?;
     let Body(request) = body?;
     if request.user_id.is_empty() || request.otp.is_empty() {
         return Err(Refusal::Invalid("userId and otp are required".into()));
@@ -84,21 +105,25 @@ pub(crate) async fn verify(
     let user = user_id(&request.user_id)?;
     let code = Code::parse(&request.otp).ok_or_else(|| refused(Verdict::Wrong))?;
     let now = clock::now();
-    let opening = Opening::draw(&app, user, now);
-    let seal = code.seal(&app.otp_key, user);
+    let opening = Opening::draw(&app, user, client, now);
+    let seal = code.seal(&app.otp_key, Subject::SignUp(user));
     match app.store.consume_otp(user, seal, opening.record(), now).await? {
         Confirmation::Confirmed(account) => {
             let jar = cookies::set(&app, opening.bearer(), &opening.refresh, now);
-            Ok((jar, Json(Session { user: account.to_user() })))
+            Ok((jar, Json(Session { user: app.user(&account) })))
         }
         Confirmation::Refused(verdict) => Err(refused(verdict)),
-        Confirmation::NoChallenge => {
-            Err(Refusal::Rejected(ApiErrorCode::OtpExpired, "OTP not found or expired".into()))
-        }
+        Confirmation::NoChallenge => Err(no_code()),
     }
 }
 
-fn refused(verdict: Verdict) -> Refusal {
+/// No code waits, or none does any more.
+pub(crate) fn no_code() -> Refusal {
+    Refusal::Rejected(ApiErrorCode::OtpExpired, "OTP not found or expired".into())
+}
+
+/// A code that was looked at and not accepted.
+pub(crate) fn refused(verdict: Verdict) -> Refusal {
     let (code, message) = match verdict {
         Verdict::Accepted | Verdict::Wrong => (ApiErrorCode::InvalidOtp, "Invalid OTP"),
         Verdict::Exhausted => {
@@ -112,10 +137,8 @@ fn refused(verdict: Verdict) -> Refusal {
 /// `POST /api/auth/resend-otp`.
 pub(crate) async fn resend_otp(
     State(app): State<Arc<App>>,
-    ConnectInfo(client): ConnectInfo<SocketAddr>,
     body: Result<Body<ResendRequest>, Refusal>,
 ) -> Result<Json<Done>, Refusal> {
-    app.gates.resend.admit(client)?;
     let Body(request) = body?;
     if request.user_id.is_empty() {
         return Err(Refusal::Invalid("userId is required".into()));
@@ -123,7 +146,11 @@ pub(crate) async fn resend_otp(
     let user = user_id(&request.user_id)?;
     let now = clock::now();
     let code = Code::draw(&mut rand::rng());
-    let challenge = Challenge::issue(code.seal(&app.otp_key, user), now);
+    let challenge = Challenge::issue(code.seal(&app.otp_key, Subject::SignUp(user)), now);
+    // Before the code that waits is void: who may not have a new one keeps the old one.
+    if let Some(waiting) = app.store.account(user).await?.filter(|account| !account.is_verified) {
+        app.gates.admit_code(Some(user), &waiting.email)?;
+    }
     let account = match app.store.replace_otp(user, challenge).await? {
         Reissue::Replaced(account) => account,
         Reissue::NoAccount => return Err(Refusal::Invalid("User not found".into())),
@@ -131,7 +158,7 @@ pub(crate) async fn resend_otp(
             return Err(Refusal::Invalid("User is already verified".into()));
         }
     };
-    app.mailer.send_code(&account.email, &code, now).await.map_err(|error| {
+    app.mailer.send(&account.email, Letter::Verify(&code), now).await.map_err(|error| {
         tracing::error!(%error, user = %user, "code not sent");
         Refusal::Invalid("Failed to send OTP email".into())
     })?;
@@ -139,8 +166,11 @@ pub(crate) async fn resend_otp(
 }
 
 /// `GET /api/auth/me`.
-pub(crate) async fn me(Authenticated { account, .. }: Authenticated) -> Json<User> {
-    Json(account.to_user())
+pub(crate) async fn me(
+    State(app): State<Arc<App>>,
+    Authenticated { account, .. }: Authenticated,
+) -> Json<User> {
+    Json(app.user(&account))
 }
 
 fn user_id(text: &str) -> Result<UserId, Refusal> {

@@ -3,16 +3,24 @@
 use std::sync::Arc;
 
 use axum::{
-    extract::FromRequestParts,
+    extract::{FromRequestParts, Request},
     http::{HeaderMap, header::AUTHORIZATION, request::Parts},
+    middleware::Next,
+    response::Response,
 };
 use axum_extra::extract::CookieJar;
-use meoww_proto::account::ACCESS_COOKIE;
+use meoww_proto::{account::ACCESS_COOKIE, error::ApiErrorCode};
 
 use super::error::Refusal;
-use crate::{app::App, core::account::Account, tokens::Bearer};
+use crate::{
+    app::App,
+    clock,
+    core::account::{Account, Email},
+    tokens::Bearer,
+};
 
-/// A request whose access token is good and whose session has not ended.
+/// A request whose access token is good, whose session has not ended and whose account is not shut
+/// out.
 pub(crate) struct Authenticated {
     pub(crate) account: Account,
     pub(crate) bearer: Bearer,
@@ -26,10 +34,53 @@ impl FromRequestParts<Arc<App>> for Authenticated {
         let token = presented(parts)
             .ok_or(Refusal::Unauthenticated("Access denied. No token provided."))?;
         let bearer = app.tokens.check(&token).ok_or(INVALID)?;
-        let account = app.store.session_account(bearer.session).await?;
+        let now = clock::now();
+        let account = app.store.session_account(bearer.session, now).await?;
         let account = account.filter(|account| account.id == bearer.user).ok_or(INVALID)?;
+        if let Some(ban) = account.ban_in_force(now) {
+            return Err(Refusal::Banned(ban.clone()));
+        }
         Ok(Self { account, bearer })
     }
+}
+
+/// A layer for what comes after authentication without being the handler.
+pub(crate) async fn required(_: Authenticated, request: Request, next: Next) -> Response {
+    next.run(request).await
+}
+
+/// Whether `password` is the account's. A wrong one counts against the address it was tried on;
+/// without an account, the same work and the same count.
+pub(crate) async fn is_password_of(
+    app: &App,
+    account: Option<&Account>,
+    tried_on: &Email,
+    password: String,
+) -> Result<bool, Refusal> {
+    let counted = app.gates.account_login.admit(tried_on.clone())?;
+    let expected = account.map(|account| account.password_hash.clone());
+    let outcome = app.hasher.verify(password, expected).await;
+    if !matches!(outcome, Ok(false)) {
+        app.gates.account_login.forgive(tried_on, counted);
+    }
+    Ok(outcome?)
+}
+
+/// Asks whoever has a session for the password, too, before what cannot be undone.
+pub(crate) async fn demand_password(
+    app: &App,
+    account: &Account,
+    password: String,
+) -> Result<(), Refusal> {
+    if is_password_of(app, Some(account), &account.email, password).await? {
+        return Ok(());
+    }
+    Err(wrong_password())
+}
+
+/// Not the account's password, or not any more.
+pub(crate) fn wrong_password() -> Refusal {
+    Refusal::Rejected(ApiErrorCode::WrongPassword, "Wrong password".into())
 }
 
 /// A token somebody took the trouble to put in a header is meant before one a browser attached.

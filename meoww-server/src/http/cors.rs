@@ -1,10 +1,15 @@
 //! Which web pages may call us with cookies (the Fetch standard's CORS protocol; for WebSockets,
 //! which browsers open without asking first, RFC 6455, 10.2).
 
-use axum::http::{HeaderMap, HeaderValue, Method, header};
+use axum::{
+    extract::Request,
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
+    middleware::Next,
+    response::Response,
+};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
-use super::error::Refusal;
+use super::{error::Refusal, gate};
 
 /// Answers preflights and marks answers for the configured origins.
 pub(crate) fn layer(origins: &[String]) -> CorsLayer {
@@ -14,7 +19,17 @@ pub(crate) fn layer(origins: &[String]) -> CorsLayer {
         .allow_credentials(true)
         .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE, Method::OPTIONS])
         .allow_headers([header::CONTENT_TYPE, header::AUTHORIZATION, header::COOKIE])
-        .expose_headers([header::RETRY_AFTER])
+        .expose_headers(gate::HEADERS.into_iter().chain([header::RETRY_AFTER]).collect::<Vec<_>>())
+}
+
+/// Answers a preflight with 204, as the Node.js backend did; the layer itself says 200.
+pub(crate) async fn without_content(request: Request, next: Next) -> Response {
+    let preflight = request.method() == Method::OPTIONS;
+    let mut response = next.run(request).await;
+    if preflight && response.status() == StatusCode::OK {
+        *response.status_mut() = StatusCode::NO_CONTENT;
+    }
+    response
 }
 
 /// Refuses a socket to a page of a foreign origin; programs send no `Origin`.

@@ -9,7 +9,17 @@ use axum::{
 };
 use meoww_proto::{UserId, account::ApiError, error::ApiErrorCode};
 
-use crate::{core::account::InvalidField, hashing::HashError, store::StoreError};
+use super::gate::whole_seconds;
+use crate::{
+    core::account::{Ban, InvalidField, rfc3339_millis},
+    hashing::HashError,
+    photos::{PhotoError, StorageError},
+    store::StoreError,
+};
+
+/// Left with a refusal for those who count.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Reason(pub(crate) &'static str);
 
 /// Why a request was refused.
 #[derive(Debug)]
@@ -24,6 +34,8 @@ pub(crate) enum Refusal {
     Unauthenticated(&'static str),
     /// Right password, unconfirmed address.
     EmailNotVerified(UserId),
+    /// The operators shut the account out.
+    Banned(Ban),
     /// A web page of a foreign origin.
     ForeignOrigin,
     /// No such route.
@@ -36,6 +48,8 @@ pub(crate) enum Refusal {
     TooLarge,
     /// The body is neither JSON nor a form.
     UnsupportedBody,
+    /// The body is no multipart form.
+    NotMultipart,
     /// Over a rate limit, and until when.
     TooMany(&'static str, Duration),
     /// The server has more work than it can do.
@@ -49,12 +63,14 @@ impl Refusal {
         match self {
             Self::Invalid(_) | Self::Rejected(..) => StatusCode::BAD_REQUEST,
             Self::InvalidCredentials | Self::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
-            Self::EmailNotVerified(_) | Self::ForeignOrigin => StatusCode::FORBIDDEN,
+            Self::EmailNotVerified(_) | Self::Banned(_) | Self::ForeignOrigin => {
+                StatusCode::FORBIDDEN
+            }
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::UnsupportedBody => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::UnsupportedBody | Self::NotMultipart => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TooMany(..) => StatusCode::TOO_MANY_REQUESTS,
             Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
@@ -67,12 +83,17 @@ impl Refusal {
             Self::InvalidCredentials => "Invalid credentials".into(),
             Self::Unauthenticated(message) | Self::TooMany(message, _) => (*message).into(),
             Self::EmailNotVerified(_) => "Email not verified".into(),
+            Self::Banned(Ban { reason, until: None }) => format!("Account banned: {reason}").into(),
+            Self::Banned(Ban { reason, until: Some(until) }) => {
+                format!("Account banned until {}: {reason}", rfc3339_millis(*until)).into()
+            }
             Self::ForeignOrigin => "Origin not allowed".into(),
             Self::NotFound => "Not found".into(),
             Self::MethodNotAllowed => "Method not allowed".into(),
             Self::TooSlow => "Request took too long".into(),
             Self::TooLarge => "Request body too large".into(),
             Self::UnsupportedBody => "Send JSON or a URL-encoded form".into(),
+            Self::NotMultipart => "Send a multipart form".into(),
             Self::Busy => "Server is busy, please try again in a moment.".into(),
             Self::Internal => "Something went wrong!".into(),
         }
@@ -83,6 +104,7 @@ impl Refusal {
             Self::Rejected(code, _) => Some(*code),
             Self::InvalidCredentials => Some(ApiErrorCode::InvalidCredentials),
             Self::EmailNotVerified(_) => Some(ApiErrorCode::EmailNotVerified),
+            Self::Banned(_) => Some(ApiErrorCode::Banned),
             Self::TooMany(..) => Some(ApiErrorCode::RateLimited),
             Self::Invalid(_)
             | Self::Unauthenticated(_)
@@ -92,27 +114,48 @@ impl Refusal {
             | Self::TooSlow
             | Self::TooLarge
             | Self::UnsupportedBody
+            | Self::NotMultipart
             | Self::Busy
             | Self::Internal => None,
+        }
+    }
+
+    fn reason(&self) -> &'static str {
+        match self {
+            Self::Invalid(_) | Self::Rejected(..) => "invalid",
+            Self::InvalidCredentials => "invalid-credentials",
+            Self::Unauthenticated(_) => "unauthenticated",
+            Self::EmailNotVerified(_) => "not-verified",
+            Self::ForeignOrigin => "foreign-origin",
+            Self::NotFound => "not-found",
+            Self::MethodNotAllowed => "method-not-allowed",
+            Self::TooSlow => "too-slow",
+            Self::TooLarge => "too-large",
+            Self::UnsupportedBody => "unsupported-body",
+            Self::TooMany(..) => "rate-limited",
+            Self::Busy => "busy",
+            Self::Internal => "internal",
         }
     }
 
     /// Whole seconds, rounded up (RFC 9110, 10.2.3).
     fn retry_after(&self) -> Option<u64> {
         match self {
-            Self::TooMany(_, wait) => Some(wait.as_millis().div_ceil(1000) as u64),
+            Self::TooMany(_, wait) => Some(whole_seconds(*wait)),
             Self::Busy => Some(1),
             Self::Invalid(_)
             | Self::Rejected(..)
             | Self::InvalidCredentials
             | Self::Unauthenticated(_)
             | Self::EmailNotVerified(_)
+            | Self::Banned(_)
             | Self::ForeignOrigin
             | Self::NotFound
             | Self::MethodNotAllowed
             | Self::TooSlow
             | Self::TooLarge
             | Self::UnsupportedBody
+            | Self::NotMultipart
             | Self::Internal => None,
         }
     }
@@ -124,6 +167,7 @@ impl IntoResponse for Refusal {
         let error = self.message().into_owned();
         let body = ApiError { error, code: self.code(), user_id };
         let mut response = (self.status(), Json(body)).into_response();
+        response.extensions_mut().insert(Reason(self.reason()));
         if let Some(seconds) = self.retry_after() {
             response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
         }
@@ -148,10 +192,31 @@ impl From<HashError> for Refusal {
     fn from(error: HashError) -> Self {
         match error {
             HashError::Busy => Self::Busy,
+            HashError::Refused(reason) => reason.into(),
             HashError::Failed(_) => {
                 tracing::error!(%error, "request failed");
                 Self::Internal
             }
         }
+    }
+}
+
+impl From<PhotoError> for Refusal {
+    fn from(error: PhotoError) -> Self {
+        match error {
+            PhotoError::Busy => Self::Busy,
+            PhotoError::Picture(error) => Self::Invalid(error.to_string().into()),
+            PhotoError::Failed(_) => {
+                tracing::error!(%error, "request failed");
+                Self::Internal
+            }
+        }
+    }
+}
+
+impl From<StorageError> for Refusal {
+    fn from(error: StorageError) -> Self {
+        tracing::error!(%error, "request failed");
+        Self::Internal
     }
 }

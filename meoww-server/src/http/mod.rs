@@ -1,16 +1,26 @@
 //! HTTP: one file a resource, routes as the Node.js backend had them.
 
 mod accounts;
+mod addresses;
 mod auth;
+mod blocks;
 mod body;
+mod client;
 mod cookies;
 mod cors;
+mod docs;
 mod error;
 pub(crate) mod gate;
+mod headers;
 mod health;
+mod own_data;
+mod passwords;
+mod photos;
 mod sessions;
 mod sockets;
 mod turn;
+mod upload;
+pub(crate) mod watch;
 
 use std::{sync::Arc, time::Duration};
 
@@ -19,43 +29,78 @@ use axum::{
     extract::{DefaultBodyLimit, Request},
     middleware::{self, Next},
     response::{IntoResponse, Response},
-    routing::{get, post},
+    routing::{delete, get, post, put},
 };
 use meoww_proto::limits::MAX_BODY_BYTES;
 
+use self::gate::Limit;
 pub(crate) use self::{auth::bearer_token, error::Refusal};
 use crate::app::App;
 
 /// Longest a request may take, body and answer.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// Likewise with a photo in it: 5 MB at 700 kbit/s.
+const UPLOAD_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Every route of the server.
 pub(crate) fn router(app: Arc<App>) -> Router {
-    let auth = Router::new()
-        .route("/signup", post(accounts::signup))
-        .route("/verify", post(accounts::verify))
-        .route("/resend-otp", post(accounts::resend_otp))
-        .route("/login", post(sessions::login))
-        .route("/refresh", post(sessions::refresh))
-        .route("/logout", post(sessions::logout))
-        .route("/me", get(accounts::me))
-        .route("/turn-credentials", get(turn::credentials));
+    let connect = Limit::all(&app, |gates| &gates.connect);
+    let connect = middleware::from_fn_with_state(connect, gate::enforce);
     let cors = cors::layer(&app.config.frontend_origins);
     Router::new()
-        .nest("/api/auth", auth)
-        .route("/ws", get(sockets::upgrade))
+        .nest("/api/auth", auth(&app))
+        .route("/photos/{file}", get(photos::show))
+        .route("/ws", get(sockets::upgrade).route_layer(connect))
         .route("/socket.io/", sockets::socket_io())
         .route("/health", get(health::health))
+        .merge(docs::routes())
+        .route("/ready", get(watch::ready))
         .fallback(async || Refusal::NotFound)
         .method_not_allowed_fallback(async || Refusal::MethodNotAllowed)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(middleware::from_fn(in_bounded_time))
         .layer(cors)
+        .layer(middleware::from_fn_with_state(app.metrics.clone(), watch::request))
+        .layer(middleware::from_fn(cors::without_content))
+        .layer(middleware::map_response(headers::secure))
         .with_state(app)
 }
 
+fn auth(app: &Arc<App>) -> Router<Arc<App>> {
+    let limited = |limit| middleware::from_fn_with_state(limit, gate::enforce);
+    let signups = || limited(Limit::all(app, |gates| &gates.signup));
+    let codes_sent = || limited(Limit::all(app, |gates| &gates.resend));
+    let codes_tried = || limited(Limit::all(app, |gates| &gates.verify));
+    let passwords = || limited(Limit::failures(app, |gates| &gates.login));
+    let turn = get(turn::credentials)
+        .route_layer(limited(Limit::all(app, |gates| &gates.turn)))
+        .route_layer(middleware::from_fn_with_state(app.clone(), auth::required));
+    Router::new()
+        .route("/signup", post(accounts::signup).route_layer(signups()))
+        .route("/verify", post(accounts::verify).route_layer(codes_tried()))
+        .route("/resend-otp", post(accounts::resend_otp).route_layer(codes_sent()))
+        .route("/login", post(sessions::login).route_layer(passwords()))
+        .route("/refresh", post(sessions::refresh))
+        .route("/logout", post(sessions::logout))
+        .route("/me", delete(own_data::delete).route_layer(passwords()).get(accounts::me))
+        .route("/me/photo", put(photos::replace).delete(photos::remove))
+        .route("/me/export", get(own_data::export))
+        .route("/sessions", get(sessions::list).delete(sessions::end_others))
+        .route("/sessions/{id}", delete(sessions::end_one))
+        .route("/password", post(passwords::change).route_layer(passwords()))
+        .route("/password/forgot", post(passwords::forgot).route_layer(codes_sent()))
+        .route("/password/reset", post(passwords::reset).route_layer(codes_tried()))
+        .route("/email", post(addresses::request).route_layer(codes_sent()))
+        .route("/email/confirm", post(addresses::confirm).route_layer(codes_tried()))
+        .route("/blocks", get(blocks::list))
+        .route("/blocks/{id}", delete(blocks::remove))
+        .route("/turn-credentials", turn)
+}
+
 async fn in_bounded_time(request: Request, next: Next) -> Response {
-    match tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).await {
+    let uploads = upload::is_multipart(request.headers());
+    let longest = if uploads { UPLOAD_TIMEOUT } else { REQUEST_TIMEOUT };
+    match tokio::time::timeout(longest, next.run(request)).await {
         Ok(response) => response,
         Err(_) => Refusal::TooSlow.into_response(),
     }

@@ -1,26 +1,35 @@
 //! Sessions: logging in, refreshing, logging out.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::sync::Arc;
 
 use axum::{
     Json,
-    extract::{ConnectInfo, State},
+    extract::{Path, State, rejection::PathRejection},
 };
 use axum_extra::extract::CookieJar;
 use meoww_proto::{
     UserId,
-    account::{self, Done, LoginRequest, REFRESH_COOKIE},
+    account::{self, Done, LoginRequest, REFRESH_COOKIE, SessionInfo, Sessions},
+    error::SignalErrorCode,
 };
 use time::OffsetDateTime;
 
-use super::{body::Body, cookies, error::Refusal};
+use super::{
+    auth::{self, Authenticated},
+    body::Body,
+    client::Agent,
+    cookies,
+    error::Refusal,
+};
 use crate::{
     app::App,
     clock,
     core::{
-        account::Email,
-        session::{RefreshToken, Session, SessionId, TokenDigest},
+        account::{Email, rfc3339_millis},
+        session::{ClientName, RefreshToken, Session, SessionId, TokenDigest},
     },
+    hashing,
+    hub::Whose,
     store::{NewSession, Refresh},
     tokens::Bearer,
 };
@@ -29,16 +38,20 @@ use crate::{
 pub(crate) struct Opening {
     id: SessionId,
     user: UserId,
+    client: ClientName,
+    opened_at: OffsetDateTime,
     expires_at: OffsetDateTime,
     pub(crate) refresh: RefreshToken,
 }
 
 impl Opening {
-    pub(crate) fn draw(app: &App, user: UserId, now: OffsetDateTime) -> Self {
+    pub(crate) fn draw(app: &App, user: UserId, client: ClientName, now: OffsetDateTime) -> Self {
         let mut rng = rand::rng();
         Self {
             id: SessionId::draw(&mut rng),
             user,
+            client,
+            opened_at: now,
             expires_at: now + app.config.refresh_lifetime,
             refresh: RefreshToken::draw(&mut rng),
         }
@@ -47,7 +60,8 @@ impl Opening {
     /// What is stored of it.
     pub(crate) fn record(&self) -> NewSession {
         let current = self.refresh.digest();
-        let session = Session { user: self.user, current, expires_at: self.expires_at };
+        let client = self.client.clone();
+        let session = Session::open(self.user, current, client, self.opened_at, self.expires_at);
         NewSession { id: self.id, session }
     }
 
@@ -60,26 +74,32 @@ impl Opening {
 /// `POST /api/auth/login`.
 pub(crate) async fn login(
     State(app): State<Arc<App>>,
-    ConnectInfo(client): ConnectInfo<SocketAddr>,
+    Agent(client): Agent,
     body: Result<Body<LoginRequest>, Refusal>,
 ) -> Result<(CookieJar, Json<account::Session>), Refusal> {
-    app.gates.login.admit(client)?;
     let Body(LoginRequest { email, password }) = body?;
-    let account = match Email::parse(&email) {
-        Ok(email) => app.store.account_by_email(email).await?,
-        Err(_) => None,
-    };
-    let expected = account.as_ref().map(|account| account.password_hash.clone());
-    let right = app.hasher.verify(password, expected).await?;
+    let email = Email::parse(&email).map_err(|_| Refusal::InvalidCredentials)?;
+    let account = app.store.account_by_email(email.clone()).await?;
+    let is_outdated = account.as_ref().is_some_and(|a| hashing::is_bcrypt(&a.password_hash));
+    let again = is_outdated.then(|| password.clone());
+    let right = auth::is_password_of(&app, account.as_ref(), &email, password).await?;
     let account = account.filter(|_| right).ok_or(Refusal::InvalidCredentials)?;
     if !account.is_verified {
         return Err(Refusal::EmailNotVerified(account.id));
     }
     let now = clock::now();
-    let opening = Opening::draw(&app, account.id, now);
-    app.store.open_session(opening.record()).await?;
+    if let Some(ban) = account.ban_in_force(now) {
+        return Err(Refusal::Banned(ban.clone()));
+    }
+    let opening = Opening::draw(&app, account.id, client, now);
+    if !app.store.log_in(opening.record(), account.password_hash.clone()).await? {
+        return Err(Refusal::InvalidCredentials);
+    }
+    if let Some(password) = again {
+        app.renew_hash(&account, password).await;
+    }
     let jar = cookies::set(&app, opening.bearer(), &opening.refresh, now);
-    Ok((jar, Json(account::Session { user: account.to_user() })))
+    Ok((jar, Json(account::Session { user: app.user(&account) })))
 }
 
 /// `POST /api/auth/refresh`.
@@ -97,10 +117,16 @@ pub(crate) async fn refresh(
             let jar = cookies::set(&app, Bearer { user, session }, &next, now);
             Ok((jar, Json(Done { message: "Token refreshed".into() })))
         }
-        Refresh::Reused => {
-            tracing::warn!("a spent refresh token was presented; its session was ended");
+        Refresh::Reused(session, user) => {
+            tracing::warn!(%user, "a spent refresh token was presented; its session was ended");
+            close(&app, session, user).await;
             Err(EXPIRED)
         }
+        Refresh::Expired(session, user) => {
+            close(&app, session, user).await;
+            Err(EXPIRED)
+        }
+        Refresh::Banned(ban) => Err(Refusal::Banned(ban)),
         Refresh::Unknown => Err(EXPIRED),
     }
 }
@@ -112,7 +138,62 @@ pub(crate) async fn logout(
     jar: CookieJar,
 ) -> Result<(CookieJar, Json<Done>), Refusal> {
     if let Some(cookie) = jar.get(REFRESH_COOKIE) {
-        app.store.end_session(TokenDigest::of(cookie.value())).await?;
+        let ended = app.store.end_session(TokenDigest::of(cookie.value())).await?;
+        if let Some((session, user)) = ended {
+            close(&app, session, user).await;
+        }
     }
     Ok((cookies::clear(&app), Json(Done { message: "Logged out successfully".into() })))
+}
+
+/// `GET /api/auth/sessions`.
+pub(crate) async fn list(
+    State(app): State<Arc<App>>,
+    Authenticated { bearer, .. }: Authenticated,
+) -> Result<Json<Sessions>, Refusal> {
+    Ok(Json(Sessions { sessions: infos(&app, bearer).await? }))
+}
+
+/// The live sessions of who asks.
+pub(crate) async fn infos(app: &App, bearer: Bearer) -> Result<Vec<SessionInfo>, Refusal> {
+    let live = app.store.sessions_of(bearer.user, clock::now()).await?;
+    let info = |NewSession { id, session }: NewSession| SessionInfo {
+        id: id.to_string(),
+        created_at: rfc3339_millis(session.created_at),
+        refreshed_at: rfc3339_millis(session.refreshed_at),
+        expires_at: rfc3339_millis(session.expires_at),
+        client: session.client.as_str().to_owned(),
+        current: id == bearer.session,
+    };
+    Ok(live.into_iter().map(info).collect())
+}
+
+/// `DELETE /api/auth/sessions`.
+pub(crate) async fn end_others(
+    State(app): State<Arc<App>>,
+    Authenticated { bearer, .. }: Authenticated,
+) -> Result<Json<Done>, Refusal> {
+    app.store.end_sessions_of(bearer.user, Some(bearer.session)).await?;
+    app.hub.close(Whose::OtherSessions(bearer), SignalErrorCode::SessionEnded).await;
+    Ok(Json(Done { message: "All other sessions were ended".into() }))
+}
+
+/// `DELETE /api/auth/sessions/{id}`. Ending one's own is a logout.
+pub(crate) async fn end_one(
+    State(app): State<Arc<App>>,
+    Authenticated { bearer, .. }: Authenticated,
+    id: Result<Path<SessionId>, PathRejection>,
+) -> Result<(Option<CookieJar>, Json<Done>), Refusal> {
+    let Path(id) = id.map_err(|_| Refusal::NotFound)?;
+    if !app.store.end_session_of(bearer.user, id).await? {
+        return Err(Refusal::NotFound);
+    }
+    close(&app, id, bearer.user).await;
+    let jar = (id == bearer.session).then(|| cookies::clear(&app));
+    Ok((jar, Json(Done { message: "The session was ended".into() })))
+}
+
+async fn close(app: &App, session: SessionId, user: UserId) {
+    let whose = Whose::Session(Bearer { user, session });
+    app.hub.close(whose, SignalErrorCode::SessionEnded).await;
 }

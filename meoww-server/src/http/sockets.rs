@@ -14,8 +14,8 @@ use axum::{
 };
 use serde::Deserialize;
 
-use super::{auth::Authenticated, cors, error::Refusal};
-use crate::{app::App, socketio::Clients, ws};
+use super::{auth::Authenticated, client::Client, cors, error::Refusal};
+use crate::{app::App, core::limits::Network, socketio::Clients, ws};
 
 /// Query of the upgrade.
 #[derive(Deserialize)]
@@ -45,8 +45,8 @@ pub(crate) async fn upgrade(
 /// Everything below `/socket.io/`.
 pub(crate) fn socket_io() -> MethodRouter<Arc<App>> {
     let clients = Clients::new();
-    any(async move |State(app): State<Arc<App>>, request: Request| {
+    any(async move |State(app): State<Arc<App>>, Client(client): Client, request: Request| {
         cors::check_origin(request.headers(), &app.config.frontend_origins)?;
-        clients.answer(app, request).await
+        clients.answer(app, Network::of(client), request).await
     })
 }

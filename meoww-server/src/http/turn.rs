@@ -1,11 +1,8 @@
 //! STUN and TURN servers for a user's calls.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::sync::Arc;
 
-use axum::{
-    Json,
-    extract::{ConnectInfo, State},
-};
+use axum::{Json, extract::State};
 use meoww_proto::account::{IceServer, TurnCredentials};
 
 use super::{auth::Authenticated, error::Refusal};
@@ -14,10 +11,8 @@ use crate::{app::App, clock, core::turn};
 /// `GET /api/auth/turn-credentials`.
 pub(crate) async fn credentials(
     State(app): State<Arc<App>>,
-    ConnectInfo(client): ConnectInfo<SocketAddr>,
     Authenticated { account, .. }: Authenticated,
 ) -> Result<Json<TurnCredentials>, Refusal> {
-    app.gates.turn.admit(client)?;
     let stun = app.config.stun_url.iter().map(|url| IceServer {
         urls: url.clone(),
         username: None,

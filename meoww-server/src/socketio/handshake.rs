@@ -10,6 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::{
     app::App,
+    clock,
     tokens::{AccessTokens, Bearer},
 };
 
@@ -20,6 +21,7 @@ const MAX_STRANGERS: usize = 256;
 /// The Node.js backend's words, which its web front end knows.
 const NO_COOKIES: &str = "Authentication error: No cookies found";
 const NO_TOKEN: &str = "Authentication error: No access token";
+const BANNED: &str = "Authentication error: Account banned";
 const INVALID: &str = "Authentication error: Invalid token";
 const FAILED: &str = "Something went wrong!";
 
@@ -63,10 +65,12 @@ impl Handshake {
     /// Looks the session up.
     pub(super) async fn admit(&self, app: &App) -> Result<Bearer, &'static str> {
         let bearer = self.bearer?;
-        let account = app.store.session_account(bearer.session).await.map_err(|error| {
+        let now = clock::now();
+        let account = app.store.session_account(bearer.session, now).await.map_err(|error| {
             tracing::error!(%error, "could not look up a session");
             FAILED
         })?;
-        account.filter(|account| account.id == bearer.user).map(|_| bearer).ok_or(INVALID)
+        let account = account.filter(|account| account.id == bearer.user).ok_or(INVALID)?;
+        if account.ban_in_force(now).is_some() { Err(BANNED) } else { Ok(bearer) }
     }
 }

@@ -18,6 +18,7 @@ use crate::{
     connection::{self, Connection, Heard},
     core::lobby::{Departure, Input},
     lifetime,
+    metrics::Counted,
     outbox::{Delivery, Inbox, Outbox},
     tokens::Bearer,
     ws::BATCH,
@@ -74,6 +75,7 @@ async fn let_in(
 
 /// Reports the client to the hub from first to last.
 async fn serve(app: &App, transport: Transport, bearer: Bearer) {
+    let _open = Counted::in_gauge(&app.hub.metrics.socketio);
     let (outbox, inbox) = Outbox::new();
     let Some(conn) = app.hub.connect(bearer, None, outbox).await else { return };
     let connection = Connection::new(conn, bearer.user, app.hub.clone(), clock::instant());
@@ -82,6 +84,7 @@ async fn serve(app: &App, transport: Transport, bearer: Bearer) {
     let end = tokio::select! {
         biased;
         () = cut => {
+            app.hub.metrics.cut.inc();
             tracing::info!(user = %bearer.user, "cut: reads too slowly");
             End::Gone
         }

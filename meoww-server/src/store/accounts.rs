@@ -1,13 +1,17 @@
 //! Accounts on disk, and who holds which name and address.
 
 use meoww_proto::UserId;
-use sled::{Transactional, transaction::ConflictableTransactionError};
+use sled::{
+    Transactional,
+    transaction::{ConflictableTransactionError, TransactionalTree},
+};
 use time::OffsetDateTime;
 
 use super::{
-    Store, StoreError,
+    NewSession, Store, StoreError,
     records::encode,
-    trees::{Trees, get, remove_account, user_id},
+    session_trees::SessionTrees,
+    trees::{Transaction, Trees, get, remove_account, user_id},
 };
 use crate::core::{
     account::{Account, Email},
@@ -35,9 +39,32 @@ impl Store {
         self.write(move |trees| trees.create_account(&account, &challenge, now)).await
     }
 
-    /// Takes back a sign-up whose mail could not be sent; a verified account stays.
-    pub async fn discard_signup(&self, user: UserId) -> Result<(), StoreError> {
+    /// Takes back a sign-up whose mail could not be sent, and says whether it did: a verified
+    /// account stays.
+    pub async fn discard_signup(&self, user: UserId) -> Result<bool, StoreError> {
         self.write(move |trees| trees.discard_signup(user)).await
+    }
+
+    /// The account with this id.
+    pub async fn account(&self, user: UserId) -> Result<Option<Account>, StoreError> {
+        self.read(move |trees| trees.account(user)).await
+    }
+
+    /// Sets the password of an account whose present one was `proved`, ends every session and
+    /// opens `fresh`; `false` if the password was changed, or the account deleted, in the meantime.
+    pub async fn change_password(
+        &self,
+        proved: Account,
+        password_hash: String,
+        fresh: NewSession,
+    ) -> Result<bool, StoreError> {
+        self.write(move |trees| trees.change_password(&proved, &password_hash, &fresh)).await
+    }
+
+    /// Removes an account with its codes and sessions, and says what it was. Digests of its
+    /// refresh tokens, which lead nowhere now, go when those would have run out.
+    pub async fn delete_account(&self, user: UserId) -> Result<Option<Account>, StoreError> {
+        self.write(move |trees| trees.delete_account(user)).await
     }
 
     /// The account with this address.
@@ -58,13 +85,9 @@ impl Trees {
             let holders =
                 [emails.get(account.email.as_str())?, usernames.get(account.username.as_str())?];
             for holder in holders.into_iter().flatten() {
-                let holder = user_id(&holder).map_err(ConflictableTransactionError::Abort)?;
-                let Some(old) = get::<Account>(accounts, holder.as_bytes())? else { continue };
-                let waiting = get::<Challenge>(challenges, holder.as_bytes())?;
-                if old.is_verified || waiting.is_some_and(|code| !code.is_expired(now)) {
+                if !evict_holder(accounts, emails, usernames, challenges, &holder, now)? {
                     return Ok(Creation::Taken);
                 }
-                remove_account(accounts, emails, usernames, challenges, &old)?;
             }
             let id = account.id.as_bytes();
             accounts.insert(id, encode(account))?;
@@ -76,23 +99,105 @@ impl Trees {
         Ok(created)
     }
 
-    fn discard_signup(&self, user: UserId) -> Result<(), StoreError> {
+    fn discard_signup(&self, user: UserId) -> Result<bool, StoreError> {
         let trees = (&self.accounts, &self.emails, &self.usernames, &self.challenges);
-        trees.transaction(|(accounts, emails, usernames, challenges)| {
-            match get::<Account>(accounts, user.as_bytes())? {
-                Some(account) if !account.is_verified => {
-                    remove_account(accounts, emails, usernames, challenges, &account)
+        let discarded =
+            trees.transaction(|(accounts, emails, usernames, challenges)| {
+                match get::<Account>(accounts, user.as_bytes())? {
+                    Some(account) if !account.is_verified => {
+                        remove_account(accounts, emails, usernames, challenges, &account)?;
+                        Ok(true)
+                    }
+                    Some(_) | None => Ok(false),
                 }
-                Some(_) | None => Ok(()),
-            }
-        })?;
-        Ok(())
+            })?;
+        Ok(discarded)
     }
 
-    fn account_by_email(&self, email: &Email) -> Result<Option<Account>, StoreError> {
+    fn change_password(
+        &self,
+        proved: &Account,
+        password_hash: &str,
+        fresh: &NewSession,
+    ) -> Result<bool, StoreError> {
+        let id = proved.id.as_bytes();
+        let trees = (&self.accounts, &self.sessions, &self.user_sessions, &self.tokens);
+        let changed = trees.transaction(|(accounts, sessions, by_user, tokens)| {
+            match get::<Account>(accounts, id)? {
+                Some(account) if account.password_hash == proved.password_hash => {
+                    let account = Account { password_hash: password_hash.to_owned(), ..account };
+                    accounts.insert(id, encode(&account))?;
+                    let trees = SessionTrees { sessions, by_user, tokens };
+                    trees.end_all(proved.id, None)?;
+                    trees.open(fresh)?;
+                    Ok(true)
+                }
+                Some(_) | None => Ok(false),
+            }
+        })?;
+        Ok(changed)
+    }
+
+    fn delete_account(&self, user: UserId) -> Result<Option<Account>, StoreError> {
+        let id = user.as_bytes();
+        let trees = (
+            &self.accounts,
+            &self.emails,
+            &self.usernames,
+            &self.challenges,
+            &self.resets,
+            &self.address_changes,
+            &self.sessions,
+            &self.user_sessions,
+            &self.tokens,
+        );
+        let deleted = trees.transaction(
+            |(
+                accounts,
+                emails,
+                usernames,
+                challenges,
+                resets,
+                changes,
+                sessions,
+                by_user,
+                tokens,
+            )| {
+                let Some(account) = get::<Account>(accounts, id)? else { return Ok(None) };
+                remove_account(accounts, emails, usernames, challenges, &account)?;
+                resets.remove(account.email.as_str())?;
+                changes.remove(id)?;
+                SessionTrees { sessions, by_user, tokens }.end_all(user, None)?;
+                Ok(Some(account))
+            },
+        )?;
+        Ok(deleted)
+    }
+
+    pub(super) fn account_by_email(&self, email: &Email) -> Result<Option<Account>, StoreError> {
         match self.emails.get(email.as_str())? {
             Some(id) => self.account(user_id(&id)?),
             None => Ok(None),
         }
     }
+}
+
+/// Makes way for somebody new: an unverified account whose code has run out is removed. `false` if
+/// the holder stays.
+pub(super) fn evict_holder(
+    accounts: &TransactionalTree,
+    emails: &TransactionalTree,
+    usernames: &TransactionalTree,
+    challenges: &TransactionalTree,
+    holder: &[u8],
+    now: OffsetDateTime,
+) -> Transaction<bool> {
+    let holder = user_id(holder).map_err(ConflictableTransactionError::Abort)?;
+    let Some(old) = get::<Account>(accounts, holder.as_bytes())? else { return Ok(true) };
+    let waiting = get::<Challenge>(challenges, holder.as_bytes())?;
+    if old.is_verified || waiting.is_some_and(|code| !code.is_expired(now)) {
+        return Ok(false);
+    }
+    remove_account(accounts, emails, usernames, challenges, &old)?;
+    Ok(true)
 }

@@ -7,7 +7,8 @@ use time::OffsetDateTime;
 use super::{
     NewSession, Store, StoreError,
     records::encode,
-    trees::{Trees, get, put_session},
+    session_trees::SessionTrees,
+    trees::{Trees, get},
 };
 use crate::core::{
     account::Account,
@@ -65,31 +66,33 @@ impl Trees {
         now: OffsetDateTime,
     ) -> Result<Confirmation, StoreError> {
         let id = user.as_bytes();
-        let trees = (&self.accounts, &self.challenges, &self.sessions, &self.tokens);
-        let confirmation = trees.transaction(|(accounts, challenges, sessions, tokens)| {
-            let Some(mut challenge) = get::<Challenge>(challenges, id)? else {
-                return Ok(Confirmation::NoChallenge);
-            };
-            let Some(mut account) = get::<Account>(accounts, id)? else {
-                return Ok(Confirmation::NoChallenge);
-            };
-            match challenge.attempt(candidate, now) {
-                Verdict::Accepted => {
-                    account.is_verified = true;
-                    accounts.insert(id, encode(&account))?;
-                    challenges.remove(id)?;
-                    put_session(sessions, tokens, session)?;
-                    Ok(Confirmation::Confirmed(account))
+        let trees =
+            (&self.accounts, &self.challenges, &self.sessions, &self.user_sessions, &self.tokens);
+        let confirmation =
+            trees.transaction(|(accounts, challenges, sessions, by_user, tokens)| {
+                let Some(mut challenge) = get::<Challenge>(challenges, id)? else {
+                    return Ok(Confirmation::NoChallenge);
+                };
+                let Some(mut account) = get::<Account>(accounts, id)? else {
+                    return Ok(Confirmation::NoChallenge);
+                };
+                match challenge.attempt(candidate, now) {
+                    Verdict::Accepted => {
+                        account.is_verified = true;
+                        accounts.insert(id, encode(&account))?;
+                        challenges.remove(id)?;
+                        SessionTrees { sessions, by_user, tokens }.open(session)?;
+                        Ok(Confirmation::Confirmed(account))
+                    }
+                    Verdict::Wrong => {
+                        challenges.insert(id, encode(&challenge))?;
+                        Ok(Confirmation::Refused(Verdict::Wrong))
+                    }
+                    refusal @ (Verdict::Exhausted | Verdict::Expired) => {
+                        Ok(Confirmation::Refused(refusal))
+                    }
                 }
-                Verdict::Wrong => {
-                    challenges.insert(id, encode(&challenge))?;
-                    Ok(Confirmation::Refused(Verdict::Wrong))
-                }
-                refusal @ (Verdict::Exhausted | Verdict::Expired) => {
-                    Ok(Confirmation::Refused(refusal))
-                }
-            }
-        })?;
+            })?;
         Ok(confirmation)
     }
 

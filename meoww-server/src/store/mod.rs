@@ -2,16 +2,36 @@
 //! takes and gives domain types, and has reached the disk when it returns.
 
 mod accounts;
+mod addresses;
+mod check;
 mod codes;
+mod export;
 mod flush;
+mod import;
+mod kinds;
+mod operator;
+mod photos;
+mod pointers;
+mod probe;
+mod purge;
 mod records;
+mod resets;
+mod safety;
+mod session_trees;
 mod sessions;
 pub mod sled;
 mod trees;
 
 pub use self::{
     accounts::Creation,
+    addresses::AddressConfirmation,
+    check::Finding,
     codes::{Confirmation, Reissue},
+    export::FORMAT_VERSION,
+    import::{Batch, Fault, Imported, Merge},
+    operator::{AccountCounts, AccountFilter},
+    photos::PhotoChange,
+    safety::{Filing, ReportFilter},
     sessions::{NewSession, Refresh},
     sled::Store,
 };
@@ -25,4 +45,7 @@ pub enum StoreError {
     /// A record of a version this program does not know, or no record at all.
     #[error("database: unreadable record: {0}")]
     Unreadable(String),
+    /// What it holds cannot be written where it was asked to go.
+    #[error("export: {0}")]
+    Export(String),
 }

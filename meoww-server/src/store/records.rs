@@ -29,17 +29,15 @@ pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, StoreError>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::session::{Session, TokenDigest};
+    use crate::core::session::{ClientName, Session, TokenDigest};
     use meoww_proto::UserId;
     use time::OffsetDateTime;
 
     #[test]
     fn a_record_of_another_version_is_refused() {
-        let session = Session {
-            user: UserId::from_bytes([1; 12]),
-            current: TokenDigest::of("token"),
-            expires_at: OffsetDateTime::UNIX_EPOCH,
-        };
+        let (user, now) = (UserId::from_bytes([1; 12]), OffsetDateTime::UNIX_EPOCH);
+        let token = TokenDigest::of("token");
+        let session = Session::open(user, token, ClientName::default(), now, now);
         let bytes = encode(&session);
         assert_eq!(decode::<Session>(&bytes).expect("readable"), session);
         let text = String::from_utf8(bytes).expect("JSON").replace("\"v\":1", "\"v\":2");

@@ -7,10 +7,11 @@ use time::OffsetDateTime;
 use super::{
     Store, StoreError,
     records::decode,
-    trees::{IssuedToken, Trees, get, purge, put_session},
+    session_trees::SessionTrees,
+    trees::{Trees, get},
 };
 use crate::core::{
-    account::Account,
+    account::{Account, Ban},
     session::{Rotation, Session, SessionId, TokenDigest},
 };
 
@@ -24,20 +25,30 @@ pub struct NewSession {
 }
 
 /// What became of a refresh token a client presented.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refresh {
     /// It was replaced; this is whose session goes on.
     Rotated(SessionId, UserId),
     /// It was spent before, so its session was ended.
-    Reused,
+    Reused(SessionId, UserId),
+    /// It came too late, so its session was ended.
+    Expired(SessionId, UserId),
+    /// The account is shut out; the token stays as it is.
+    Banned(Ban),
     /// No session has it.
     Unknown,
 }
 
 impl Store {
-    /// Opens a session for a user who proved a password.
+    /// Opens a session for a user.
     pub async fn open_session(&self, session: NewSession) -> Result<(), StoreError> {
         self.write(move |trees| trees.open_session(&session)).await
+    }
+
+    /// Opens a session for a user who proved the password behind `proved`, a hash; `false` if the
+    /// password was changed, or the account deleted, in the meantime.
+    pub async fn log_in(&self, session: NewSession, proved: String) -> Result<bool, StoreError> {
+        self.write(move |trees| trees.log_in(&session, &proved)).await
     }
 
     /// Replaces a refresh token by `next`, good until `expires_at`. A spent one ends its session.
@@ -51,32 +62,73 @@ impl Store {
         self.write(move |trees| trees.rotate_refresh(presented, next, now, expires_at)).await
     }
 
-    /// Ends the session that has or had this refresh token, if there is one.
-    pub async fn end_session(&self, presented: TokenDigest) -> Result<(), StoreError> {
+    /// Ends the session that has or had this refresh token, if there is one, and says whose.
+    pub async fn end_session(
+        &self,
+        presented: TokenDigest,
+    ) -> Result<Option<(SessionId, UserId)>, StoreError> {
         self.write(move |trees| trees.end_session(presented)).await
     }
 
+    /// Ends one session of a user; `false` if the user has no such session.
+    pub async fn end_session_of(&self, user: UserId, id: SessionId) -> Result<bool, StoreError> {
+        self.write(move |trees| trees.end_session_of(user, id)).await
+    }
+
+    /// Ends the sessions of a user, perhaps all but one.
+    pub async fn end_sessions_of(
+        &self,
+        user: UserId,
+        except: Option<SessionId>,
+    ) -> Result<(), StoreError> {
+        self.write(move |trees| trees.end_sessions_of(user, except)).await
+    }
+
+    /// The live sessions of a user, newest first.
+    pub async fn sessions_of(
+        &self,
+        user: UserId,
+        now: OffsetDateTime,
+    ) -> Result<Vec<NewSession>, StoreError> {
+        self.read(move |trees| trees.sessions_of(user, now)).await
+    }
+
     /// The account a live session belongs to; `None` once the session has ended.
-    pub async fn session_account(&self, id: SessionId) -> Result<Option<Account>, StoreError> {
-        self.read(move |trees| trees.session_account(id)).await
+    pub async fn session_account(
+        &self,
+        id: SessionId,
+        now: OffsetDateTime,
+    ) -> Result<Option<Account>, StoreError> {
+        self.read(move |trees| trees.session_account(id, now)).await
     }
 
     /// When a live session ends unless it is refreshed; `None` once it has ended.
     pub async fn session_end(&self, id: SessionId) -> Result<Option<OffsetDateTime>, StoreError> {
         self.read(move |trees| trees.session_end(id)).await
     }
-
-    /// Forgets sessions and refresh tokens that have run out.
-    pub async fn purge_expired(&self, now: OffsetDateTime) -> Result<(), StoreError> {
-        self.write(move |trees| trees.purge_expired(now)).await
-    }
 }
 
 impl Trees {
     fn open_session(&self, session: &NewSession) -> Result<(), StoreError> {
-        (&self.sessions, &self.tokens)
-            .transaction(|(sessions, tokens)| put_session(sessions, tokens, session))?;
+        let trees = (&self.sessions, &self.user_sessions, &self.tokens);
+        trees.transaction(|(sessions, by_user, tokens)| {
+            SessionTrees { sessions, by_user, tokens }.open(session)
+        })?;
         Ok(())
+    }
+
+    fn log_in(&self, new: &NewSession, proved: &str) -> Result<bool, StoreError> {
+        let trees = (&self.accounts, &self.sessions, &self.user_sessions, &self.tokens);
+        let opened = trees.transaction(|(accounts, sessions, by_user, tokens)| {
+            match get::<Account>(accounts, new.session.user.as_bytes())? {
+                Some(account) if account.password_hash == proved => {
+                    SessionTrees { sessions, by_user, tokens }.open(new)?;
+                    Ok(true)
+                }
+                Some(_) | None => Ok(false),
+            }
+        })?;
+        Ok(opened)
     }
 
     fn rotate_refresh(
@@ -86,48 +138,99 @@ impl Trees {
         now: OffsetDateTime,
         expires_at: OffsetDateTime,
     ) -> Result<Refresh, StoreError> {
-        let refresh = (&self.sessions, &self.tokens).transaction(|(sessions, tokens)| {
-            let Some(token) = get::<IssuedToken>(tokens, presented.as_bytes())? else {
+        let trees = (&self.accounts, &self.sessions, &self.user_sessions, &self.tokens);
+        let refresh = trees.transaction(|(accounts, sessions, by_user, tokens)| {
+            let trees = SessionTrees { sessions, by_user, tokens };
+            let Some((id, session)) = trees.of_token(presented)? else {
                 return Ok(Refresh::Unknown);
             };
-            let id = token.session.as_bytes();
-            let Some(session) = get::<Session>(sessions, id)? else {
-                return Ok(Refresh::Unknown);
-            };
+            let user = session.user;
             match session.rotate(presented, next, now, expires_at) {
                 Rotation::Rotated(session) => {
-                    let user = session.user;
-                    put_session(sessions, tokens, &NewSession { id: token.session, session })?;
-                    Ok(Refresh::Rotated(token.session, user))
+                    let Some(account) = get::<Account>(accounts, user.as_bytes())? else {
+                        return Ok(Refresh::Unknown);
+                    };
+                    if let Some(ban) = account.ban_in_force(now) {
+                        return Ok(Refresh::Banned(ban.clone()));
+                    }
+                    trees.put(&NewSession { id, session })?;
+                    Ok(Refresh::Rotated(id, user))
                 }
                 Rotation::Reused => {
-                    sessions.remove(id)?;
-                    Ok(Refresh::Reused)
+                    trees.end(user, id)?;
+                    Ok(Refresh::Reused(id, user))
                 }
                 Rotation::Expired => {
-                    sessions.remove(id)?;
-                    Ok(Refresh::Unknown)
+                    trees.end(user, id)?;
+                    Ok(Refresh::Expired(id, user))
                 }
             }
         })?;
         Ok(refresh)
     }
 
-    fn end_session(&self, presented: TokenDigest) -> Result<(), StoreError> {
-        (&self.sessions, &self.tokens).transaction(|(sessions, tokens)| {
-            if let Some(token) = get::<IssuedToken>(tokens, presented.as_bytes())? {
-                sessions.remove(token.session.as_bytes())?;
+    fn end_session(
+        &self,
+        presented: TokenDigest,
+    ) -> Result<Option<(SessionId, UserId)>, StoreError> {
+        let trees = (&self.sessions, &self.user_sessions, &self.tokens);
+        let ended = trees.transaction(|(sessions, by_user, tokens)| {
+            let trees = SessionTrees { sessions, by_user, tokens };
+            let Some((id, session)) = trees.of_token(presented)? else { return Ok(None) };
+            trees.end(session.user, id)?;
+            Ok(Some((id, session.user)))
+        })?;
+        Ok(ended)
+    }
+
+    fn end_session_of(&self, user: UserId, id: SessionId) -> Result<bool, StoreError> {
+        let trees = (&self.sessions, &self.user_sessions, &self.tokens);
+        let ended = trees.transaction(|(sessions, by_user, tokens)| {
+            let trees = SessionTrees { sessions, by_user, tokens };
+            let is_theirs = trees.ids_of(user)?.contains(&id);
+            if is_theirs {
+                trees.end(user, id)?;
             }
-            Ok(())
+            Ok(is_theirs)
+        })?;
+        Ok(ended)
+    }
+
+    fn end_sessions_of(&self, user: UserId, except: Option<SessionId>) -> Result<(), StoreError> {
+        let trees = (&self.sessions, &self.user_sessions, &self.tokens);
+        trees.transaction(|(sessions, by_user, tokens)| {
+            SessionTrees { sessions, by_user, tokens }.end_all(user, except)
         })?;
         Ok(())
     }
 
-    fn session_account(&self, id: SessionId) -> Result<Option<Account>, StoreError> {
-        match self.sessions.get(id.as_bytes())? {
-            Some(bytes) => self.account(decode::<Session>(&bytes)?.user),
-            None => Ok(None),
+    fn sessions_of(
+        &self,
+        user: UserId,
+        now: OffsetDateTime,
+    ) -> Result<Vec<NewSession>, StoreError> {
+        let ids = self.user_sessions.get(user.as_bytes())?;
+        let ids: Vec<SessionId> = ids.map_or(Ok(Vec::new()), |bytes| decode(&bytes))?;
+        let mut live = Vec::new();
+        for id in ids {
+            let Some(bytes) = self.sessions.get(id.as_bytes())? else { continue };
+            let session: Session = decode(&bytes)?;
+            if !session.is_over(now) {
+                live.push(NewSession { id, session });
+            }
         }
+        live.sort_by_key(|live| std::cmp::Reverse(live.session.created_at));
+        Ok(live)
+    }
+
+    fn session_account(
+        &self,
+        id: SessionId,
+        now: OffsetDateTime,
+    ) -> Result<Option<Account>, StoreError> {
+        let Some(bytes) = self.sessions.get(id.as_bytes())? else { return Ok(None) };
+        let session: Session = decode(&bytes)?;
+        if session.is_over(now) { Ok(None) } else { self.account(session.user) }
     }
 
     fn session_end(&self, id: SessionId) -> Result<Option<OffsetDateTime>, StoreError> {
@@ -135,10 +238,5 @@ impl Trees {
             Some(bytes) => Ok(Some(decode::<Session>(&bytes)?.expires_at)),
             None => Ok(None),
         }
-    }
-
-    fn purge_expired(&self, now: OffsetDateTime) -> Result<(), StoreError> {
-        purge::<Session>(&self.sessions, |session| session.expires_at <= now)?;
-        purge::<IssuedToken>(&self.tokens, |token| token.expires_at <= now)
     }
 }

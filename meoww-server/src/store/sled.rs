@@ -1,8 +1,12 @@
 //! The embedded store: sled, one process at a time.
 
-use std::path::Path;
+use std::{
+    path::Path,
+    sync::{Arc, PoisonError, RwLock},
+};
 
 use super::{StoreError, flush::Flusher, trees::Trees};
+use crate::{clock, metrics::StoreLatency};
 
 /// Memory sled may use for pages it has read, in bytes.
 const CACHE_BYTES: u64 = 64 << 20;
@@ -12,6 +16,9 @@ const CACHE_BYTES: u64 = 64 << 20;
 pub struct Store {
     trees: Trees,
     flusher: Flusher,
+    pub(crate) latency: StoreLatency,
+    /// Shared by transactions; held alone by whoever needs all trees of one moment.
+    gate: Arc<RwLock<()>>,
 }
 
 impl Store {
@@ -24,11 +31,26 @@ impl Store {
             .flush_every_ms(None)
             .open()?;
         let trees = Trees::open(&db)?;
-        Ok(Self { trees, flusher: Flusher::start(db, directory)? })
+        Ok(Self {
+            trees,
+            flusher: Flusher::start(db, directory)?,
+            gate: Arc::default(),
+            latency: StoreLatency::default(),
+        })
+    }
+
+    pub(super) async fn read<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&Trees) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let began = clock::instant();
+        let value = self.run(job).await;
+        self.latency.read.observe((clock::instant() - began).as_secs_f64());
+        value
     }
 
     /// sled blocks, so it runs where blocking hurts nobody.
-    pub(super) async fn read<T: Send + 'static>(
+    async fn run<T: Send + 'static>(
         &self,
         job: impl FnOnce(&Trees) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
@@ -43,7 +65,37 @@ impl Store {
         &self,
         job: impl FnOnce(&Trees) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let value = self.read(job).await?;
+        let gate = self.gate.clone();
+        let shared = move |trees: &Trees| {
+            let _shared = gate.read().unwrap_or_else(PoisonError::into_inner);
+            job(trees)
+        };
+        let began = clock::instant();
+        let value = self.run(shared).await?;
+        self.flusher.flush().await?;
+        self.latency.write.observe((clock::instant() - began).as_secs_f64());
+        Ok(value)
+    }
+
+    /// Like [`Store::read`], while nothing is written.
+    pub(super) async fn read_alone<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&Trees) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let gate = self.gate.clone();
+        self.run(move |trees| {
+            let _alone = gate.write().unwrap_or_else(PoisonError::into_inner);
+            job(trees)
+        })
+        .await
+    }
+
+    /// Like [`Store::write`], for what takes several transactions that nothing may come between.
+    pub(super) async fn write_alone<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&Trees) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let value = self.read_alone(job).await?;
         self.flusher.flush().await?;
         Ok(value)
     }

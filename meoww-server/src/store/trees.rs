@@ -12,10 +12,7 @@ use sled::{
 };
 use time::OffsetDateTime;
 
-use super::{
-    NewSession, StoreError,
-    records::{decode, encode},
-};
+use super::{StoreError, records::decode};
 use crate::core::{account::Account, session::SessionId};
 
 #[derive(Clone)]
@@ -28,10 +25,24 @@ pub(super) struct Trees {
     pub(super) usernames: Tree,
     /// User id -> [`Challenge`].
     pub(super) challenges: Tree,
+    /// E-mail -> [`Challenge`], whether or not there is such an account.
+    pub(super) resets: Tree,
+    /// User id -> [`AddressChange`](super::addresses::AddressChange).
+    pub(super) address_changes: Tree,
     /// Session id -> [`Session`].
     pub(super) sessions: Tree,
+    /// User id -> ids of its sessions, oldest first.
+    pub(super) user_sessions: Tree,
     /// Digest of every refresh token a session had -> [`IssuedToken`].
     pub(super) tokens: Tree,
+    /// User id, then the id of whom they block -> [`Block`](crate::core::safety::Block).
+    pub(super) blocks: Tree,
+    /// Report id -> [`Report`](crate::core::safety::Report).
+    pub(super) reports: Tree,
+    /// User id, then the id of a report by them or about them -> which of the two.
+    pub(super) report_parties: Tree,
+    /// What [`Store::probe`](super::Store) writes; of no other use.
+    pub(super) probe: Tree,
 }
 
 /// A refresh token that is or was good.
@@ -61,14 +72,23 @@ impl From<TransactionError<StoreError>> for StoreError {
 
 impl Trees {
     pub(super) fn open(db: &sled::Db) -> Result<Self, StoreError> {
-        Ok(Self {
+        let trees = Self {
             accounts: db.open_tree("accounts")?,
             emails: db.open_tree("emails")?,
             usernames: db.open_tree("usernames")?,
             challenges: db.open_tree("challenges")?,
+            resets: db.open_tree("password_resets")?,
+            address_changes: db.open_tree("address_changes")?,
             sessions: db.open_tree("sessions")?,
+            user_sessions: db.open_tree("user_sessions")?,
             tokens: db.open_tree("refresh_tokens")?,
-        })
+            blocks: db.open_tree("blocks")?,
+            reports: db.open_tree("reports")?,
+            report_parties: db.open_tree("report_parties")?,
+            probe: db.open_tree("probe")?,
+        };
+        trees.index_sessions(db)?;
+        Ok(trees)
     }
 
     pub(super) fn account(&self, user: UserId) -> Result<Option<Account>, StoreError> {
@@ -82,18 +102,6 @@ pub(super) fn get<T: DeserializeOwned>(
 ) -> Transaction<Option<T>> {
     let bytes = tree.get(key)?;
     bytes.map(|bytes| decode(&bytes)).transpose().map_err(ConflictableTransactionError::Abort)
-}
-
-/// Stores the session under its good token; also how a rotation replaces both.
-pub(super) fn put_session(
-    sessions: &TransactionalTree,
-    tokens: &TransactionalTree,
-    NewSession { id, session }: &NewSession,
-) -> Transaction<()> {
-    sessions.insert(id.as_bytes(), encode(session))?;
-    let token = IssuedToken { session: *id, expires_at: session.expires_at };
-    tokens.insert(session.current.as_bytes(), encode(&token))?;
-    Ok(())
 }
 
 pub(super) fn remove_account(

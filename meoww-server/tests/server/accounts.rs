@@ -322,7 +322,7 @@ async fn pages_of_the_frontend_may_call_with_cookies() {
         ("access-control-request-headers", "content-type"),
     ];
     let reply = server.send(Method::OPTIONS, "/api/auth/login", &preflight, "").await;
-    assert_eq!(reply.status, StatusCode::OK);
+    assert_eq!(reply.status, StatusCode::NO_CONTENT);
     assert_eq!(reply.headers["access-control-allow-origin"], "http://localhost:5173");
     assert_eq!(reply.headers["access-control-allow-credentials"], "true");
     let foreign = [("origin", "https://evil.example")];

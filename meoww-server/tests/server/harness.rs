@@ -1,6 +1,6 @@
 //! A whole server in this process, and clients that speak to it as any client would.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, path::Path, sync::Arc, time::Duration};
 
 use futures_util::{SinkExt, StreamExt};
 use meoww_proto::{
@@ -15,7 +15,7 @@ use meoww_server::{
 use reqwest::{Method, StatusCode, header};
 use serde_json::{Value, json};
 use tokio::{
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
     sync::{Mutex, mpsc},
     task::JoinHandle,
 };
@@ -37,17 +37,20 @@ pub(crate) async fn patiently<T>(event: impl Future<Output = T>) -> T {
 
 pub(crate) struct TestServer {
     pub(crate) url: String,
+    pub(crate) app: Arc<App>,
     http: reqwest::Client,
     mail: Mutex<mpsc::Receiver<SentCode>>,
     stop: CancellationToken,
     serving: JoinHandle<std::io::Result<()>>,
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
 }
 
 /// An answer, taken apart.
 pub(crate) struct Reply {
     pub(crate) status: StatusCode,
     pub(crate) headers: header::HeaderMap,
+    pub(crate) bytes: Vec<u8>,
+    /// The bytes read as JSON, null where they are none.
     pub(crate) body: Value,
 }
 
@@ -95,21 +98,50 @@ impl TestServer {
     ) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let dir = tempfile::tempdir().expect("a directory");
+        Self::open_in(dir, adjust, mailer, mail).await
+    }
+
+    async fn open_in(
+        dir: tempfile::TempDir,
+        adjust: impl FnOnce(&mut Config),
+        mailer: Mailer,
+        mail: mpsc::Receiver<SentCode>,
+    ) -> Self {
         let mut config = Config::new(dir.path().join("data"));
         adjust(&mut config);
         let app: Arc<App> = App::with_mailer(config, mailer).await.expect("it opens");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("bound"));
         let stop = CancellationToken::new();
-        let serving = tokio::spawn(app.serve(listener, stop.clone().cancelled_owned()));
+        let serving = tokio::spawn(app.clone().serve(listener, stop.clone().cancelled_owned()));
         let http = reqwest::Client::new();
-        Self { url, http, mail: Mutex::new(mail), stop, serving, _dir: dir }
+        Self { url, app, http, mail: Mutex::new(mail), stop, serving, dir }
+    }
+
+    /// A folder of its data directory.
+    pub(crate) fn folder(&self, name: &str) -> std::path::PathBuf {
+        self.dir.path().join("data").join(name)
     }
 
     /// Tells the server to stop, and waits until it has.
     pub(crate) async fn stop(self) -> std::io::Result<()> {
         self.stop.cancel();
         patiently(self.serving).await.expect("it does not panic")
+    }
+
+    /// Stops, lets somebody at the database, and starts again without limits.
+    pub(crate) async fn restarted(self, meanwhile: impl FnOnce(&sled::Db)) -> Self {
+        self.stop.cancel();
+        patiently(self.serving).await.expect("it does not panic").expect("it stops");
+        let path = self.dir.path().join("data/db");
+        let db = patiently(unlocked(&path)).await;
+        meanwhile(&db);
+        db.flush().expect("flushed");
+        drop(db);
+        patiently(unlocked(&path)).await;
+        let (outbox, mail) = mpsc::channel(256);
+        let adjust = |config: &mut Config| config.limits = Limits::OFF;
+        Self::open_in(self.dir, adjust, Mailer::Memory(outbox), mail).await
     }
 
     /// A request with any headers and body.
@@ -126,9 +158,9 @@ impl TestServer {
         }
         let response = patiently(request.send()).await.expect("an answer");
         let (status, headers) = (response.status(), response.headers().clone());
-        let text = response.text().await.expect("a body");
-        let body = serde_json::from_str(&text).unwrap_or(Value::Null);
-        Reply { status, headers, body }
+        let bytes = response.bytes().await.expect("a body").to_vec();
+        let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+        Reply { status, headers, bytes, body }
     }
 
     /// A request without a body, and its answer as it is.
@@ -152,6 +184,18 @@ impl TestServer {
         self.send(Method::GET, path, &[("authorization", &bearer)], "").await
     }
 
+    pub(crate) async fn send_as(
+        &self,
+        method: Method,
+        path: &str,
+        access: &str,
+        body: Value,
+    ) -> Reply {
+        let bearer = format!("Bearer {access}");
+        let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
+        self.send(method, path, &headers, body.to_string()).await
+    }
+
     pub(crate) async fn sign_up(&self, name: &str) -> Reply {
         self.post("/api/auth/signup", signup(name)).await
     }
@@ -167,6 +211,11 @@ impl TestServer {
     /// The next code that was sent.
     pub(crate) async fn next_code(&self) -> SentCode {
         patiently(self.mail.lock().await.recv()).await.expect("mail")
+    }
+
+    /// Whether a code was sent that nobody has read.
+    pub(crate) async fn mail_is_waiting(&self) -> bool {
+        !self.mail.lock().await.is_empty()
     }
 
     /// Signs up, reads the mail and sends the code back.
@@ -212,6 +261,15 @@ impl TestServer {
         self.open(query, &[("authorization", &bearer)]).await.expect("a socket")
     }
 
+    /// A socket whose system takes in little that its owner does not read.
+    pub(crate) async fn connect_with_little_room(&self, member: &Member) -> Peer {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.set_recv_buffer_size(4096).expect("a smaller buffer");
+        let address = self.url.trim_start_matches("http://").parse().expect("an address");
+        let stream = socket.connect(address).await.expect("connected");
+        Peer::over(&self.url, stream, &member.access).await
+    }
+
     /// A new member with a socket that was welcomed.
     pub(crate) async fn peer(&self, name: &str) -> (Member, Peer) {
         let member = self.member(name).await;
@@ -233,6 +291,22 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
+    /// Opens a socket on a connection that is there already.
+    pub(crate) async fn over(url: &str, stream: TcpStream, access: &str) -> Self {
+        let url = format!("{}/ws", url.replace("http", "ws"));
+        let mut request = url.into_client_request().expect("a URL");
+        let bearer = format!("Bearer {access}").parse().expect("a value");
+        request.headers_mut().insert("authorization", bearer);
+        let opening = tokio_tungstenite::client_async(request, MaybeTlsStream::Plain(stream));
+        let (socket, _) = patiently(opening).await.expect("a socket");
+        Self { socket }
+    }
+
+    /// The next event, if there is one within so long.
+    pub(crate) async fn next_within(&mut self, wait: Duration) -> Option<ServerMessage> {
+        tokio::time::timeout(wait, self.next()).await.ok()
+    }
+
     pub(crate) async fn send(&mut self, message: ClientMessage) {
         self.send_text(message.encode()).await;
     }
@@ -262,10 +336,16 @@ impl Peer {
         .await
     }
 
+    /// The next event but `presence`, which may come at any time.
     pub(crate) async fn next(&mut self) -> ServerMessage {
-        match self.next_raw().await {
-            Some(Ok(Message::Text(text))) => ServerMessage::decode(&text).expect("an event"),
-            other => panic!("no event: {other:?}"),
+        loop {
+            let event = match self.next_raw().await {
+                Some(Ok(Message::Text(text))) => ServerMessage::decode(&text).expect("an event"),
+                other => panic!("no event: {other:?}"),
+            };
+            if !matches!(event, ServerMessage::Presence(_)) {
+                return event;
+            }
         }
     }
 
@@ -291,6 +371,16 @@ impl Peer {
         match self.next().await {
             ServerMessage::Error(error) => assert_eq!(error.code, code, "{}", error.message),
             other => panic!("no error: {other:?}"),
+        }
+    }
+}
+
+/// The flushing thread lets go of the database a moment after its last client.
+async fn unlocked(path: &Path) -> sled::Db {
+    loop {
+        match sled::open(path) {
+            Ok(db) => return db,
+            Err(_) => tokio::task::yield_now().await,
         }
     }
 }

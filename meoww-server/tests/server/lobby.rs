@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use meoww_proto::{RoomId, UserId, error::SignalErrorCode};
 use meoww_server::core::lobby::{
-    ConnId, Departure, Effect, Input, Lobby, MAX_CONNECTIONS, REMATCH_WAIT, SEAT_LEASE,
+    ConnId, Departure, Effect, Input, Lobby, MAX_CONNECTIONS, Place, REMATCH_WAIT, SEAT_LEASE,
+    Terms,
 };
 use rand::{SeedableRng, rngs::StdRng};
 
@@ -21,7 +22,9 @@ impl World {
     }
 
     pub(crate) fn handle(&mut self, input: Input) -> Vec<Effect> {
-        self.lobby.handle(input, self.now, &mut self.rng)
+        let mut effects = Vec::new();
+        self.lobby.handle(input, self.now, &mut self.rng, &mut effects);
+        effects
     }
 
     pub(crate) fn connect(&mut self, conn: u64, name: u8) -> Vec<Effect> {
@@ -33,16 +36,16 @@ impl World {
     }
 
     pub(crate) fn search(&mut self, conn: u64) -> Vec<Effect> {
-        self.handle(Input::Search(ConnId(conn)))
+        self.handle(Input::Search(ConnId(conn), Terms::default()))
     }
 
-    fn after(&mut self, wait: Duration) -> Vec<Effect> {
+    pub(crate) fn after(&mut self, wait: Duration) -> Vec<Effect> {
         self.now += wait;
         self.handle(Input::Timeout)
     }
 
     /// Users 1 and 2 on connections of the same numbers, in a room.
-    fn with_a_room() -> (Self, RoomId) {
+    pub(crate) fn with_a_room() -> (Self, RoomId) {
         let mut world = Self::new(1);
         world.connect(1, 1);
         world.connect(2, 2);
@@ -56,7 +59,15 @@ pub(crate) fn user(name: u8) -> UserId {
     UserId::from_bytes([name; 12])
 }
 
-fn matched_room(effects: &[Effect]) -> Option<RoomId> {
+fn welcome(conn: u64, name: u8, place: Option<Place>) -> Effect {
+    Effect::Welcome { conn: ConnId(conn), user: user(name), place }
+}
+
+fn place(room: RoomId, stranger: u8, partner: Option<u64>) -> Place {
+    Place { room, stranger: user(stranger), partner: partner.map(ConnId) }
+}
+
+pub(crate) fn matched_room(effects: &[Effect]) -> Option<RoomId> {
     effects.iter().find_map(|effect| match effect {
         Effect::Matched { room, .. } => Some(*room),
         _ => None,
@@ -118,8 +129,7 @@ fn a_lost_connection_keeps_its_place_for_a_while() {
     assert_eq!(world.lobby.poll_timeout(), Some(world.now + SEAT_LEASE));
     assert_eq!(world.after(SEAT_LEASE - Duration::from_millis(1)), []);
     let back = world.resume(3, 1, room);
-    let welcome =
-        Effect::Welcome { conn: ConnId(3), user: user(1), room: Some((room, Some(ConnId(2)))) };
+    let welcome = welcome(3, 1, Some(place(room, 2, Some(2))));
     let moved = Effect::PartnerMoved { conn: ConnId(2), room, partner: ConnId(3) };
     assert_eq!(back, [welcome, moved]);
     assert_eq!(world.after(SEAT_LEASE * 2), []);
@@ -135,24 +145,21 @@ fn both_may_be_lost_and_come_back() {
     world.handle(Input::Disconnect(ConnId(1), Departure::Lost));
     world.handle(Input::Disconnect(ConnId(2), Departure::Lost));
     let first = world.resume(3, 1, room);
-    assert_eq!(
-        first,
-        [Effect::Welcome { conn: ConnId(3), user: user(1), room: Some((room, None)) }]
-    );
+    assert_eq!(first, [welcome(3, 1, Some(place(room, 2, None)))]);
     let second = world.resume(4, 2, room);
-    let partner = Some((room, Some(ConnId(3))));
-    let welcome = Effect::Welcome { conn: ConnId(4), user: user(2), room: partner };
+    let welcome = welcome(4, 2, Some(place(room, 1, Some(3))));
     let moved = Effect::PartnerMoved { conn: ConnId(3), room, partner: ConnId(4) };
     assert_eq!(second, [welcome, moved]);
 }
 
 #[test]
 fn who_starts_afresh_leaves_the_lost_room_behind() {
-    for again in [Input::Search, Input::Skip] {
+    let search: fn(ConnId) -> Input = |conn| Input::Search(conn, Terms::default());
+    for again in [search, Input::Skip] {
         let (mut world, room) = World::with_a_room();
         world.handle(Input::Disconnect(ConnId(1), Departure::Lost));
         let plain = world.connect(3, 1);
-        assert_eq!(plain, [Effect::Welcome { conn: ConnId(3), user: user(1), room: None }]);
+        assert_eq!(plain, [welcome(3, 1, None)]);
         for idle in [Input::Cancel, Input::Leave] {
             assert_eq!(world.handle(idle(ConnId(3))), [], "the place may still be wanted");
         }
@@ -160,7 +167,7 @@ fn who_starts_afresh_leaves_the_lost_room_behind() {
         assert_eq!(world.handle(again(ConnId(3))), [over, Effect::Searching(ConnId(3))]);
         assert_eq!(world.lobby.poll_timeout(), None, "nothing is kept any longer");
         let late = world.resume(4, 1, room);
-        assert_eq!(late, [Effect::Welcome { conn: ConnId(4), user: user(1), room: None }]);
+        assert_eq!(late, [welcome(4, 1, None)]);
     }
 }
 
@@ -172,23 +179,23 @@ fn a_room_both_have_lost_is_over_when_one_starts_afresh() {
     world.connect(3, 1);
     assert_eq!(world.search(3), [Effect::Searching(ConnId(3))]);
     let late = world.resume(4, 2, room);
-    assert_eq!(late, [Effect::Welcome { conn: ConnId(4), user: user(2), room: None }]);
+    assert_eq!(late, [welcome(4, 2, None)]);
 }
 
 #[test]
 fn a_room_is_taken_from_a_live_connection_only_on_request() {
     let (mut world, room) = World::with_a_room();
     let plain = world.connect(3, 1);
-    assert_eq!(plain, [Effect::Welcome { conn: ConnId(3), user: user(1), room: None }]);
+    assert_eq!(plain, [welcome(3, 1, None)]);
     let taken = world.resume(4, 1, room);
     assert_eq!(taken[0], Effect::Displaced(ConnId(1)));
-    assert!(matches!(taken[1], Effect::Welcome { room: Some(_), .. }));
+    assert!(matches!(taken[1], Effect::Welcome { place: Some(_), .. }));
     assert_eq!(world.search(1), [], "it is forgotten before it ends");
     assert_eq!(world.handle(Input::Disconnect(ConnId(1), Departure::Lost)), []);
     let stranger = world.connect(5, 5);
-    assert_eq!(stranger, [Effect::Welcome { conn: ConnId(5), user: user(5), room: None }]);
+    assert_eq!(stranger, [welcome(5, 5, None)]);
     let foreign = world.resume(6, 5, room);
-    assert_eq!(foreign, [Effect::Welcome { conn: ConnId(6), user: user(5), room: None }]);
+    assert_eq!(foreign, [welcome(6, 5, None)]);
 }
 
 #[test]
@@ -218,7 +225,7 @@ fn one_connection_too_many_takes_the_place_of_the_oldest_that_is_in_no_room() {
     for conn in 10..=last {
         assert_eq!(world.connect(conn, 1).len(), 1, "there is room for {conn}");
     }
-    let welcome = |conn, room| Effect::Welcome { conn: ConnId(conn), user: user(1), room };
+    let welcome = |conn, place| welcome(conn, 1, place);
     assert_eq!(world.connect(20, 1), [Effect::Displaced(ConnId(10)), welcome(20, None)]);
     assert_eq!(world.search(10), [], "it is forgotten before it ends");
     assert_eq!(world.handle(Input::Disconnect(ConnId(10), Departure::Lost)), []);
@@ -226,7 +233,7 @@ fn one_connection_too_many_takes_the_place_of_the_oldest_that_is_in_no_room() {
     let taken = world.resume(21, 1, room);
     assert_eq!(
         taken[..2],
-        [Effect::Displaced(ConnId(1)), welcome(21, Some((room, Some(ConnId(2)))))]
+        [Effect::Displaced(ConnId(1)), welcome(21, Some(place(room, 2, Some(2))))]
     );
     world.handle(Input::Disconnect(ConnId(11), Departure::Clean));
     assert_eq!(world.connect(22, 1), [welcome(22, None)], "a place was given back");

@@ -7,11 +7,16 @@ use std::{
 
 use meoww_proto::{RoomId, UserId, error::SignalErrorCode};
 use meoww_server::core::lobby::{
-    ConnId, Departure, Effect, Input, MAX_CONNECTIONS, REMATCH_WAIT, SEAT_LEASE,
+    ConnId, Departure, Effect, Input, MAX_CONNECTIONS, Place, REMATCH_WAIT, SEAT_LEASE, Terms,
 };
 use proptest::prelude::*;
 
 use crate::lobby::{World, matched_conns, user};
+
+/// Partners a user may leave before it is slowed, and for how long at most.
+const FREE_SKIPS: u32 = 5;
+const SLOWED: Duration = Duration::from_secs(6);
+const NOT: Duration = Duration::ZERO;
 
 /// One thing that happens, with connections picked among those there were.
 #[derive(Debug, Clone)]
@@ -62,6 +67,8 @@ struct Observer {
     /// Since when each searching user waits.
     waiting: HashMap<UserId, (ConnId, Instant)>,
     met: HashSet<(UserId, UserId)>,
+    /// How often each user left a partner.
+    walked_out: HashMap<UserId, u32>,
 }
 
 impl Observer {
@@ -87,7 +94,7 @@ impl Observer {
                 let resume = self.last_room.get(&user).copied().filter(|_| resume);
                 Input::Connect { conn, user, resume }
             }
-            Action::Search(n) => Input::Search(pick(n)?),
+            Action::Search(n) => Input::Search(pick(n)?, Terms::default()),
             Action::Cancel(n) => Input::Cancel(pick(n)?),
             Action::Skip(n) => Input::Skip(pick(n)?),
             Action::Leave(n) => Input::Leave(pick(n)?),
@@ -111,7 +118,7 @@ impl Observer {
         let place = self.expect(input);
         let effects = self.world.handle(input);
         let welcomes = effects.iter().filter_map(|effect| match effect {
-            Effect::Welcome { room, .. } => Some(room.map(|(room, _)| room)),
+            Effect::Welcome { place, .. } => Some(place.map(|place| place.room)),
             _ => None,
         });
         let asked = matches!(input, Input::Connect { .. }).then_some(place);
@@ -132,20 +139,28 @@ impl Observer {
             Input::Connect { resume, .. } => {
                 return resume.filter(|room| !self.over.contains(room));
             }
-            Input::Search(conn) => self.abandon(conn),
+            Input::Search(conn, _) => self.abandon(conn),
             Input::Skip(conn) => {
-                self.over.extend(self.seated.get(&conn));
+                self.walk_out(conn);
                 self.abandon(conn);
             }
             Input::Leave(conn) => {
-                self.over.extend(self.seated.get(&conn));
+                self.walk_out(conn);
                 self.stop_waiting(conn);
             }
             Input::Cancel(conn) => self.stop_waiting(conn),
             Input::Disconnect(conn, departure) => self.depart(conn, departure),
-            Input::Timeout => {}
+            Input::Timeout | Input::Block { .. } | Input::Unblock { .. } | Input::Drain => {}
         }
         None
+    }
+
+    fn walk_out(&mut self, conn: ConnId) {
+        if let Some(room) = self.seated.get(&conn) {
+            self.over.insert(*room);
+            let user = self.user_of(conn);
+            *self.walked_out.entry(user).or_default() += 1;
+        }
     }
 
     /// A search does not wait for a place to run out.
@@ -175,10 +190,12 @@ impl Observer {
 
     fn observe(&mut self, effect: Effect, rest: &[Effect]) {
         match effect {
-            Effect::Welcome { conn, user, room } => {
+            Effect::Welcome { conn, user, place } => {
                 assert_eq!(self.user_of(conn), user);
-                if let Some((room, partner)) = room {
-                    assert!(self.rooms[&room].contains(&user), "a place in a foreign room");
+                if let Some(Place { room, stranger, partner }) = place {
+                    let members = self.rooms[&room];
+                    assert!(members.contains(&user), "a place in a foreign room");
+                    assert!(stranger != user && members.contains(&stranger));
                     assert!(partner.is_none_or(|partner| self.seated[&partner] == room));
                     self.seated.insert(conn, room);
                     self.vacant.remove(&user);
@@ -189,13 +206,14 @@ impl Observer {
                 let since = self.waiting.get(&user).map_or(self.world.now, |(_, since)| *since);
                 self.waiting.insert(user, (conn, since));
             }
-            Effect::Matched { conn, room, is_initiator, partner } => {
+            Effect::Matched { conn, room, is_initiator, partner, stranger, waited: _ } => {
+                assert_eq!(self.user_of(partner), stranger);
                 self.matched(conn, room, partner);
-                if !is_initiator {
-                    let twin =
-                        Effect::Matched { conn: partner, room, is_initiator: true, partner: conn };
-                    assert_eq!(rest.get(1), Some(&twin), "the other half follows");
-                }
+                let twin = |effect: &Effect| {
+                    matches!(*effect, Effect::Matched { conn: c, room: r, is_initiator: true, .. }
+                        if (c, r) == (partner, room))
+                };
+                assert!(is_initiator || rest.get(1).is_some_and(twin), "the other half follows");
             }
             Effect::PartnerMoved { conn, room, partner } => {
                 assert_eq!((self.seated[&conn], self.seated[&partner]), (room, room));
@@ -217,6 +235,7 @@ impl Observer {
                     other => panic!("{other:?}"),
                 }
             }
+            Effect::Draining(_) => panic!("nobody drains it"),
             Effect::Displaced(conn) => {
                 let user = self.user_of(conn);
                 let surplus = self.connections_of(user).count() > MAX_CONNECTIONS;
@@ -251,10 +270,14 @@ impl Observer {
         for (_, user) in &self.live {
             assert!(self.connections_of(*user).count() <= MAX_CONNECTIONS, "too many connections");
         }
+        let is_slowed = |user| self.walked_out.get(user).is_some_and(|times| *times > FREE_SKIPS);
         for (first, (_, since)) in &self.waiting {
             for (second, (_, other)) in self.waiting.iter().filter(|(user, _)| *user != first) {
-                assert!(self.met.contains(&(*first, *second)), "strangers left waiting");
-                assert!(now < *since.max(other) + REMATCH_WAIT, "left waiting past the deadline");
+                let delay = if is_slowed(first) || is_slowed(second) { SLOWED } else { NOT };
+                let waited = now.duration_since(*since.max(other));
+                let met = self.met.contains(&(*first, *second));
+                assert!(met || waited < delay, "strangers left waiting");
+                assert!(waited < REMATCH_WAIT + delay, "left waiting past the deadline");
             }
         }
     }
@@ -279,6 +302,7 @@ proptest! {
             last_room: HashMap::new(),
             waiting: HashMap::new(),
             met: HashSet::new(),
+            walked_out: HashMap::new(),
         };
         for action in &actions {
             observer.step(action);

@@ -7,7 +7,6 @@ use serde_json::{Value, json};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, BufReader},
     process::{Child, Command},
-    task::JoinSet,
 };
 
 use crate::harness::{PASSWORD, patiently, signup};
@@ -57,17 +56,30 @@ impl Process {
         Ok((status, body))
     }
 
+    /// Ends it as a power cut does, as far as a process can tell.
+    pub(crate) async fn kill(&mut self) {
+        self.child.kill().await.expect("killed");
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id().expect("running")
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
+        let pid = self.id().to_string();
+        let status = std::process::Command::new("kill").args(["-s", name, &pid]).status();
+        assert!(status.expect("kill runs").success());
+    }
+
     /// Ends it as a service manager does.
     pub(crate) async fn stop(mut self) {
-        let pid = self.child.id().expect("running").to_string();
-        let status = std::process::Command::new("kill").args(["-TERM", &pid]).status();
-        assert!(status.expect("kill runs").success());
+        self.signal("TERM");
         assert_eq!(patiently(self.child.wait()).await.expect("it ends").code(), Some(0));
     }
 }
 
 /// Runs a start that must fail; gives its code and what it said.
-async fn failure(mut command: Command) -> (i32, String) {
+pub(crate) async fn failure(mut command: Command) -> (i32, String) {
     let mut child = command.spawn().expect("it starts");
     let status = patiently(child.wait()).await.expect("it ends");
     let mut said = String::new();
@@ -150,50 +162,4 @@ async fn each_way_of_failing_has_its_code() {
     std::fs::write(data.join("secrets.toml"), "damaged").expect("written");
     let (code, said) = start(&[], &[]).await;
     assert!(code == 4 && said.contains("secrets.toml"), "{code} {said}");
-}
-
-#[tokio::test]
-async fn what_was_acknowledged_survives_a_kill() {
-    let dir = tempfile::tempdir().expect("a directory");
-    let http = reqwest::Client::new();
-    let mut acknowledged: Vec<String> = Vec::new();
-    for round in 0..4 {
-        let mut process = Process::start(dir.path()).await;
-        for name in acknowledged.iter().skip(acknowledged.len().saturating_sub(40)) {
-            assert!(knows(&http, &process.url, name).await, "{name} was forgotten");
-        }
-        let mut clients = JoinSet::new();
-        for n in 0..12 {
-            let (http, url) = (http.clone(), format!("{}/api/auth/signup", process.url));
-            clients.spawn(async move {
-                let mut done = Vec::new();
-                // Until the server is gone.
-                for m in 0.. {
-                    let name = format!("r{round}.c{n}.{m}");
-                    match Process::post(&http, &url, &signup(&name)).await {
-                        Ok((StatusCode::CREATED, _)) => done.push(name),
-                        Ok((StatusCode::SERVICE_UNAVAILABLE, _)) => {}
-                        Ok(other) => panic!("{other:?}"),
-                        Err(_) => break,
-                    }
-                }
-                done
-            });
-        }
-        // In the middle of it, when the outbox shows that some have got through.
-        let outbox = dir.path().join("outbox");
-        let before = acknowledged.len();
-        while std::fs::read_dir(&outbox).map_or(0, Iterator::count) < before + 20 {
-            tokio::task::yield_now().await;
-        }
-        process.child.kill().await.expect("killed");
-        while let Some(done) = clients.join_next().await {
-            acknowledged.extend(done.expect("no panic"));
-        }
-    }
-    let process = Process::start(dir.path()).await;
-    for name in &acknowledged {
-        assert!(knows(&http, &process.url, name).await, "{name} was forgotten");
-    }
-    assert!(acknowledged.len() >= 40, "{}", acknowledged.len());
 }

@@ -268,6 +268,26 @@ async fn next_text(peer: &mut Peer) -> String {
 }
 
 #[tokio::test]
+async fn a_logout_ends_the_sockets_of_its_session() {
+    let server = TestServer::start().await;
+    let ada = server.member("ada").await;
+    let mut web = Web::connect(&server, &ada, &["polling"]).await;
+    let cookie = format!("access_token={}; refresh_token={}", ada.access, ada.refresh);
+    server.post_with_cookie("/api/auth/logout", &cookie).await;
+    web.expect_error("session-ended").await;
+    web.expect("disconnect", json!(["io server disconnect"])).await;
+}
+
+#[tokio::test]
+async fn a_web_user_may_block_the_one_it_talks_to() {
+    let server = TestServer::start().await;
+    let ([mut ada, mut bob], room) = web_room(&server, [&["websocket"], &["polling"]]).await;
+    ada.emit("block", json!([])).await;
+    bob.expect("peer-disconnected", json!([{ "roomId": room }])).await;
+    ada.expect("blocked", json!([{ "roomId": room }])).await;
+}
+
+#[tokio::test]
 async fn a_flood_is_dropped_and_the_partner_keeps_listening() {
     const SENT: usize = 2000;
     let server = TestServer::start().await;

@@ -4,8 +4,8 @@ use meoww_proto::UserId;
 use meoww_server::{
     core::{
         account::{Account, Email, Name, Username},
-        otp::{self, Challenge, Code},
-        session::{Session, SessionId, TokenDigest},
+        otp::{self, Challenge, Code, Seal, Subject},
+        session::{ClientName, Session, SessionId, TokenDigest},
     },
     store::{Confirmation, Creation, NewSession, Refresh, Store},
 };
@@ -13,10 +13,10 @@ use time::{Duration, OffsetDateTime};
 
 use crate::harness::patiently;
 
-const KEY: [u8; 32] = [7; 32];
-const START: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
+pub(crate) const KEY: [u8; 32] = [7; 32];
+pub(crate) const START: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
 
-fn account(n: u8, username: &str, email: &str) -> Account {
+pub(crate) fn account(n: u8, username: &str, email: &str) -> Account {
     Account {
         id: UserId::from_bytes([n; 12]),
         name: Name::parse("Ada").expect("a name"),
@@ -34,19 +34,24 @@ fn code() -> Code {
     Code::parse("123456").expect("six digits")
 }
 
-async fn create(store: &Store, account: &Account, now: OffsetDateTime) -> Creation {
-    let challenge = Challenge::issue(code().seal(&KEY, account.id), now);
+fn seal(user: UserId) -> Seal {
+    code().seal(&KEY, Subject::SignUp(user))
+}
+
+pub(crate) async fn create(store: &Store, account: &Account, now: OffsetDateTime) -> Creation {
+    let challenge = Challenge::issue(seal(account.id), now);
     store.create_account(account.clone(), challenge, now).await.expect("stored")
 }
 
-fn session(user: UserId, token: &str, expires_at: OffsetDateTime) -> NewSession {
+pub(crate) fn session(user: UserId, token: &str, expires_at: OffsetDateTime) -> NewSession {
     let id = SessionId::draw(&mut rand::rng());
-    NewSession { id, session: Session { user, current: TokenDigest::of(token), expires_at } }
+    let (token, client) = (TokenDigest::of(token), ClientName::default());
+    NewSession { id, session: Session::open(user, token, client, START, expires_at) }
 }
 
-async fn confirm(store: &Store, user: UserId, now: OffsetDateTime) -> bool {
+pub(crate) async fn confirm(store: &Store, user: UserId, now: OffsetDateTime) -> bool {
     let new = session(user, "token", now + Duration::days(7));
-    let confirmation = store.consume_otp(user, code().seal(&KEY, user), new, now).await;
+    let confirmation = store.consume_otp(user, seal(user), new, now).await;
     matches!(confirmation.expect("stored"), Confirmation::Confirmed(_))
 }
 
@@ -86,15 +91,21 @@ async fn what_has_run_out_is_forgotten() {
     for new in [&first, &second] {
         store.open_session(new.clone()).await.expect("stored");
     }
+    let is_live = async |new: &NewSession, now| {
+        store.session_account(new.id, now).await.expect("read").is_some()
+    };
+    assert!(is_live(&first, START).await);
+    assert!(!is_live(&first, short).await, "over, though nobody has forgotten it yet");
     store.purge_expired(short).await.expect("purged");
-    assert!(store.session_account(first.id).await.expect("read").is_none());
-    assert!(store.session_account(second.id).await.expect("read").is_some());
+    assert!(!is_live(&first, START).await && is_live(&second, short).await);
     let rotate = |token, now| {
         store.rotate_refresh(TokenDigest::of(token), TokenDigest::of("next"), now, long)
     };
     assert_eq!(rotate("first", short).await.expect("read"), Refresh::Unknown);
-    assert_eq!(rotate("second", long).await.expect("read"), Refresh::Unknown, "too late");
-    assert!(store.session_account(second.id).await.expect("read").is_none());
+    let too_late = Refresh::Expired(second.id, ada.id);
+    assert_eq!(rotate("second", long).await.expect("read"), too_late);
+    assert!(!is_live(&second, START).await);
+    assert!(store.sessions_of(ada.id, START).await.expect("read").is_empty());
 }
 
 #[tokio::test]

@@ -52,7 +52,8 @@ struct Moments {
 pub(crate) async fn run(args: PeerArgs) -> anyhow::Result<()> {
     let account = throw_away(args.server.parse()?, &args.outbox).await?;
     let api = account.api.clone();
-    let options = Options { api, camera: Camera::Pattern(0), relay_only: false };
+    let options =
+        Options { api, camera: Camera::Pattern(0), relay_only: false, terms: Default::default() };
     let mut session = Session::start(options).await?;
     let screen = Offscreen::attach(&session, SCREEN);
     println!("ready");
@@ -79,6 +80,11 @@ pub(crate) async fn run(args: PeerArgs) -> anyhow::Result<()> {
                 | CallEvent::Message { .. }
                 | CallEvent::ServerLost { .. }
                 | CallEvent::ServerBack
+                | CallEvent::Blocked { .. }
+                | CallEvent::Reported { .. }
+                | CallEvent::Presence(_)
+                | CallEvent::Draining { .. }
+                | CallEvent::Announcement(_)
                 | CallEvent::Refused { .. } => {}
             },
         }

@@ -3,9 +3,10 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::*;
+use crate::core::event::Reason;
 use meoww_proto::{
     UserId,
-    signal::{Chat, SignalError},
+    signal::{Chat, Report, SignalError},
 };
 
 fn room(n: u8) -> RoomId {
@@ -47,6 +48,9 @@ fn sends(effects: &[Effect]) -> Vec<&'static str> {
         Effect::Send(ClientMessage::Skip) => Some("skip"),
         Effect::Send(ClientMessage::Leave) => Some("leave"),
         Effect::Send(ClientMessage::Relay(_)) => Some("relay"),
+        Effect::Send(ClientMessage::Block { .. }) => Some("block"),
+        Effect::Send(ClientMessage::Report(_)) => Some("report"),
+        Effect::Reconnect => Some("reconnect"),
         _ => None,
     };
     effects.iter().filter_map(name).collect()
@@ -126,7 +130,10 @@ fn a_skip_while_the_link_is_lost_is_said_when_it_is_back() {
     let mut call = live();
     call.handle(Input::LinkDown(Duration::from_secs(1)));
     assert_eq!(ended(&call.handle(Input::Command(Command::Skip))), Some(EndReason::Left));
-    assert_eq!(sends(&call.handle(welcome(Some(room(1))))), ["skip"]);
+    // The terms of the search are not known to a new connection.
+    assert_eq!(sends(&call.handle(welcome(Some(room(1))))), ["leave", "search"]);
+    call.handle(matched(2));
+    assert_eq!(sends(&call.handle(Input::Command(Command::Skip))), ["skip"]);
 }
 
 #[test]
@@ -148,6 +155,109 @@ fn a_search_taken_over_by_another_terminal_ends_here() {
     assert_eq!(sends(&call.handle(matched(1))), ["leave"]);
 }
 
+fn reason() -> Reason {
+    "rude".parse().expect("a reason")
+}
+
+fn says(message: ServerMessage) -> Input {
+    Input::Server(message)
+}
+
+#[test]
+fn every_search_says_its_terms() {
+    let tags = vec!["rust".parse().expect("a tag")];
+    let terms = Search { tags, wait_seconds: Some(20) };
+    let mut call = Call::new(terms.clone());
+    call.handle(Input::Command(Command::Search));
+    for _ in 0..2 {
+        let effects = call.handle(welcome(None));
+        assert!(
+            matches!(&effects[..], [.., Effect::Send(ClientMessage::Search(s))] if *s == terms)
+        );
+        call.handle(Input::LinkDown(Duration::from_secs(1)));
+    }
+    call.handle(welcome(None));
+    call.handle(matched(1));
+    let gone = ServerMessage::PeerDisconnected { room_id: room(1) };
+    call.handle(says(gone));
+    let effects = call.handle(Input::Command(Command::Search));
+    assert!(matches!(&effects[..], [Effect::Send(ClientMessage::Search(s))] if *s == terms));
+}
+
+#[test]
+fn a_block_ends_the_call_and_looks_for_the_next() {
+    let mut call = live();
+    let effects = call.handle(Input::Command(Command::Block));
+    assert_eq!((sends(&effects), ended(&effects)), (vec!["block", "skip"], Some(EndReason::Left)));
+    let told = call.handle(says(ServerMessage::Blocked { room_id: room(1) }));
+    assert!(matches!(told[..], [Effect::Tell(CallEvent::Blocked { .. })]));
+}
+
+#[test]
+fn a_report_goes_on_with_the_call() {
+    let mut call = live();
+    let effects = call.handle(Input::Command(Command::Report(reason())));
+    assert!(matches!(
+        &effects[..],
+        [Effect::Send(ClientMessage::Report(report))]
+            if report.room_id == room(1) && report.reason == "rude"
+    ));
+    assert_eq!(call.room(), Some(room(1)));
+}
+
+#[test]
+fn who_just_left_can_be_blocked_and_reported() {
+    let mut call = live();
+    call.handle(says(ServerMessage::PeerDisconnected { room_id: room(1) }));
+    let effects = call.handle(Input::Command(Command::Block));
+    assert!(
+        matches!(effects[..], [Effect::Send(ClientMessage::Block { room_id })] if room_id == room(1))
+    );
+    assert_eq!(sends(&call.handle(Input::Command(Command::Report(reason())))), ["report"]);
+}
+
+#[test]
+fn nobody_can_be_blocked_before_anybody_was_met() {
+    let effects = Call::default().handle(Input::Command(Command::Block));
+    assert!(matches!(effects[..], [Effect::Tell(CallEvent::Notice(_))]));
+}
+
+#[test]
+fn a_block_while_the_link_is_lost_is_said_when_it_is_back() {
+    let mut call = live();
+    call.handle(Input::LinkDown(Duration::from_secs(1)));
+    let effects = call.handle(Input::Command(Command::Block));
+    assert_eq!((sends(&effects), ended(&effects)), (vec![], Some(EndReason::Left)));
+    assert_eq!(sends(&call.handle(welcome(None))), ["block", "search"]);
+}
+
+#[test]
+fn a_block_the_server_knows_no_room_for_is_told() {
+    let refusal = || {
+        let error = SignalError { code: SignalErrorCode::WrongRoom, message: "no".into() };
+        Input::Server(ServerMessage::Error(error))
+    };
+    let mut call = live();
+    assert!(call.handle(refusal()).is_empty(), "late words are nothing to tell");
+    call.handle(Input::Command(Command::Block));
+    assert!(matches!(call.handle(refusal())[..], [Effect::Tell(CallEvent::Refused { .. })]));
+    assert!(call.handle(refusal()).is_empty());
+}
+
+#[test]
+fn a_server_about_to_go_is_left_once_no_call_needs_it() {
+    let draining = || says(ServerMessage::Draining { seconds: 60 });
+    let mut idle = Call::default();
+    idle.handle(welcome(None));
+    assert_eq!(sends(&idle.handle(draining())), ["reconnect"]);
+
+    let mut call = live();
+    assert!(sends(&call.handle(draining())).is_empty());
+    assert_eq!(sends(&call.handle(Input::Command(Command::Skip))), ["skip", "reconnect"]);
+    call.handle(Input::LinkDown(Duration::from_secs(1)));
+    assert_eq!(sends(&call.handle(welcome(None))), ["search"]);
+}
+
 fn input() -> impl Strategy<Value = Input> {
     let n = 1..4_u8;
     prop_oneof![
@@ -155,6 +265,9 @@ fn input() -> impl Strategy<Value = Input> {
         2 => Just(()).prop_map(|()| Input::Command(Command::Skip)),
         1 => Just(()).prop_map(|()| Input::Command(Command::Leave)),
         2 => Just(()).prop_map(|()| Input::Command(Command::Chat("hello".into()))),
+        1 => Just(()).prop_map(|()| Input::Command(Command::Block)),
+        1 => Just(()).prop_map(|()| Input::Command(Command::Report(reason()))),
+        1 => Just(()).prop_map(|()| says(ServerMessage::Draining { seconds: 9 })),
         2 => proptest::option::of(n.clone()).prop_map(|n| welcome(n.map(room))),
         1 => Just(()).prop_map(|()| Input::LinkDown(Duration::from_secs(1))),
         4 => n.clone().prop_map(matched),
@@ -178,11 +291,12 @@ proptest! {
 
     /// Whatever happens in whatever order: one media connection at a time, opened and closed in
     /// turn; nothing applied, said or shown outside of the room it belongs to; nothing sent on a
-    /// link that is down.
+    /// link that is down; no call is left for another server; what is blocked or reported is where
+    /// one is or last was.
     #[test]
     fn rooms_never_mix(inputs in proptest::collection::vec(input(), 1..80)) {
         let mut call = Call::default();
-        let (mut open, mut up) = (None, false);
+        let (mut open, mut last, mut up) = (None, Vec::new(), false);
         for input in inputs {
             match &input {
                 Input::Server(ServerMessage::Welcome(_)) => up = true,
@@ -199,6 +313,7 @@ proptest! {
                     Effect::OpenPeer(matched) => {
                         prop_assert_eq!(open, None, "two media connections at once");
                         open = Some(matched.room_id);
+                        last.push(matched.room_id);
                     }
                     Effect::ClosePeer => prop_assert!(open.take().is_some(), "closed twice"),
                     Effect::Apply(_) | Effect::Tell(CallEvent::Message { .. }) => {
@@ -206,10 +321,18 @@ proptest! {
                     }
                     Effect::Send(message) => {
                         prop_assert!(up, "said into a dead link");
-                        if let ClientMessage::Relay(relay) = message {
-                            prop_assert_eq!(Some(relay.room_id), open, "said to another room");
+                        match message {
+                            ClientMessage::Relay(relay) => {
+                                prop_assert_eq!(Some(relay.room_id), open, "said to another room");
+                            }
+                            ClientMessage::Block { room_id }
+                            | ClientMessage::Report(Report { room_id, .. }) => {
+                                prop_assert!(last.contains(&room_id), "a room never been in");
+                            }
+                            _ => {}
                         }
                     }
+                    Effect::Reconnect => prop_assert!(up && open.is_none(), "a call was left"),
                     Effect::Tell(_) | Effect::Quit => {}
                 }
             }

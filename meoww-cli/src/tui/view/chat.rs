@@ -48,11 +48,15 @@ fn line(line: &ChatLine) -> Line<'_> {
 }
 
 fn type_line(state: &State, area: Rect, buf: &mut Buffer) -> Position {
-    buf.set_string(area.x, area.y, "› ", theme::ACCENT);
+    let (mark, style, hint, editor) = match &state.report {
+        Some(reason) => ("! ", theme::WARN, "Why report them? Esc: no", reason),
+        None => ("› ", theme::ACCENT, "Say something", &state.input),
+    };
+    buf.set_string(area.x, area.y, mark, style);
     let area = Rect { x: area.x + 2, width: area.width - 2, ..area };
-    let (text, column) = state.input.visible(area.width.into());
-    if state.input.text().is_empty() {
-        buf.set_stringn(area.x, area.y, "Say something", area.width.into(), theme::DIM);
+    let (text, column) = editor.visible(area.width.into());
+    if editor.text().is_empty() {
+        buf.set_stringn(area.x, area.y, hint, area.width.into(), theme::DIM);
     } else {
         buf.set_stringn(area.x, area.y, text, area.width.into(), Style::new());
     }

@@ -1,5 +1,6 @@
 //! The lowest line: how the call goes, and which key does what.
 
+use meoww_proto::signal::Presence;
 use ratatui::{
     buffer::Buffer,
     layout::Rect,
@@ -15,13 +16,15 @@ use super::{
 use crate::core::event::Stats;
 
 /// Keys worth a hint, the most important first.
-const HINTS: [(&str, &str); 6] = [
+const HINTS: [(&str, &str); 8] = [
     ("Ctrl-N", "next"),
     ("F1", "help"),
     ("Ctrl-C", "quit"),
     ("F4", "camera"),
     ("F2", "you"),
     ("F3", "chat"),
+    ("F5", "block"),
+    ("F6", "report"),
 ];
 
 pub(super) fn draw(state: &State, area: Rect, buf: &mut Buffer) {
@@ -67,6 +70,8 @@ fn left(state: &State) -> Vec<Line<'static>> {
         add(theme::WARN, notice.clone());
     } else if let (Phase::Live { relayed, .. }, Some(stats)) = (state.phase, &state.stats) {
         numbers(stats, relayed || stats.relayed).for_each(|number| add(theme::DIM, number));
+    } else if let Some(Presence { online, searching }) = state.presence {
+        add(theme::DIM, format!("{online} online, {searching} searching"));
     }
     parts
 }

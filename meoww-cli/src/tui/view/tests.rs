@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use meoww_proto::signal::Presence;
 use ratatui::{Terminal, backend::TestBackend, buffer::Cell, layout::Size};
 use unicode_width::UnicodeWidthStr;
 
@@ -162,6 +163,34 @@ fn server_lost_camera_off_chat_hidden() {
     press(&mut state, KeyCode::F(4));
     happens(&mut state, 80, CallEvent::Message { text: SafeText::new("hey"), from_self: false });
     happens(&mut state, 80, CallEvent::ServerLost { retry_in: Duration::from_millis(2500) });
+    insta::assert_snapshot!(screen(&state));
+}
+
+#[test]
+fn searching_among_others() {
+    let mut state = state(80, 24);
+    happens(&mut state, 0, CallEvent::Searching);
+    let presence = Presence { online: 214, searching: 3 };
+    happens(&mut state, 0, CallEvent::Presence(presence));
+    let seen = screen(&state);
+    assert!(seen.lines().last().unwrap().contains("214 online, 3 searching"), "{seen}");
+}
+
+#[test]
+fn a_report() {
+    let mut state = live(80, 24);
+    press(&mut state, KeyCode::F(6));
+    assert!(screen(&state).contains("! Why report them? Esc: no"));
+    "he shouts".chars().for_each(|c| press(&mut state, KeyCode::Char(c)));
+    let room_id = "00000000-0000-4000-8000-000000000000".parse().unwrap();
+    happens(&mut state, 76, CallEvent::Blocked { room_id });
+    insta::assert_snapshot!(screen(&state));
+}
+
+#[test]
+fn the_server_restarts_during_a_call() {
+    let mut state = live(110, 24);
+    happens(&mut state, 76, CallEvent::Draining { seconds: 60 });
     insta::assert_snapshot!(screen(&state));
 }
 

@@ -1,83 +1,148 @@
-//! Who waits for a partner, first come first served.
+//! Who waits for a partner, and how they are found: by a common interest, by being open to anyone,
+//! by the time something changes for them.
 
-use std::time::Instant;
+use std::{
+    collections::{BTreeMap, hash_map::Entry},
+    time::Instant,
+};
 
-use meoww_proto::UserId;
+use foldhash::HashMap;
 
-use super::{ConnId, REMATCH_WAIT};
+use super::{ConnId, Terms, terms::Interest, users::UserKey};
+
+/// The order in which tickets began to look for a partner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Turn(u64);
+
+/// What a ticket may be matched with by now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Nobody: its user goes from stranger to stranger too fast.
+    Held,
+    /// Somebody with a common interest.
+    Choosy,
+    /// Anyone who is open as well.
+    Open,
+}
 
 /// A place in the queue.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Ticket {
-    pub(super) user: UserId,
     pub(super) conn: ConnId,
+    pub(super) terms: Terms,
+    /// When the user asked.
+    pub(super) asked: Instant,
+    /// When it begins or began to look for a partner.
     pub(super) since: Instant,
-    /// The last partner, whom the user would rather not meet again at once.
-    pub(super) avoid: Option<UserId>,
+    pub(super) phase: Phase,
+    pub(super) turn: Turn,
+    /// When to look again.
+    alarm: Option<Instant>,
 }
 
 impl Ticket {
-    fn just_parted_from(&self, other: &Self) -> bool {
-        self.avoid == Some(other.user) || other.avoid == Some(self.user)
+    /// Of a user who asks now and looks for a partner from `since` on.
+    pub(super) fn new(
+        conn: ConnId,
+        terms: Terms,
+        now: Instant,
+        since: Instant,
+        turn: Turn,
+    ) -> Self {
+        Self { conn, terms, asked: now, since, phase: Phase::Held, turn, alarm: None }
     }
 
-    /// When two who just parted have waited long enough for somebody else.
-    fn rematch_at(&self, other: &Self) -> Instant {
-        self.since.max(other.since) + REMATCH_WAIT
+    pub(super) fn phase_at(&self, now: Instant) -> Phase {
+        if now < self.since {
+            Phase::Held
+        } else if now < self.since + self.terms.wait() {
+            Phase::Choosy
+        } else {
+            Phase::Open
+        }
     }
 
-    fn may_meet(&self, other: &Self, now: Instant) -> bool {
-        !self.just_parted_from(other) || now >= self.rematch_at(other)
+    /// Sets when to look again: when its phase ends, or at `retry`.
+    pub(super) fn set_alarm(&mut self, retry: Option<Instant>) {
+        let phase_end = match self.phase {
+            Phase::Held => Some(self.since),
+            Phase::Choosy => Some(self.since + self.terms.wait()),
+            Phase::Open => None,
+        };
+        self.alarm = phase_end.into_iter().chain(retry).min();
     }
 }
 
-/// Tickets by age. Strangers never wait together, so those left have all just parted from one
-/// another: the queue is short however many users there are.
+/// Finds tickets, which are kept with their users. Of those it holds, no two may meet: a newcomer
+/// is matched before it is put in here, and so is whoever an alarm has woken.
 #[derive(Default)]
 pub(super) struct Queue {
-    tickets: Vec<Ticket>,
+    len: usize,
+    turns: u64,
+    by_interest: HashMap<Interest, BTreeMap<Turn, UserKey>>,
+    open: BTreeMap<Turn, UserKey>,
+    alarms: BTreeMap<(Instant, Turn), UserKey>,
 }
 
 impl Queue {
-    pub(super) fn push(&mut self, ticket: Ticket) {
-        self.tickets.push(ticket);
-    }
-
     pub(super) fn len(&self) -> usize {
-        self.tickets.len()
+        self.len
     }
 
-    pub(super) fn contains(&self, conn: ConnId) -> bool {
-        self.tickets.iter().any(|ticket| ticket.conn == conn)
+    pub(super) fn next_turn(&mut self) -> Turn {
+        self.turns += 1;
+        Turn(self.turns)
     }
 
-    pub(super) fn remove(&mut self, conn: ConnId) {
-        self.tickets.retain(|ticket| ticket.conn != conn);
+    pub(super) fn insert(&mut self, user: UserKey, ticket: &Ticket) {
+        self.len += 1;
+        if let Some(alarm) = ticket.alarm {
+            self.alarms.insert((alarm, ticket.turn), user);
+        }
+        if ticket.phase == Phase::Held {
+            return;
+        }
+        for interest in ticket.terms.interests() {
+            self.by_interest.entry(*interest).or_default().insert(ticket.turn, user);
+        }
+        if ticket.phase == Phase::Open {
+            self.open.insert(ticket.turn, user);
+        }
     }
 
-    /// Hands the user's ticket, if there is one, to `conn`; says which connection had it.
-    pub(super) fn take_over(&mut self, user: UserId, conn: ConnId) -> Option<ConnId> {
-        let ticket = self.tickets.iter_mut().find(|ticket| ticket.user == user)?;
-        Some(std::mem::replace(&mut ticket.conn, conn))
+    pub(super) fn remove(&mut self, ticket: &Ticket) {
+        self.len -= 1;
+        if let Some(alarm) = ticket.alarm {
+            self.alarms.remove(&(alarm, ticket.turn));
+        }
+        for interest in ticket.terms.interests() {
+            if let Entry::Occupied(mut sharing) = self.by_interest.entry(*interest) {
+                sharing.get_mut().remove(&ticket.turn);
+                if sharing.get().is_empty() {
+                    sharing.remove();
+                }
+            }
+        }
+        self.open.remove(&ticket.turn);
     }
 
-    /// Takes out the oldest two who may meet.
-    pub(super) fn pop_pair(&mut self, now: Instant) -> Option<[Ticket; 2]> {
-        let (first, second) = self
-            .pairs()
-            .find_map(|(i, j)| self.tickets[i].may_meet(&self.tickets[j], now).then_some((i, j)))?;
-        // The later first, or it would move.
-        let later = self.tickets.remove(second);
-        Some([self.tickets.remove(first), later])
+    /// Those with this interest, by turn.
+    pub(super) fn sharing(&self, interest: Interest) -> impl Iterator<Item = (Turn, UserKey)> {
+        let sharing = self.by_interest.get(&interest).into_iter().flatten();
+        sharing.map(|(turn, user)| (*turn, *user))
     }
 
-    /// When the next two may meet again.
-    pub(super) fn next_pairing(&self) -> Option<Instant> {
-        self.pairs().map(|(i, j)| self.tickets[i].rematch_at(&self.tickets[j])).min()
+    /// Those open to anyone, by turn.
+    pub(super) fn open(&self) -> impl Iterator<Item = (Turn, UserKey)> {
+        self.open.iter().map(|(turn, user)| (*turn, *user))
     }
 
-    fn pairs(&self) -> impl Iterator<Item = (usize, usize)> + use<> {
-        let count = self.tickets.len();
-        (0..count).flat_map(move |i| (i + 1..count).map(move |j| (i, j)))
+    /// A user whose ticket is to look again.
+    pub(super) fn due(&self, now: Instant) -> Option<UserKey> {
+        self.alarms.first_key_value().filter(|((at, _), _)| *at <= now).map(|(_, user)| *user)
+    }
+
+    pub(super) fn next_alarm(&self) -> Option<Instant> {
+        self.alarms.first_key_value().map(|((at, _), _)| *at)
     }
 }

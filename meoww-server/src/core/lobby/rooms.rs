@@ -1,13 +1,15 @@
 //! Rooms of two, and places kept for those who lost their connection.
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    time::Instant,
-};
+use std::{collections::BTreeSet, ops::Index, time::Instant};
 
-use meoww_proto::{RoomId, UserId};
+use meoww_proto::RoomId;
+use slab::Slab;
 
-use super::ConnId;
+use super::{ConnId, users::UserKey};
+
+/// Where a room is kept; good until it is closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct RoomKey(usize);
 
 /// A member's place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,16 +31,38 @@ impl Seat {
 
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Member {
-    pub(super) user: UserId,
+    pub(super) user: UserKey,
     pub(super) seat: Seat,
+}
+
+pub(super) struct Room {
+    pub(super) id: RoomId,
+    pub(super) members: [Member; 2],
+    pub(super) since: Instant,
+}
+
+impl Room {
+    /// The user's own place and the partner's.
+    pub(super) fn seen_by(&self, user: UserKey) -> (Seat, Member) {
+        let [first, second] = self.members;
+        if first.user == user { (first.seat, second) } else { (second.seat, first) }
+    }
 }
 
 #[derive(Default)]
 pub(super) struct Rooms {
-    rooms: HashMap<RoomId, [Member; 2]>,
-    by_user: HashMap<UserId, RoomId>,
+    rooms: Slab<Room>,
+    opened: u64,
     /// One entry a vacant seat, soonest end first.
-    leases: BTreeSet<(Instant, UserId)>,
+    leases: BTreeSet<(Instant, UserKey)>,
+}
+
+impl Index<RoomKey> for Rooms {
+    type Output = Room;
+
+    fn index(&self, key: RoomKey) -> &Room {
+        &self.rooms[key.0]
+    }
 }
 
 impl Rooms {
@@ -46,29 +70,29 @@ impl Rooms {
         self.rooms.len()
     }
 
-    pub(super) fn open(&mut self, room: RoomId, members: [(UserId, ConnId); 2]) {
+    /// How many there ever were.
+    pub(super) fn opened(&self) -> u64 {
+        self.opened
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Room> {
+        self.rooms.iter().map(|(_, room)| room)
+    }
+
+    pub(super) fn open(
+        &mut self,
+        id: RoomId,
+        members: [(UserKey, ConnId); 2],
+        since: Instant,
+    ) -> RoomKey {
+        self.opened += 1;
         let members = members.map(|(user, conn)| Member { user, seat: Seat::Taken(conn) });
-        self.by_user.extend(members.map(|member| (member.user, room)));
-        self.rooms.insert(room, members);
+        RoomKey(self.rooms.insert(Room { id, members, since }))
     }
 
-    /// The user's room and place in it.
-    pub(super) fn of(&self, user: UserId) -> Option<(RoomId, Seat)> {
-        let room = *self.by_user.get(&user)?;
-        let member = self.rooms.get(&room)?.iter().find(|member| member.user == user)?;
-        Some((room, member.seat))
-    }
-
-    /// The place of the user's partner.
-    pub(super) fn partner_seat(&self, user: UserId) -> Option<Seat> {
-        let members = self.rooms.get(self.by_user.get(&user)?)?;
-        members.iter().find(|member| member.user != user).map(|member| member.seat)
-    }
-
-    pub(super) fn set_seat(&mut self, user: UserId, seat: Seat) {
-        let Some(room) = self.by_user.get(&user) else { return };
-        let members = self.rooms.get_mut(room).into_iter().flatten();
-        for member in members.filter(|member| member.user == user) {
+    pub(super) fn set_seat(&mut self, key: RoomKey, user: UserKey, seat: Seat) {
+        let members = &mut self.rooms[key.0].members;
+        for member in members.iter_mut().filter(|member| member.user == user) {
             if let Seat::Vacant { until } = std::mem::replace(&mut member.seat, seat) {
                 self.leases.remove(&(until, user));
             }
@@ -78,21 +102,19 @@ impl Rooms {
         }
     }
 
-    /// Ends the user's room and says who was in it.
-    pub(super) fn close(&mut self, user: UserId) -> Option<(RoomId, [Member; 2])> {
-        let room = self.by_user.get(&user).copied()?;
-        let members = self.rooms.remove(&room)?;
-        for member in &members {
-            self.by_user.remove(&member.user);
+    /// Ends a room and says who was in it.
+    pub(super) fn close(&mut self, key: RoomKey) -> Room {
+        let room = self.rooms.remove(key.0);
+        for member in &room.members {
             if let Seat::Vacant { until } = member.seat {
                 self.leases.remove(&(until, member.user));
             }
         }
-        Some((room, members))
+        room
     }
 
     /// A user whose place is kept no longer.
-    pub(super) fn next_expired(&self, now: Instant) -> Option<UserId> {
+    pub(super) fn next_expired(&self, now: Instant) -> Option<UserKey> {
         self.leases.first().filter(|(until, _)| *until <= now).map(|(_, user)| *user)
     }
 

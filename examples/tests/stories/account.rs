@@ -1,0 +1,96 @@
+//! What one can do with an account, by way of the command line.
+
+use serde_json::Value;
+
+use crate::{headless::Script, server::Server, user::User};
+
+fn sessions(user: &User) -> Vec<Value> {
+    let list = user.meoww(&["sessions", "list", "--json"]).succeeded();
+    let found: Value = serde_json::from_str(&list.stdout).expect("JSON");
+    found["sessions"].as_array().expect("a list").clone()
+}
+
+/// The same person at another machine.
+fn elsewhere(name: &str, server: &Server) -> User {
+    let user = User::new(name, server);
+    user.meoww(&["login", "--email", &user.email()]).succeeded();
+    user
+}
+
+#[test]
+fn sessions_are_seen_and_ended_from_another_machine() {
+    let server = Server::start();
+    let laptop = User::with_account("anna", &server);
+    let phone = elsewhere("anna", &server);
+    let known = sessions(&laptop);
+    assert_eq!(known.len(), 2);
+    let other = known.iter().find(|session| session["current"] == false).expect("the phone's");
+    let mut call = Script::start(&phone, &["--camera", "none"]);
+    call.wait_for("searching");
+    laptop.meoww(&["sessions", "end", other["id"].as_str().expect("an id")]).succeeded();
+    assert_eq!(call.ended(), 14, "log in again");
+    phone.meoww(&["me"]).failed(14, "meoww login");
+
+    let phone = elsewhere("anna", &server);
+    laptop.meoww(&["sessions", "end-others"]).succeeded();
+    phone.meoww(&["me"]).failed(14, "meoww login");
+    assert_eq!(sessions(&laptop).len(), 1);
+    laptop.meoww(&["sessions", "end", "nonsense/../x"]).failed(20, "no such session");
+    let current = sessions(&laptop)[0]["id"].as_str().expect("an id").to_owned();
+    laptop.meoww(&["sessions", "end", &current]).succeeded();
+    laptop.meoww(&["me"]).failed(13, "Not logged in");
+}
+
+#[test]
+fn a_password_is_changed_and_a_forgotten_one_replaced() {
+    let server = Server::start();
+    let anna = User::with_account("anna", &server);
+    let change = |old: &str, new: &str| {
+        let env = [("MEOWW_PASSWORD", old), ("MEOWW_NEW_PASSWORD", new)];
+        anna.meoww_with(&["password", "change"], &env)
+    };
+    change("not it at all", "a staple and a battery").failed(24, "Wrong password");
+    change("correct horse of anna", "short").failed(20, "assword");
+    change("correct horse of anna", "a staple and a battery").succeeded();
+    anna.meoww(&["me"]).succeeded();
+
+    anna.meoww(&["password", "forgot", "--email", &anna.email()]).succeeded();
+    anna.meoww(&["password", "forgot", "--email", "nobody@example.org"]).succeeded();
+    let code = server.code(&anna.email());
+    let reset = ["password", "reset", "--email", &anna.email(), &code];
+    anna.meoww_with(&reset, &[("MEOWW_NEW_PASSWORD", "correct horse of anna")]).succeeded();
+    anna.meoww(&["me"]).failed(13, "Not logged in");
+    anna.meoww(&["login", "--email", &anna.email()]).succeeded();
+}
+
+#[test]
+fn an_address_is_changed_once_it_is_confirmed() {
+    let server = Server::start();
+    let anna = User::with_account("anna", &server);
+    anna.meoww(&["email", "change", "new@example.org"]).succeeded();
+    let me = anna.meoww(&["me"]).succeeded();
+    assert!(me.stdout.contains("anna@example.org"), "{}", me.stdout);
+    anna.meoww(&["email", "confirm", &server.code("new@example.org")]).succeeded();
+    let me = anna.meoww(&["me"]).succeeded();
+    assert!(me.stdout.contains("new@example.org"), "{}", me.stdout);
+}
+
+#[test]
+fn an_account_is_taken_along_and_deleted() {
+    let server = Server::start();
+    let anna = User::with_account("anna", &server);
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("anna.json");
+    let export = || anna.meoww(&["account", "export", file.to_str().expect("UTF-8")]);
+    export().succeeded();
+    let data = std::fs::read_to_string(&file).expect("written");
+    assert!(data.contains("anna@example.org"), "{data}");
+    export().failed(3, "exists");
+
+    anna.meoww(&["account", "delete"]).failed(2, "--yes");
+    anna.meoww_with(&["account", "delete", "--yes"], &[("MEOWW_PASSWORD", "not it at all")])
+        .failed(24, "Wrong password");
+    anna.meoww(&["account", "delete", "--yes"]).succeeded();
+    anna.meoww(&["me"]).failed(13, "Not logged in");
+    anna.meoww(&["login", "--email", &anna.email()]).failed(15, "Wrong e-mail address");
+}

@@ -1,0 +1,125 @@
+//! What a search costs where 100 000 others wait, each for a tag of its own and with blocks.
+//!
+//! A round is two searches, one of which waits and one of which meets who waits, and the end of
+//! their room. Two visitors meet without tags; with tags a visitor meets the next of those waiting,
+//! who then waits again. Searches are counted, everything is timed.
+#![expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
+
+use std::{
+    hint::black_box,
+    time::{Duration, Instant},
+};
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use meoww_proto::{
+    UserId,
+    tags::{MAX_TAG_WAIT, MAX_TAGS, Tag},
+};
+use meoww_server::core::lobby::{ConnId, Effect, Input, Lobby, Terms};
+use rand::{SeedableRng, rngs::SmallRng};
+
+const WAITING: u64 = 100_000;
+/// Those who come and go beside them.
+const VISITORS: u64 = 100_000;
+const BLOCKS_EACH: u64 = 4;
+/// Between rounds: enough for nobody to be slowed for skipping, little enough for all to go on
+/// waiting for their tags.
+const STEP: Duration = Duration::from_micros(40);
+
+struct World {
+    lobby: Lobby,
+    rng: SmallRng,
+    now: Instant,
+    effects: Vec<Effect>,
+    matched: usize,
+}
+
+impl World {
+    fn new(waiting: &[Terms]) -> Self {
+        let mut world = Self {
+            lobby: Lobby::default(),
+            rng: SmallRng::seed_from_u64(1),
+            now: Instant::now(),
+            effects: Vec::new(),
+            matched: 0,
+        };
+        for n in 0..WAITING + VISITORS {
+            world.handle(Input::Connect { conn: ConnId(n), user: user(n), resume: None });
+            for other in 1..=BLOCKS_EACH {
+                let blocked = user(n + other * 7919);
+                world.handle(Input::Block { user: user(n), blocked });
+            }
+        }
+        for (n, terms) in (0..).zip(waiting) {
+            world.search(n, *terms);
+        }
+        world.matched = 0;
+        world
+    }
+
+    fn handle(&mut self, input: Input) {
+        self.effects.clear();
+        self.lobby.handle(input, self.now, &mut self.rng, &mut self.effects);
+    }
+
+    fn search(&mut self, n: u64, terms: Terms) {
+        self.handle(Input::Search(ConnId(n), black_box(terms)));
+        self.matched += self.effects.len() / 2;
+    }
+
+    fn visitors_meet(&mut self, round: u64) {
+        let first = WAITING + round % (VISITORS / 2) * 2;
+        self.search(first, Terms::default());
+        self.search(first + 1, Terms::default());
+        self.handle(Input::Leave(ConnId(first)));
+    }
+
+    fn visitor_meets_one_waiting(&mut self, round: u64, waiting: &[Terms]) {
+        let (first, visitor) = (round % WAITING, WAITING + round % VISITORS);
+        let terms = waiting[first as usize];
+        self.search(visitor, terms);
+        self.handle(Input::Leave(ConnId(first)));
+        self.search(first, terms);
+    }
+}
+
+fn user(n: u64) -> UserId {
+    let mut bytes = [0; 12];
+    bytes[..8].copy_from_slice(&n.to_le_bytes());
+    UserId::from_bytes(bytes)
+}
+
+/// Patience for so many tags, different ones for every `n`.
+fn choosy(n: u64, tags: usize) -> Terms {
+    let tags: Vec<Tag> = (0..tags).map(|i| format!("t{n}.{i}").parse().expect("a tag")).collect();
+    Terms::new(&tags, MAX_TAG_WAIT)
+}
+
+fn lobby(c: &mut Criterion) {
+    let mut group = c.benchmark_group("search_and_match_beside_100k_waiting");
+    group.throughput(Throughput::Elements(2)).sample_size(20);
+    let mut measure = |name, tags, round: fn(&mut World, u64, &[Terms])| {
+        let waiting: Vec<Terms> = (0..WAITING).map(|n| choosy(n, tags)).collect();
+        group.bench_function(name, |b| {
+            b.iter_custom(|rounds| {
+                let mut world = World::new(&waiting);
+                let started = Instant::now();
+                for n in 0..rounds {
+                    world.now += STEP;
+                    round(&mut world, n, &waiting);
+                }
+                let taken = started.elapsed();
+                assert_eq!(world.matched as u64, rounds, "everybody found somebody");
+                assert_eq!(world.lobby.counts().searching as u64, WAITING, "who waits goes on");
+                taken
+            });
+        });
+    };
+    measure("without_tags", 1, |world, n, _| world.visitors_meet(n));
+    measure("one_tag", 1, World::visitor_meets_one_waiting);
+    measure("five_tags", MAX_TAGS, World::visitor_meets_one_waiting);
+    group.finish();
+}
+
+criterion_group!(benches, lobby);
+criterion_main!(benches);

@@ -1,0 +1,60 @@
+//! `db check`: whether the database is what it should be.
+
+use clap::Args;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    admin::{
+        Ask, Desk,
+        client::Client,
+        failure::{Failure, Kind, Problem},
+        output::Out,
+    },
+    store::Finding,
+};
+
+/// Read every record and follow every reference; exit code 9 if something is wrong.
+#[derive(Args, Serialize, Deserialize)]
+pub(crate) struct Check {}
+
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Checked {
+    records: Vec<(String, u64)>,
+    findings: Vec<Finding>,
+}
+
+impl Ask for Check {
+    const NAME: &'static str = "db check";
+    type Answer = Checked;
+
+    async fn answer(self, desk: &Desk) -> Result<Checked, Problem> {
+        let (records, findings) = desk.app.store.check().await?;
+        Ok(Checked { records, findings })
+    }
+}
+
+impl Check {
+    pub(crate) async fn run(self, client: &Client, out: &Out) -> Result<(), Failure> {
+        let checked = client.ask(self).await?;
+        if out.is_json() {
+            let counts: serde_json::Map<_, _> =
+                checked.records.iter().map(|(name, n)| (name.clone(), (*n).into())).collect();
+            let report = serde_json::json!({ "records": counts, "findings": checked.findings });
+            out.one(&report, "")?;
+        } else {
+            out.rows(&checked.records, ["TYPE", "RECORDS"], |(name, n)| {
+                [name.clone(), n.to_string()]
+            })?;
+        }
+        if checked.findings.is_empty() {
+            return Ok(());
+        }
+        if !out.is_json() {
+            out.rows(&checked.findings, ["TYPE", "KEY", "FINDING"], |finding| {
+                [finding.place.clone(), finding.key.clone(), finding.what.clone()]
+            })?;
+        }
+        let message = format!("{} findings", checked.findings.len());
+        Err(Problem::new(Kind::FoundWrong, message).into())
+    }
+}

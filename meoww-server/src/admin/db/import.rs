@@ -1,0 +1,165 @@
+//! `db import`: an export, or the users of the Node.js backend, into the database.
+
+use std::{
+    fs::File,
+    io::{self, BufRead, BufReader, Read},
+    net::Shutdown,
+    os::unix::net::UnixStream,
+    path::PathBuf,
+};
+
+use clap::Args;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    export::{STREAM_TIMEOUT, named},
+    mongo,
+};
+use crate::{
+    admin::{
+        Desk, Needs,
+        client::{self, Client, Way},
+        failure::{Failure, Kind, Problem},
+        output::Out,
+        protocol::Reply,
+    },
+    store::{Batch, Fault, Imported, Merge},
+};
+
+/// What it is called on the socket.
+pub(crate) const IMPORT: &str = "db import";
+
+/// Bring records into the database: an export, or with --mongo what mongoexport wrote.
+///
+/// Every line is looked at before the first record is written. Of an export, all is taken or
+/// nothing; of mongoexport's, faulty users are reported and the others taken. Users keep their ids
+/// and their passwords: bcrypt hashes are replaced by Argon2id at the next login.
+#[derive(Args, Serialize, Deserialize)]
+#[command(after_help = "\
+Examples:
+  meoww-server db import accounts.jsonl
+  mongoexport --uri $MONGO_URI --collection users --out users.json
+  meoww-server db import --mongo --dry-run users.json
+  meoww-server db import --mongo users.json")]
+pub(crate) struct Import {
+    /// Where from; - is standard input
+    #[arg(value_name = "FILE")]
+    #[serde(skip)]
+    file: PathBuf,
+    /// The file holds the users collection as mongoexport writes it: JSON lines, or an array
+    #[arg(long)]
+    mongo: bool,
+    /// Add to what is there, and keep what is there where both have the same id
+    #[arg(long)]
+    merge: bool,
+    /// Look at everything and write nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+impl Import {
+    pub(crate) async fn run(self, client: &Client, out: &Out) -> Result<(), Failure> {
+        let input: Box<dyn Read + Send> = if self.file.as_os_str() == "-" {
+            Box::new(io::stdin())
+        } else {
+            Box::new(File::open(&self.file).map_err(|error| named(&self.file, &error))?)
+        };
+        let imported = match client.way(Needs::DataDirectory).await? {
+            Way::Here(desk) => self.import(&desk, Box::new(BufReader::new(input))).await?,
+            Way::Server(stream) => self.send(stream, input).await?,
+        };
+        self.report(&imported, out)
+    }
+
+    async fn send(
+        &self,
+        stream: tokio::net::UnixStream,
+        mut input: Box<dyn Read + Send>,
+    ) -> Result<Imported, Failure> {
+        let of = serde_json::to_value(self).map_err(io::Error::from)?;
+        let stream = client::send(stream, IMPORT, of).await?.into_std()?;
+        stream.set_nonblocking(false)?;
+        let sending = tokio::task::spawn_blocking(move || {
+            // A server that refuses does not read to the end; what it says is read all the same.
+            let _ = io::copy(&mut input, &mut &stream);
+            stream.shutdown(Shutdown::Write)?;
+            client::reply(&mut BufReader::new(stream))
+        });
+        match sending.await.map_err(io::Error::other)?? {
+            Reply::Answer(imported) => {
+                Ok(serde_json::from_value(imported).map_err(io::Error::from)?)
+            }
+            Reply::Problem(problem) => Err(problem.into()),
+        }
+    }
+
+    async fn import(
+        &self,
+        desk: &Desk,
+        input: Box<dyn BufRead + Send>,
+    ) -> Result<Imported, Problem> {
+        let mongo = self.mongo;
+        let reading = tokio::task::spawn_blocking(move || {
+            if mongo { Ok(mongo::parse(input)) } else { Batch::parse(input).map(|b| (b, vec![])) }
+        });
+        let read = reading.await.map_err(|error| Problem::new(Kind::Failed, error.to_string()))?;
+        let (batch, mut faults) = match read {
+            Ok(read) => read,
+            Err(faults) => return Ok(Imported { faults, ..Imported::default() }),
+        };
+        let merge =
+            Merge { into_existing: self.merge, despite_faults: self.mongo, dry_run: self.dry_run };
+        let mut imported = desk.app.store.import(batch, merge).await?;
+        imported.faults.append(&mut faults);
+        imported.faults.sort_by_key(|fault| fault.line);
+        Ok(imported)
+    }
+
+    fn report(&self, imported: &Imported, out: &Out) -> Result<(), Failure> {
+        if let [Fault { line: 0, reason }, ..] = &imported.faults[..] {
+            let message = format!("{reason}; --merge adds to what is there");
+            return Err(Problem::new(Kind::Taken, message).into());
+        }
+        if out.is_json() {
+            out.one(imported, "")?;
+        } else {
+            if !imported.faults.is_empty() {
+                out.rows(&imported.faults, ["LINE", "FAULT"], |fault| {
+                    [fault.line.to_string(), fault.reason.clone()]
+                })?;
+            }
+            let verb = if self.dry_run { "would be added" } else { "added" };
+            let mut said: Vec<_> =
+                imported.added.iter().map(|(name, n)| format!("{n} {name} {verb}")).collect();
+            said.push(format!("{} kept as they were", imported.kept));
+            if imported.orphans > 0 {
+                said.push(format!("{} left out: of accounts that are not there", imported.orphans));
+            }
+            out.one(imported, &said.join(", "))?;
+        }
+        match imported.faults.len() {
+            0 => Ok(()),
+            n => {
+                let outcome = if self.mongo { "the others were" } else { "nothing was" };
+                let message = format!("{n} faulty lines were not taken, {outcome}");
+                Err(Problem::new(Kind::FoundWrong, message).into())
+            }
+        }
+    }
+}
+
+/// The server's side, after the request line: the records up to where the peer stops writing,
+/// the first of which may have come with the line.
+pub(crate) async fn serve(
+    desk: &Desk,
+    of: serde_json::Value,
+    begun: Vec<u8>,
+    peer: &UnixStream,
+) -> Result<Imported, Problem> {
+    let failed = |error: String| Problem::new(Kind::Failed, error);
+    let import: Import = serde_json::from_value(of).map_err(|error| failed(error.to_string()))?;
+    let reading = peer.try_clone().map_err(|error| failed(error.to_string()))?;
+    reading.set_read_timeout(Some(STREAM_TIMEOUT)).map_err(|error| failed(error.to_string()))?;
+    let input = io::Cursor::new(begun).chain(BufReader::new(reading));
+    import.import(desk, Box::new(input)).await
+}

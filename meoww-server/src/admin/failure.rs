@@ -1,0 +1,110 @@
+//! The ways a command fails, and the exit code of each.
+
+use std::{io, net::SocketAddr};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    app::StartError,
+    config::ConfigError,
+    core::account::InvalidField,
+    hashing::HashError,
+    store::{Fault, StoreError},
+};
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Start(#[from] StartError),
+    #[error("cannot listen on {0}: {1}")]
+    Listen(SocketAddr, io::Error),
+    #[error("{0}")]
+    Running(#[from] io::Error),
+    #[error(transparent)]
+    Refused(#[from] Problem),
+}
+
+/// Why a request was not answered; it may have come over the socket.
+#[derive(Debug, Clone, Serialize, Deserialize, thiserror::Error)]
+#[error("{message}")]
+pub(crate) struct Problem {
+    pub(crate) kind: Kind,
+    pub(crate) message: String,
+}
+
+/// What to make of a [`Problem`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Kind {
+    Failed,
+    Usage,
+    DataDirectory,
+    NoServer,
+    NotFound,
+    FoundWrong,
+    Taken,
+}
+
+impl Problem {
+    pub(crate) fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into() }
+    }
+
+    /// For what was looked for and is not there.
+    pub(crate) fn not_found(message: impl Into<String>) -> Self {
+        Self::new(Kind::NotFound, message)
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        Self::new(Kind::Failed, error.to_string())
+    }
+}
+
+impl From<HashError> for Problem {
+    fn from(error: HashError) -> Self {
+        let kind = match &error {
+            HashError::Refused(_) => Kind::Usage,
+            HashError::Busy | HashError::Failed(_) => Kind::Failed,
+        };
+        Self::new(kind, error.to_string())
+    }
+}
+
+impl From<InvalidField> for Problem {
+    fn from(error: InvalidField) -> Self {
+        Self::new(Kind::Usage, error.to_string())
+    }
+}
+
+impl From<&Fault> for Problem {
+    fn from(fault: &Fault) -> Self {
+        Self::new(Kind::Taken, fault.reason.clone())
+    }
+}
+
+impl Failure {
+    pub(crate) fn exit_code(&self) -> u8 {
+        match self {
+            Self::Running(_) => 1,
+            Self::Config(ConfigError::WeakSecret { .. })
+            | Self::Start(StartError::Config(ConfigError::WeakSecret { .. })) => 6,
+            Self::Config(_) | Self::Start(StartError::Config(_) | StartError::Tls(_)) => 3,
+            Self::Listen(..) | Self::Start(StartError::Listen(..)) => 5,
+            Self::Start(_) => 4,
+            Self::Refused(problem) => match problem.kind {
+                Kind::Failed => 1,
+                Kind::Usage => 2,
+                Kind::DataDirectory => 4,
+                Kind::NoServer => 7,
+                Kind::NotFound => 8,
+                Kind::FoundWrong => 9,
+                Kind::Taken => 10,
+            },
+        }
+    }
+}

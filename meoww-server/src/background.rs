@@ -1,0 +1,44 @@
+//! Work that goes on after its request was answered, so that neither the time an answer takes nor
+//! a client that hangs up says anything about it or stops it.
+
+use std::sync::Arc;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::task::TaskTracker;
+
+/// Tasks that may be under way at once. They send mail, and a mail server may take its time.
+const MAX_TASKS: usize = 64;
+
+/// Owns the tasks.
+pub(crate) struct Background {
+    tasks: TaskTracker,
+    places: Arc<Semaphore>,
+}
+
+/// The right to one task.
+pub(crate) struct Place(OwnedSemaphorePermit);
+
+impl Background {
+    pub(crate) fn new() -> Self {
+        Self { tasks: TaskTracker::new(), places: Arc::new(Semaphore::new(MAX_TASKS)) }
+    }
+
+    /// A place for one task; `None` when all are taken.
+    pub(crate) fn place(&self) -> Option<Place> {
+        self.places.clone().try_acquire_owned().ok().map(Place)
+    }
+
+    /// Starts the task; its place is free again when it ends.
+    pub(crate) fn run(&self, place: Place, task: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.spawn(async move {
+            let Place(_permit) = place;
+            task.await;
+        });
+    }
+
+    /// Returns when everything that was started has ended.
+    pub(crate) async fn finish(&self) {
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+}

@@ -1,0 +1,48 @@
+//! What the user decides about a stranger met on this connection.
+
+use meoww_proto::{
+    RoomId,
+    error::SignalErrorCode,
+    signal::{Report, ServerMessage},
+};
+
+use super::{Connection, error, refusal};
+use crate::{core::lobby::Input, hub::Unfiled, store::StoreError};
+
+impl Connection {
+    /// From here on nothing of the room passes, even if the block cannot be kept.
+    pub(super) async fn block(&mut self, room_id: RoomId) -> ServerMessage {
+        let Some(met) = self.encounters.of(room_id) else {
+            return refusal(SignalErrorCode::WrongRoom);
+        };
+        let was_present = self.present.take_if(|present| present.room == room_id).is_some();
+        match self.hub.block(self.user, met).await {
+            Ok(()) => ServerMessage::Blocked { room_id },
+            Err(failure) => {
+                if was_present {
+                    self.hub.report(Input::Leave(self.conn)).await;
+                }
+                not_kept(&failure)
+            }
+        }
+    }
+
+    pub(super) async fn report(&mut self, report: Report) -> ServerMessage {
+        let Report { room_id, reason } = report;
+        let Some(met) = self.encounters.of(room_id) else {
+            return refusal(SignalErrorCode::WrongRoom);
+        };
+        match self.hub.file_report(self.user, met, reason).await {
+            Ok(()) => ServerMessage::Reported { room_id },
+            Err(Unfiled::TooMany) => {
+                error(SignalErrorCode::RateLimited, "too many reports; try again in an hour")
+            }
+            Err(Unfiled::Store(failure)) => not_kept(&failure),
+        }
+    }
+}
+
+fn not_kept(failure: &StoreError) -> ServerMessage {
+    tracing::error!(%failure, "cannot keep what a user decided about another");
+    error(SignalErrorCode::Unknown, "the server could not keep this; try again")
+}

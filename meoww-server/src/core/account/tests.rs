@@ -1,0 +1,81 @@
+//! Fields as people type them.
+
+use super::*;
+use proptest::prelude::*;
+
+#[test]
+fn fields_are_normalised() {
+    assert_eq!(Name::parse("  Ada L. ").expect("a name").0, "Ada L.");
+    assert_eq!(Username::parse(" Ada_L.1 ").expect("a username").as_str(), "ada_l.1");
+    assert_eq!(Email::parse(" Ada@Example.COM ").expect("an email").as_str(), "ada@example.com");
+}
+
+#[test]
+fn bad_fields_are_refused() {
+    let long = "x".repeat(65);
+    assert!(["", "  ", "a\u{7}b", "a\nb", &long].iter().all(|n| Name::parse(n).is_err()));
+    let long = "x".repeat(33);
+    assert!(["ab", "a b c", "ädä", &long, "a-b-c"].iter().all(|u| Username::parse(u).is_err()));
+    let long = format!("{}@example.com", "x".repeat(250));
+    let emails = ["", "a", "a@", "@b", "a b@c.d", "a@b\r\nBcc: c@d.e", "a@\u{ad}", &long];
+    assert!(emails.iter().all(|e| Email::parse(e).is_err()));
+    let long = "x".repeat(129);
+    assert!(["1234567", &long].iter().all(|p| Password::parse((*p).to_owned()).is_err()));
+}
+
+#[test]
+fn times_are_written_as_javascript_does() {
+    let at = OffsetDateTime::from_unix_timestamp_nanos(1_700_000_000_007_900_000);
+    assert_eq!(rfc3339_millis(at.expect("in range")), "2023-11-14T22:13:20.007Z");
+}
+
+proptest! {
+    #[test]
+    fn what_parses_once_parses_to_itself(text in ".{0,70}") {
+        if let Ok(name) = Name::parse(&text) {
+            prop_assert_eq!(Name::parse(&name.0), Ok(name));
+        }
+        if let Ok(username) = Username::parse(&text) {
+            prop_assert_eq!(Username::parse(username.as_str()), Ok(username));
+        }
+    }
+
+    #[test]
+    fn an_address_is_the_same_however_often_it_is_read(
+        user in "[a-zA-Z\\PC]{1,8}", domain in "[a-z\u{e0}-\u{17f}]{1,6}\\.[a-z]{2,3}",
+    ) {
+        if let Ok(email) = Email::parse(&format!("{user}@{domain}")) {
+            prop_assert!(email.address().domain().is_ascii());
+            prop_assert_eq!(Email::parse(email.as_str()), Ok(email));
+        }
+    }
+}
+
+#[test]
+fn one_address_has_one_spelling() {
+    let spellings = [
+        ("A\u{64}a@Example.COM", "ada@example.com"),
+        ("\u{ff41}da@example.com", "ada@example.com"),
+        ("ada@B\u{fc}cher.example", "ada@xn--bcher-kva.example"),
+        ("ada@bu\u{308}cher.example", "ada@xn--bcher-kva.example"),
+        ("u\u{308}@example.com", "\u{fc}@example.com"),
+    ];
+    for (typed, kept) in spellings {
+        assert_eq!(Email::parse(typed).expect("an address").as_str(), kept);
+    }
+}
+
+#[test]
+fn passwords_others_would_try_first_are_refused() {
+    let common = ["password", "12345678", "qwertyuiop", "aaaaaaaaaaaa", "iloveyou", "P@ssw0rd"];
+    for password in common {
+        let refusal = Password::parse(password.into()).err().expect(password).to_string();
+        assert!(refusal.starts_with("Password is too easy to guess. "), "{refusal}");
+    }
+    let known = ["Ada Lovelace", "lovelace1815", "ada@lovelace.example"];
+    assert!(Password::parse("lovelace1815".into()).is_ok());
+    assert!(Password::parse_for("lovelace1815".into(), &known).is_err());
+    for password in ["correct horse", "tr0ub4dor&3 and more", &"x1y2z3 ".repeat(18)] {
+        assert!(Password::parse_for(password.into(), &known).is_ok(), "{password}");
+    }
+}

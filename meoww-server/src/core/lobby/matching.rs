@@ -1,0 +1,206 @@
+//! Who is matched with whom, and when.
+
+use std::time::Instant;
+
+use meoww_proto::{RoomId, UserId, error::SignalErrorCode};
+use rand::{Rng, RngExt};
+
+use super::{
+    ConnId, Effect, Lobby, Moment, REMATCH_WAIT, Terms,
+    queue::{Phase, Ticket, Turn},
+    rooms::Seat,
+    users::{User, UserKey, Users},
+};
+
+impl Lobby {
+    /// Without terms, on those of the user's last search.
+    pub(super) fn search(
+        &mut self,
+        conn: ConnId,
+        terms: Option<Terms>,
+        moment: &mut Moment<'_, impl Rng>,
+    ) {
+        let Some(&key) = self.connections.get(&conn) else { return };
+        match self.seat_of(key) {
+            Some(Seat::Taken(seated)) if seated == conn => return,
+            Some(Seat::Taken(_)) => {
+                let code = SignalErrorCode::InCallElsewhere;
+                return moment.effects.push(Effect::Refused(conn, code));
+            }
+            Some(Seat::Vacant { .. }) => self.end_room(key, moment.effects),
+            None => {}
+        }
+        if self.draining {
+            return moment.effects.push(Effect::Draining(conn));
+        }
+        let user = &mut self.users[key];
+        user.terms = terms.unwrap_or(user.terms);
+        if let Some(ticket) = &mut user.ticket {
+            let old = std::mem::replace(&mut ticket.conn, conn);
+            if old != conn {
+                moment.effects.push(Effect::Refused(old, SignalErrorCode::TakenOver));
+            }
+            if ticket.terms == user.terms {
+                moment.effects.extend((old != conn).then_some(Effect::Searching(conn)));
+                return;
+            }
+            self.withdraw(key);
+        }
+        let user = &self.users[key];
+        let since = moment.now + user.pace.delay(moment.now);
+        let ticket = Ticket::new(conn, user.terms, moment.now, since, self.queue.next_turn());
+        self.look_around(key, ticket, moment);
+        if self.users[key].ticket.is_some() {
+            moment.effects.push(Effect::Searching(conn));
+        }
+    }
+
+    /// Lets everybody look around for whom something has changed by now.
+    pub(super) fn wake_due(&mut self, moment: &mut Moment<'_, impl Rng>) {
+        while !self.draining
+            && let Some(key) = self.queue.due(moment.now)
+        {
+            self.look_around_again(key, moment);
+        }
+    }
+
+    pub(super) fn look_around_again(&mut self, key: UserKey, moment: &mut Moment<'_, impl Rng>) {
+        if let Some(mut ticket) = self.withdraw(key) {
+            if ticket.phase == Phase::Held {
+                ticket.turn = self.queue.next_turn();
+            }
+            self.look_around(key, ticket, moment);
+        }
+    }
+
+    /// Matches a user whose ticket is in no queue, or puts it in.
+    fn look_around(&mut self, key: UserKey, mut ticket: Ticket, moment: &mut Moment<'_, impl Rng>) {
+        ticket.phase = ticket.phase_at(moment.now);
+        let (me, users) = (&self.users[key], &self.users);
+        let mut seeker = Seeker { me, ticket: &ticket, users, now: moment.now, retry: None };
+        let sharing = ticket.terms.interests().iter();
+        let partner = match ticket.phase {
+            Phase::Held => None,
+            Phase::Choosy | Phase::Open => sharing
+                .filter_map(|interest| seeker.first(self.queue.sharing(*interest)))
+                .min()
+                .or_else(|| {
+                    let anyone = (ticket.phase == Phase::Open).then(|| self.queue.open());
+                    seeker.first(anyone?)
+                }),
+        };
+        let retry = seeker.retry;
+        match partner {
+            Some((_, partner)) => self.meet(key, ticket, partner, moment),
+            None => {
+                ticket.set_alarm(retry);
+                self.queue.insert(key, &ticket);
+                self.users[key].ticket = Some(ticket);
+            }
+        }
+    }
+
+    fn meet(
+        &mut self,
+        key: UserKey,
+        ticket: Ticket,
+        partner: UserKey,
+        moment: &mut Moment<'_, impl Rng>,
+    ) {
+        let Some(theirs) = self.withdraw(partner) else { return };
+        let id =
+            RoomId::from_uuid(uuid::Builder::from_random_bytes(moment.rng.random()).into_uuid());
+        let [first, second] = [(partner, theirs), (key, ticket)];
+        let members = [first, second].map(|(key, ticket)| (key, ticket.conn));
+        let room = self.rooms.open(id, members, moment.now);
+        let (initiator, other) =
+            if moment.rng.random() { (first, second) } else { (second, first) };
+        // An offer must not overtake the news that there is a room.
+        for (is_initiator, (me, mine), (them, theirs)) in
+            [(false, other, initiator), (true, initiator, other)]
+        {
+            self.users[me].room = Some(room);
+            moment.effects.push(Effect::Matched {
+                conn: mine.conn,
+                room: id,
+                is_initiator,
+                partner: theirs.conn,
+                stranger: self.users[them].id,
+                waited: moment.now.saturating_duration_since(mine.asked),
+            });
+        }
+    }
+
+    /// Takes the user out of the queue.
+    pub(super) fn withdraw(&mut self, key: UserKey) -> Option<Ticket> {
+        let ticket = self.users[key].ticket.take()?;
+        self.queue.remove(&ticket);
+        Some(ticket)
+    }
+
+    /// Takes the user out of the queue, if this connection is the one that waits.
+    pub(super) fn stop_waiting(&mut self, conn: ConnId) {
+        let Some(&key) = self.connections.get(&conn) else { return };
+        if self.users[key].ticket.is_some_and(|ticket| ticket.conn == conn) {
+            self.withdraw(key);
+        }
+    }
+
+    pub(super) fn block(&mut self, user: UserId, blocked: UserId, effects: &mut Vec<Effect>) {
+        let Some(key) = self.users.key_of(user) else { return };
+        self.users[key].blocks.insert(blocked);
+        let partner = self.users[key].room.map(|room| self.rooms[room].seen_by(key).1.user);
+        if partner.is_some_and(|partner| self.users[partner].id == blocked) {
+            self.end_room(key, effects);
+        }
+    }
+
+    pub(super) fn unblock(
+        &mut self,
+        user: UserId,
+        blocked: UserId,
+        moment: &mut Moment<'_, impl Rng>,
+    ) {
+        let Some(key) = self.users.key_of(user) else { return };
+        if self.users[key].blocks.remove(&blocked) && !self.draining {
+            self.look_around_again(key, moment);
+        }
+    }
+}
+
+/// One who looks around among those who wait.
+struct Seeker<'a> {
+    me: &'a User,
+    ticket: &'a Ticket,
+    users: &'a Users,
+    now: Instant,
+    /// When somebody passed over so far may be met after all.
+    retry: Option<Instant>,
+}
+
+impl Seeker<'_> {
+    /// The first whom the seeker may meet by now.
+    fn first(
+        &mut self,
+        mut candidates: impl Iterator<Item = (Turn, UserKey)>,
+    ) -> Option<(Turn, UserKey)> {
+        candidates.find(|(_, candidate)| match self.earliest_meeting(&self.users[*candidate]) {
+            Some(at) if at > self.now => {
+                self.retry = self.retry.into_iter().chain([at]).min();
+                false
+            }
+            Some(_) => true,
+            None => false,
+        })
+    }
+
+    /// When the two may meet, if ever.
+    fn earliest_meeting(&self, other: &User) -> Option<Instant> {
+        let (me, since) = (self.me, self.ticket.since.max(other.ticket?.since));
+        if me.blocks.contains(&other.id) || other.blocks.contains(&me.id) {
+            return None;
+        }
+        let just_parted = me.last_partner == Some(other.id) || other.last_partner == Some(me.id);
+        Some(if just_parted { since + REMATCH_WAIT } else { since })
+    }
+}

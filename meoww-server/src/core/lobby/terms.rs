@@ -1,0 +1,57 @@
+//! What a search asks for, in the shape the queue compares.
+
+use std::time::Duration;
+
+use meoww_proto::{
+    signal::Search,
+    tags::{DEFAULT_TAG_WAIT, MAX_TAGS, Tag},
+};
+use sha2::{Digest, Sha256};
+
+/// A tag as the queue compares it: by 64 bits of its SHA-256. Two of 100 000 different tags agree in
+/// them once in billions of times, and then two strangers meet, which is what they came for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct Interest(u64);
+
+impl From<&Tag> for Interest {
+    fn from(tag: &Tag) -> Self {
+        let digest = Sha256::digest(tag.as_str().as_bytes());
+        Self(digest.iter().take(8).fold(0, |bits, byte| bits << 8 | u64::from(*byte)))
+    }
+}
+
+/// What a search asks for; by default anyone, at once.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Terms {
+    interests: [Interest; MAX_TAGS],
+    count: usize,
+    wait: Duration,
+}
+
+impl Terms {
+    /// Somebody with one of these tags, or after `wait` anyone. Without tags anyone will do at once;
+    /// more than [`MAX_TAGS`] are not looked at.
+    pub fn new(tags: &[Tag], wait: Duration) -> Self {
+        let mut interests = [Interest::default(); MAX_TAGS];
+        for (interest, tag) in interests.iter_mut().zip(tags) {
+            *interest = tag.into();
+        }
+        let wait = if tags.is_empty() { Duration::ZERO } else { wait };
+        Self { interests, count: tags.len().min(MAX_TAGS), wait }
+    }
+
+    pub(super) fn interests(&self) -> &[Interest] {
+        &self.interests[..self.count]
+    }
+
+    pub(super) fn wait(&self) -> Duration {
+        self.wait
+    }
+}
+
+impl From<&Search> for Terms {
+    fn from(search: &Search) -> Self {
+        let wait = search.wait_seconds.map(|seconds| Duration::from_secs(seconds.into()));
+        Self::new(&search.tags, wait.unwrap_or(DEFAULT_TAG_WAIT))
+    }
+}

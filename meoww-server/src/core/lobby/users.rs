@@ -1,0 +1,75 @@
+//! Users who are connected or have a place in a room.
+
+use std::ops::{Index, IndexMut};
+
+use foldhash::{HashMap, HashSet};
+use meoww_proto::UserId;
+use slab::Slab;
+
+use super::{ConnId, Terms, pace::Pace, queue::Ticket, rooms::RoomKey};
+
+/// Where a user is kept; good until the user is forgotten.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct UserKey(usize);
+
+/// What is remembered of a user.
+pub(super) struct User {
+    pub(super) id: UserId,
+    /// Oldest first.
+    pub(super) connections: Vec<ConnId>,
+    pub(super) room: Option<RoomKey>,
+    /// The place in the queue; its holder is in no room.
+    pub(super) ticket: Option<Ticket>,
+    /// Of the last search.
+    pub(super) terms: Terms,
+    pub(super) pace: Pace,
+    pub(super) last_partner: Option<UserId>,
+    pub(super) blocks: HashSet<UserId>,
+}
+
+#[derive(Default)]
+pub(super) struct Users {
+    users: Slab<User>,
+    keys: HashMap<UserId, UserKey>,
+}
+
+impl Users {
+    pub(super) fn key_of(&self, id: UserId) -> Option<UserKey> {
+        self.keys.get(&id).copied()
+    }
+
+    pub(super) fn find_or_add(&mut self, id: UserId) -> UserKey {
+        let Self { users, keys } = self;
+        *keys.entry(id).or_insert_with(|| {
+            UserKey(users.insert(User {
+                id,
+                connections: Vec::new(),
+                room: None,
+                ticket: None,
+                terms: Terms::default(),
+                pace: Pace::default(),
+                last_partner: None,
+                blocks: HashSet::default(),
+            }))
+        })
+    }
+
+    pub(super) fn remove(&mut self, key: UserKey) {
+        let user = self.users.remove(key.0);
+        self.keys.remove(&user.id);
+    }
+}
+
+impl Index<UserKey> for Users {
+    type Output = User;
+
+    fn index(&self, key: UserKey) -> &User {
+        &self.users[key.0]
+    }
+}
+
+impl IndexMut<UserKey> for Users {
+    fn index_mut(&mut self, key: UserKey) -> &mut User {
+        &mut self.users[key.0]
+    }
+}

@@ -1,0 +1,35 @@
+//! `/api-docs`: Swagger UI from our own bundle, for looking at the API and trying it.
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    http::{HeaderValue, header},
+    middleware,
+    response::Response,
+};
+use utoipa_swagger_ui::{Config, SwaggerUi};
+
+use crate::{app::App, http_api};
+
+const DOCUMENT: &str = "/api-docs/openapi.json";
+/// Swagger UI styles by attribute and draws its icons from `data:`; else it needs only us.
+const POLICY: &str = "default-src 'none';script-src 'self';style-src 'self' 'unsafe-inline';\
+                      img-src 'self' data:;connect-src 'self';base-uri 'none';form-action 'none';\
+                      frame-ancestors 'none'";
+
+/// The pages and the document they show.
+pub(crate) fn routes() -> Router<Arc<App>> {
+    // Its badge would ask another host what it thinks of the document.
+    let config = Config::new([DOCUMENT]).validator_url("none");
+    let pages = SwaggerUi::new("/api-docs")
+        .config(config)
+        .external_url_unchecked(DOCUMENT, http_api::document());
+    Router::from(pages).layer(middleware::map_response(with_policy))
+}
+
+async fn with_policy(mut response: Response) -> Response {
+    let policy = HeaderValue::from_static(POLICY);
+    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+    response
+}

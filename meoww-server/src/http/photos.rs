@@ -1,0 +1,82 @@
+//! Profile photos: the one of one's own account, and everybody's to look at.
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    extract::{Path, Request, State, rejection::PathRejection},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use meoww_proto::account::User;
+
+use super::{auth::Authenticated, error::Refusal, upload};
+use crate::{app::App, core::account::Account, photos::PhotoId};
+
+/// A photo never changes under its name, and is no page whatever its bytes say. Pages of the front
+/// end, which may be of another origin, show it.
+const HEADERS: [(HeaderName, HeaderValue); 5] = [
+    (header::CONTENT_TYPE, HeaderValue::from_static("image/jpeg")),
+    (header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=31536000, immutable")),
+    (header::CONTENT_DISPOSITION, HeaderValue::from_static("inline")),
+    (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'")),
+    (
+        HeaderName::from_static("cross-origin-resource-policy"),
+        HeaderValue::from_static("cross-origin"),
+    ),
+];
+
+/// `GET /photos/{file}`.
+pub(crate) async fn show(
+    State(app): State<Arc<App>>,
+    file: Result<Path<String>, PathRejection>,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    let Path(file) = file.map_err(|_| Refusal::NotFound)?;
+    let id: PhotoId = file.parse().map_err(|_| Refusal::NotFound)?;
+    let photo = app.photos.get(id).await?.ok_or(Refusal::NotFound)?;
+    let tag = format!("\"{id}\"");
+    let known = is_known(&headers, &tag);
+    let tag = (header::ETAG, tag);
+    if known {
+        return Ok((StatusCode::NOT_MODIFIED, HEADERS, [tag]).into_response());
+    }
+    Ok((HEADERS, [tag], photo).into_response())
+}
+
+/// Whether the client has what it asks for (RFC 9110, 13.1.2).
+fn is_known(headers: &HeaderMap, tag: &str) -> bool {
+    let tags = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|tags| tags.to_str().ok());
+    let mut tags = tags.flat_map(|tags| tags.split(','));
+    tags.any(|known| known.trim() == "*" || known.trim().trim_start_matches("W/") == tag)
+}
+
+/// `PUT /api/auth/me/photo`.
+pub(crate) async fn replace(
+    State(app): State<Arc<App>>,
+    Authenticated { account, .. }: Authenticated,
+    request: Request,
+) -> Result<Json<User>, Refusal> {
+    let upload = upload::photo(request, &app.photos).await?;
+    let photo = app.photos.standardise(upload).await?;
+    let image = photo.profile_image();
+    app.photos.put(photo).await?;
+    change(&app, &account, image).await
+}
+
+/// `DELETE /api/auth/me/photo`.
+pub(crate) async fn remove(
+    State(app): State<Arc<App>>,
+    Authenticated { account, .. }: Authenticated,
+) -> Result<Json<User>, Refusal> {
+    change(&app, &account, String::new()).await
+}
+
+/// The old photo goes only once the account has the new one. What a failure in between leaves
+/// behind is swept up later.
+async fn change(app: &App, account: &Account, image: String) -> Result<Json<User>, Refusal> {
+    const GONE: Refusal = Refusal::Unauthenticated("Invalid token");
+    let change = app.store.set_profile_image(account.id, image).await?.ok_or(GONE)?;
+    app.photos.remove(&change.before).await;
+    Ok(Json(app.user(&change.account)))
+}

@@ -1,0 +1,211 @@
+//! The hub's task.
+
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use meoww_proto::{error::SignalErrorCode, signal::Presence};
+use tokio::sync::mpsc;
+
+use super::{OpenRoom, Report, Whose};
+use crate::{
+    clock,
+    core::{
+        lobby::{ConnId, Counts, Departure, Effect, Input, Lobby, Place},
+        presence::{Announcer, Audience},
+        session::SessionId,
+    },
+    metrics::Sockets,
+    outbox::{Delivery, Outbox, Present},
+    tokens::Bearer,
+};
+
+pub(super) struct Hub {
+    lobby: Lobby,
+    /// Kept to be filled again.
+    effects: Vec<Effect>,
+    connections: HashMap<ConnId, Connected>,
+    announcer: Announcer,
+    /// When the server goes, once that is decided.
+    goes_at: Option<Instant>,
+    metrics: Arc<Sockets>,
+}
+
+struct Connected {
+    session: SessionId,
+    outbox: Outbox,
+}
+
+impl Hub {
+    pub(super) fn new(metrics: Arc<Sockets>) -> Self {
+        Self {
+            lobby: Lobby::default(),
+            effects: Vec::new(),
+            connections: HashMap::new(),
+            announcer: Announcer::default(),
+            goes_at: None,
+            metrics,
+        }
+    }
+
+    pub(super) async fn run(mut self, mut inbox: mpsc::Receiver<Report>) {
+        loop {
+            let timeouts = [self.lobby.poll_timeout(), self.announcer.poll_timeout()];
+            let deadline = timeouts.into_iter().flatten().min();
+            let timer = async {
+                match deadline {
+                    Some(at) => tokio::time::sleep_until(at.into()).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                report = inbox.recv() => match report {
+                    Some(report) => self.take(report),
+                    None => return,
+                },
+                () = timer => self.step(Input::Timeout),
+            }
+            self.tell_presence();
+        }
+    }
+
+    fn take(&mut self, report: Report) {
+        match report {
+            Report::Connected { conn, bearer: Bearer { user, session }, resume, outbox } => {
+                self.connections.insert(conn, Connected { session, outbox });
+                self.announcer.welcome(conn);
+                self.step(Input::Connect { conn, user, resume });
+            }
+            Report::Happened(input) => {
+                self.step(input);
+                if let Input::Disconnect(conn, _) = input {
+                    self.connections.remove(&conn);
+                }
+            }
+            Report::Close { whose, reason } => self.close(whose, reason),
+            Report::Broadcast(text) => self.tell_all(|| Delivery::Notice(text.clone())),
+            Report::Drain(grace) => self.drain(grace),
+            // Whoever asked may have gone away.
+            Report::Count(answer) => drop(answer.send(self.lobby.counts())),
+            Report::ListRooms(answer) => drop(answer.send(self.rooms())),
+        }
+    }
+
+    fn close(&mut self, whose: Whose, reason: SignalErrorCode) {
+        let is_meant = |conn: &ConnId| {
+            self.connections.get(conn).is_some_and(|known| whose.includes(known.session))
+        };
+        let all = self.lobby.connections_of(whose.user());
+        let meant: Vec<_> = all.iter().copied().filter(is_meant).collect();
+        for conn in meant {
+            self.closed(conn, reason);
+            self.step(Input::Disconnect(conn, Departure::Clean));
+        }
+    }
+
+    fn closed(&mut self, conn: ConnId, reason: SignalErrorCode) {
+        self.deliver(conn, Delivery::Closed(reason));
+        self.connections.remove(&conn);
+    }
+
+    fn drain(&mut self, grace: Duration) {
+        self.goes_at = Some(clock::instant() + grace);
+        self.step(Input::Drain);
+        let seconds = self.seconds_left();
+        self.tell_all(|| Delivery::Draining { seconds });
+    }
+
+    fn seconds_left(&self) -> u32 {
+        let left = self.goes_at.map(|at| at.saturating_duration_since(clock::instant()));
+        left.map_or(0, |left| u32::try_from(left.as_secs()).unwrap_or(u32::MAX))
+    }
+
+    fn rooms(&self) -> Vec<OpenRoom> {
+        let (now, instant) = (clock::now(), clock::instant());
+        let rooms = self.lobby.rooms().map(|info| OpenRoom {
+            room: info.room,
+            members: info.members,
+            since: now - instant.saturating_duration_since(info.since),
+        });
+        rooms.collect()
+    }
+
+    fn tell_presence(&mut self) {
+        let Counts { connections, users, searching, .. } = self.lobby.counts();
+        let [online, searching] =
+            [users, searching].map(|count| u32::try_from(count).unwrap_or(u32::MAX));
+        let (presence, now) = (Presence { online, searching }, clock::instant());
+        self.announcer.note(presence, connections, now);
+        match self.announcer.announce(presence, now) {
+            Some(Audience::Everybody) => self.tell_all(|| Delivery::Presence(presence)),
+            Some(Audience::Newcomers(newcomers)) => {
+                for conn in newcomers {
+                    self.deliver(conn, Delivery::Presence(presence));
+                }
+            }
+            None => {}
+        }
+    }
+
+    fn step(&mut self, input: Input) {
+        let mut effects = std::mem::take(&mut self.effects);
+        self.lobby.handle(input, clock::instant(), &mut rand::rng(), &mut effects);
+        for effect in effects.drain(..) {
+            tracing::debug!(?effect, "lobby");
+            self.carry_out(effect);
+        }
+        self.effects = effects;
+    }
+
+    fn carry_out(&mut self, effect: Effect) {
+        match effect {
+            Effect::Welcome { conn, user: _, place } => {
+                let present = place.map(|Place { room, stranger, partner }| {
+                    let partner = partner.and_then(|conn| self.outbox(conn));
+                    Present { room, stranger, partner }
+                });
+                self.deliver(conn, Delivery::Welcome(present));
+                if self.goes_at.is_some() {
+                    self.deliver(conn, Delivery::Draining { seconds: self.seconds_left() });
+                }
+            }
+            Effect::Searching(conn) => self.deliver(conn, Delivery::Searching),
+            Effect::Matched { conn, room, is_initiator, partner, stranger, waited } => {
+                self.metrics.matches.inc_by(u64::from(is_initiator));
+                self.metrics.match_wait.observe(waited.as_secs_f64());
+                if let Some(partner) = self.outbox(partner) {
+                    self.deliver(conn, Delivery::Matched { room, is_initiator, stranger, partner });
+                }
+            }
+            Effect::PartnerMoved { conn, room, partner } => {
+                if let Some(partner) = self.outbox(partner) {
+                    self.deliver(conn, Delivery::PartnerMoved { room, partner });
+                }
+            }
+            Effect::RoomOver { conn, room } => self.deliver(conn, Delivery::RoomOver { room }),
+            Effect::Refused(conn, code) => self.deliver(conn, Delivery::Refused(code)),
+            Effect::Draining(conn) => {
+                self.deliver(conn, Delivery::Draining { seconds: self.seconds_left() });
+            }
+            Effect::Displaced(conn) => self.closed(conn, SignalErrorCode::TakenOver),
+        }
+    }
+
+    fn outbox(&self, conn: ConnId) -> Option<Outbox> {
+        self.connections.get(&conn).map(|known| known.outbox.clone())
+    }
+
+    fn deliver(&self, conn: ConnId, delivery: Delivery) {
+        if let Some(known) = self.connections.get(&conn) {
+            known.outbox.deliver(delivery);
+        }
+    }
+
+    fn tell_all(&self, delivery: impl Fn() -> Delivery) {
+        for known in self.connections.values() {
+            known.outbox.deliver(delivery());
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! How many may be connected, in all and by address.
+
+use std::{
+    collections::HashMap,
+    net::{IpAddr, Ipv6Addr},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use ipnet::IpNet;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::config::Config;
+
+/// File descriptors for everything that is no connection of a client: the database, mail, photos.
+const RESERVED_FILES: u64 = 128;
+/// Where the system sets no limit.
+const MANY: u64 = 1 << 20;
+
+/// Most connections at a time.
+#[derive(Debug, Clone)]
+pub(crate) struct Bounds {
+    pub(crate) connections: usize,
+    /// Of one IPv4 address or one /64 of IPv6, which is what one customer gets.
+    pub(crate) per_address: usize,
+    /// Proxies speak for many.
+    pub(crate) proxies: Vec<IpNet>,
+}
+
+impl Bounds {
+    /// As configured, or else as many as the system gives us files for.
+    pub(crate) fn from_config(config: &Config) -> Self {
+        let files = raise_file_limit();
+        let connections = config.max_connections.map_or_else(
+            || usize::try_from(files.saturating_sub(RESERVED_FILES)).unwrap_or(usize::MAX).max(1),
+            |most| most as usize,
+        );
+        tracing::info!(connections, files, "connections are bounded");
+        let per_address = config.max_connections_per_address as usize;
+        Self { connections, per_address, proxies: config.trusted_proxies.clone() }
+    }
+}
+
+/// Takes as many file descriptors as we may; gives how many that are.
+fn raise_file_limit() -> u64 {
+    let limit = getrlimit(Resource::Nofile);
+    let most = limit.maximum.unwrap_or(MANY).min(MANY);
+    let raised = Rlimit { current: Some(most), maximum: limit.maximum };
+    match setrlimit(Resource::Nofile, raised) {
+        Ok(()) => most,
+        Err(_) => limit.current.unwrap_or(most),
+    }
+}
+
+pub(super) struct Places {
+    all: Arc<Semaphore>,
+    bounds: Bounds,
+    /// How many each client has, for those who have any.
+    taken: Mutex<HashMap<IpAddr, usize>>,
+}
+
+/// Room for one more, whoever it is.
+pub(super) type Room = OwnedSemaphorePermit;
+
+/// One connection's place, given back when dropped.
+pub(super) struct Place {
+    places: Arc<Places>,
+    client: Option<IpAddr>,
+    _room: Room,
+}
+
+impl Places {
+    pub(super) fn new(bounds: Bounds) -> Arc<Self> {
+        let all = Arc::new(Semaphore::new(bounds.connections.min(Semaphore::MAX_PERMITS)));
+        Arc::new(Self { all, bounds, taken: Mutex::default() })
+    }
+
+    /// Waits for room. Those who connect meanwhile wait in the system's backlog.
+    pub(super) async fn room(&self) -> Room {
+        if self.all.available_permits() == 0 {
+            tracing::warn!("as many connections as there may be; more have to wait");
+        }
+        match self.all.clone().acquire_owned().await {
+            Ok(room) => room,
+            Err(_) => unreachable!("the semaphore is never closed"),
+        }
+    }
+
+    /// `None` if the client has its share already.
+    pub(super) fn take(self: &Arc<Self>, address: IpAddr, room: Room) -> Option<Place> {
+        let client = self.counted(address);
+        if let Some(client) = client {
+            let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+            let mine = taken.entry(client).or_default();
+            if *mine >= self.bounds.per_address {
+                return None;
+            }
+            *mine += 1;
+        }
+        Some(Place { places: self.clone(), client, _room: room })
+    }
+
+    /// Whom a connection counts for; nobody, for proxies and this machine.
+    fn counted(&self, address: IpAddr) -> Option<IpAddr> {
+        let address = address.to_canonical();
+        if address.is_loopback() || self.bounds.proxies.iter().any(|net| net.contains(&address)) {
+            return None;
+        }
+        Some(match address {
+            IpAddr::V4(_) => address,
+            IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
+        })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let Some(client) = self.client else { return };
+        let mut taken = self.places.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(mine) = taken.get_mut(&client) {
+            *mine -= 1;
+            if *mine == 0 {
+                taken.remove(&client);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn places(connections: usize, per_address: usize) -> Arc<Places> {
+        let proxies = vec!["10.0.0.0/8".parse().expect("a network")];
+        Places::new(Bounds { connections, per_address, proxies })
+    }
+
+    async fn take(places: &Arc<Places>, address: &str) -> Option<Place> {
+        let room = places.room().await;
+        places.take(address.parse().expect("an address"), room)
+    }
+
+    #[tokio::test]
+    async fn a_client_has_its_share_and_no_more() {
+        let places = places(100, 2);
+        let first = take(&places, "192.0.2.1").await;
+        let _second = take(&places, "::ffff:192.0.2.1").await.expect("its share");
+        assert!(take(&places, "192.0.2.1").await.is_none());
+        let _other = take(&places, "192.0.2.2").await.expect("somebody else");
+        drop(first);
+        assert!(take(&places, "192.0.2.1").await.is_some());
+
+        let _v6 = (
+            take(&places, "2001:db8:0:1::1").await.expect("its share"),
+            take(&places, "2001:db8:0:1:ffff::2").await.expect("its share"),
+        );
+        assert!(take(&places, "2001:db8:0:1::3").await.is_none(), "the same network");
+        assert!(take(&places, "2001:db8:0:2::1").await.is_some());
+        drop((_second, _other, _v6));
+        assert!(places.taken.lock().expect("sound").is_empty(), "nothing is kept of the gone");
+    }
+
+    #[tokio::test]
+    async fn proxies_and_this_machine_have_any_number() {
+        let places = places(100, 1);
+        let mut held = Vec::new();
+        for address in ["10.1.2.3", "127.0.0.1", "::1"] {
+            for _ in 0..5 {
+                held.push(take(&places, address).await.expect("not counted"));
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn the_next_waits_until_one_has_gone() {
+        let places = places(1, 10);
+        let held = take(&places, "192.0.2.1").await.expect("room");
+        let next = take(&places, "192.0.2.2");
+        tokio::pin!(next);
+        assert!(futures_util::poll!(&mut next).is_pending());
+        drop(held);
+        assert!(next.await.is_some());
+    }
+}

@@ -1,0 +1,206 @@
+//! What operators ask of accounts.
+
+use meoww_proto::UserId;
+use sled::Transactional;
+
+use super::{
+    Store, StoreError,
+    records::{decode, encode},
+    session_trees::SessionTrees,
+    trees::{Trees, get, user_id},
+};
+use crate::core::account::{Account, Ban};
+
+/// Which accounts to list.
+#[derive(Debug, Clone, Default)]
+pub struct AccountFilter {
+    /// Only those with a ban, whether or not it still holds.
+    pub banned: bool,
+    /// Only those that never confirmed their address.
+    pub unverified: bool,
+    /// Only those with this in their name, username or address; lower-case.
+    pub search: Option<String>,
+    /// Only those whose id comes after this one.
+    pub after: Option<UserId>,
+    /// At most so many.
+    pub limit: usize,
+}
+
+impl AccountFilter {
+    fn admits(&self, account: &Account) -> bool {
+        let found = |search: &String| {
+            let user = account.to_user();
+            [user.name.to_lowercase(), user.username, user.email].iter().any(|t| t.contains(search))
+        };
+        (!self.banned || account.ban.is_some())
+            && (!self.unverified || !account.is_verified)
+            && self.search.as_ref().is_none_or(found)
+    }
+}
+
+/// How many there are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct AccountCounts {
+    /// Accounts.
+    pub accounts: u64,
+    /// Of them, those that confirmed their address.
+    pub verified: u64,
+    /// Of them, those with a ban, whether or not it still holds.
+    pub banned: u64,
+    /// Sessions, those that ran out in the last hour included.
+    pub sessions: u64,
+}
+
+impl Store {
+    /// The account somebody means by its id, its username or its address.
+    pub async fn find_account(&self, named: String) -> Result<Option<Account>, StoreError> {
+        self.read(move |trees| trees.find_account(&named)).await
+    }
+
+    /// Accounts in the order of their ids, which is that of their creation.
+    pub async fn accounts(&self, filter: AccountFilter) -> Result<Vec<Account>, StoreError> {
+        self.read(move |trees| trees.list_accounts(&filter)).await
+    }
+
+    /// Counts everything; reads every account.
+    pub async fn account_counts(&self) -> Result<AccountCounts, StoreError> {
+        self.read(Trees::account_counts).await
+    }
+
+    /// Bans an account, or lifts its ban, and gives it as it is then. A ban ends its sessions.
+    pub async fn set_ban(
+        &self,
+        user: UserId,
+        ban: Option<Ban>,
+    ) -> Result<Option<Account>, StoreError> {
+        self.write(move |trees| trees.set_ban(user, ban)).await
+    }
+
+    /// Sets a password on the operator's word, ends the account's sessions and gives it as it is
+    /// then.
+    pub async fn set_password(
+        &self,
+        user: UserId,
+        password_hash: String,
+    ) -> Result<Option<Account>, StoreError> {
+        self.write(move |trees| {
+            trees.change(user, true, |account| account.password_hash.clone_from(&password_hash))
+        })
+        .await
+    }
+
+    /// Puts another hash of the same password in the place of `old`; `false` if the password was
+    /// changed, or the account deleted, in the meantime.
+    pub async fn renew_hash(
+        &self,
+        user: UserId,
+        old: String,
+        new: String,
+    ) -> Result<bool, StoreError> {
+        self.write(move |trees| trees.renew_hash(user, &old, &new)).await
+    }
+
+    /// Takes an address as confirmed, on the operator's word; gives the account as it is then.
+    pub async fn verify_account(&self, user: UserId) -> Result<Option<Account>, StoreError> {
+        self.write(move |trees| trees.verify_account(user)).await
+    }
+}
+
+impl Trees {
+    fn find_account(&self, named: &str) -> Result<Option<Account>, StoreError> {
+        let named = named.trim();
+        // A username may look like an id, and an id is meant before it.
+        if let Ok(id) = named.parse()
+            && let Some(account) = self.account(id)?
+        {
+            return Ok(Some(account));
+        }
+        let named = named.to_lowercase();
+        let index = if named.contains('@') { &self.emails } else { &self.usernames };
+        match index.get(&named)? {
+            Some(id) => self.account(user_id(&id)?),
+            None => Ok(None),
+        }
+    }
+
+    fn list_accounts(&self, filter: &AccountFilter) -> Result<Vec<Account>, StoreError> {
+        let mut found = Vec::new();
+        // The key after one of a fixed length is it and a zero.
+        let first = filter.after.map_or(Vec::new(), |id| [&id.as_bytes()[..], &[0]].concat());
+        for entry in self.accounts.range(first..).values() {
+            if found.len() >= filter.limit {
+                break;
+            }
+            let account: Account = decode(&entry?)?;
+            if filter.admits(&account) {
+                found.push(account);
+            }
+        }
+        Ok(found)
+    }
+
+    fn account_counts(&self) -> Result<AccountCounts, StoreError> {
+        let sessions = self.sessions.len() as u64;
+        let mut counts = AccountCounts { sessions, ..AccountCounts::default() };
+        for entry in self.accounts.iter().values() {
+            let account: Account = decode(&entry?)?;
+            counts.accounts += 1;
+            counts.verified += u64::from(account.is_verified);
+            counts.banned += u64::from(account.ban.is_some());
+        }
+        Ok(counts)
+    }
+
+    fn set_ban(&self, user: UserId, ban: Option<Ban>) -> Result<Option<Account>, StoreError> {
+        self.change(user, ban.is_some(), |account| account.ban.clone_from(&ban))
+    }
+
+    /// Changes an account and perhaps ends its sessions.
+    fn change(
+        &self,
+        user: UserId,
+        ends_sessions: bool,
+        change: impl Fn(&mut Account),
+    ) -> Result<Option<Account>, StoreError> {
+        let trees = (&self.accounts, &self.sessions, &self.user_sessions, &self.tokens);
+        let changed = trees.transaction(|(accounts, sessions, by_user, tokens)| {
+            let Some(mut account) = get::<Account>(accounts, user.as_bytes())? else {
+                return Ok(None);
+            };
+            change(&mut account);
+            accounts.insert(user.as_bytes(), encode(&account))?;
+            if ends_sessions {
+                SessionTrees { sessions, by_user, tokens }.end_all(user, None)?;
+            }
+            Ok(Some(account))
+        })?;
+        Ok(changed)
+    }
+
+    fn renew_hash(&self, user: UserId, old: &str, new: &str) -> Result<bool, StoreError> {
+        let renewed = self.accounts.transaction(|accounts| {
+            match get::<Account>(accounts, user.as_bytes())? {
+                Some(account) if account.password_hash == old => {
+                    let account = Account { password_hash: new.to_owned(), ..account };
+                    accounts.insert(user.as_bytes(), encode(&account))?;
+                    Ok(true)
+                }
+                Some(_) | None => Ok(false),
+            }
+        })?;
+        Ok(renewed)
+    }
+
+    fn verify_account(&self, user: UserId) -> Result<Option<Account>, StoreError> {
+        let id = user.as_bytes();
+        let account =
+            (&self.accounts, &self.challenges).transaction(|(accounts, challenges)| {
+                let Some(mut account) = get::<Account>(accounts, id)? else { return Ok(None) };
+                account.is_verified = true;
+                accounts.insert(id, encode(&account))?;
+                challenges.remove(id)?;
+                Ok(Some(account))
+            })?;
+        Ok(account)
+    }
+}

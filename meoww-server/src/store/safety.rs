@@ -1,0 +1,223 @@
+//! Blocks and reports on disk.
+
+use meoww_proto::{RoomId, UserId};
+use sled::{IVec, Transactional};
+use time::OffsetDateTime;
+
+use super::{
+    Store, StoreError,
+    records::{decode, encode},
+    trees::{Trees, get},
+};
+use crate::core::safety::{Block, MAX_REPORTS, REPORT_WINDOW, Report, ReportId, Resolution};
+
+/// What became of a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Filing {
+    /// It is there for the operators.
+    Filed,
+    /// The reporter has filed [`MAX_REPORTS`] in the last [`REPORT_WINDOW`].
+    TooMany,
+}
+
+/// Which reports to list; by default all that nobody has resolved.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ReportFilter {
+    /// Those that were resolved, too.
+    pub resolved: bool,
+    /// Only those about this account.
+    pub reported: Option<UserId>,
+    /// At most so many.
+    pub limit: Option<usize>,
+}
+
+/// What an account has to do with a report, as `report_parties` has it.
+const REPORTER: &[u8] = b"by";
+const REPORTED: &[u8] = b"of";
+
+impl Store {
+    /// Keeps a user from ever being matched with another.
+    pub async fn add_block(&self, user: UserId, block: Block) -> Result<(), StoreError> {
+        self.write(move |trees| {
+            trees.blocks.insert(pair(user, block.blocked.as_bytes()), encode(&block))?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// A user's own blocks, newest first.
+    pub async fn blocks_of(&self, user: UserId) -> Result<Vec<Block>, StoreError> {
+        self.read(move |trees| trees.blocks_of(user)).await
+    }
+
+    /// Takes back the block that was made in this room; says whom it was about, if there was one.
+    pub async fn remove_block(
+        &self,
+        user: UserId,
+        room: RoomId,
+    ) -> Result<Option<UserId>, StoreError> {
+        self.write(move |trees| trees.remove_block(user, room)).await
+    }
+
+    /// Keeps a report, unless its reporter has filed too many.
+    pub async fn file_report(&self, id: ReportId, report: Report) -> Result<Filing, StoreError> {
+        self.write(move |trees| trees.file_report(id, &report)).await
+    }
+
+    /// Reports, newest first.
+    pub async fn reports(
+        &self,
+        filter: ReportFilter,
+    ) -> Result<Vec<(ReportId, Report)>, StoreError> {
+        self.read(move |trees| trees.reports(filter)).await
+    }
+
+    /// One report, if it exists.
+    pub async fn report(&self, id: ReportId) -> Result<Option<Report>, StoreError> {
+        self.read(move |trees| {
+            trees.reports.get(id.as_bytes())?.map(|bytes| decode(&bytes)).transpose()
+        })
+        .await
+    }
+
+    /// Notes what an operator made of a report, in place of an earlier note; gives the report as it
+    /// is then, if it exists.
+    pub async fn resolve_report(
+        &self,
+        id: ReportId,
+        note: String,
+        now: OffsetDateTime,
+    ) -> Result<Option<Report>, StoreError> {
+        self.write(move |trees| trees.resolve_report(id, &note, now)).await
+    }
+
+    /// Of an account about to be deleted: takes away its blocks, and its id from every report by it
+    /// or about it. The reports stay, as do the blocks others made: an id without an account names
+    /// nobody. To do it again changes nothing.
+    pub async fn forget_safety_of(&self, user: UserId) -> Result<(), StoreError> {
+        self.write(move |trees| trees.forget_safety_of(user)).await
+    }
+}
+
+impl Trees {
+    pub(super) fn blocks_of(&self, user: UserId) -> Result<Vec<Block>, StoreError> {
+        let entries = self.blocks.scan_prefix(user.as_bytes()).values();
+        let blocks: Result<Vec<Block>, StoreError> = entries.map(|bytes| decode(&bytes?)).collect();
+        let mut blocks = blocks?;
+        blocks.sort_unstable_by_key(|block| std::cmp::Reverse(block.since));
+        Ok(blocks)
+    }
+
+    fn remove_block(&self, user: UserId, room: RoomId) -> Result<Option<UserId>, StoreError> {
+        let Some(block) = self.blocks_of(user)?.into_iter().find(|block| block.room == room) else {
+            return Ok(None);
+        };
+        self.blocks.remove(pair(user, block.blocked.as_bytes()))?;
+        Ok(Some(block.blocked))
+    }
+
+    fn file_report(&self, id: ReportId, report: &Report) -> Result<Filing, StoreError> {
+        if let Some(reporter) = report.reporter
+            && self.reports_since(reporter, report.filed_at - REPORT_WINDOW)? >= MAX_REPORTS
+        {
+            return Ok(Filing::TooMany);
+        }
+        (&self.reports, &self.report_parties).transaction(|(reports, parties)| {
+            reports.insert(id.as_bytes(), encode(report))?;
+            for (key, role) in self::parties(id.as_bytes(), report) {
+                parties.insert(key, role)?;
+            }
+            Ok(())
+        })?;
+        Ok(Filing::Filed)
+    }
+
+    fn reports_since(&self, reporter: UserId, since: OffsetDateTime) -> Result<usize, StoreError> {
+        let first = pair(reporter, ReportId::first_of(since).as_bytes());
+        let last = pair(reporter, &[u8::MAX; 16]);
+        let mut filed = 0;
+        for role in self.report_parties.range(first..=last).values() {
+            filed += usize::from(role? == REPORTER);
+        }
+        Ok(filed)
+    }
+
+    fn reports(&self, filter: ReportFilter) -> Result<Vec<(ReportId, Report)>, StoreError> {
+        let mut found = Vec::new();
+        for entry in self.reports.iter().rev() {
+            if filter.limit.is_some_and(|limit| found.len() >= limit) {
+                break;
+            }
+            let (key, bytes) = entry?;
+            let report: Report = decode(&bytes)?;
+            if (filter.resolved || report.resolution.is_none())
+                && filter.reported.is_none_or(|user| report.reported == Some(user))
+            {
+                found.push((report_id(&key)?, report));
+            }
+        }
+        Ok(found)
+    }
+
+    fn resolve_report(
+        &self,
+        id: ReportId,
+        note: &str,
+        now: OffsetDateTime,
+    ) -> Result<Option<Report>, StoreError> {
+        let report = self.reports.transaction(|reports| {
+            let Some(mut report) = get::<Report>(reports, id.as_bytes())? else { return Ok(None) };
+            report.resolution = Some(Resolution { note: note.to_owned(), at: now });
+            reports.insert(id.as_bytes(), encode(&report))?;
+            Ok(Some(report))
+        })?;
+        Ok(report)
+    }
+
+    pub(super) fn forget_safety_of(&self, user: UserId) -> Result<(), StoreError> {
+        for key in self.blocks.scan_prefix(user.as_bytes()).keys() {
+            self.blocks.remove(key?)?;
+        }
+        for entry in self.report_parties.scan_prefix(user.as_bytes()) {
+            let (key, role) = entry?;
+            self.strike_from_report(&key, &role)?;
+        }
+        Ok(())
+    }
+
+    fn strike_from_report(&self, party: &IVec, role: &IVec) -> Result<(), StoreError> {
+        let id = report_id(&party[party.len().min(12)..])?;
+        (&self.reports, &self.report_parties).transaction(|(reports, parties)| {
+            if let Some(mut report) = get::<Report>(reports, id.as_bytes())? {
+                if role == REPORTER {
+                    report.reporter = None;
+                } else {
+                    report.reported = None;
+                }
+                reports.insert(id.as_bytes(), encode(&report))?;
+            }
+            parties.remove(party)?;
+            Ok(())
+        })?;
+        Ok(())
+    }
+}
+
+/// What finds a report by its parties.
+pub(super) fn parties(
+    id: &[u8],
+    report: &Report,
+) -> impl Iterator<Item = (Vec<u8>, &'static [u8])> {
+    let parties = [(report.reporter, REPORTER), (report.reported, REPORTED)].into_iter();
+    parties.filter_map(move |(user, role)| user.map(|user| (pair(user, id), role)))
+}
+
+/// The key of what lies between a user and something else.
+fn pair(user: UserId, other: &[u8]) -> Vec<u8> {
+    [user.as_bytes(), other].concat()
+}
+
+fn report_id(bytes: &[u8]) -> Result<ReportId, StoreError> {
+    let bytes = bytes.try_into().map_err(|_| StoreError::Unreadable("report id".into()))?;
+    Ok(ReportId::from_bytes(bytes))
+}

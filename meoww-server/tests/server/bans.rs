@@ -1,0 +1,82 @@
+//! Who may not come in: the banned and the unverified.
+
+use meoww_proto::UserId;
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite;
+
+use crate::harness::{PASSWORD, Reply, TestServer};
+
+/// What an operator does to an account.
+fn ban(db: &sled::Db, user: UserId, ban: &Value) {
+    let accounts = db.open_tree("accounts").expect("opened");
+    let record = accounts.get(user.as_bytes()).expect("read").expect("an account");
+    let mut record: Value = serde_json::from_slice(&record).expect("JSON");
+    record["value"]["ban"] = ban.clone();
+    accounts.insert(user.as_bytes(), record.to_string().as_bytes()).expect("written");
+}
+
+fn assert_banned(reply: &Reply, words: &str) {
+    assert_eq!((reply.status, reply.error()), (StatusCode::FORBIDDEN, words));
+    assert_eq!(reply.body["code"], "BANNED");
+    assert!(reply.set_cookie("access_token").is_none());
+}
+
+#[tokio::test]
+async fn the_banned_are_told_until_when_wherever_they_come() {
+    // 2100-01-01; milliseconds of the Unix epoch.
+    let until = json!({ "reason": "rude", "until": 4_102_444_800_000_i64 });
+    let forever = json!({ "reason": "rude" });
+    for (sentence, words) in [
+        (until, "Account banned until 2100-01-01T00:00:00.000Z: rude"),
+        (forever, "Account banned: rude"),
+    ] {
+        let server = TestServer::start().await;
+        let ada = server.member("ada").await;
+        let server = server.restarted(|db| ban(db, ada.id, &sentence)).await;
+        assert_banned(&server.login(&ada.email, PASSWORD).await, words);
+        let guess = server.login(&ada.email, "wrong horse").await;
+        assert_eq!(guess.status, StatusCode::UNAUTHORIZED, "only the owner is told");
+        let cookie = format!("refresh_token={}", ada.refresh);
+        assert_banned(&server.post_with_cookie("/api/auth/refresh", &cookie).await, words);
+        assert_banned(&server.get_as("/api/auth/me", &ada.access).await, words);
+        let bearer = format!("Bearer {}", ada.access);
+        match server.open("", &[("authorization", &bearer)]).await {
+            Err(tungstenite::Error::Http(answer)) => assert_eq!(answer.status(), 403),
+            other => panic!("{:?}", other.err()),
+        }
+        let reply = server.post_with_cookie("/api/auth/logout", &cookie).await;
+        assert_eq!(reply.status, StatusCode::OK, "who is banned may still leave");
+    }
+}
+
+#[tokio::test]
+async fn a_ban_that_is_over_is_over() {
+    let server = TestServer::start().await;
+    let ada = server.member("ada").await;
+    let sentence = json!({ "reason": "rude", "until": 1_000 });
+    let server = server.restarted(|db| ban(db, ada.id, &sentence)).await;
+    assert_eq!(server.get_as("/api/auth/me", &ada.access).await.status, StatusCode::OK);
+    assert_eq!(server.login(&ada.email, PASSWORD).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn nobody_gets_a_socket_before_the_address_is_verified() {
+    let server = TestServer::start().await;
+    let reply = server.sign_up("ada").await;
+    assert!(
+        reply.set_cookie("access_token").is_none() && reply.set_cookie("refresh_token").is_none()
+    );
+    let reply = server.login("ada@example.com", PASSWORD).await;
+    assert_eq!(reply.status, StatusCode::FORBIDDEN);
+    assert!(
+        reply.set_cookie("access_token").is_none() && reply.set_cookie("refresh_token").is_none()
+    );
+    let body = json!({ "email": "ada@example.com" });
+    server.post("/api/auth/password/forgot", body).await;
+    server.next_code().await;
+    match server.open("", &[]).await {
+        Err(tungstenite::Error::Http(answer)) => assert_eq!(answer.status(), 401),
+        other => panic!("{:?}", other.err()),
+    }
+}

@@ -1,0 +1,10 @@
+//! What the world, the disk and the power do to a server on a bad day.
+
+mod crash;
+mod crowd;
+mod events;
+mod flood;
+mod frames;
+mod raw;
+mod requests;
+mod tokens;

@@ -1,0 +1,79 @@
+//! Killed at random points under mixed writes, again and again on one data directory: what was
+//! acknowledged stays, what was not is there wholly or not at all, and the indices agree.
+
+mod disk;
+mod people;
+
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use rand::{RngExt, SeedableRng, rngs::StdRng};
+use tokio::task::JoinSet;
+
+use self::{
+    disk::Disk,
+    people::{Acknowledged, Client},
+};
+use crate::process::{Process, command};
+
+const ROUNDS: usize = 20;
+const CLIENTS: usize = 10;
+
+/// Any seed can be run again by `MEOWW_TEST_SEED`; with real processes it brings back the same
+/// plan, not the same microsecond.
+fn seed() -> u64 {
+    let said = std::env::var("MEOWW_TEST_SEED").ok().and_then(|text| text.parse().ok());
+    said.unwrap_or_else(|| rand::rng().random())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_acknowledged_survives_twenty_kills() {
+    let seed = seed();
+    println!("MEOWW_TEST_SEED={seed}");
+    let mut rng = StdRng::seed_from_u64(seed);
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut clients: Vec<_> =
+        (0..CLIENTS).map(|n| Client::new(n, StdRng::seed_from_u64(rng.random()))).collect();
+    for round in 0..ROUNDS {
+        clients = one_round(dir.path(), clients, &mut rng).await;
+        let disk = Disk::read(&dir.path().join("db"));
+        disk.check();
+        for client in &mut clients {
+            client.compare(&disk, &dir.path().join("outbox"));
+        }
+        println!("round {round}: {disk:?}");
+    }
+    let done: Acknowledged = clients.iter().map(|client| client.acknowledged).sum();
+    println!("acknowledged: {done:?}");
+    assert!(done.every_kind_at_least(5), "{done:?}");
+}
+
+/// Starts the server, lets everybody write, and kills it in the middle.
+async fn one_round(data: &Path, clients: Vec<Client>, rng: &mut StdRng) -> Vec<Client> {
+    let mut command = command(data);
+    for limit in ["VERIFY", "ACCOUNT_LOGIN", "ACCOUNT_CODE"] {
+        command.env(format!("MEOWW_LIMIT_{limit}"), "off");
+    }
+    let mut process = Process::spawn(command.stderr(std::process::Stdio::null())).await;
+    let answers = Arc::new(AtomicUsize::new(0));
+    let mut running = JoinSet::new();
+    for mut client in clients {
+        let (url, outbox, answers) = (process.url.clone(), data.join("outbox"), answers.clone());
+        running.spawn(async move {
+            client.write_until_gone(&url, &outbox, &answers).await;
+            client
+        });
+    }
+    let enough = rng.random_range(1..120);
+    while answers.load(Ordering::Relaxed) < enough {
+        tokio::time::sleep(Duration::from_micros(rng.random_range(0..5000))).await;
+    }
+    process.kill().await;
+    running.join_all().await
+}

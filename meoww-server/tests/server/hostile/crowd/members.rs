@@ -1,0 +1,90 @@
+//! Many members at once, put into the database before the server starts.
+
+use std::path::Path;
+
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use meoww_proto::UserId;
+use meoww_server::{
+    core::{
+        account::Account,
+        otp::{Challenge, Code},
+    },
+    store::{NewSession, Store},
+};
+use serde_json::json;
+use time::OffsetDateTime;
+use tokio::net::TcpStream;
+
+use super::authority;
+use crate::{
+    harness::Peer,
+    sockets::welcomed,
+    store::{account, session},
+};
+
+const KEY: &str = "kD83jf02jfLq9vnA71bXz6mWp4RtYcQe";
+
+pub(super) struct Members {
+    sessions: Vec<NewSession>,
+}
+
+impl Members {
+    pub(super) async fn create(data: &Path, count: usize) -> Self {
+        let now = OffsetDateTime::now_utc();
+        let path = data.join("db");
+        let store = Store::open(&path).expect("opened");
+        let sessions = (0..count).map(|n| {
+            let id = user(n);
+            session(id, &format!("token {n}"), now + time::Duration::days(1))
+        });
+        let sessions: Vec<_> = sessions.collect();
+        let created = sessions.iter().enumerate().map(async |(n, session)| {
+            let name = format!("member{n}");
+            let account = Account {
+                id: user(n),
+                is_verified: true,
+                ..account(1, &name, &format!("{name}@example.com"))
+            };
+            let seal = Code::parse("123456").expect("six digits").seal(&[7; 32], account.id);
+            let challenge = Challenge::issue(seal, now);
+            store.create_account(account, challenge, now).await.expect("stored");
+            store.open_session(session.clone()).await.expect("stored");
+        });
+        futures_util::future::join_all(created).await;
+        drop(store);
+        // The flushing thread lets go of the database a moment after its last client.
+        while sled::Config::new().path(&path).open().is_err() {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        Self { sessions }
+    }
+
+    /// What makes their tokens good, and lets them all come from one address.
+    pub(super) fn environment(&self) -> [(&'static str, &'static str); 2] {
+        [("JWT_ACCESS_SECRET", KEY), ("MEOWW_MAX_CONNECTIONS_PER_ADDRESS", "100000")]
+    }
+
+    pub(super) fn access(&self, n: usize) -> String {
+        let now = OffsetDateTime::now_utc().unix_timestamp();
+        let claims = json!({
+            "typ": "access", "iss": "meoww", "aud": "meoww", "sub": user(n),
+            "sid": self.sessions[n].id, "iat": now, "exp": now + 3600,
+        });
+        let key = EncodingKey::from_secret(KEY.as_bytes());
+        jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &key).expect("signed")
+    }
+
+    /// A socket of one of them that was welcomed.
+    pub(super) async fn peer(&self, url: &str, n: usize) -> Peer {
+        let stream = TcpStream::connect(authority(url)).await.expect("connected");
+        let mut peer = Peer::over(url, stream, &self.access(n)).await;
+        assert_eq!(welcomed(&mut peer).await, None);
+        peer
+    }
+}
+
+fn user(n: usize) -> UserId {
+    let mut bytes = [0; 12];
+    bytes[4..].copy_from_slice(&(n as u64).to_be_bytes());
+    UserId::from_bytes(bytes)
+}

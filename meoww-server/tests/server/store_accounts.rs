@@ -1,0 +1,96 @@
+//! Accounts in the store where two things happen at once, or time passes in between.
+
+use meoww_proto::UserId;
+use meoww_server::{
+    core::{
+        account::Account,
+        otp::{self, Challenge, Code, Subject},
+        session::TokenDigest,
+    },
+    store::{AddressConfirmation, Refresh, Store},
+};
+use time::{Duration, OffsetDateTime};
+
+use crate::store::{KEY, START, account, confirm, create, session};
+
+/// A verified account whose hash is its username.
+async fn member(store: &Store, n: u8, name: &str) -> Account {
+    let mut account = account(n, name, &format!("{name}@example.com"));
+    account.password_hash = name.to_owned();
+    create(store, &account, START).await;
+    assert!(confirm(store, account.id, START).await);
+    Account { is_verified: true, ..account }
+}
+
+fn code(user: UserId, digits: &str, now: OffsetDateTime) -> Challenge {
+    Challenge::issue(seal(user, digits), now)
+}
+
+fn seal(user: UserId, digits: &str) -> otp::Seal {
+    Code::parse(digits).expect("six digits").seal(&KEY, Subject::ChangeEmail(user))
+}
+
+#[tokio::test]
+async fn a_password_that_changed_in_the_meantime_proves_nothing() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = Store::open(dir.path()).expect("opened");
+    let ada = member(&store, 1, "ada").await;
+    let later = START + Duration::days(7);
+    let open = |token| session(ada.id, token, later);
+    assert!(store.log_in(open("a"), "ada".into()).await.expect("stored"));
+    let changed = store.change_password(ada.clone(), "new".into(), open("b")).await;
+    assert!(changed.expect("stored"));
+    assert!(!store.log_in(open("c"), "ada".into()).await.expect("stored"), "the old password");
+    let again = store.change_password(ada.clone(), "newer".into(), open("d")).await;
+    assert!(!again.expect("stored"), "of two changes at once, one wins");
+    let live = store.sessions_of(ada.id, START).await.expect("read");
+    let live: Vec<_> = live.into_iter().map(|live| live.session.current).collect();
+    assert_eq!(live, [TokenDigest::of("b")], "all but the fresh one ended");
+    store.delete_account(ada.id).await.expect("stored").expect("it was there");
+    assert!(!store.log_in(open("e"), "new".into()).await.expect("stored"), "nobody is there");
+    let (b, f) = (TokenDigest::of("b"), TokenDigest::of("f"));
+    let refresh = store.rotate_refresh(b, f, START, later).await.expect("stored");
+    assert_eq!(refresh, Refresh::Unknown);
+}
+
+#[tokio::test]
+async fn an_address_nobody_confirmed_in_time_can_be_changed_to() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = Store::open(dir.path()).expect("opened");
+    let ada = member(&store, 1, "ada").await;
+    let squatter = account(2, "eve", "wanted@example.com");
+    let wanted = squatter.email.clone();
+    create(&store, &squatter, START).await;
+    let begin =
+        |now| store.begin_address_change(ada.id, wanted.clone(), code(ada.id, "123456", now), now);
+    assert!(!begin(START).await.expect("stored"), "eve has ten minutes");
+    let later = START + otp::LIFETIME;
+    assert!(begin(later).await.expect("stored"));
+    let confirm = |digits, now| store.confirm_address(ada.id, seal(ada.id, digits), now);
+    let wrong = confirm("000000", later).await.expect("stored");
+    assert!(matches!(wrong, AddressConfirmation::Refused(otp::Verdict::Wrong)));
+    let late = confirm("123456", later + otp::LIFETIME).await.expect("stored");
+    assert!(matches!(late, AddressConfirmation::Refused(otp::Verdict::Expired)));
+    let changed = confirm("123456", later).await.expect("stored");
+    let AddressConfirmation::Changed { account, old } = changed else { panic!("not changed") };
+    assert_eq!((account.email, old), (wanted.clone(), ada.email));
+    let holder = store.account_by_email(wanted).await.expect("read").expect("somebody");
+    assert_eq!(holder.id, ada.id);
+    assert!(store.account(squatter.id).await.expect("read").is_none());
+}
+
+#[tokio::test]
+async fn codes_that_ran_out_are_forgotten() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = Store::open(dir.path()).expect("opened");
+    let ada = member(&store, 1, "ada").await;
+    let new = account(2, "new", "new@example.com").email;
+    store.begin_reset(new.clone(), code(ada.id, "123456", START)).await.expect("stored");
+    let challenge = code(ada.id, "123456", START);
+    store.begin_address_change(ada.id, new, challenge, START).await.expect("stored");
+    assert!(store.awaited_address(ada.id, START).await.expect("read").is_some());
+    store.purge_expired(START + otp::LIFETIME).await.expect("purged");
+    assert!(store.awaited_address(ada.id, START).await.expect("read").is_none());
+    let nothing = store.confirm_address(ada.id, seal(ada.id, "123456"), START).await;
+    assert!(matches!(nothing.expect("read"), AddressConfirmation::NoChallenge));
+}
