@@ -17,7 +17,7 @@ use meoww_proto::{
         Chat, ClientMessage, Matched, Relay, RelayPayload, ServerMessage, SignalError, Welcome,
     },
 };
-use meoww_server::core::lobby::{ConnId, Departure, Effect, Input, Lobby};
+use meoww_server::core::lobby::{ConnId, Departure, Effect, Input, Lobby, Terms};
 use proptest::prelude::*;
 use rand::{SeedableRng, rngs::StdRng};
 
@@ -140,7 +140,7 @@ impl World {
         self.clients[who].connection = Some(conn);
         let outbox = VecDeque::new();
         self.connections.insert(conn, Connection { client: who, room: None, outbox });
-        let resume = self.clients[who].call.room();
+        let resume = self.clients[who].call.resume();
         self.lobby(Input::Connect { conn, user: user(who), resume });
     }
 
@@ -158,7 +158,9 @@ impl World {
         let Some(conn) = self.clients[who].connection else { return };
         let Some(message) = self.clients[who].said.pop_front() else { return };
         match message {
-            ClientMessage::Search(_) => self.lobby(Input::Search(conn)),
+            ClientMessage::Search(search) => {
+                self.lobby(Input::Search(conn, Terms::from(&search)));
+            }
             ClientMessage::Cancel => self.lobby(Input::Cancel(conn)),
             ClientMessage::Skip => self.lobby(Input::Skip(conn)),
             ClientMessage::Leave => self.lobby(Input::Leave(conn)),
@@ -184,16 +186,18 @@ impl World {
     }
 
     fn lobby(&mut self, input: Input) {
-        for effect in self.lobby.handle(input, self.now, &mut self.rng) {
+        let mut effects = Vec::new();
+        self.lobby.handle(input, self.now, &mut self.rng, &mut effects);
+        for effect in effects {
             match effect {
-                Effect::Welcome { conn, user, room } => {
+                Effect::Welcome { conn, user, place } => {
                     let connection = self.connections.get_mut(&conn).expect("connected");
-                    connection.room = room;
-                    let welcome = Welcome { user_id: user, room_id: room.map(|(id, _)| id) };
+                    connection.room = place.map(|place| (place.room, place.partner));
+                    let welcome = Welcome { user_id: user, room_id: place.map(|place| place.room) };
                     connection.outbox.push_back(ServerMessage::Welcome(welcome));
                 }
                 Effect::Searching(conn) => self.tell(conn, ServerMessage::Searching),
-                Effect::Matched { conn, room, is_initiator, partner } => {
+                Effect::Matched { conn, room, is_initiator, partner, .. } => {
                     let connection = self.connections.get_mut(&conn).expect("connected");
                     assert_eq!(connection.room, None, "in two rooms");
                     assert_ne!(conn, partner, "alone in a room");
@@ -216,6 +220,7 @@ impl World {
                     let error = SignalError { code, message: String::new() };
                     self.tell(conn, ServerMessage::Error(error));
                 }
+                Effect::Draining(_) => panic!("nobody drains it"),
                 Effect::Displaced(conn) => {
                     let who = self.connections[&conn].client;
                     self.disconnect(who, false);

@@ -201,7 +201,7 @@ impl Driver {
 
     async fn handle(&mut self, input: Input) -> Next {
         let effects = self.call.handle(input);
-        self.room.send_replace(self.call.room());
+        self.room.send_replace(self.call.resume());
         for effect in effects {
             match effect {
                 // A link that just broke loses it; the machine says anew what matters then.

@@ -20,15 +20,16 @@ use crate::{
     background::Background,
     clock,
     config::{
-        Bucket, Config, ConfigError, Tls,
+        Bucket, Config, ConfigError,
         secrets::{self, OwnSecrets},
     },
     core::account::Account,
+    drain::Drain,
     hashing::{HashError, Hasher},
-    http::{self, gate::Gates},
+    http::{self, cors::Origins, gate::Gates},
     hub::{self, HubHandle},
     listener::{self, Bounds, Service},
-    mail::Mailer,
+    mail::{Mailer, Post},
     metrics::Metrics,
     photos::{PhotoStore, Photos},
     readiness::Readiness,
@@ -72,7 +73,8 @@ pub enum StartError {
 pub struct App {
     pub(crate) config: Config,
     pub(crate) store: Store,
-    pub(crate) mailer: Mailer,
+    pub(crate) mailer: Post,
+    pub(crate) origins: Origins,
     pub(crate) hasher: Hasher,
     pub(crate) tokens: AccessTokens,
     pub(crate) photos: Photos,
@@ -85,6 +87,7 @@ pub struct App {
     watch: Mutex<Option<TcpListener>>,
     watch_address: Option<SocketAddr>,
     certificates: Option<Arc<Certificates>>,
+    pub(crate) drain: Drain,
     /// Cancelled when the server begins to stop.
     pub(crate) closing: CancellationToken,
     /// Mail on its way.
@@ -123,10 +126,11 @@ impl App {
             watch_address: watch.as_ref().and_then(|listener| listener.local_addr().ok()),
             watch: Mutex::new(watch),
             gates: Gates::new(&config.limits),
+            drain: Drain::new(),
             hub,
-            config,
             store,
-            mailer,
+            mailer: Post::new(mailer),
+            origins: Origins::new(&config.frontend_origins),
             hasher,
             tokens,
             photos: Photos::new(files.photos),
@@ -136,6 +140,7 @@ impl App {
             background: Background::new(),
             sockets: TaskTracker::new(),
             _lock: files.lock,
+            config,
         }))
     }
 
@@ -166,6 +171,7 @@ impl App {
             () = self.forget_expired() => {}
             () = self.watch_certificate() => {}
             () = self.answer_operators(admin.as_ref().ok()) => {}
+            () = self.drained() => tracing::info!("stopping"),
             () = &mut stop => tracing::info!("stopping"),
         }
         self.closing.cancel();
@@ -195,8 +201,22 @@ impl App {
         listener::run(listener, service, self.closing.clone()).await;
     }
 
-    /// Takes up what may change while it runs.
-    pub async fn reload(&self, _config: Config) {
+    /// Takes up limits, origins, the way mail goes and the certificate: all of the first three or
+    /// none. What else is new is named in the log.
+    pub async fn reload(&self, new: Config) {
+        match Mailer::from_config(&new) {
+            Ok(mailer) => {
+                self.mailer.change(mailer);
+                self.gates.adopt(&new.limits);
+                let ignored = self.config.fixed_differences(&new).join(", ");
+                self.origins.change(new.frontend_origins);
+                if !ignored.is_empty() {
+                    tracing::warn!(%ignored, "these settings need a restart");
+                }
+                tracing::info!("limits, origins and mail are as configured now");
+            }
+            Err(error) => tracing::error!(%error, "the configuration in use stays"),
+        }
         if let Some(certificates) = self.certificates.clone() {
             // A panic in there was logged; the certificate in use stays.
             let _ = tokio::task::spawn_blocking(move || certificates.reload()).await;

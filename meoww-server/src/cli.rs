@@ -2,11 +2,26 @@
 
 use std::{env, path::PathBuf, process::ExitCode};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use crate::{
-    admin::{client::Client, db, failure::Failure, output::Out, serve, stats, user},
+    admin::{
+        client::Client,
+        configuration::Configuration,
+        db::Db,
+        documents::{self, Completions, Man},
+        failure::Failure,
+        lobby::{Broadcast, Drain, Rooms},
+        mail::Mail,
+        output::Out,
+        report::Report,
+        serve::Serve,
+        stats::Stats,
+        turn::Turn,
+        user::User,
+    },
     config::{Config, ConfigError, Flags},
+    http_api,
 };
 
 const EXIT_CODES: &str = "\
@@ -60,15 +75,36 @@ struct Common {
 #[derive(Subcommand)]
 enum Command {
     /// Run the server until SIGTERM or SIGINT.
-    Serve(serve::Serve),
+    Serve(Serve),
     /// List, create, ban and change accounts.
     #[command(subcommand)]
-    User(user::User),
+    User(User),
+    /// Look at what users report of each other.
+    #[command(subcommand)]
+    Report(Report),
+    /// Count accounts and, of a running server, connections and rooms.
+    Stats(Stats),
+    Rooms(Rooms),
+    Broadcast(Broadcast),
+    Drain(Drain),
     /// Check, back up, restore, export and import the database.
     #[command(subcommand)]
-    Db(db::Db),
-    /// Count accounts and, of a running server, connections and rooms.
-    Stats(stats::Stats),
+    Db(Db),
+    /// Show and check settings, or begin a file of them.
+    #[command(subcommand)]
+    Config(Configuration),
+    /// See whether mail arrives.
+    #[command(subcommand)]
+    Mail(Mail),
+    /// See whether clients will get a relay.
+    #[command(subcommand)]
+    Turn(Turn),
+    /// Print the description of the HTTP API (OpenAPI).
+    Openapi,
+    /// Print the description of the sockets (AsyncAPI).
+    Asyncapi,
+    Completions(Completions),
+    Man(Man),
 }
 
 impl Common {
@@ -98,13 +134,25 @@ impl Cli {
 
     fn outcome(self) -> Result<(), Failure> {
         let Self { command, common } = self;
-        let out = Out::new(common.json);
+        let out = &Out::new(common.json);
         let runtime = tokio::runtime::Runtime::new()?;
+        let client = || common.client();
         match command {
             Command::Serve(serve) => runtime.block_on(serve.run(common.flags())),
-            Command::User(user) => runtime.block_on(user.run(&common.client()?, &out)),
-            Command::Db(db) => runtime.block_on(db.run(&common.client()?, &out)),
-            Command::Stats(stats) => runtime.block_on(stats.run(&common.client()?, &out)),
+            Command::User(user) => runtime.block_on(user.run(&client()?, out)),
+            Command::Report(report) => runtime.block_on(report.run(&client()?, out)),
+            Command::Stats(stats) => runtime.block_on(stats.run(&client()?, out)),
+            Command::Rooms(rooms) => runtime.block_on(rooms.run(&client()?, out)),
+            Command::Broadcast(text) => runtime.block_on(text.run(&client()?, out)),
+            Command::Drain(drain) => runtime.block_on(drain.run(&client()?, out)),
+            Command::Db(db) => runtime.block_on(db.run(&client()?, out)),
+            Command::Config(config) => config.run(common.flags(), out),
+            Command::Mail(mail) => runtime.block_on(mail.run(&client()?, out)),
+            Command::Turn(turn) => runtime.block_on(turn.run(&client()?, out)),
+            Command::Openapi => documents::print(&http_api::document()),
+            Command::Asyncapi => documents::print(&meoww_proto::asyncapi::document()),
+            Command::Completions(completions) => completions.run(Self::command()),
+            Command::Man(man) => man.run(Self::command()),
         }
     }
 }

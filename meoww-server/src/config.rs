@@ -3,7 +3,9 @@
 mod bucket;
 mod parse;
 mod raw;
+mod reload;
 pub mod secrets;
+pub(crate) mod settings;
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -197,14 +199,24 @@ impl Config {
         flags: Flags,
         env: impl Fn(&str) -> Option<String>,
     ) -> Result<Self, ConfigError> {
-        let env_raw = Raw::from_env(&env);
-        let said = match flags.config.or_else(|| env("MEOWW_CONFIG").map(PathBuf::from)) {
-            Some(path) => env_raw.or(Raw::from_file(&path)?),
-            None => env_raw,
-        };
+        let sources = Self::sources(flags, &env)?;
+        let said = sources.into_iter().map(|(_, raw)| raw).reduce(Raw::or);
+        parse::config(said.unwrap_or_default())
+    }
+
+    /// What was said by whom, the winners first.
+    fn sources(
+        flags: Flags,
+        env: &impl Fn(&str) -> Option<String>,
+    ) -> Result<Vec<(&'static str, Raw)>, ConfigError> {
+        let file = flags.config.or_else(|| env("MEOWW_CONFIG").map(PathBuf::from));
         let listen = flags.listen.map(|address| address.to_string());
         let (tls_cert, tls_key) = (flags.tls_cert, flags.tls_key);
         let flags = Raw { listen, data_dir: flags.data_dir, tls_cert, tls_key, ..Raw::default() };
-        parse::config(flags.or(said))
+        let mut sources = vec![("flag", flags), ("environment", Raw::from_env(env))];
+        if let Some(path) = file {
+            sources.push(("file", Raw::from_file(&path)?));
+        }
+        Ok(sources)
     }
 }

@@ -19,6 +19,7 @@ mod clock;
 mod connection;
 mod deletion;
 mod draft;
+mod drain;
 mod hashing;
 mod http;
 mod hub;

@@ -7,9 +7,11 @@ use std::{
     io::{self, Write},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
+use arc_swap::ArcSwap;
 use lettre::{
     AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor,
     message::{Mailbox, MultiPart},
@@ -136,6 +138,34 @@ impl Mailer {
             Self::Memory(outbox) if outbox.is_closed() => Err(MailError::Memory),
             Self::Memory(_) => Ok(()),
         }
+    }
+}
+
+/// The way mail goes at present. What is under way when it changes goes the old way.
+pub(crate) struct Post(ArcSwap<Mailer>);
+
+impl Post {
+    pub(crate) fn new(mailer: Mailer) -> Self {
+        Self(ArcSwap::from_pointee(mailer))
+    }
+
+    pub(crate) fn change(&self, mailer: Mailer) {
+        self.0.store(Arc::new(mailer));
+    }
+
+    /// As [`Mailer::send`].
+    pub(crate) async fn send(
+        &self,
+        to: &Email,
+        letter: Letter<'_>,
+        now: OffsetDateTime,
+    ) -> Result<(), MailError> {
+        self.0.load_full().send(to, letter, now).await
+    }
+
+    /// As [`Mailer::check`].
+    pub(crate) async fn check(&self) -> Result<(), MailError> {
+        self.0.load_full().check().await
     }
 }
 

@@ -126,7 +126,13 @@ impl Call {
         }
     }
 
-    /// The room to ask the server for when the link comes back.
+    /// The room to ask the server for when the link comes back: the present one, or the one a block
+    /// or report is owed for, as a server takes those from whoever is or just was there.
+    pub fn resume(&self) -> Option<RoomId> {
+        self.room().or_else(|| self.safety.owed_for())
+    }
+
+    /// The present room.
     pub fn room(&self) -> Option<RoomId> {
         match self.phase {
             Phase::InRoom(room) => Some(room.id),

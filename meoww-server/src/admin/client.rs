@@ -19,7 +19,7 @@ use super::{
     socket,
 };
 use crate::{
-    app::{App, StartError},
+    app::{self, App, StartError},
     config::Config,
 };
 
@@ -78,6 +78,9 @@ impl Client {
     }
 
     async fn open(&self, needs: Needs) -> Result<Desk, Failure> {
+        if needs == Needs::Server {
+            return Err(self.no_server());
+        }
         if needs == Needs::Database && !self.database().exists() {
             let message = format!(
                 "there is no database in {}; is it the server's --data-dir?",
@@ -89,6 +92,21 @@ impl Client {
         let config = Config { tls: None, metrics_listen: None, ..self.config.clone() };
         let app: Arc<App> = App::open(config).await?;
         Ok(Desk { app, is_serving: false })
+    }
+
+    /// A server that has the lock and no socket yet is about to have one.
+    fn no_server(&self) -> Failure {
+        let data_dir = &self.config.data_dir;
+        match app::lock(data_dir) {
+            Err(error @ StartError::InUse(_)) => error.into(),
+            Ok(_) | Err(_) => {
+                let message = format!(
+                    "no server runs on {}; start one with `meoww-server serve`, or name its --data-dir",
+                    data_dir.display()
+                );
+                Problem::new(Kind::NoServer, message).into()
+            }
+        }
     }
 
     fn database(&self) -> PathBuf {

@@ -5,12 +5,18 @@
 //! for the purpose (`client`).
 
 pub(crate) mod client;
+pub(crate) mod configuration;
 pub(crate) mod db;
+pub(crate) mod documents;
 pub(crate) mod failure;
+pub(crate) mod lobby;
+pub(crate) mod mail;
 pub(crate) mod output;
+pub(crate) mod report;
 pub(crate) mod serve;
 pub(crate) mod socket;
 pub(crate) mod stats;
+pub(crate) mod turn;
 pub(crate) mod user;
 
 mod protocol;
@@ -42,6 +48,8 @@ pub(crate) enum Needs {
     DataDirectory,
     /// A database that somebody has made.
     Database,
+    /// A server that runs.
+    Server,
 }
 
 /// Where commands are answered.

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{
     Ask, Desk, db,
     failure::{Kind, Problem},
-    stats, user,
+    lobby, report, stats, user,
 };
 
 /// Of the two lines; another version is refused, as program and server are one binary.
@@ -74,6 +74,12 @@ pub(crate) async fn answer(desk: &Desk, request: Request) -> Result<Value, Probl
         user::Delete::NAME => run::<user::Delete>(desk, of).await,
         user::SetPassword::NAME => run::<user::SetPassword>(desk, of).await,
         user::Sessions::NAME => run::<user::Sessions>(desk, of).await,
+        report::List::NAME => run::<report::List>(desk, of).await,
+        report::Show::NAME => run::<report::Show>(desk, of).await,
+        report::Resolve::NAME => run::<report::Resolve>(desk, of).await,
+        lobby::Rooms::NAME => run::<lobby::Rooms>(desk, of).await,
+        lobby::Broadcast::NAME => run::<lobby::Broadcast>(desk, of).await,
+        lobby::Drain::NAME => run::<lobby::Drain>(desk, of).await,
         _ => Err(Problem::new(Kind::Failed, format!("the server knows no command {ask:?}"))),
     }
 }

@@ -5,7 +5,7 @@ use std::{net::IpAddr, path::PathBuf, time::Duration};
 use etcetera::BaseStrategy;
 use ipnet::IpNet;
 
-use super::{Config, ConfigError, Limits, Raw, Secret, Tls, Turn};
+use super::{Config, ConfigError, Limits, Raw, Secret, Tls, Turn, raw::RawLimits};
 use crate::core::limits::Quota;
 
 /// Shortest access-token secret, in bytes: the size of HS256's hash (RFC 7518, 3.2).
@@ -57,26 +57,25 @@ pub(super) fn config(raw: Raw) -> Result<Config, ConfigError> {
     if let Some(text) = raw.email_from {
         config.email_from = value("EMAIL_FROM", &text, "is no mailbox")?;
     }
-    let standard = config.limits;
-    config.limits = Limits {
-        signup: quota("MEOWW_LIMIT_SIGNUP", raw.limits.signup, standard.signup)?,
-        login: quota("MEOWW_LIMIT_LOGIN", raw.limits.login, standard.login)?,
-        resend: quota("MEOWW_LIMIT_RESEND", raw.limits.resend, standard.resend)?,
-        turn: quota("MEOWW_LIMIT_TURN", raw.limits.turn, standard.turn)?,
-        verify: quota("MEOWW_LIMIT_VERIFY", raw.limits.verify, standard.verify)?,
-        connect: quota("MEOWW_LIMIT_CONNECT", raw.limits.connect, standard.connect)?,
+    config.limits = limits(raw.limits, config.limits)?;
+    Ok(config)
+}
+
+fn limits(raw: RawLimits, standard: Limits) -> Result<Limits, ConfigError> {
+    Ok(Limits {
+        signup: quota("MEOWW_LIMIT_SIGNUP", raw.signup, standard.signup)?,
+        login: quota("MEOWW_LIMIT_LOGIN", raw.login, standard.login)?,
+        resend: quota("MEOWW_LIMIT_RESEND", raw.resend, standard.resend)?,
+        turn: quota("MEOWW_LIMIT_TURN", raw.turn, standard.turn)?,
+        verify: quota("MEOWW_LIMIT_VERIFY", raw.verify, standard.verify)?,
+        connect: quota("MEOWW_LIMIT_CONNECT", raw.connect, standard.connect)?,
         account_login: quota(
             "MEOWW_LIMIT_ACCOUNT_LOGIN",
-            raw.limits.account_login,
+            raw.account_login,
             standard.account_login,
         )?,
-        account_code: quota(
-            "MEOWW_LIMIT_ACCOUNT_CODE",
-            raw.limits.account_code,
-            standard.account_code,
-        )?,
-    };
-    Ok(config)
+        account_code: quota("MEOWW_LIMIT_ACCOUNT_CODE", raw.account_code, standard.account_code)?,
+    })
 }
 
 fn invalid(name: &'static str, reason: impl Into<String>) -> ConfigError {

@@ -85,11 +85,22 @@ impl Email {
         self.0.as_ref()
     }
 
+    /// Whose mail it is, for counting: a sub-address (RFC 5233) ends up in the same mailbox.
+    pub fn mailbox(&self) -> Mailbox {
+        let user = self.0.user();
+        let user = user.split_once('+').map_or(user, |(user, _)| user);
+        Mailbox(format!("{user}@{}", self.0.domain()))
+    }
+
     /// Where mail goes.
     pub fn address(&self) -> &Address {
         &self.0
     }
 }
+
+/// All addresses whose mail ends up in one place, as far as addresses tell.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Mailbox(String);
 
 /// `None` for what can be no address, at the latest once it is this long.
 fn normalised(text: &str) -> Option<String> {

@@ -56,6 +56,11 @@ impl<K: Clone + Eq + Hash> WindowLimiter<K> {
         Self { quota, windows: HashMap::new(), by_age: VecDeque::new() }
     }
 
+    /// What it measures by.
+    pub fn quota(&self) -> Quota {
+        self.quota
+    }
+
     /// Counts one for `key`; an error if it is one too many.
     pub fn admit(&mut self, key: K, now: Instant) -> Result<Standing, Standing> {
         self.forget_ended(now);

@@ -1,21 +1,42 @@
 //! Which web pages may call us with cookies (the Fetch standard's CORS protocol; for WebSockets,
 //! which browsers open without asking first, RFC 6455, 10.2).
 
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
 use axum::{
     extract::Request,
-    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts},
     middleware::Next,
     response::Response,
 };
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use super::{error::Refusal, gate};
+use crate::app::App;
+
+/// The origins of web pages that may call us, at present.
+pub(crate) struct Origins(ArcSwap<Vec<String>>);
+
+impl Origins {
+    pub(crate) fn new(origins: &[String]) -> Self {
+        Self(ArcSwap::from_pointee(origins.to_vec()))
+    }
+
+    pub(crate) fn change(&self, origins: Vec<String>) {
+        self.0.store(Arc::new(origins));
+    }
+
+    fn contain(&self, origin: &HeaderValue) -> bool {
+        self.0.load().iter().any(|known| origin.as_bytes() == known.as_bytes())
+    }
+}
 
 /// Answers preflights and marks answers for the configured origins.
-pub(crate) fn layer(origins: &[String]) -> CorsLayer {
-    let origins = origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok());
+pub(crate) fn layer(app: Arc<App>) -> CorsLayer {
+    let is_known = move |origin: &HeaderValue, _: &Parts| app.origins.contain(origin);
     CorsLayer::new()
-        .allow_origin(AllowOrigin::list(origins))
+        .allow_origin(AllowOrigin::predicate(is_known))
         .allow_credentials(true)
         .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE, Method::OPTIONS])
         .allow_headers([header::CONTENT_TYPE, header::AUTHORIZATION, header::COOKIE])
@@ -33,10 +54,10 @@ pub(crate) async fn without_content(request: Request, next: Next) -> Response {
 }
 
 /// Refuses a socket to a page of a foreign origin; programs send no `Origin`.
-pub(crate) fn check_origin(headers: &HeaderMap, allowed: &[String]) -> Result<(), Refusal> {
+pub(crate) fn check_origin(headers: &HeaderMap, allowed: &Origins) -> Result<(), Refusal> {
     match headers.get(header::ORIGIN) {
         None => Ok(()),
-        Some(origin) if allowed.iter().any(|known| origin.as_bytes() == known.as_bytes()) => Ok(()),
+        Some(origin) if allowed.contain(origin) => Ok(()),
         Some(_) => Err(Refusal::ForeignOrigin),
     }
 }

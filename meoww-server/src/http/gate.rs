@@ -4,7 +4,7 @@
 
 use std::{
     hash::Hash,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -22,7 +22,7 @@ use crate::{
     clock,
     config::Limits,
     core::{
-        account::Email,
+        account::{Email, Mailbox},
         limits::{Network, Quota, Standing, WindowLimiter},
     },
 };
@@ -48,24 +48,39 @@ pub(crate) struct Gates {
     /// Codes mailed, by who asked for them.
     account_code: Gate<UserId>,
     /// Codes mailed, by where they went.
-    mailbox_code: Gate<Email>,
+    mailbox_code: Gate<Mailbox>,
 }
 
 impl Gates {
     pub(crate) fn new(limits: &Limits) -> Self {
         const ATTEMPTS: &str = "Too many attempts, please try again in 15 minutes.";
         const CODES: &str = "Too many OTP requests, please wait before requesting again.";
-        Self {
-            signup: Gate::new(limits.signup, "Too many signup attempts, please try again later."),
-            login: Gate::new(limits.login, ATTEMPTS),
-            resend: Gate::new(limits.resend, CODES),
-            turn: Gate::new(limits.turn, "Too many TURN credential requests."),
-            verify: Gate::new(limits.verify, ATTEMPTS),
-            connect: Gate::new(limits.connect, "Too many connections, please try again later."),
-            account_login: Gate::new(limits.account_login, ATTEMPTS),
-            account_code: Gate::new(limits.account_code, CODES),
-            mailbox_code: Gate::new(limits.account_code, CODES),
-        }
+        let gates = Self {
+            signup: Gate::new("Too many signup attempts, please try again later."),
+            login: Gate::new(ATTEMPTS),
+            resend: Gate::new(CODES),
+            turn: Gate::new("Too many TURN credential requests."),
+            verify: Gate::new(ATTEMPTS),
+            connect: Gate::new("Too many connections, please try again later."),
+            account_login: Gate::new(ATTEMPTS),
+            account_code: Gate::new(CODES),
+            mailbox_code: Gate::new(CODES),
+        };
+        gates.adopt(limits);
+        gates
+    }
+
+    /// Takes up other limits. Where one stays as it was, who was counted is still counted.
+    pub(crate) fn adopt(&self, limits: &Limits) {
+        self.signup.adopt(limits.signup);
+        self.login.adopt(limits.login);
+        self.resend.adopt(limits.resend);
+        self.turn.adopt(limits.turn);
+        self.verify.adopt(limits.verify);
+        self.connect.adopt(limits.connect);
+        self.account_login.adopt(limits.account_login);
+        self.account_code.adopt(limits.account_code);
+        self.mailbox_code.adopt(limits.account_code);
     }
 
     /// Counts a code about to be mailed, so that nobody's mailbox is flooded from many addresses
@@ -78,25 +93,36 @@ impl Gates {
         if let Some(user) = user {
             self.account_code.admit(user)?;
         }
-        self.mailbox_code.admit(to.clone())
+        self.mailbox_code.admit(to.mailbox())
     }
 
     /// Takes back a code that was not mailed after all.
     pub(crate) fn forgive_code(&self, to: &Email, counted: Option<Standing>) {
-        self.mailbox_code.forgive(to, counted);
+        self.mailbox_code.forgive(&to.mailbox(), counted);
     }
 }
 
 /// Lets so many of a key through; without a quota, all of them.
 pub(crate) struct Gate<K> {
     /// Counting takes nanoseconds, too little to queue for: hence a lock and no task.
-    limiter: Option<Mutex<WindowLimiter<K>>>,
+    limiter: Mutex<Option<WindowLimiter<K>>>,
     refusal: &'static str,
 }
 
 impl<K: Clone + Eq + Hash> Gate<K> {
-    fn new(quota: Option<Quota>, refusal: &'static str) -> Self {
-        Self { limiter: quota.map(|quota| Mutex::new(WindowLimiter::new(quota))), refusal }
+    fn new(refusal: &'static str) -> Self {
+        Self { limiter: Mutex::new(None), refusal }
+    }
+
+    fn adopt(&self, quota: Option<Quota>) {
+        let mut limiter = self.limiter();
+        if limiter.as_ref().map(WindowLimiter::quota) != quota {
+            *limiter = quota.map(WindowLimiter::new);
+        }
+    }
+
+    fn limiter(&self) -> MutexGuard<'_, Option<WindowLimiter<K>>> {
+        self.limiter.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Counts one of `key`.
@@ -111,14 +137,11 @@ impl<K: Clone + Eq + Hash> Gate<K> {
 
     /// Takes back what turned out not to count.
     pub(crate) fn forgive(&self, key: &K, counted: Option<Standing>) -> Option<Standing> {
-        let limiter = self.limiter.as_ref()?;
-        let mut limiter = limiter.lock().unwrap_or_else(PoisonError::into_inner);
-        Some(limiter.forgive(key, counted?))
+        Some(self.limiter().as_mut()?.forgive(key, counted?))
     }
 
     fn count(&self, key: K) -> Option<Result<Standing, Standing>> {
-        let mut limiter = self.limiter.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner);
-        Some(limiter.admit(key, clock::instant()))
+        Some(self.limiter().as_mut()?.admit(key, clock::instant()))
     }
 }
 

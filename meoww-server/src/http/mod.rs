@@ -7,7 +7,7 @@ mod blocks;
 mod body;
 mod client;
 mod cookies;
-mod cors;
+pub(crate) mod cors;
 mod docs;
 mod error;
 pub(crate) mod gate;
@@ -46,7 +46,7 @@ const UPLOAD_TIMEOUT: Duration = Duration::from_secs(60);
 pub(crate) fn router(app: Arc<App>) -> Router {
     let connect = Limit::all(&app, |gates| &gates.connect);
     let connect = middleware::from_fn_with_state(connect, gate::enforce);
-    let cors = cors::layer(&app.config.frontend_origins);
+    let cors = cors::layer(app.clone());
     Router::new()
         .nest("/api/auth", auth(&app))
         .route("/photos/{file}", get(photos::show))

@@ -32,7 +32,7 @@ pub(crate) async fn upgrade(
     query: Result<Query<SocketQuery>, QueryRejection>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, Refusal> {
-    cors::check_origin(&headers, &app.config.frontend_origins)?;
+    cors::check_origin(&headers, &app.origins)?;
     let upgrade = upgrade.map_err(|_| Refusal::Invalid("WebSocket upgrade required".into()))?;
     // A room that cannot be read is a room that is over: the client is welcomed without one.
     let resume = query.ok().and_then(|Query(query)| query.resume?.parse().ok());
@@ -46,7 +46,7 @@ pub(crate) async fn upgrade(
 pub(crate) fn socket_io() -> MethodRouter<Arc<App>> {
     let clients = Clients::new();
     any(async move |State(app): State<Arc<App>>, Client(client): Client, request: Request| {
-        cors::check_origin(request.headers(), &app.config.frontend_origins)?;
+        cors::check_origin(request.headers(), &app.origins)?;
         clients.answer(app, Network::of(client), request).await
     })
 }

@@ -12,9 +12,16 @@ use tower::ServiceExt;
 use super::*;
 use crate::{app::App, config::Config, http, mail::Mailer};
 
-/// The pages that show the document, and axum's own for what is no route.
-const NO_ROUTES: [&str; 5] =
-    ["/api-docs", "/api-docs/", "/api-docs/{*rest}", "/", "/{*__private__axum_fallback}"];
+/// The pages that show the document, Socket.IO, whose words another document has, and axum's own
+/// for what is no route.
+const NO_ROUTES: [&str; 6] = [
+    "/api-docs",
+    "/api-docs/",
+    "/api-docs/{*rest}",
+    "/socket.io/",
+    "/",
+    "/{*__private__axum_fallback}",
+];
 
 #[test]
 fn the_document_under_docs_is_this_one() {

@@ -13,6 +13,8 @@ pub enum Letter<'a> {
     ChangeEmail(&'a Code),
     /// Tells the old address that it is the account's no more, and which one is.
     EmailChanged(&'a Email),
+    /// Shows an operator that mail arrives.
+    Test,
 }
 
 /// What a [`Letter`] is for.
@@ -26,6 +28,8 @@ pub enum Purpose {
     ChangeEmail,
     /// [`Letter::EmailChanged`].
     EmailChanged,
+    /// [`Letter::Test`].
+    Test,
 }
 
 /// A letter's words.
@@ -43,6 +47,7 @@ impl Letter<'_> {
             Self::ResetPassword(_) => Purpose::ResetPassword,
             Self::ChangeEmail(_) => Purpose::ChangeEmail,
             Self::EmailChanged(_) => Purpose::EmailChanged,
+            Self::Test => Purpose::Test,
         }
     }
 
@@ -50,7 +55,7 @@ impl Letter<'_> {
     pub fn code(&self) -> Option<&Code> {
         match self {
             Self::Verify(code) | Self::ResetPassword(code) | Self::ChangeEmail(code) => Some(code),
-            Self::EmailChanged(_) => None,
+            Self::EmailChanged(_) | Self::Test => None,
         }
     }
 
@@ -72,6 +77,7 @@ impl Letter<'_> {
                 "If you did not ask for it, ignore this mail: nothing changes.",
             ),
             Self::EmailChanged(new) => address_changed(&masked(new)),
+            Self::Test => test(),
         }
     }
 }
@@ -109,6 +115,15 @@ fn address_changed(new: &str) -> Text {
             escaped(&said),
             small(MORE)
         )),
+    }
+}
+
+fn test() -> Text {
+    const SAID: &str = "Mail of your Meoww server arrives.";
+    Text {
+        subject: "A test of your Meoww server",
+        plain: format!("{SAID}\n"),
+        html: page(&format!("<p>{SAID}</p>")),
     }
 }
 

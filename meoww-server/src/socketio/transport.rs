@@ -92,7 +92,7 @@ impl Transport {
                 return Ok(packet);
             }
             tokio::select! {
-                request = self.requests.recv() => self.take(request.ok_or(Gone)?),
+                request = self.requests.recv() => self.take(request),
                 frame = recv(&mut self.socket) => self.take_frame(frame)?,
             }
             self.answer_poll();

@@ -4,7 +4,7 @@ use std::{fs::File, io, path::Path, thread};
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::StoreError;
+use super::{StoreError, opening::Flushes};
 
 /// Writers that may wait at once; more than that wait for their place.
 const MAX_WAITING: usize = 1024;
@@ -19,13 +19,17 @@ pub(super) struct Flusher {
 
 impl Flusher {
     /// For the database in `directory`.
-    pub(super) fn start(db: sled::Db, directory: &Path) -> Result<Self, StoreError> {
-        let log =
-            Log::open(db, directory).map_err(|error| StoreError::Broken(error.to_string()))?;
+    pub(super) fn start(
+        db: sled::Db,
+        flushes: Flushes,
+        directory: &Path,
+    ) -> Result<Self, StoreError> {
+        let mut log = Log::open(db, flushes, directory)
+            .map_err(|error| StoreError::Broken(error.to_string()))?;
         let (queue, waiting) = mpsc::channel(MAX_WAITING);
         thread::Builder::new()
             .name("flush".into())
-            .spawn(move || flush_for(&log, waiting))
+            .spawn(move || flush_for(&mut log, waiting))
             .map_err(|error| StoreError::Broken(error.to_string()))?;
         Ok(Self { queue })
     }
@@ -43,23 +47,27 @@ impl Flusher {
 /// file's length nor empties the disk's cache, so the file is synced behind it.
 struct Log {
     db: sled::Db,
+    flushes: Flushes,
     file: File,
 }
 
 impl Log {
-    fn open(db: sled::Db, directory: &Path) -> io::Result<Self> {
+    fn open(db: sled::Db, flushes: Flushes, directory: &Path) -> io::Result<Self> {
         // The names of files just created must last as well.
         File::open(directory)?.sync_all()?;
-        Ok(Self { db, file: File::open(directory.join("db"))? })
+        Ok(Self { db, flushes, file: File::open(directory.join("db"))? })
     }
 
-    fn flush(&self) -> Result<(), StoreError> {
+    fn flush(&mut self) -> Result<(), StoreError> {
+        let broken = |error: io::Error| StoreError::Broken(error.to_string());
+        self.flushes.begin()?;
         self.db.flush()?;
-        self.file.sync_data().map_err(|error| StoreError::Broken(error.to_string()))
+        self.file.sync_data().map_err(broken)?;
+        self.flushes.done().map_err(broken)
     }
 }
 
-fn flush_for(log: &Log, mut waiting: mpsc::Receiver<Waiter>) {
+fn flush_for(log: &mut Log, mut waiting: mpsc::Receiver<Waiter>) {
     while let Some(first) = waiting.blocking_recv() {
         let mut group = vec![first];
         while let Ok(next) = waiting.try_recv() {

@@ -182,7 +182,7 @@ fn malformed(text: &str) -> String {
 
 /// Fields are checked at the border, and a file is one.
 fn well_formed(account: &Account) -> Result<(), String> {
-    let user = account.to_user();
+    let user = account.to_user(None);
     Name::parse(&user.name).map_err(|error| error.to_string())?;
     let username = Username::parse(&user.username).map_err(|error| error.to_string())?;
     let email = Email::parse(&user.email).map_err(|error| error.to_string())?;

@@ -9,6 +9,7 @@ mod export;
 mod flush;
 mod import;
 mod kinds;
+mod opening;
 mod operator;
 mod photos;
 mod pointers;
@@ -36,12 +37,26 @@ pub use self::{
     sled::Store,
 };
 
+use std::path::PathBuf;
+
 /// Why the database could not do what it was asked.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
     /// The disk or the database failed.
     #[error("database: {0}")]
     Broken(String),
+    /// What was acknowledged is not all there any more.
+    #[error(
+        "the database in {directory} is damaged: {what}. Keep a copy of that directory, move it \
+         away and bring the last export back with `meoww-server db restore BACKUP` or `meoww-server \
+         db import EXPORT`"
+    )]
+    Damaged {
+        /// Where it is.
+        directory: PathBuf,
+        /// How it was found out.
+        what: String,
+    },
     /// A record of a version this program does not know, or no record at all.
     #[error("database: unreadable record: {0}")]
     Unreadable(String),

@@ -29,7 +29,7 @@ pub struct AccountFilter {
 impl AccountFilter {
     fn admits(&self, account: &Account) -> bool {
         let found = |search: &String| {
-            let user = account.to_user();
+            let user = account.to_user(None);
             [user.name.to_lowercase(), user.username, user.email].iter().any(|t| t.contains(search))
         };
         (!self.banned || account.ban.is_some())

@@ -100,11 +100,14 @@ impl SessionTrees<'_> {
 }
 
 impl Trees {
-    /// Once, for a database of before there was an index. Cut short, it begins again.
+    /// Once, for a database of before there was an index, or one whose sessions were put there
+    /// without. Cut short, it begins again.
     pub(super) fn index_sessions(&self, db: &sled::Db) -> Result<(), StoreError> {
-        if db.contains_key(INDEXED)? {
+        let is_kept = self.user_sessions.is_empty() == self.sessions.is_empty();
+        if is_kept && db.contains_key(INDEXED)? {
             return Ok(());
         }
+        db.remove(INDEXED)?;
         let mut by_user: HashMap<UserId, Vec<SessionId>> = HashMap::new();
         for entry in &self.sessions {
             let (key, bytes) = entry?;

@@ -5,11 +5,8 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
-use super::{StoreError, flush::Flusher, trees::Trees};
+use super::{StoreError, flush::Flusher, opening, trees::Trees};
 use crate::{clock, metrics::StoreLatency};
-
-/// Memory sled may use for pages it has read, in bytes.
-const CACHE_BYTES: u64 = 64 << 20;
 
 /// The database of one server.
 #[derive(Clone)]
@@ -24,16 +21,11 @@ pub struct Store {
 impl Store {
     /// Opens or creates the database in `directory`.
     pub fn open(directory: &Path) -> Result<Self, StoreError> {
-        let db = sled::Config::new()
-            .path(directory)
-            .cache_capacity(CACHE_BYTES)
-            // Nothing waits for the timer: every write is flushed before it is acknowledged.
-            .flush_every_ms(None)
-            .open()?;
+        let (db, flushes) = opening::open(directory)?;
         let trees = Trees::open(&db)?;
         Ok(Self {
             trees,
-            flusher: Flusher::start(db, directory)?,
+            flusher: Flusher::start(db, flushes, directory)?,
             gate: Arc::default(),
             latency: StoreLatency::default(),
         })

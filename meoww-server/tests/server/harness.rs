@@ -336,16 +336,20 @@ impl Peer {
         .await
     }
 
-    /// The next event but `presence`, which may come at any time.
+    /// The next event but how many there are, which may come at any time.
     pub(crate) async fn next(&mut self) -> ServerMessage {
         loop {
-            let event = match self.next_raw().await {
-                Some(Ok(Message::Text(text))) => ServerMessage::decode(&text).expect("an event"),
-                other => panic!("no event: {other:?}"),
-            };
-            if !matches!(event, ServerMessage::Presence(_)) {
-                return event;
+            match self.next_event().await {
+                ServerMessage::Presence(_) => {}
+                message => return message,
             }
+        }
+    }
+
+    pub(crate) async fn next_event(&mut self) -> ServerMessage {
+        match self.next_raw().await {
+            Some(Ok(Message::Text(text))) => ServerMessage::decode(&text).expect("an event"),
+            other => panic!("no event: {other:?}"),
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod crash;
 mod crowd;
+mod damage;
 mod events;
 mod flood;
 mod frames;

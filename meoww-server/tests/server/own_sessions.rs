@@ -158,12 +158,15 @@ async fn a_database_of_before_the_index_gets_one() {
     let server = TestServer::start().await;
     let ada = server.member("ada").await;
     login(&server, &ada.email, "laptop").await;
-    let server = server
-        .restarted(|db| {
-            db.drop_tree("user_sessions").expect("dropped");
-            db.clear().expect("forgotten that it was there");
-        })
-        .await;
+    let old = |db: &sled::Db| {
+        db.drop_tree("user_sessions").expect("dropped");
+        db.clear().expect("forgotten that it was there");
+    };
+    let imported =
+        |db: &sled::Db| db.open_tree("user_sessions").and_then(|t| t.clear()).expect("cleared");
+    let server = server.restarted(old).await;
+    assert_eq!(sessions(&server, &ada.access).await.len(), 2);
+    let server = server.restarted(imported).await;
     assert_eq!(sessions(&server, &ada.access).await.len(), 2);
     let reply = server.send_as(Method::DELETE, PATH, &ada.access, Value::Null).await;
     assert_eq!(reply.status, StatusCode::OK);

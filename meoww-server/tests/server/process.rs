@@ -6,7 +6,7 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, BufReader},
-    process::{Child, Command},
+    process::{Child, ChildStderr, Command},
 };
 
 use crate::harness::{PASSWORD, patiently, signup};
@@ -54,6 +54,10 @@ impl Process {
         let status = response.status();
         let body = serde_json::from_str(&response.text().await?).unwrap_or(Value::Null);
         Ok((status, body))
+    }
+
+    pub(crate) fn stderr(&mut self) -> ChildStderr {
+        self.child.stderr.take().expect("piped")
     }
 
     /// Ends it as a power cut does, as far as a process can tell.

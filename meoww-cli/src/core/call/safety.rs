@@ -28,6 +28,16 @@ impl Safety {
         self.last = room.or(self.last);
     }
 
+    /// The room of what is owed.
+    pub(super) fn owed_for(&self) -> Option<RoomId> {
+        match self.owed.last()? {
+            ClientMessage::Block { room_id } | ClientMessage::Report(Report { room_id, .. }) => {
+                Some(*room_id)
+            }
+            _ => None,
+        }
+    }
+
     /// The server knows no such room; whether that answers something asked here.
     pub(super) fn refused(&mut self) -> bool {
         let asked = self.unanswered > 0;

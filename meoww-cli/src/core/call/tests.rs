@@ -228,7 +228,9 @@ fn a_block_while_the_link_is_lost_is_said_when_it_is_back() {
     call.handle(Input::LinkDown(Duration::from_secs(1)));
     let effects = call.handle(Input::Command(Command::Block));
     assert_eq!((sends(&effects), ended(&effects)), (vec![], Some(EndReason::Left)));
-    assert_eq!(sends(&call.handle(welcome(None))), ["block", "search"]);
+    assert_eq!(call.resume(), Some(room(1)), "or the server would not know whom");
+    assert_eq!(sends(&call.handle(welcome(Some(room(1))))), ["block", "leave", "search"]);
+    assert_eq!(call.resume(), None);
 }
 
 #[test]

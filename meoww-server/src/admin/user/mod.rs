@@ -94,7 +94,7 @@ struct BanRow {
 
 impl From<&Account> for Row {
     fn from(account: &Account) -> Self {
-        let user = account.to_user();
+        let user = account.to_user(None);
         let ban = account
             .ban
             .as_ref()

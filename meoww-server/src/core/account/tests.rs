@@ -66,6 +66,15 @@ fn one_address_has_one_spelling() {
 }
 
 #[test]
+fn sub_addresses_share_a_mailbox() {
+    let mailbox = |text| Email::parse(text).expect("an address").mailbox();
+    assert_eq!(mailbox("ada+1@example.com"), mailbox("ada+2+3@example.com"));
+    assert_eq!(mailbox("ada@example.com"), mailbox("ada+@example.com"));
+    assert_ne!(mailbox("ada@example.com"), mailbox("adb@example.com"));
+    assert_ne!(mailbox("ada@example.com"), mailbox("ada@example.org"));
+}
+
+#[test]
 fn passwords_others_would_try_first_are_refused() {
     let common = ["password", "12345678", "qwertyuiop", "aaaaaaaaaaaa", "iloveyou", "P@ssw0rd"];
     for password in common {

@@ -145,6 +145,20 @@ proptest! {
 }
 
 #[test]
+fn a_burst_of_large_relays_is_a_small_one() {
+    let now = Instant::now();
+    for bytes in [1, 511, 512, 4096, 48 * 1024] {
+        let mut bucket = EventBucket::new(now);
+        let passes = |_: &i32| {
+            bucket.admit(now) == Allowance::Pass && bucket.admit_bytes(bytes) == Allowance::Pass
+        };
+        let passed = (0..500).filter(passes).count();
+        assert!(passed >= 4, "{bytes}: no offer is too much");
+        assert!(passed * bytes <= 256 * 1024, "{bytes}: {passed}");
+    }
+}
+
+#[test]
 fn a_flood_is_dropped_and_told_once_a_second() {
     let now = Instant::now();
     let mut bucket = EventBucket::new(now);

@@ -27,7 +27,7 @@ const CLIENTS: usize = 10;
 
 /// Any seed can be run again by `MEOWW_TEST_SEED`; with real processes it brings back the same
 /// plan, not the same microsecond.
-fn seed() -> u64 {
+pub(super) fn seed() -> u64 {
     let said = std::env::var("MEOWW_TEST_SEED").ok().and_then(|text| text.parse().ok());
     said.unwrap_or_else(|| rand::rng().random())
 }

@@ -18,6 +18,7 @@ pub(super) struct Disk {
     usernames: Index,
     challenges: Records,
     sessions: Records,
+    user_sessions: Records,
     tokens: Records,
 }
 
@@ -59,6 +60,7 @@ impl Disk {
             usernames: entries("usernames").collect(),
             challenges: records("challenges"),
             sessions: records("sessions"),
+            user_sessions: records("user_sessions"),
             tokens: records("refresh_tokens"),
         }
     }
@@ -85,7 +87,12 @@ impl Disk {
             assert!(currents.insert(current), "one good token belongs to one session");
             let user = hex(session["user"].as_str().expect("an id"));
             assert!(self.accounts.contains_key(&user), "{session}");
+            let listed = self.user_sessions.get(&user).and_then(Value::as_array);
+            let is_this = |listed: &Value| uuid_of(listed) == *id;
+            assert!(listed.is_some_and(|ids| ids.iter().any(is_this)), "{session}");
         }
+        let listed = self.user_sessions.values().filter_map(Value::as_array).flatten();
+        assert_eq!(listed.count(), self.sessions.len(), "only sessions are listed, each once");
     }
 
     /// Id of the account with this name, and whether it is verified.
@@ -107,7 +114,11 @@ impl Disk {
 }
 
 fn session_id(token: &Value) -> Vec<u8> {
-    let id: uuid::Uuid = token["session"].as_str().expect("an id").parse().expect("a UUID");
+    uuid_of(&token["session"])
+}
+
+fn uuid_of(text: &Value) -> Vec<u8> {
+    let id: uuid::Uuid = text.as_str().expect("an id").parse().expect("a UUID");
     id.as_bytes().to_vec()
 }
 

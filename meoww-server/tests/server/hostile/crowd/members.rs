@@ -5,11 +5,8 @@ use std::path::Path;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use meoww_proto::UserId;
 use meoww_server::{
-    core::{
-        account::Account,
-        otp::{Challenge, Code},
-    },
-    store::{NewSession, Store},
+    core::account::Account,
+    store::{Creation, NewSession, Store},
 };
 use serde_json::json;
 use time::OffsetDateTime;
@@ -19,7 +16,7 @@ use super::authority;
 use crate::{
     harness::Peer,
     sockets::welcomed,
-    store::{account, session},
+    store::{account, create, session},
 };
 
 const KEY: &str = "kD83jf02jfLq9vnA71bXz6mWp4RtYcQe";
@@ -45,9 +42,7 @@ impl Members {
                 is_verified: true,
                 ..account(1, &name, &format!("{name}@example.com"))
             };
-            let seal = Code::parse("123456").expect("six digits").seal(&[7; 32], account.id);
-            let challenge = Challenge::issue(seal, now);
-            store.create_account(account, challenge, now).await.expect("stored");
+            assert_eq!(create(&store, &account, now).await, Creation::Created);
             store.open_session(session.clone()).await.expect("stored");
         });
         futures_util::future::join_all(created).await;

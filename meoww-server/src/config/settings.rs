@@ -1,0 +1,360 @@
+//! Every setting by name: for showing which is in force and why, and for the file that explains
+//! them.
+
+use std::fmt::Write;
+
+use super::{Config, ConfigError, Flags, raw::Raw};
+
+/// One setting.
+struct Setting {
+    /// In the file; what comes after a dot is in a table.
+    key: &'static str,
+    env: &'static str,
+    about: &'static str,
+    /// As one would write it; where there is none, an example.
+    default: Result<&'static str, &'static str>,
+    is_secret: bool,
+    said: fn(&Raw) -> Option<String>,
+}
+
+/// A setting in force.
+#[derive(Debug, PartialEq, Eq, serde::Serialize)]
+pub(crate) struct InForce {
+    pub(crate) setting: &'static str,
+    /// Nothing where it is not set and has no default.
+    pub(crate) value: Option<String>,
+    pub(crate) source: &'static str,
+    pub(crate) variable: &'static str,
+}
+
+const fn setting(
+    key: &'static str,
+    env: &'static str,
+    default: Result<&'static str, &'static str>,
+    about: &'static str,
+    said: fn(&Raw) -> Option<String>,
+) -> Setting {
+    Setting { key, env, about, default, is_secret: false, said }
+}
+
+const fn secret(
+    key: &'static str,
+    env: &'static str,
+    example: &'static str,
+    about: &'static str,
+    said: fn(&Raw) -> Option<String>,
+) -> Setting {
+    Setting { key, env, about, default: Err(example), is_secret: true, said }
+}
+
+fn path(path: Option<&std::path::PathBuf>) -> Option<String> {
+    path.map(|path| path.display().to_string())
+}
+
+/// In the order of the file; tables last.
+static SETTINGS: &[Setting] = &[
+    setting(
+        "data_dir",
+        "MEOWW_DATA_DIR",
+        Err("/var/lib/meoww-server"),
+        "Directory of the database, the secrets and the outbox; by default the user's own.",
+        |raw| path(raw.data_dir.as_ref()),
+    ),
+    setting(
+        "listen",
+        "MEOWW_LISTEN",
+        Ok("127.0.0.1:5000"),
+        "Where it listens; port 0 takes a free one.",
+        |raw| raw.listen.clone(),
+    ),
+    setting("port", "PORT", Err("5000"), "Only the port, as the Node.js backend had it.", |raw| {
+        raw.port.clone()
+    }),
+    setting(
+        "tls_cert",
+        "MEOWW_TLS_CERT",
+        Err("/etc/meoww/fullchain.pem"),
+        "Certificate chain, for those without a proxy in front.",
+        |raw| path(raw.tls_cert.as_ref()),
+    ),
+    setting("tls_key", "MEOWW_TLS_KEY", Err("/etc/meoww/privkey.pem"), "Its private key.", |raw| {
+        path(raw.tls_key.as_ref())
+    }),
+    setting(
+        "metrics_listen",
+        "MEOWW_METRICS_LISTEN",
+        Err("127.0.0.1:9090"),
+        "Where it answers /metrics and /ready, apart from what the world can reach.",
+        |raw| raw.metrics_listen.clone(),
+    ),
+    setting(
+        "trusted_proxies",
+        "MEOWW_TRUSTED_PROXIES",
+        Err("127.0.0.1, 10.0.0.0/8"),
+        "Proxies whose X-Forwarded-For is believed.",
+        |raw| raw.trusted_proxies.clone(),
+    ),
+    setting(
+        "public_url",
+        "MEOWW_PUBLIC_URL",
+        Err("https://meoww.example"),
+        "How the world reaches it.",
+        |raw| raw.public_url.clone(),
+    ),
+    setting(
+        "photo_store",
+        "MEOWW_PHOTO_STORE",
+        Err("s3://BUCKET/PREFIX"),
+        "Where profile photos are kept; by default in the data directory.",
+        |raw| raw.photo_store.clone(),
+    ),
+    setting(
+        "drain_grace",
+        "MEOWW_DRAIN_GRACE",
+        Ok("5m"),
+        "How long calls may go on once no new ones are made.",
+        |raw| raw.drain_grace.clone(),
+    ),
+    setting(
+        "frontend_url",
+        "FRONTEND_URL",
+        Ok("http://localhost:5173"),
+        "Origins of web pages that may use this server, separated by commas.",
+        |raw| raw.frontend_url.clone(),
+    ),
+    setting(
+        "production",
+        "NODE_ENV",
+        Ok("false"),
+        "Cookies only over HTTPS; NODE_ENV=production says the same.",
+        |raw| raw.production.map(|yes| yes.to_string()),
+    ),
+    secret(
+        "jwt_access_secret",
+        "JWT_ACCESS_SECRET",
+        "openssl rand -hex 32",
+        "Key of the access tokens; without one the server makes its own.",
+        |raw| raw.jwt_access_secret.clone(),
+    ),
+    setting(
+        "access_token_expiry",
+        "ACCESS_TOKEN_EXPIRY",
+        Ok("15m"),
+        "How long an access token is good.",
+        |raw| raw.access_token_expiry.clone(),
+    ),
+    setting(
+        "refresh_token_expiry",
+        "REFRESH_TOKEN_EXPIRY",
+        Ok("7d"),
+        "How long a session lasts without a refresh.",
+        |raw| raw.refresh_token_expiry.clone(),
+    ),
+    setting(
+        "turn_server_url",
+        "TURN_SERVER_URL",
+        Err("turn:relay.example:3478"),
+        "A coturn with use-auth-secret.",
+        |raw| raw.turn_server_url.clone(),
+    ),
+    secret(
+        "turn_secret",
+        "TURN_SECRET",
+        "openssl rand -hex 32",
+        "Its static-auth-secret.",
+        |raw| raw.turn_secret.clone(),
+    ),
+    setting(
+        "stun_url",
+        "MEOWW_STUN_URL",
+        Ok("stun:stun.l.google.com:19302"),
+        "The STUN server told to clients; empty for none.",
+        |raw| raw.stun_url.clone(),
+    ),
+    secret(
+        "smtp_url",
+        "MEOWW_SMTP_URL",
+        "smtps://user:password@mail.example",
+        "The mail server; without one mail goes to files in DATA_DIR/outbox.",
+        |raw| raw.smtp_url.clone(),
+    ),
+    setting("email_from", "EMAIL_FROM", Ok("Meoww <meoww@localhost>"), "Sender of mail.", |raw| {
+        raw.email_from.clone()
+    }),
+    setting(
+        "limits.signup",
+        "MEOWW_LIMIT_SIGNUP",
+        Ok("10/1h"),
+        "Sign-ups of one address; off for no limit.",
+        |raw| raw.limits.signup.clone(),
+    ),
+    setting(
+        "limits.login",
+        "MEOWW_LIMIT_LOGIN",
+        Ok("5/15m"),
+        "Failed logins from one address.",
+        |raw| raw.limits.login.clone(),
+    ),
+    setting(
+        "limits.resend",
+        "MEOWW_LIMIT_RESEND",
+        Ok("3/1h"),
+        "Requests for a new code from one address.",
+        |raw| raw.limits.resend.clone(),
+    ),
+    setting(
+        "limits.turn",
+        "MEOWW_LIMIT_TURN",
+        Ok("10/1h"),
+        "Requests for TURN credentials from one address.",
+        |raw| raw.limits.turn.clone(),
+    ),
+    setting(
+        "limits.verify",
+        "MEOWW_LIMIT_VERIFY",
+        Ok("30/15m"),
+        "Codes sent back from one address.",
+        |raw| raw.limits.verify.clone(),
+    ),
+    setting(
+        "limits.account_login",
+        "MEOWW_LIMIT_ACCOUNT_LOGIN",
+        Ok("10/15m"),
+        "Failed logins to one account, from anywhere.",
+        |raw| raw.limits.account_login.clone(),
+    ),
+    setting(
+        "limits.account_code",
+        "MEOWW_LIMIT_ACCOUNT_CODE",
+        Ok("5/1h"),
+        "Codes mailed to one account, whoever asks.",
+        |raw| raw.limits.account_code.clone(),
+    ),
+];
+
+/// What is in force, and who says so. Nothing secret is in it.
+pub(crate) fn in_force(
+    flags: Flags,
+    env: impl Fn(&str) -> Option<String>,
+) -> Result<Vec<InForce>, ConfigError> {
+    // What cannot be in force is not shown.
+    let config = Config::resolve(flags.clone(), &env)?;
+    let sources = Config::sources(flags, &env)?;
+    let show = |setting: &Setting| {
+        let found = sources.iter().find_map(|(name, raw)| Some((*name, (setting.said)(raw)?)));
+        let (source, value) = match (found, setting.default) {
+            (Some((source, value)), _) => (source, Some(value)),
+            (None, Ok(default)) => ("default", Some(default.to_owned())),
+            (None, Err(_)) if setting.key == "data_dir" => {
+                ("default", Some(config.data_dir.display().to_string()))
+            }
+            (None, Err(_)) => ("not set", None),
+        };
+        let hidden = |value: String| if setting.is_secret { "(hidden)".to_owned() } else { value };
+        let (setting, variable) = (setting.key, setting.env);
+        InForce { setting, value: value.map(hidden), source, variable }
+    };
+    Ok(SETTINGS.iter().map(show).collect())
+}
+
+/// A file that sets nothing and explains everything.
+pub(crate) fn template() -> String {
+    let mut text = String::from(
+        "# Settings of meoww-server. Flags come before environment variables, and those before\n\
+         # this file. Take the # away from what you want to set.\n",
+    );
+    let mut table = "";
+    for Setting { key, env, about, default, .. } in SETTINGS {
+        let name = match key.split_once('.') {
+            Some((in_table, name)) => {
+                if in_table != table {
+                    table = in_table;
+                    // Writing to a string cannot fail.
+                    let _ = write!(text, "\n[{in_table}]\n");
+                }
+                name
+            }
+            None => key,
+        };
+        let (kind, value) = match default {
+            Ok(value) => ("default", value),
+            Err(example) => ("example", example),
+        };
+        let value = if *key == "production" { (*value).to_owned() } else { format!("{value:?}") };
+        let _ = write!(text, "\n# {about}\n# Variable: {env}\n# {kind}:\n#{name} = {value}\n");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The parser's own list of what a file may say.
+    fn known(text: &str) -> Vec<String> {
+        let error = toml::from_str::<Raw>(text).err().expect("an unknown field").to_string();
+        let names = error.split_once("expected one of").expect("a list").1;
+        names.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn every_setting_is_explained() {
+        let mut all = known("zzz = 1");
+        all.retain(|name| name != "limits");
+        all.extend(known("[limits]\nzzz = '1'").iter().map(|name| format!("limits.{name}")));
+        all.sort();
+        let mut explained: Vec<_> = SETTINGS.iter().map(|s| s.key.to_owned()).collect();
+        explained.sort();
+        assert_eq!(all, explained);
+    }
+
+    #[test]
+    fn the_template_sets_nothing_and_its_defaults_are_the_defaults() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("meoww.toml");
+        let resolve = |text: &str| {
+            std::fs::write(&path, text).expect("written");
+            let (config, data_dir) = (Some(path.clone()), Some("/data".into()));
+            let flags = Flags { config, data_dir, ..Flags::default() };
+            format!("{:?}", Config::resolve(flags, |_| None).expect("valid"))
+        };
+        let template = template();
+        let mut said = String::new();
+        let mut is_default = false;
+        for line in template.lines() {
+            match line.strip_prefix('#') {
+                Some(setting) if is_default && !setting.starts_with(' ') => {
+                    said.push_str(setting);
+                }
+                _ => said.push_str(line),
+            }
+            said.push('\n');
+            is_default = line == "# default:";
+        }
+        assert!(said.lines().any(|line| line.starts_with("listen")), "{said}");
+        let nothing = format!("{:?}", Config::new("/data".into()));
+        assert_eq!(resolve(&template), nothing);
+        assert_eq!(resolve(&said), nothing);
+    }
+
+    #[test]
+    fn secrets_are_hidden_and_sources_named() {
+        let env = |name: &str| match name {
+            "TURN_SECRET" => Some("hunter2hunter2hunter2".to_owned()),
+            "TURN_SERVER_URL" => Some("turn:relay.example".to_owned()),
+            _ => None,
+        };
+        let flags = Flags { data_dir: Some("/data".into()), ..Flags::default() };
+        let shown = in_force(flags, env).expect("valid");
+        let of = |key| shown.iter().find(|one| one.setting == key).expect("shown");
+        assert_eq!(
+            (of("turn_secret").value.as_deref(), of("turn_secret").source),
+            (Some("(hidden)"), "environment")
+        );
+        assert_eq!(
+            (of("data_dir").value.as_deref(), of("data_dir").source),
+            (Some("/data"), "flag")
+        );
+        assert_eq!((of("listen").source, of("smtp_url").source), ("default", "not set"));
+    }
+}

@@ -1,0 +1,50 @@
+//! The end that lets calls finish.
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use crate::app::App;
+
+/// How often it is asked whether the last room is over.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// Whether the server is to end, and how long calls may go on until then.
+pub(crate) struct Drain(watch::Sender<Option<Duration>>);
+
+impl Drain {
+    pub(crate) fn new() -> Self {
+        Self(watch::Sender::new(None))
+    }
+}
+
+impl App {
+    /// Matches nobody from now on; [`App::serve`] returns once calls are over, or after `grace`.
+    pub(crate) fn begin_drain(&self, grace: Duration) {
+        self.drain.0.send_if_modified(|asked| {
+            let is_first = asked.is_none();
+            *asked = asked.or(Some(grace));
+            is_first
+        });
+    }
+
+    /// Returns when the server was asked to end and may.
+    pub(crate) async fn drained(&self) {
+        let mut asked = self.drain.0.subscribe();
+        let grace = match asked.wait_for(Option::is_some).await {
+            Ok(asked) => asked.unwrap_or_default(),
+            // The sender is ours.
+            Err(_) => return,
+        };
+        tracing::info!(seconds = grace.as_secs(), "draining");
+        self.hub.drain(grace).await;
+        let over = async {
+            while self.hub.counts().await.rooms > 0 {
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        };
+        if tokio::time::timeout(grace, over).await.is_err() {
+            tracing::info!("the time for calls to end is up");
+        }
+    }
+}
