@@ -58,6 +58,18 @@ impl Connection {
         now: Instant,
         decode: impl FnOnce(Option<RoomId>) -> Result<ClientMessage, DecodeError>,
     ) -> Heard {
+        let heard = self.take_in(now, decode).await;
+        if let Heard::Answered(ServerMessage::Error(error)) = &heard {
+            self.hub.metrics.refused(error.code);
+        }
+        heard
+    }
+
+    async fn take_in(
+        &mut self,
+        now: Instant,
+        decode: impl FnOnce(Option<RoomId>) -> Result<ClientMessage, DecodeError>,
+    ) -> Heard {
         match self.bucket.admit(now) {
             Allowance::Pass => {}
             Allowance::Drop => return Heard::Dropped,
@@ -155,8 +167,10 @@ impl Connection {
                 let present = self.present.take_if(|present| present.room == room);
                 present.map(|_| ServerMessage::PeerDisconnected { room_id: room })
             }
-            Delivery::Refused(code) => Some(refusal(code)),
-            Delivery::Closed(code) => Some(refusal(code)),
+            Delivery::Refused(code) | Delivery::Closed(code) => {
+                self.hub.metrics.refused(code);
+                Some(refusal(code))
+            }
             Delivery::Presence(presence) => Some(ServerMessage::Presence(presence)),
             Delivery::Notice(text) => Some(ServerMessage::Notice { text: text.to_string() }),
             Delivery::Draining { seconds } => Some(ServerMessage::Draining { seconds }),

@@ -28,6 +28,11 @@ impl App {
         });
     }
 
+    /// Whether it was asked to end.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.drain.0.borrow().is_some()
+    }
+
     /// Returns when the server was asked to end and may.
     pub(crate) async fn drained(&self) {
         let mut asked = self.drain.0.subscribe();

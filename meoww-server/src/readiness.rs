@@ -54,7 +54,7 @@ impl Readiness {
             self.database.state("database", DATABASE_INTERVAL, app.store.probe(clock::now())),
             self.mail.state("mail", MAIL_INTERVAL, app.mailer.check()),
         );
-        let status = match (app.closing.is_cancelled(), database, mail) {
+        let status = match (app.is_draining() || app.closing.is_cancelled(), database, mail) {
             (true, _, _) => "draining",
             (false, State::Ok, State::Ok) => "ready",
             (false, _, _) => "failed",

@@ -25,12 +25,12 @@ fn a_common_tag_brings_together_and_a_block_keeps_apart() {
     let [anna, bert, cleo, dora] =
         ["anna", "bert", "cleo", "dora"].map(|name| User::with_account(name, &server));
     let search = |user, tags: &[&str]| {
-        let script = Script::start(user, &[&["--camera", "none", "--wait", "2m"], tags].concat());
-        script.wait_for("searching");
-        script
+        Script::start(user, &[&["--camera", "none", "--wait", "2m"], tags].concat())
     };
     let mut bert = search(&bert, &["--tag", "chess"]);
+    bert.wait_for("searching");
     let mut anna_says = search(&anna, &["--tag", "rust"]);
+    anna_says.wait_for("searching");
     let mut cleo_says = search(&cleo, &["--tag", "tea", "--tag", "#Rust"]);
     let [matched, with] = [&anna_says, &cleo_says].map(|script| script.wait_for("matched"));
     assert_eq!(matched["roomId"], with["roomId"], "bert came first, but shares no tag");

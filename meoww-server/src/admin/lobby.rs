@@ -99,8 +99,8 @@ impl Broadcast {
 
 /// Let the running server end: nobody is matched any more, everybody is told, calls go on.
 ///
-/// The server ends once the last room is over, or when the time is up, with exit code 0. SIGTERM
-/// ends it at once.
+/// The server ends once the last room is over, or when the time is up, with exit code 0. The first
+/// SIGTERM does the same, the next ends it at once.
 #[derive(Args, Serialize, Deserialize)]
 pub(crate) struct Drain {
     /// Longest that calls may go on, like 30s, 5m or 1h [default: the setting drain_grace]

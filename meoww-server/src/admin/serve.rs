@@ -1,4 +1,5 @@
-//! `serve`: the server itself, until it is told to stop.
+//! `serve`: the server itself, until it is told to stop. The first signal lets calls finish, the
+//! second does not.
 
 use std::{convert::Infallible, env, io::Write, net::SocketAddr, path::PathBuf, sync::Arc};
 
@@ -57,8 +58,16 @@ async fn run(flags: Flags) -> Result<(), Failure> {
     drop(out);
     app.log_summary(local);
     let reload = reload_on(hangup, &app, &flags);
+    // The first asks the server to end, and the second to wait for nobody.
+    let stop = async {
+        stop.next().await;
+        if !app.is_draining() {
+            app.begin_drain(app.config.drain_grace);
+            stop.next().await;
+        }
+    };
     tokio::select! {
-        served = app.clone().serve(listener, stop.next()) => Ok(served?),
+        served = app.clone().serve(listener, stop) => Ok(served?),
         never = reload => match never {},
     }
 }

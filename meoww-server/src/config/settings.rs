@@ -116,6 +116,20 @@ static SETTINGS: &[Setting] = &[
         |raw| raw.drain_grace.clone(),
     ),
     setting(
+        "max_connections",
+        "MEOWW_MAX_CONNECTIONS",
+        Err("20000"),
+        "Most open connections; by default as many as the system gives files for.",
+        |raw| raw.max_connections.clone(),
+    ),
+    setting(
+        "max_connections_per_address",
+        "MEOWW_MAX_CONNECTIONS_PER_ADDRESS",
+        Ok("512"),
+        "Most open connections of one client address that is no trusted proxy.",
+        |raw| raw.max_connections_per_address.clone(),
+    ),
+    setting(
         "frontend_url",
         "FRONTEND_URL",
         Ok("http://localhost:5173"),

@@ -56,6 +56,11 @@ impl Process {
         Ok((status, body))
     }
 
+    /// Waits until it ends by itself.
+    pub(crate) async fn ended(&mut self) -> i32 {
+        patiently(self.child.wait()).await.expect("it ends").code().expect("an exit code")
+    }
+
     pub(crate) fn stderr(&mut self) -> ChildStderr {
         self.child.stderr.take().expect("piped")
     }
@@ -75,10 +80,15 @@ impl Process {
         assert!(status.expect("kill runs").success());
     }
 
+    /// Waits for its end; gives its code.
+    pub(crate) async fn ended(&mut self) -> Option<i32> {
+        patiently(self.child.wait()).await.expect("it ends").code()
+    }
+
     /// Ends it as a service manager does.
     pub(crate) async fn stop(mut self) {
         self.signal("TERM");
-        assert_eq!(patiently(self.child.wait()).await.expect("it ends").code(), Some(0));
+        assert_eq!(self.ended().await, Some(0));
     }
 }
 

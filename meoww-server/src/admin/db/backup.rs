@@ -18,6 +18,7 @@ use crate::{
         output::Out,
     },
     app::{self, App},
+    config::Config,
     draft::{Draft, sync_parent},
     store::{Batch, Merge},
 };
@@ -127,8 +128,8 @@ impl Restore {
 
 /// Everything of the batch in a data directory of its own, closed again when this returns.
 async fn fill(client: &Client, data_dir: &Path, batch: Batch) -> Result<u64, Failure> {
-    let mut config = client.config.clone();
-    config.data_dir = data_dir.to_owned();
+    let data_dir = data_dir.to_owned();
+    let config = Config { data_dir, metrics_listen: None, tls: None, ..client.config.clone() };
     let app = App::open(config).await?;
     let imported = app.store.import(batch, Merge::default()).await.map_err(Problem::from)?;
     app.store.flush().await.map_err(Problem::from)?;

@@ -193,17 +193,3 @@ fn a_million_random_steps_count_as_the_rule_says() {
         assert!(limiter.by_age.len() <= 256 && limiter.by_age.len() == limiter.windows.len());
     }
 }
-
-#[test]
-fn a_burst_of_large_relays_is_a_small_one() {
-    let now = Instant::now();
-    for bytes in [1, 511, 512, 4096, 48 * 1024] {
-        let mut bucket = EventBucket::new(now);
-        let passes = |_: &i32| {
-            bucket.admit(now) == Allowance::Pass && bucket.admit_bytes(bytes) == Allowance::Pass
-        };
-        let passed = (0..500).filter(passes).count();
-        assert!(passed >= 4, "{bytes}: no offer is too much");
-        assert!(passed * bytes <= 256 * 1024, "{bytes}: {passed}");
-    }
-}

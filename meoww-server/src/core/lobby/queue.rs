@@ -79,7 +79,7 @@ impl Ticket {
 pub(super) struct Queue {
     len: usize,
     turns: u64,
-    by_interest: HashMap<Interest, BTreeMap<Turn, UserKey>>,
+    by_interest: HashMap<Interest, Sharing>,
     open: BTreeMap<Turn, UserKey>,
     alarms: BTreeMap<(Instant, Turn), UserKey>,
 }
@@ -103,7 +103,10 @@ impl Queue {
             return;
         }
         for interest in ticket.terms.interests() {
-            self.by_interest.entry(*interest).or_default().insert(ticket.turn, user);
+            match self.by_interest.entry(*interest) {
+                Entry::Vacant(nobody) => drop(nobody.insert(Sharing::new(ticket.turn, user))),
+                Entry::Occupied(mut sharing) => sharing.get_mut().insert(ticket.turn, user),
+            }
         }
         if ticket.phase == Phase::Open {
             self.open.insert(ticket.turn, user);
@@ -116,11 +119,10 @@ impl Queue {
             self.alarms.remove(&(alarm, ticket.turn));
         }
         for interest in ticket.terms.interests() {
-            if let Entry::Occupied(mut sharing) = self.by_interest.entry(*interest) {
-                sharing.get_mut().remove(&ticket.turn);
-                if sharing.get().is_empty() {
-                    sharing.remove();
-                }
+            if let Entry::Occupied(mut sharing) = self.by_interest.entry(*interest)
+                && sharing.get_mut().remove(ticket.turn) == Left::Nobody
+            {
+                sharing.remove();
             }
         }
         self.open.remove(&ticket.turn);
@@ -128,8 +130,7 @@ impl Queue {
 
     /// Those with this interest, by turn.
     pub(super) fn sharing(&self, interest: Interest) -> impl Iterator<Item = (Turn, UserKey)> {
-        let sharing = self.by_interest.get(&interest).into_iter().flatten();
-        sharing.map(|(turn, user)| (*turn, *user))
+        self.by_interest.get(&interest).into_iter().flat_map(Sharing::iter)
     }
 
     /// Those open to anyone, by turn.
@@ -144,5 +145,48 @@ impl Queue {
 
     pub(super) fn next_alarm(&self) -> Option<Instant> {
         self.alarms.first_key_value().map(|((at, _), _)| *at)
+    }
+}
+
+/// Those with one interest. Most often it is one alone, who is found without a further step.
+struct Sharing {
+    oldest: (Turn, UserKey),
+    others: BTreeMap<Turn, UserKey>,
+}
+
+/// Who shares an interest after one is gone.
+#[derive(PartialEq, Eq)]
+enum Left {
+    Somebody,
+    Nobody,
+}
+
+impl Sharing {
+    fn new(turn: Turn, user: UserKey) -> Self {
+        Self { oldest: (turn, user), others: BTreeMap::new() }
+    }
+
+    fn insert(&mut self, turn: Turn, user: UserKey) {
+        let newcomer = (turn, user);
+        let is_oldest = newcomer < self.oldest;
+        let (turn, user) =
+            if is_oldest { std::mem::replace(&mut self.oldest, newcomer) } else { newcomer };
+        self.others.insert(turn, user);
+    }
+
+    fn remove(&mut self, turn: Turn) -> Left {
+        if turn != self.oldest.0 {
+            self.others.remove(&turn);
+        } else if let Some(next) = self.others.pop_first() {
+            self.oldest = next;
+        } else {
+            return Left::Nobody;
+        }
+        Left::Somebody
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (Turn, UserKey)> {
+        let others = self.others.iter().map(|(turn, user)| (*turn, *user));
+        std::iter::once(self.oldest).chain(others)
     }
 }
