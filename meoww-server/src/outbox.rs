@@ -94,11 +94,7 @@ pub(crate) struct Inbox {
 impl Inbox {
     /// The next delivery; it takes as long as it takes. Cancel safe.
     pub(crate) async fn recv(&mut self) -> Delivery {
-        match self.queue.recv().await {
-            Some(delivery) => delivery,
-            // Nobody closes an outbox but the one who reads it.
-            None => std::future::pending().await,
-        }
+        self.queue.recv().await
     }
 
     /// What completes when the connection has been cut; one of them may be waited for at a time.

@@ -53,11 +53,6 @@ impl<T> Shared<T> {
     fn lock(&self) -> MutexGuard<'_, Waiting<T>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    fn close(&self) {
-        self.lock().closed = true;
-        self.news.notify_one();
-    }
 }
 
 /// The end to write to.
@@ -88,11 +83,6 @@ impl<T> Sender<T> {
         self.0.news.notify_one();
         Ok(())
     }
-
-    /// Nothing more comes: the reader gets what waits, and then the end.
-    pub(crate) fn close(&self) {
-        self.0.close();
-    }
 }
 
 /// The end to read.
@@ -100,8 +90,8 @@ impl<T> Sender<T> {
 pub(crate) struct Receiver<T>(Arc<Shared<T>>);
 
 impl<T> Receiver<T> {
-    /// The next item; `None` once the queue is closed and empty. Cancel safe.
-    pub(crate) async fn recv(&mut self) -> Option<T> {
+    /// The next item; it takes as long as it takes. Cancel safe.
+    pub(crate) async fn recv(&mut self) -> T {
         loop {
             {
                 let mut waiting = self.0.lock();
@@ -110,10 +100,7 @@ impl<T> Receiver<T> {
                     if waiting.items.is_empty() && waiting.items.capacity() > KEPT {
                         waiting.items = VecDeque::new();
                     }
-                    return Some(item);
-                }
-                if waiting.closed {
-                    return None;
+                    return item;
                 }
             }
             self.0.news.notified().await;
@@ -123,8 +110,9 @@ impl<T> Receiver<T> {
 
 impl<T> Drop for Receiver<T> {
     fn drop(&mut self) {
-        self.0.close();
-        self.0.lock().items = VecDeque::new();
+        let mut waiting = self.0.lock();
+        waiting.closed = true;
+        waiting.items = VecDeque::new();
     }
 }
 
@@ -145,7 +133,7 @@ mod tests {
             assert_eq!(sender.push(3, 0), Ok(()), "no bytes, no weight");
             assert_eq!(sender.push(4, 0), Err(NotQueued::Full), "too many items");
             for expected in 1..=3 {
-                assert_eq!(receiver.recv().await, Some(expected));
+                assert_eq!(receiver.recv().await, expected);
             }
             assert_eq!(receiver.recv().now_or_never(), None, "nothing waits");
         }
@@ -158,16 +146,11 @@ mod tests {
             tokio::task::yield_now().await;
             assert_eq!(sender.push(1, 1), Ok(()));
         });
-        assert_eq!(read, Some(1));
+        assert_eq!(read, 1);
     }
 
     #[tokio::test]
-    async fn a_closed_queue_is_read_to_its_end() {
-        let (sender, mut receiver) = bounded(BOUNDS);
-        assert_eq!(sender.push(1, 1), Ok(()));
-        sender.close();
-        assert_eq!(sender.push(2, 1), Err(NotQueued::Gone));
-        assert_eq!((receiver.recv().await, receiver.recv().await), (Some(1), None));
+    async fn nothing_is_queued_for_a_reader_that_is_gone() {
         let (sender, receiver) = bounded(BOUNDS);
         drop(receiver);
         assert_eq!(sender.push(1, 1), Err(NotQueued::Gone));

@@ -1,112 +1,204 @@
-//! The Socket.IO side of a connection (protocol revision 5, over Engine.IO revision 4), with the
-//! events and payloads of the Node.js backend: who may connect, and what comes in.
+//! The Socket.IO side of a connection, with the events and payloads of the Node.js backend. The
+//! protocol is spoken here and not by a crate for the sake of its cost: the crates hold three tasks
+//! and some 15 KB for a client that says nothing, and give no way to close its transport.
 
 mod handshake;
+mod packet;
 mod session;
+mod transport;
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
-
-use axum::{body::Body, extract::Request, response::Response};
-use meoww_proto::limits::MAX_EVENT_BYTES;
-use socketioxide::{
-    ParserConfig, SocketIo,
-    adapter::LocalAdapter,
-    extract::{AckSender, SocketRef},
-    handler::{ConnectHandler, FromMessageParts, MessageHandler, Value},
-    socket::{DisconnectReason, Socket},
-};
-use tokio_util::task::TaskTracker;
-use tower::{Service, ServiceExt};
-
-pub(crate) use self::handshake::Handshakes;
-use self::{handshake::Handshake, session::Event};
-use crate::{
-    app::App,
-    queue::{self, Bounds},
-    ws,
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
-/// Longest a client may take from opening a transport to being let in.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+use axum::{
+    extract::{FromRequestParts, Request, WebSocketUpgrade, ws::Message},
+    http::{Method, header},
+    response::{IntoResponse, Response},
+};
+use tokio::sync::oneshot;
+use uuid::Uuid;
+
+use self::{
+    handshake::{Door, Handshake},
+    transport::Transport,
+};
+use crate::{app::App, core::limits::Network, http::Refusal, queue, ws};
+
 /// How often a client is asked whether it is there; a poll waits no longer than that for an answer.
 const PING_INTERVAL: Duration = Duration::from_secs(20);
 /// How long it may take to say so.
 const PING_TIMEOUT: Duration = Duration::from_secs(20);
-/// Packets the transport may hold back; what else waits, waits in the outbox, where it is bounded
-/// in bytes, too.
-const TRANSPORT_PACKETS: usize = 32;
-/// Events of a client that may wait for us: more than it may send at once.
-const HEARD: Bounds = Bounds { items: 512, bytes: 16 * MAX_EVENT_BYTES };
+/// Longest an upgrade may take.
+const UPGRADE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What answers requests below `/socket.io/`; its connections end when `app` closes.
-pub(crate) fn service(
-    app: Arc<App>,
-) -> impl Service<Request, Response = Response, Error = Infallible, Future: Send> + Clone + Send + Sync
-{
-    let (service, io) = SocketIo::builder()
-        .connect_timeout(CONNECT_TIMEOUT)
-        .ping_interval(PING_INTERVAL)
-        .ping_timeout(PING_TIMEOUT)
-        .max_buffer_size(TRANSPORT_PACKETS)
-        .max_payload(ws::MAX_FRAME_BYTES as u64)
-        .ws_max_message_size(ws::MAX_FRAME_BYTES)
-        .ws_max_frame_size(ws::MAX_FRAME_BYTES)
-        .ws_read_buffer_size(ws::READ_BUFFER_BYTES)
-        // No event of ours carries binary attachments.
-        .with_parser(ParserConfig::common().max_incoming_binaries(0))
-        .build_svc();
-    let sessions = TaskTracker::new();
-    app.sockets.spawn(close(app.clone(), io.clone(), sessions.clone()));
-    let admit = {
-        let app = app.clone();
-        move |socket: SocketRef| admit(app.clone(), socket)
-    };
-    let start = move |socket: SocketRef| {
-        let (app, sessions) = (app.clone(), sessions.clone());
-        async move {
-            if let Some(handshake) = Handshake::of(&socket)
-                && let Some(admitted) = handshake.take()
-            {
-                sessions.spawn(session::run(app, socket, admitted));
-            }
+/// Everybody who is there.
+pub(crate) struct Clients {
+    door: Door,
+    /// Of those who poll or began so.
+    polling: Mutex<HashMap<Uuid, queue::Sender<transport::Request>>>,
+}
+
+/// The query of a request, as far as it matters.
+struct Query {
+    websocket: bool,
+    sid: Option<Uuid>,
+}
+
+impl Query {
+    fn parse(query: &str) -> Result<Self, Refusal> {
+        let value = |name: &str| {
+            query.split('&').filter_map(|pair| pair.split_once('=')).find(|(key, _)| *key == name)
+        };
+        let is = |name, expected| value(name).is_some_and(|(_, value)| value == expected);
+        if !is("EIO", "4") {
+            return Err(Refusal::Invalid("Unsupported protocol version".into()));
         }
-    };
-    io.ns("/", start.with(admit));
-    ServiceExt::<Request>::map_response(service, |response| response.map(Body::new))
+        let websocket = is("transport", "websocket");
+        if !websocket && !is("transport", "polling") {
+            return Err(Refusal::Invalid("Transport unknown".into()));
+        }
+        let sid = value("sid").map(|(_, sid)| sid.parse().map_err(|_| unknown())).transpose()?;
+        Ok(Self { websocket, sid })
+    }
 }
 
-/// Says goodbye to everybody before the transports go.
-async fn close(app: Arc<App>, io: SocketIo, sessions: TaskTracker) {
-    app.closing.cancelled().await;
-    sessions.close();
-    sessions.wait().await;
-    io.close().await;
+fn unknown() -> Refusal {
+    Refusal::Invalid("Session ID unknown".into())
 }
 
-/// Lets a client in, or says why not. Its events are listened to before it learns that it may send
-/// any, so that none is lost.
-async fn admit(app: Arc<App>, socket: SocketRef) -> Result<(), &'static str> {
-    let handshake = Handshake::of(&socket).ok_or(handshake::NO_COOKIES)?;
-    let bearer = handshake.admit(&app).await?;
-    let (ears, heard) = queue::bounded(HEARD);
-    let gone = ears.clone();
-    socket.on_fallback(Ears(ears));
-    socket.on_disconnect(move |_: DisconnectReason| async move { gone.close() });
-    handshake.put(bearer, heard)
+impl Clients {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self { door: Door::new(), polling: Mutex::default() })
+    }
+
+    fn polling(&self) -> MutexGuard<'_, HashMap<Uuid, queue::Sender<transport::Request>>> {
+        self.polling.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Answers a request to `/socket.io/`.
+    pub(crate) async fn answer(
+        self: Arc<Self>,
+        app: Arc<App>,
+        network: Network,
+        request: Request,
+    ) -> Result<Response, Refusal> {
+        let query = Query::parse(request.uri().query().unwrap_or_default())?;
+        let known = query.sid.map(|sid| self.polling().get(&sid).cloned().ok_or_else(unknown));
+        match (query.websocket, known.transpose()?, request.method()) {
+            (true, None, &Method::GET) => self.open_socket(app, network, request).await,
+            (true, Some(client), &Method::GET) => upgrade(client, request).await,
+            (false, None, &Method::GET) => self.open(app, network, &request),
+            (false, Some(client), &Method::GET) => poll(client).await,
+            (false, Some(client), &Method::POST) => post(client, request).await,
+            _ => Err(Refusal::MethodNotAllowed),
+        }
+    }
+
+    fn knock(&self, app: &App, network: Network, request: &Request) -> Result<Handshake, Refusal> {
+        app.gates.connect.admit(network)?;
+        self.door.knock(request.headers(), &app.tokens).ok_or(Refusal::Busy)
+    }
+
+    /// A client begins to poll.
+    fn open(
+        self: Arc<Self>,
+        app: Arc<App>,
+        network: Network,
+        request: &Request,
+    ) -> Result<Response, Refusal> {
+        let handshake = self.knock(&app, network, request)?;
+        let sid = Uuid::new_v4();
+        let (transport, requests) = Transport::new(None);
+        self.polling().insert(sid, requests);
+        app.sockets.clone().spawn(async move {
+            session::run(app, transport, handshake, &sid.simple().to_string()).await;
+            self.polling().remove(&sid);
+        });
+        Ok(text(open_packet(&sid.simple().to_string(), &["websocket"])))
+    }
+
+    /// A client begins with a WebSocket.
+    async fn open_socket(
+        self: Arc<Self>,
+        app: Arc<App>,
+        network: Network,
+        request: Request,
+    ) -> Result<Response, Refusal> {
+        let handshake = self.knock(&app, network, &request)?;
+        let upgrade = websocket(request).await?;
+        Ok(upgrade.on_upgrade(move |socket| {
+            app.sockets.clone().track_future(async move {
+                let sid = Uuid::new_v4().simple().to_string();
+                let (mut transport, _) = Transport::new(Some(socket));
+                transport.write(open_packet(&sid, &[]));
+                session::run(app, transport, handshake, &sid).await;
+            })
+        }))
+    }
 }
 
-/// Takes in the events of one client, in their order.
-struct Ears(queue::Sender<Event>);
+fn open_packet(sid: &str, upgrades: &[&str]) -> String {
+    let milliseconds = |time: Duration| time.as_secs() * 1000;
+    let ping = (milliseconds(PING_INTERVAL), milliseconds(PING_TIMEOUT));
+    packet::open(sid, upgrades, ping, ws::MAX_FRAME_BYTES)
+}
 
-/// Tells this handler's arguments from those that socketioxide takes apart itself.
-struct AsTheyCome;
+fn text(body: String) -> Response {
+    ([(header::CACHE_CONTROL, "no-store")], body).into_response()
+}
 
-impl MessageHandler<LocalAdapter, AsTheyCome> for Ears {
-    fn call(&self, socket: Arc<Socket>, mut value: Value, ack: Option<i64>) {
-        let bytes = value.as_str().map_or(0, |text| text.len());
-        let acknowledge =
-            ack.and_then(|_| AckSender::from_message_parts(&socket, &mut value, &ack).ok());
-        // What does not fit is over any rate, and what did fit is refused for it.
-        let _ = self.0.push(Event { value, acknowledge }, bytes);
+async fn websocket(request: Request) -> Result<WebSocketUpgrade, Refusal> {
+    let (mut parts, _) = request.into_parts();
+    let upgrade = WebSocketUpgrade::from_request_parts(&mut parts, &()).await;
+    let upgrade = upgrade.map_err(|_| Refusal::Invalid("WebSocket upgrade required".into()))?;
+    Ok(ws::bounded(upgrade))
+}
+
+type Client = queue::Sender<transport::Request>;
+
+async fn poll(client: Client) -> Result<Response, Refusal> {
+    let (answer, answered) = oneshot::channel();
+    client.push(transport::Request::Poll(answer), 0).map_err(|_| Refusal::Busy)?;
+    answered.await.map(text).map_err(|_| unknown())
+}
+
+async fn post(client: Client, request: Request) -> Result<Response, Refusal> {
+    let body = axum::body::to_bytes(request.into_body(), ws::MAX_FRAME_BYTES).await;
+    let body = body.map_err(|_| Refusal::TooLarge)?;
+    let packets = String::from_utf8(body.into());
+    let packets = packets.map_err(|_| Refusal::Invalid("packets are text".into()))?;
+    let (done, taken) = oneshot::channel();
+    let bytes = packets.len();
+    client.push(transport::Request::Post(packets, done), bytes).map_err(|_| Refusal::Busy)?;
+    taken.await.map(|()| text("ok".into())).map_err(|_| unknown())
+}
+
+/// A client that polls tries a WebSocket, and stays with it if it works.
+async fn upgrade(client: Client, request: Request) -> Result<Response, Refusal> {
+    let upgrade = websocket(request).await?;
+    Ok(upgrade.on_upgrade(async move |mut socket| {
+        let probe = async {
+            expect(&mut socket, packet::PROBE).await?;
+            socket.send(Message::Text(packet::PROBED.into())).await.ok()?;
+            client.push(transport::Request::Probed, 0).ok()?;
+            expect(&mut socket, packet::UPGRADE).await
+        };
+        let worked = tokio::time::timeout(UPGRADE_TIMEOUT, probe).await.ok().flatten();
+        let outcome = match worked {
+            Some(()) => transport::Request::Upgrade(Box::new(socket)),
+            None => transport::Request::NotUpgraded,
+        };
+        // The client may have gone meanwhile.
+        let _ = client.push(outcome, 0);
+    }))
+}
+
+async fn expect(socket: &mut axum::extract::ws::WebSocket, packet: &str) -> Option<()> {
+    match socket.recv().await {
+        Some(Ok(Message::Text(text))) if text.as_str() == packet => Some(()),
+        _ => None,
     }
 }

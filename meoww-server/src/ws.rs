@@ -5,7 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
+use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
+use futures_util::{FutureExt, SinkExt};
 use meoww_proto::{
     RoomId,
     error::SignalErrorCode,
@@ -30,6 +31,8 @@ pub(crate) const MAX_FRAME_BYTES: usize = 4 * MAX_EVENT_BYTES;
 
 /// Longest a write may take before the reader counts as gone.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Events that are taken together, so that what they lead to is written at once.
+pub(crate) const BATCH: usize = 16;
 /// How often a quiet client is asked whether it is there.
 const PING_INTERVAL: Duration = Duration::from_secs(20);
 /// Silence after which it is not.
@@ -38,7 +41,15 @@ const SILENCE_LIMIT: Duration = Duration::from_secs(60);
 const LINGER: Duration = Duration::from_secs(2);
 
 /// Bytes read at once. An event has a few hundred, and the buffer is cleared for every read.
-pub(crate) const READ_BUFFER_BYTES: usize = 2 * 1024;
+const READ_BUFFER_BYTES: usize = 2 * 1024;
+
+/// What holds for every WebSocket.
+pub(crate) fn bounded(upgrade: WebSocketUpgrade) -> WebSocketUpgrade {
+    upgrade
+        .read_buffer_size(READ_BUFFER_BYTES)
+        .max_message_size(MAX_FRAME_BYTES)
+        .max_frame_size(MAX_FRAME_BYTES)
+}
 
 /// Serves one socket until it ends, and reports it to the hub from first to last.
 pub(crate) async fn run(app: Arc<App>, socket: WebSocket, bearer: Bearer, resume: Option<RoomId>) {
@@ -95,12 +106,13 @@ impl Line {
 
     async fn exchange(&mut self, app: &App, bearer: Bearer) -> End {
         let session_over = lifetime::over(&app.store, bearer.session);
-        tokio::pin!(session_over);
+        let closing = app.closing.cancelled();
+        tokio::pin!(session_over, closing);
         let mut ping = tokio::time::interval(PING_INTERVAL);
         loop {
             let step = tokio::select! {
                 biased;
-                () = app.closing.cancelled() => Err(End::Close {
+                () = &mut closing => Err(End::Close {
                     code: close_code::AWAY,
                     reason: SignalErrorCode::ShuttingDown,
                 }),
@@ -108,14 +120,37 @@ impl Line {
                     code: close_code::POLICY,
                     reason: SignalErrorCode::SessionEnded,
                 }),
-                delivery = self.inbox.recv() => self.tell(delivery).await,
+                delivery = self.inbox.recv() => self.tell_all(delivery).await,
                 _ = ping.tick() => self.ping().await,
-                frame = self.socket.recv() => self.hear(frame).await,
+                frame = self.socket.recv() => self.hear_all(frame).await,
             };
             if let Err(end) = step {
                 return end;
             }
+            if let Err(end) = self.flush().await {
+                return end;
+            }
         }
+    }
+
+    /// With whatever else waits, to be written as one.
+    async fn tell_all(&mut self, delivery: Delivery) -> Result<(), End> {
+        self.tell(delivery).await?;
+        for _ in 1..BATCH {
+            let Some(delivery) = self.inbox.recv().now_or_never() else { break };
+            self.tell(delivery).await?;
+        }
+        Ok(())
+    }
+
+    /// With whatever else has come, to be answered as one.
+    async fn hear_all(&mut self, frame: Option<Result<Message, axum::Error>>) -> Result<(), End> {
+        self.hear(frame).await?;
+        for _ in 1..BATCH {
+            let Some(frame) = self.socket.recv().now_or_never() else { break };
+            self.hear(frame).await?;
+        }
+        Ok(())
     }
 
     async fn tell(&mut self, delivery: Delivery) -> Result<(), End> {
@@ -162,17 +197,22 @@ impl Line {
         }
     }
 
+    /// Goes out with the next [`Self::flush`].
     async fn write(&mut self, message: Message) -> Result<(), End> {
-        match tokio::time::timeout(WRITE_TIMEOUT, self.socket.send(message)).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) | Err(_) => Err(End::Lost),
-        }
+        in_time(self.socket.feed(message)).await
+    }
+
+    async fn flush(&mut self) -> Result<(), End> {
+        in_time(self.socket.flush()).await
     }
 
     async fn close(&mut self, code: u16, reason: SignalErrorCode) {
         let words = Message::Text(connection::refusal(reason).encode().into());
         let frame = Message::Close(Some(CloseFrame { code, reason: Default::default() }));
-        if self.write(words).await.is_err() || self.write(frame).await.is_err() {
+        if self.write(words).await.is_err()
+            || self.write(frame).await.is_err()
+            || self.flush().await.is_err()
+        {
             return;
         }
         // Hanging up on data that was never read resets the connection, and the client's system
@@ -184,6 +224,13 @@ impl Line {
             }
         };
         let _ = tokio::time::timeout(LINGER, goodbye).await;
+    }
+}
+
+async fn in_time(write: impl Future<Output = Result<(), axum::Error>>) -> Result<(), End> {
+    match tokio::time::timeout(WRITE_TIMEOUT, write).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(_)) | Err(_) => Err(End::Lost),
     }
 }
 

@@ -33,8 +33,8 @@ use axum::{
 };
 use meoww_proto::limits::MAX_BODY_BYTES;
 
-pub(crate) use self::auth::bearer_token;
-use self::{error::Refusal, gate::Limit};
+use self::gate::Limit;
+pub(crate) use self::{auth::bearer_token, error::Refusal};
 use crate::app::App;
 
 /// Longest a request may take, body and answer.
@@ -51,7 +51,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .nest("/api/auth", auth(&app))
         .route("/photos/{file}", get(photos::show))
         .route("/ws", get(sockets::upgrade).route_layer(connect))
-        .route("/socket.io/", sockets::socket_io(&app))
+        .route("/socket.io/", sockets::socket_io())
         .route("/health", get(health::health))
         .merge(docs::routes())
         .route("/ready", get(watch::ready))

@@ -1,25 +1,17 @@
-//! One client that was let in: its events to the hub and its partner, and theirs to it.
+//! One client: let in or not, then its events to the hub and its partner, and theirs to it.
 
-use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use meoww_proto::{
-    RoomId,
-    error::SignalErrorCode,
-    limits::MAX_EVENT_BYTES,
-    signal::{ClientMessage, DecodeError, ServerMessage},
-};
-use serde::{
-    Deserialize, Deserializer, Serialize,
-    de::{IgnoredAny, SeqAccess, Visitor},
-};
-use serde_json::value::RawValue;
-use socketioxide::{
-    SendError, SocketError,
-    extract::{AckSender, SocketRef},
-    handler::Value,
-};
+use axum::extract::ws::Utf8Bytes;
+use futures_util::FutureExt;
+use meoww_proto::{error::SignalErrorCode, signal::ServerMessage};
 
-use super::handshake::Admitted;
+use super::{
+    PING_INTERVAL, PING_TIMEOUT,
+    handshake::Handshake,
+    packet::{self, Packet},
+    transport::{Gone, Transport},
+};
 use crate::{
     app::App,
     clock,
@@ -28,222 +20,210 @@ use crate::{
     lifetime,
     metrics::Counted,
     outbox::{Delivery, Inbox, Outbox},
-    queue,
     tokens::Bearer,
+    ws::BATCH,
 };
 
-/// Longest the transport may have no room before the client counts as gone.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
-/// How soon it is asked again whether it has room: it cannot tell by itself.
-const FULL_PAUSE: Duration = Duration::from_millis(20);
-/// Likewise, once there is nothing left to say but goodbye.
-const GOODBYE_PAUSE: Duration = Duration::from_secs(1);
+/// Longest a client may take from opening a transport to being let in.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a connection we close stays open, so that the last words arrive.
+const LINGER: Duration = Duration::from_secs(2);
 
-/// An event as it came: `["name", data, ...]`.
-pub(super) struct Event {
-    pub(super) value: Value,
-    pub(super) acknowledge: Option<AckSender>,
+/// Serves one client until it goes.
+pub(super) async fn run(app: Arc<App>, mut transport: Transport, handshake: Handshake, sid: &str) {
+    let let_in = tokio::select! {
+        biased;
+        () = app.closing.cancelled() => None,
+        let_in = tokio::time::timeout(
+            CONNECT_TIMEOUT,
+            Box::pin(let_in(&app, &mut transport, handshake, sid)),
+        ) => let_in.ok().and_then(Result::ok),
+    };
+    if let Some(bearer) = let_in {
+        serve(&app, transport, bearer).await;
+    }
 }
 
-/// Serves one client until it goes, and reports it to the hub from first to last.
-pub(super) async fn run(app: Arc<App>, socket: SocketRef, Admitted { bearer, heard }: Admitted) {
+/// Whom it was that was let in; those who were not are told why, and may try again.
+async fn let_in(
+    app: &App,
+    transport: &mut Transport,
+    handshake: Handshake,
+    sid: &str,
+) -> Result<Bearer, Gone> {
+    transport.flush().await?;
+    loop {
+        let text = transport.read().await?;
+        match Packet::parse(&text).ok_or(Gone)? {
+            Packet::Alive => {}
+            Packet::Bye | Packet::Event { .. } => return Err(Gone),
+            Packet::Connect("/") => match handshake.admit(app).await {
+                Ok(bearer) => {
+                    transport.write(packet::connected(sid));
+                    transport.flush().await?;
+                    return Ok(bearer);
+                }
+                Err(why) => transport.write(packet::connect_error("/", why)),
+            },
+            Packet::Connect(other) => {
+                transport.write(packet::connect_error(other, "Invalid namespace"));
+            }
+        }
+        transport.flush().await?;
+    }
+}
+
+/// Reports the client to the hub from first to last.
+async fn serve(app: &App, transport: Transport, bearer: Bearer) {
     let _open = Counted::in_gauge(&app.hub.metrics.socketio);
     let (outbox, inbox) = Outbox::new();
     let Some(conn) = app.hub.connect(bearer, None, outbox).await else { return };
     let connection = Connection::new(conn, bearer.user, app.hub.clone(), clock::instant());
     let cut = inbox.cut();
-    let mut session = Session { socket, connection, inbox, heard };
+    let mut session = Session { transport, connection, inbox };
     let end = tokio::select! {
         biased;
-        () = cut => End::Stalled,
-        end = session.exchange(&app, bearer) => end,
+        () = cut => {
+            app.hub.metrics.cut.inc();
+            tracing::info!(user = %bearer.user, "cut: reads too slowly");
+            End::Gone
+        }
+        end = session.exchange(app, bearer) => end,
     };
     // As in the Node.js backend, whose clients know of no way back, a room does not wait.
     app.hub.report(Input::Disconnect(conn, Departure::Clean)).await;
-    match end {
-        End::Gone => {}
-        End::Close(reason) => session.close(&app, reason).await,
-        End::Stalled => {
-            app.hub.metrics.cut.inc();
-            tracing::info!(user = %bearer.user, "cut: reads too slowly");
-            session.hang_up(&app).await;
-        }
+    if let End::Close(reason) = end {
+        session.close(reason).await;
     }
 }
 
 /// Why a session ends.
 enum End {
-    /// The client said goodbye or is gone.
+    /// The client said goodbye, is gone, or acts as if it were.
     Gone,
-    /// It does not read what it is sent.
-    Stalled,
     /// We end it, with this reason.
     Close(SignalErrorCode),
 }
 
+impl From<Gone> for End {
+    fn from(_: Gone) -> Self {
+        Self::Gone
+    }
+}
+
 struct Session {
-    socket: SocketRef,
+    transport: Transport,
     connection: Connection,
     inbox: Inbox,
-    heard: queue::Receiver<Event>,
 }
 
 impl Session {
     async fn exchange(&mut self, app: &App, bearer: Bearer) -> End {
         let session_over = lifetime::over(&app.store, bearer.session);
-        tokio::pin!(session_over);
+        let closing = app.closing.cancelled();
+        tokio::pin!(session_over, closing);
+        let first = tokio::time::Instant::from_std(clock::instant()) + PING_INTERVAL;
+        let mut ping = tokio::time::interval_at(first, PING_INTERVAL);
         loop {
             let step = tokio::select! {
                 biased;
-                () = app.closing.cancelled() => Err(End::Close(SignalErrorCode::ShuttingDown)),
+                () = &mut closing => Err(End::Close(SignalErrorCode::ShuttingDown)),
                 () = &mut session_over => Err(End::Close(SignalErrorCode::SessionEnded)),
-                delivery = self.inbox.recv() => self.tell(delivery).await,
-                event = self.heard.recv() => match event {
-                    Some(event) => self.hear(event).await,
-                    None => Err(End::Gone),
-                },
+                delivery = self.inbox.recv(), if self.transport.has_room() => {
+                    self.tell_all(delivery)
+                }
+                _ = ping.tick() => self.ping(),
+                packet = self.transport.read() => self.hear_all(packet).await,
             };
             if let Err(end) = step {
                 return end;
             }
+            if let Err(gone) = self.transport.flush().await {
+                return gone.into();
+            }
         }
     }
 
-    async fn tell(&mut self, delivery: Delivery) -> Result<(), End> {
-        if let Delivery::Closed(reason) = delivery {
-            return Err(End::Close(reason));
-        }
-        match self.connection.deliver(delivery) {
-            Some(message) => self.say(&message).await,
-            None => Ok(()),
-        }
-    }
-
-    async fn hear(&mut self, Event { value, acknowledge }: Event) -> Result<(), End> {
-        let text = value.as_str().map_or("", |text| text.as_str());
-        let heard = self.connection.hear(clock::instant(), |room| decode(text, room)).await;
-        if let Heard::Answered(message) = &heard {
-            self.say(message).await?;
-        }
-        if let Some(acknowledge) = acknowledge
-            && let Some(outcome) = Outcome::of(&heard)
-        {
-            let send = async || acknowledge.send(&outcome);
-            return sent(send().await);
+    /// With whatever else waits, to be written as one.
+    fn tell_all(&mut self, delivery: Delivery) -> Result<(), End> {
+        self.tell(delivery)?;
+        for _ in 1..BATCH {
+            if !self.transport.has_room() {
+                break;
+            }
+            let Some(delivery) = self.inbox.recv().now_or_never() else { break };
+            self.tell(delivery)?;
         }
         Ok(())
     }
 
-    async fn say(&self, message: &ServerMessage) -> Result<(), End> {
-        let (event, data) = message.parts();
-        match self.socket.emit(event, &data) {
-            Err(SendError::Socket(SocketError::InternalChannelFull)) => {}
-            outcome => return sent(outcome),
+    /// With whatever else has come, to be answered as one.
+    async fn hear_all(&mut self, packet: Result<Utf8Bytes, Gone>) -> Result<(), End> {
+        self.hear(&packet?).await?;
+        for _ in 1..BATCH {
+            let Some(packet) = self.transport.read().now_or_never() else { break };
+            self.hear(&packet?).await?;
         }
-        let room = async {
-            loop {
-                tokio::time::sleep(FULL_PAUSE).await;
-                match self.socket.emit(event, &data) {
-                    Err(SendError::Socket(SocketError::InternalChannelFull)) => {}
-                    outcome => return sent(outcome),
-                }
+        Ok(())
+    }
+
+    fn tell(&mut self, delivery: Delivery) -> Result<(), End> {
+        if let Delivery::Closed(reason) = delivery {
+            return Err(End::Close(reason));
+        }
+        if let Some(message) = self.connection.deliver(delivery) {
+            self.transport.write(packet::event(&message));
+        }
+        Ok(())
+    }
+
+    fn ping(&mut self) -> Result<(), End> {
+        let silent = clock::instant().duration_since(self.transport.alive());
+        if silent >= PING_INTERVAL + PING_TIMEOUT {
+            return Err(End::Gone);
+        }
+        self.transport.write(packet::PING.to_owned());
+        Ok(())
+    }
+
+    async fn hear(&mut self, text: &str) -> Result<(), End> {
+        let (arguments, ack) = match Packet::parse(text).ok_or(End::Gone)? {
+            // It may ask to be let in once.
+            Packet::Bye | Packet::Connect("/") => return Err(End::Gone),
+            Packet::Alive => return Ok(()),
+            Packet::Connect(other) => {
+                self.transport.write(packet::connect_error(other, "Invalid namespace"));
+                return Ok(());
             }
+            Packet::Event { arguments, ack } => (arguments, ack),
         };
-        tokio::time::timeout(WRITE_TIMEOUT, room).await.unwrap_or(Err(End::Stalled))
+        let now = clock::instant();
+        let heard = self.connection.hear(now, |room| packet::decode(arguments, room)).await;
+        let said = match &heard {
+            Heard::Dropped => return Ok(()),
+            Heard::Taken => None,
+            Heard::Answered(message) => Some(message),
+        };
+        if let Some(message) = said {
+            self.transport.write(packet::event(message));
+        }
+        if let Some(id) = ack {
+            let refusal = said.filter(|said| matches!(said, ServerMessage::Error(_)));
+            self.transport.write(packet::ack(id, refusal));
+        }
+        Ok(())
     }
 
     /// A client that the server disconnects stays away; one whose transport goes comes back by
     /// itself, which it should after a restart.
-    async fn close(self, app: &App, reason: SignalErrorCode) {
-        let told = self.say(&connection::refusal(reason)).await;
-        if told.is_ok() && reason != SignalErrorCode::ShuttingDown {
-            self.hang_up(app).await;
-        }
-    }
-
-    /// Until then the client would be connected to nothing.
-    async fn hang_up(self, app: &App) {
-        let room = async {
-            while self.socket.clone().disconnect().is_err() {
-                tokio::time::sleep(GOODBYE_PAUSE).await;
-            }
+    async fn close(mut self, reason: SignalErrorCode) {
+        self.transport.write(packet::event(&connection::refusal(reason)));
+        let last = match reason {
+            SignalErrorCode::ShuttingDown => packet::CLOSE,
+            _ => packet::DISCONNECT,
         };
-        tokio::select! {
-            () = room => {}
-            () = app.closing.cancelled() => {}
-        }
-    }
-}
-
-fn sent(outcome: Result<(), SendError>) -> Result<(), End> {
-    match outcome {
-        Ok(()) => Ok(()),
-        Err(SendError::Socket(SocketError::InternalChannelFull)) => Err(End::Stalled),
-        Err(_) => Err(End::Gone),
-    }
-}
-
-/// What an acknowledgement says.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Outcome<'a> {
-    ok: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    code: Option<SignalErrorCode>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    message: Option<&'a str>,
-}
-
-impl<'a> Outcome<'a> {
-    fn of(heard: &'a Heard) -> Option<Self> {
-        match heard {
-            Heard::Answered(ServerMessage::Error(error)) => {
-                Some(Self { ok: false, code: Some(error.code), message: Some(&error.message) })
-            }
-            Heard::Taken | Heard::Answered(_) => Some(Self { ok: true, code: None, message: None }),
-            Heard::Dropped => None,
-        }
-    }
-}
-
-/// Reads an event; data that names no room means the present one.
-fn decode(text: &str, present: Option<RoomId>) -> Result<ClientMessage, DecodeError> {
-    if text.len() > MAX_EVENT_BYTES {
-        return Err(DecodeError::TooLarge("event"));
-    }
-    let Named { name, data } = serde_json::from_str(text)
-        .map_err(|_| DecodeError::Malformed("not a name and its data".into()))?;
-    let data = data.map_or("null", RawValue::get);
-    ClientMessage::from_parts(&name, data, present.ok_or(DecodeError::NoRoom))
-}
-
-/// The arguments that count; what else a client sends along is nobody's business.
-struct Named<'a> {
-    name: Cow<'a, str>,
-    data: Option<&'a RawValue>,
-}
-
-impl<'de> Deserialize<'de> for Named<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Arguments;
-        impl<'de> Visitor<'de> for Arguments {
-            type Value = Named<'de>;
-
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("a name and its data")
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(
-                self,
-                mut arguments: A,
-            ) -> Result<Named<'de>, A::Error> {
-                let missing = || serde::de::Error::invalid_length(0, &self);
-                let name = arguments.next_element()?.ok_or_else(missing)?;
-                let data = arguments.next_element()?;
-                while arguments.next_element::<IgnoredAny>()?.is_some() {}
-                Ok(Named { name, data })
-            }
-        }
-        deserializer.deserialize_seq(Arguments)
+        self.transport.write(last.to_owned());
+        // Whoever does not listen even now is left.
+        let _ = tokio::time::timeout(LINGER, self.transport.close()).await;
     }
 }

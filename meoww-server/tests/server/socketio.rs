@@ -150,11 +150,13 @@ async fn absurd_events_hurt_nobody() {
     ada.packet(&format!("2[\"offer\",{deep}]")).await;
     ada.expect_error("bad-event").await;
     chat(&mut ada, &mut bob, &room, "still here").await;
+    for odd in ["2{}", "2", "2[]", "2[7]", "2[\"offer\",[[", "2/,9[", "2999999999999999999999[]"] {
+        ada.packet(odd).await;
+        ada.expect_error("bad-event").await;
+    }
     // What is no packet at all ends the connection it came on, and no other.
     let eve = server.member("eve").await;
-    for packet in
-        ["2{}", "9", "2[\"offer\",[[", "51-[\"offer\",{\"_placeholder\":true,\"num\":0}]", "2"]
-    {
+    for packet in ["9", "51-[\"offer\",{\"_placeholder\":true,\"num\":0}]", "0"] {
         let mut hostile = Web::connect(&server, &eve, &["websocket"]).await;
         hostile.packet(packet).await;
         hostile.expect_event("disconnect").await;
@@ -263,6 +265,26 @@ async fn next_text(peer: &mut Peer) -> String {
         Some(Ok(Message::Text(text))) => text.to_string(),
         other => panic!("{other:?}"),
     }
+}
+
+#[tokio::test]
+async fn a_logout_ends_the_sockets_of_its_session() {
+    let server = TestServer::start().await;
+    let ada = server.member("ada").await;
+    let mut web = Web::connect(&server, &ada, &["polling"]).await;
+    let cookie = format!("access_token={}; refresh_token={}", ada.access, ada.refresh);
+    server.post_with_cookie("/api/auth/logout", &cookie).await;
+    web.expect_error("session-ended").await;
+    web.expect("disconnect", json!(["io server disconnect"])).await;
+}
+
+#[tokio::test]
+async fn a_web_user_may_block_the_one_it_talks_to() {
+    let server = TestServer::start().await;
+    let ([mut ada, mut bob], room) = web_room(&server, [&["websocket"], &["polling"]]).await;
+    ada.emit("block", json!([])).await;
+    bob.expect("peer-disconnected", json!([{ "roomId": room }])).await;
+    ada.expect("blocked", json!([{ "roomId": room }])).await;
 }
 
 #[tokio::test]

@@ -84,13 +84,17 @@ impl Web {
         self.expect("disconnect", json!(["io client disconnect"])).await;
     }
 
-    /// What happened next, and its arguments.
+    /// What happened next, and its arguments; `presence` may come at any time.
     pub(crate) async fn next(&mut self) -> (String, Value) {
-        let line =
-            patiently(self.output.next_line()).await.expect("read").expect("the bridge runs");
-        let mut happened: Value = serde_json::from_str(&line).expect("JSON");
-        let name = happened["on"].as_str().expect("a name").to_owned();
-        (name, happened["args"].take())
+        loop {
+            let line = patiently(self.output.next_line()).await;
+            let line = line.expect("read").expect("the bridge runs");
+            let mut happened: Value = serde_json::from_str(&line).expect("JSON");
+            let name = happened["on"].as_str().expect("a name").to_owned();
+            if name != "presence" {
+                return (name, happened["args"].take());
+            }
+        }
     }
 
     /// This must happen next.
