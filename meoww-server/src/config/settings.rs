@@ -217,6 +217,20 @@ static SETTINGS: &[Setting] = &[
         |raw| raw.limits.login.clone(),
     ),
     setting(
+        "limits.connect",
+        "MEOWW_LIMIT_CONNECT",
+        Ok("12000/1m"),
+        "Sockets opened from one address.",
+        |raw| raw.limits.connect.clone(),
+    ),
+    setting(
+        "limits.photo",
+        "MEOWW_LIMIT_PHOTO",
+        Ok("20/1h"),
+        "Profile photos set from one address.",
+        |raw| raw.limits.photo.clone(),
+    ),
+    setting(
         "limits.resend",
         "MEOWW_LIMIT_RESEND",
         Ok("3/1h"),

@@ -127,7 +127,9 @@ impl Password {
         if !(8..=128).contains(&text.chars().take(129).count()) {
             return Err(InvalidField::because("Password must be 8 to 128 characters"));
         }
-        let strength = zxcvbn(&text, known);
+        let guesses = guesses(known);
+        let guesses: Vec<_> = guesses.iter().map(String::as_str).collect();
+        let strength = zxcvbn(&text, &guesses);
         if strength.score() < Score::Two {
             let feedback = strength.feedback();
             let advice = feedback.and_then(|feedback| match feedback.warning() {
@@ -144,6 +146,17 @@ impl Password {
     pub fn as_bytes(&self) -> &[u8] {
         self.0.as_bytes()
     }
+}
+
+/// What is known of somebody as it comes up in passwords: each word, and all of them run together.
+fn guesses(known: &[&str]) -> Vec<String> {
+    let words = |text: &&str| {
+        let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+        let words: Vec<_> = words.map(str::to_owned).collect();
+        let together = words.concat();
+        words.into_iter().chain([together]).collect::<Vec<_>>()
+    };
+    known.iter().flat_map(words).collect()
 }
 
 /// One user, as stored.

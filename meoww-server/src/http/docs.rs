@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use axum::{
     Router,
-    http::{HeaderValue, header},
+    http::{HeaderValue, StatusCode, header},
     middleware,
-    response::Response,
+    response::{IntoResponse, Response},
 };
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
+use super::error::Refusal;
 use crate::{app::App, http_api};
 
 const DOCUMENT: &str = "/api-docs/openapi.json";
@@ -29,6 +30,10 @@ pub(crate) fn routes() -> Router<Arc<App>> {
 }
 
 async fn with_policy(mut response: Response) -> Response {
+    // The crate has no words for what it does not have.
+    if response.status() == StatusCode::NOT_FOUND {
+        return Refusal::NotFound.into_response();
+    }
     let policy = HeaderValue::from_static(POLICY);
     response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
     response

@@ -133,6 +133,7 @@ impl TestServer {
     pub(crate) async fn restarted(self, meanwhile: impl FnOnce(&sled::Db)) -> Self {
         self.stop.cancel();
         patiently(self.serving).await.expect("it does not panic").expect("it stops");
+        drop(self.app);
         let path = self.dir.path().join("data/db");
         let db = patiently(unlocked(&path)).await;
         meanwhile(&db);

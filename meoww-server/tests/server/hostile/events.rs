@@ -57,7 +57,9 @@ async fn payloads_of_no_shape_are_refused_one_by_one() {
     ];
     for event in ROOM_EVENTS {
         expect_refusal(&mut ada, &format!(r#"{{"event":"{event}"}}"#)).await;
-        for payload in &payloads {
+        // `block` reads nothing but the room, which the last payload names as it should.
+        let meant = usize::from(event == "block");
+        for payload in &payloads[..payloads.len() - meant] {
             expect_refusal(&mut ada, &format!(r#"{{"event":"{event}","data":{payload}}}"#)).await;
         }
     }
