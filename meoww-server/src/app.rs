@@ -25,6 +25,7 @@ use crate::{
     },
     core::account::Account,
     drain::Drain,
+    exports,
     hashing::{HashError, Hasher},
     http::{self, cors::Origins, gate::Gates},
     hub::{self, HubHandle},
@@ -169,6 +170,7 @@ impl App {
             () = &mut serving => {}
             () = self.be_watched() => {}
             () = self.forget_expired() => {}
+            () = exports::keep(&self.store, &self.config.data_dir) => {}
             () = self.watch_certificate() => {}
             () = self.answer_operators(admin.as_ref().ok()) => {}
             () = self.drained() => tracing::info!("stopping"),
@@ -184,6 +186,7 @@ impl App {
         if tokio::time::timeout(SHUTDOWN_GRACE, farewell).await.is_err() {
             tracing::warn!("some connections did not end in time");
         }
+        exports::save(&self.store, &self.config.data_dir).await;
         self.store.flush().await.map_err(io::Error::other)
     }
 

@@ -1,7 +1,7 @@
 //! Killed at random points under mixed writes, again and again on one data directory: what was
 //! acknowledged stays, what was not is there wholly or not at all, and the indices agree.
 
-mod disk;
+pub(super) mod disk;
 mod people;
 
 use std::{

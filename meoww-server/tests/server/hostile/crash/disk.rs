@@ -12,7 +12,7 @@ use serde_json::Value;
 type Records = HashMap<Vec<u8>, Value>;
 type Index = HashMap<Vec<u8>, Vec<u8>>;
 
-pub(super) struct Disk {
+pub(in super::super) struct Disk {
     accounts: Records,
     emails: Index,
     usernames: Index,
@@ -31,7 +31,7 @@ impl fmt::Debug for Disk {
 
 /// What became of a refresh token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Token {
+pub(in super::super) enum Token {
     Good,
     /// Its session goes on with another one.
     Spent,
@@ -41,7 +41,7 @@ pub(super) enum Token {
 
 impl Disk {
     /// Recovers a copy, so that the next server finds what the killed one left.
-    pub(super) fn read(db: &Path) -> Self {
+    pub(in super::super) fn read(db: &Path) -> Self {
         let copy = tempfile::tempdir().expect("a directory");
         copy_all(db, copy.path());
         let db = sled::Config::new().path(copy.path()).open().expect("it opens after a kill");
@@ -66,7 +66,7 @@ impl Disk {
     }
 
     /// Everything that refers to something else refers to what is there.
-    pub(super) fn check(&self) {
+    pub(in super::super) fn check(&self) {
         for (id, account) in &self.accounts {
             for (index, field) in [(&self.emails, "email"), (&self.usernames, "username")] {
                 let value = account[field].as_str().expect("text").as_bytes();
@@ -96,13 +96,13 @@ impl Disk {
     }
 
     /// Id of the account with this name, and whether it is verified.
-    pub(super) fn account(&self, username: &str) -> Option<(String, bool)> {
+    pub(in super::super) fn account(&self, username: &str) -> Option<(String, bool)> {
         let account = &self.accounts[self.usernames.get(username.as_bytes())?];
         let id = account["id"].as_str().expect("an id").to_owned();
         Some((id, account["is_verified"] == true))
     }
 
-    pub(super) fn token(&self, token: &str) -> Token {
+    pub(in super::super) fn token(&self, token: &str) -> Token {
         let digest = *TokenDigest::of(token).as_bytes();
         let known = self.tokens.get(digest.as_slice());
         match known.and_then(|token| self.sessions.get(&session_id(token))) {
