@@ -186,8 +186,9 @@ impl App {
         if tokio::time::timeout(SHUTDOWN_GRACE, farewell).await.is_err() {
             tracing::warn!("some connections did not end in time");
         }
+        self.store.flush().await.map_err(io::Error::other)?;
         exports::save(&self.store, &self.config.data_dir).await;
-        self.store.flush().await.map_err(io::Error::other)
+        Ok(())
     }
 
     /// Where `/metrics` is served, if it is.

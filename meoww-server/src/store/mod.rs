@@ -48,7 +48,8 @@ pub enum StoreError {
     /// What was acknowledged is not all there any more.
     #[error(
         "the database in {directory} is damaged: {what}. Keep that directory under another name, \
-         then bring back the last export: `meoww-server db import {}`",
+         then bring back the last export: `meoww-server --data-dir {} db import {}`",
+        directory.parent().unwrap_or(directory).display(),
         export.as_deref().unwrap_or(Path::new("EXPORT")).display()
     )]
     Damaged {

@@ -44,6 +44,7 @@ async fn what_was_acknowledged_survives_twenty_kills() {
         clients = one_round(dir.path(), clients, &mut rng).await;
         let disk = Disk::read(&dir.path().join("db"));
         disk.check();
+        disk.check_challenges();
         for client in &mut clients {
             client.compare(&disk, &dir.path().join("outbox"));
         }
