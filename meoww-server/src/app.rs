@@ -23,7 +23,7 @@ use crate::{
         Bucket, Config, ConfigError,
         secrets::{self, OwnSecrets},
     },
-    core::account::Account,
+    core::{account::Account, lobby::Lobby},
     drain::Drain,
     exports,
     hashing::{HashError, Hasher},
@@ -119,7 +119,8 @@ impl App {
             None => None,
         };
         let (store, hasher) = (files.store, files.hasher);
-        let hub = hub::start(store.clone());
+        let lobby = if config.pace_skips { Lobby::default() } else { Lobby::unpaced() };
+        let hub = hub::start(store.clone(), lobby);
         let metrics = Metrics::new(&hub.metrics, &store.latency, &hasher.queue);
         Ok(Arc::new(Self {
             metrics: Arc::new(metrics),

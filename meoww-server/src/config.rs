@@ -66,6 +66,8 @@ pub struct Config {
     pub photo_store: Option<Bucket>,
     /// How long calls in progress may still signal once no new ones are made.
     pub drain_grace: Duration,
+    /// Whether who skips too fast is made to wait; a load test does without.
+    pub pace_skips: bool,
     /// Most open connections; without a number, as many as the system gives files for.
     pub max_connections: Option<u32>,
     /// Most open connections of one client address that is no trusted proxy.
@@ -181,6 +183,7 @@ impl Config {
             public_url: None,
             photo_store: None,
             drain_grace: Duration::from_secs(5 * 60),
+            pace_skips: true,
             max_connections: None,
             max_connections_per_address: 512,
             data_dir,

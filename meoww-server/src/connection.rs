@@ -229,7 +229,12 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         let store = Store::open(directory.path()).expect("opened");
         let user = UserId::from_bytes([1; 12]);
-        Connection::new(ConnId(1), user, hub::start(store), crate::clock::instant())
+        Connection::new(
+            ConnId(1),
+            user,
+            hub::start(store, Default::default()),
+            crate::clock::instant(),
+        )
     }
 
     fn room(n: u128) -> RoomId {

@@ -20,7 +20,7 @@ use tokio::sync::{mpsc, oneshot};
 pub(crate) use self::strangers::Unfiled;
 use crate::{
     core::{
-        lobby::{ConnId, Counts, Departure, Input},
+        lobby::{ConnId, Counts, Departure, Input, Lobby},
         session::SessionId,
     },
     metrics::Sockets,
@@ -153,9 +153,9 @@ impl HubHandle {
 
 /// Starts the hub's task.
 #[expect(clippy::disallowed_methods, reason = "the hub's one task; it ends with its last handle")]
-pub(crate) fn start(store: Store) -> HubHandle {
+pub(crate) fn start(store: Store, lobby: Lobby) -> HubHandle {
     let (reports, inbox) = mpsc::channel(CAPACITY);
     let metrics = Arc::<Sockets>::default();
-    tokio::spawn(task::Hub::new(metrics.clone()).run(inbox));
+    tokio::spawn(task::Hub::new(lobby, metrics.clone()).run(inbox));
     HubHandle { reports, next_conn: Arc::default(), metrics, store }
 }

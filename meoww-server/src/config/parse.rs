@@ -35,6 +35,7 @@ pub(super) fn config(raw: Raw) -> Result<Config, ConfigError> {
     if let Some(text) = raw.drain_grace {
         config.drain_grace = duration("MEOWW_DRAIN_GRACE", &text)?;
     }
+    config.pace_skips = switch("MEOWW_PACE_SKIPS", raw.pace_skips, config.pace_skips)?;
     config.max_connections = most("MEOWW_MAX_CONNECTIONS", raw.max_connections)?;
     let per_address = most("MEOWW_MAX_CONNECTIONS_PER_ADDRESS", raw.max_connections_per_address)?;
     config.max_connections_per_address = per_address.unwrap_or(config.max_connections_per_address);
@@ -127,6 +128,15 @@ fn public_url(text: &str) -> Result<String, ConfigError> {
     match url.strip_prefix("https://").or_else(|| url.strip_prefix("http://")) {
         Some(rest) if !rest.is_empty() && !rest.contains(char::is_whitespace) => Ok(url.to_owned()),
         Some(_) | None => Err(invalid("MEOWW_PUBLIC_URL", format!("{text:?} is no http(s) URL"))),
+    }
+}
+
+fn switch(name: &'static str, text: Option<String>, standard: bool) -> Result<bool, ConfigError> {
+    match text.as_deref().map(str::trim) {
+        None => Ok(standard),
+        Some("on") => Ok(true),
+        Some("off") => Ok(false),
+        Some(other) => Err(invalid(name, format!("{other:?} is neither on nor off"))),
     }
 }
 

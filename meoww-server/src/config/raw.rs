@@ -38,6 +38,7 @@ pub(super) struct Raw {
     pub(super) public_url: Option<String>,
     pub(super) photo_store: Option<String>,
     pub(super) drain_grace: Option<String>,
+    pub(super) pace_skips: Option<String>,
     pub(super) max_connections: Option<String>,
     pub(super) max_connections_per_address: Option<String>,
     pub(super) data_dir: Option<PathBuf>,
@@ -83,6 +84,7 @@ impl Raw {
             public_url: get("MEOWW_PUBLIC_URL"),
             photo_store: get("MEOWW_PHOTO_STORE"),
             drain_grace: get("MEOWW_DRAIN_GRACE"),
+            pace_skips: get("MEOWW_PACE_SKIPS"),
             max_connections: get("MEOWW_MAX_CONNECTIONS"),
             max_connections_per_address: get("MEOWW_MAX_CONNECTIONS_PER_ADDRESS"),
             data_dir: get("MEOWW_DATA_DIR").map(PathBuf::from),
@@ -134,6 +136,7 @@ impl Raw {
             public_url: self.public_url.or(other.public_url),
             photo_store: self.photo_store.or(other.photo_store),
             drain_grace: self.drain_grace.or(other.drain_grace),
+            pace_skips: self.pace_skips.or(other.pace_skips),
             max_connections: self.max_connections.or(other.max_connections),
             max_connections_per_address: self
                 .max_connections_per_address

@@ -116,6 +116,13 @@ static SETTINGS: &[Setting] = &[
         |raw| raw.drain_grace.clone(),
     ),
     setting(
+        "pace_skips",
+        "MEOWW_PACE_SKIPS",
+        Ok("on"),
+        "Whether who skips too fast is made to wait; off is for load tests.",
+        |raw| raw.pace_skips.clone(),
+    ),
+    setting(
         "max_connections",
         "MEOWW_MAX_CONNECTIONS",
         Err("20000"),

@@ -39,9 +39,9 @@ struct Connected {
 }
 
 impl Hub {
-    pub(super) fn new(metrics: Arc<Sockets>) -> Self {
+    pub(super) fn new(lobby: Lobby, metrics: Arc<Sockets>) -> Self {
         Self {
-            lobby: Lobby::default(),
+            lobby,
             effects: Vec::new(),
             connections: HashMap::new(),
             announcer: Announcer::default(),
