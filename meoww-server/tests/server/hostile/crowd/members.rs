@@ -37,12 +37,10 @@ impl Members {
         let sessions: Vec<_> = sessions.collect();
         let created = sessions.iter().enumerate().map(async |(n, session)| {
             let name = format!("member{n}");
-            let account = Account {
-                id: user(n),
-                is_verified: true,
-                ..account(1, &name, &format!("{name}@example.com"))
-            };
+            let account =
+                Account { id: user(n), ..account(1, &name, &format!("{name}@example.com")) };
             assert_eq!(create(&store, &account, now).await, Creation::Created);
+            store.verify_account(account.id).await.expect("stored");
             store.open_session(session.clone()).await.expect("stored");
         });
         futures_util::future::join_all(created).await;
@@ -52,6 +50,10 @@ impl Members {
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
         }
         Self { sessions }
+    }
+
+    pub(in super::super) fn user(&self, n: usize) -> UserId {
+        self.sessions[n].session.user
     }
 
     /// What makes their tokens good, and lets them all come from one address.
