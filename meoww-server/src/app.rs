@@ -25,6 +25,7 @@ use crate::{
     },
     core::{account::Account, lobby::Lobby},
     drain::Drain,
+    exports,
     hashing::{HashError, Hasher},
     http::{self, cors::Origins, gate::Gates},
     hub::{self, HubHandle},
@@ -170,6 +171,7 @@ impl App {
             () = &mut serving => {}
             () = self.be_watched() => {}
             () = self.forget_expired() => {}
+            () = exports::keep(&self.store, &self.config.data_dir) => {}
             () = self.watch_certificate() => {}
             () = self.answer_operators(admin.as_ref().ok()) => {}
             () = self.drained() => tracing::info!("stopping"),
@@ -185,7 +187,9 @@ impl App {
         if tokio::time::timeout(SHUTDOWN_GRACE, farewell).await.is_err() {
             tracing::warn!("some connections did not end in time");
         }
-        self.store.flush().await.map_err(io::Error::other)
+        self.store.flush().await.map_err(io::Error::other)?;
+        exports::save(&self.store, &self.config.data_dir).await;
+        Ok(())
     }
 
     /// Where `/metrics` is served, if it is.

@@ -20,6 +20,7 @@ mod connection;
 mod deletion;
 mod draft;
 mod drain;
+mod exports;
 mod hashing;
 mod http;
 mod hub;

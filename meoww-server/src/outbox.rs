@@ -1,6 +1,6 @@
 //! What a connection is to be told: a bounded queue that whoever cannot keep up is cut from.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use meoww_proto::{
     RoomId, UserId,
@@ -16,6 +16,9 @@ use crate::queue::{self, Bounds, NotQueued};
 const CAPACITY: usize = 512;
 /// Bytes of relays among them: many times what two clients say to set up a call.
 const CAPACITY_BYTES: usize = 1024 * 1024;
+/// How long the last words may take, whatever waits before them: a client that takes in a little
+/// now and then would stay for as long as it likes.
+const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// News for one connection.
 #[derive(Debug)]
@@ -81,14 +84,21 @@ impl Delivery {
 #[derive(Debug, Clone)]
 pub(crate) struct Outbox {
     queue: queue::Sender<Delivery>,
-    cut: Arc<Notify>,
+    end: Arc<End>,
 }
 
 /// The end a connection reads.
 #[derive(Debug)]
 pub(crate) struct Inbox {
     queue: queue::Receiver<Delivery>,
-    cut: Arc<Notify>,
+    end: Arc<End>,
+}
+
+/// Kept for whoever waits for it later.
+#[derive(Debug, Default)]
+struct End {
+    cut: Notify,
+    closed: Notify,
 }
 
 impl Inbox {
@@ -97,10 +107,20 @@ impl Inbox {
         self.queue.recv().await
     }
 
-    /// What completes when the connection has been cut; one of them may be waited for at a time.
+    /// What completes when the connection has been cut, or was closed and is still there; one of
+    /// them may be waited for at a time.
     pub(crate) fn cut(&self) -> impl Future<Output = ()> + use<> {
-        let cut = self.cut.clone();
-        async move { cut.notified().await }
+        let end = self.end.clone();
+        async move {
+            let overdue = async {
+                end.closed.notified().await;
+                tokio::time::sleep(LAST_WORDS).await;
+            };
+            tokio::select! {
+                () = end.cut.notified() => {}
+                () = overdue => {}
+            }
+        }
     }
 }
 
@@ -108,18 +128,20 @@ impl Outbox {
     /// A fresh queue and the end its connection reads.
     pub(crate) fn new() -> (Self, Inbox) {
         let (queue, inbox) = queue::bounded(Bounds { items: CAPACITY, bytes: CAPACITY_BYTES });
-        let cut = Arc::new(Notify::new());
-        (Self { queue, cut: cut.clone() }, Inbox { queue: inbox, cut })
+        let end = Arc::new(End::default());
+        (Self { queue, end: end.clone() }, Inbox { queue: inbox, end })
     }
 
     /// Queues a delivery, never waiting: a connection whose queue is full is cut. Says whether it
     /// was queued.
     pub(crate) fn deliver(&self, delivery: Delivery) -> bool {
         let bytes = delivery.bytes();
+        if matches!(delivery, Delivery::Closed(_)) {
+            self.end.closed.notify_one();
+        }
         let queued = self.queue.push(delivery, bytes);
         if queued == Err(NotQueued::Full) {
-            // Kept for whoever waits for it later.
-            self.cut.notify_one();
+            self.end.cut.notify_one();
         }
         queued.is_ok()
     }
@@ -142,6 +164,17 @@ mod tests {
         inbox.recv().await;
         drop(inbox);
         assert!(!outbox.deliver(Delivery::Searching), "gone");
+    }
+
+    #[tokio::test]
+    async fn who_was_closed_and_does_not_take_it_in_is_cut() {
+        let (outbox, inbox) = Outbox::new();
+        let mut cut = std::pin::pin!(inbox.cut());
+        outbox.deliver(Delivery::Searching);
+        assert!(tokio::time::timeout(LAST_WORDS, &mut cut).await.is_err(), "a connection lasts");
+        outbox.deliver(Delivery::Closed(SignalErrorCode::TakenOver));
+        assert!((&mut cut).now_or_never().is_none(), "it is told first");
+        assert!(tokio::time::timeout(LAST_WORDS * 4, &mut cut).await.is_ok(), "it stays");
     }
 
     #[tokio::test]

@@ -227,7 +227,7 @@ mod tests {
     }
 
     /// Takes in the requests that wait.
-    async fn take(transport: &mut Transport) -> Option<Result<Utf8Bytes, Gone>> {
+    fn take(transport: &mut Transport) -> Option<Result<Utf8Bytes, Gone>> {
         futures_util::FutureExt::now_or_never(transport.read())
     }
 
@@ -241,9 +241,9 @@ mod tests {
     async fn a_poll_that_nobody_waits_for_takes_nothing_along() {
         let (mut transport, requests) = transport(&["42[1]", "42[2]"]).await;
         drop(ask(&requests));
-        assert!(take(&mut transport).await.is_none());
+        assert!(take(&mut transport).is_none());
         let answered = ask(&requests);
-        assert!(take(&mut transport).await.is_none());
+        assert!(take(&mut transport).is_none());
         assert_eq!(answered.await.as_deref(), Ok("42[1]\u{1e}42[2]"));
         assert!(transport.has_room() && transport.backlog_bytes == 0);
     }
@@ -255,7 +255,7 @@ mod tests {
         assert!(!transport.has_room());
         for expected in [large.clone(), format!("{large}\u{1e}42[1]")] {
             let answered = ask(&requests);
-            assert!(take(&mut transport).await.is_none());
+            assert!(take(&mut transport).is_none());
             assert!(answered.await.is_ok_and(|answer| answer == expected));
         }
         assert!(transport.has_room());
@@ -268,10 +268,10 @@ mod tests {
         assert!(requests.push(Request::Probed, 0).is_ok());
         let (done, taken) = oneshot::channel();
         assert!(requests.push(Request::Post("3\u{1e}42[\"ä\"]".into(), done), 10).is_ok());
-        assert!(matches!(take(&mut transport).await, Some(Ok(packet)) if packet.as_str() == "3"));
+        assert!(matches!(take(&mut transport), Some(Ok(packet)) if packet.as_str() == "3"));
         assert_eq!(answered.await.as_deref(), Ok(packet::NOOP));
         assert!(taken.await.is_ok());
-        let next = take(&mut transport).await;
+        let next = take(&mut transport);
         assert!(matches!(next, Some(Ok(packet)) if packet.as_str() == "42[\"ä\"]"));
     }
 

@@ -37,7 +37,7 @@ pub use self::{
     sled::Store,
 };
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Why the database could not do what it was asked.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -47,15 +47,18 @@ pub enum StoreError {
     Broken(String),
     /// What was acknowledged is not all there any more.
     #[error(
-        "the database in {directory} is damaged: {what}. Keep a copy of that directory, move it \
-         away and bring the last export back with `meoww-server db restore BACKUP` or `meoww-server \
-         db import EXPORT`"
+        "the database in {directory} is damaged: {what}. Keep that directory under another name, \
+         then bring back the last export: `meoww-server --data-dir {} db import {}`",
+        directory.parent().unwrap_or(directory).display(),
+        export.as_deref().unwrap_or(Path::new("EXPORT")).display()
     )]
     Damaged {
         /// Where it is.
         directory: PathBuf,
         /// How it was found out.
         what: String,
+        /// The newest one the server made for itself.
+        export: Option<PathBuf>,
     },
     /// A record of a version this program does not know, or no record at all.
     #[error("database: unreadable record: {0}")]

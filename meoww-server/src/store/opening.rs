@@ -4,14 +4,15 @@
 
 use std::{
     any::Any,
-    fs::{File, OpenOptions},
+    fs::{self, DirBuilder, File, OpenOptions, Permissions},
     io,
-    os::unix::fs::{FileExt, OpenOptionsExt},
+    os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt, PermissionsExt},
     panic,
     path::Path,
 };
 
 use super::StoreError;
+use crate::exports;
 
 /// Memory sled may use for pages it has read, in bytes.
 const CACHE_BYTES: u64 = 64 << 20;
@@ -23,7 +24,14 @@ const MARK: &str = "flushes";
 
 /// Opens or creates the database in `directory` and reads it through.
 pub(super) fn open(directory: &Path) -> Result<(sled::Db, Flushes), StoreError> {
-    let damaged = |what: String| StoreError::Damaged { directory: directory.to_owned(), what };
+    let damaged = |what: String| {
+        let export = directory.parent().and_then(exports::newest);
+        StoreError::Damaged { directory: directory.to_owned(), what, export }
+    };
+    keep_private(directory).map_err(|error| {
+        let directory = directory.display();
+        StoreError::Broken(format!("{directory}: {error}"))
+    })?;
     let promised = Flushes::promised(directory)?;
     let opening = panic::catch_unwind(|| {
         let db = sled::Config::new()
@@ -51,6 +59,17 @@ pub(super) fn open(directory: &Path) -> Result<(sled::Db, Flushes), StoreError> 
     }
     let mark = Flushes::mark(directory)?;
     Ok((db, Flushes { meta, number: found, mark }))
+}
+
+/// Password hashes are nobody else's business, whoever may look into the directory around.
+fn keep_private(directory: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+    let mode = fs::metadata(directory)?.permissions().mode();
+    if mode & 0o077 != 0 {
+        tracing::warn!(directory = %directory.display(), "was open to others; it is not any more");
+        fs::set_permissions(directory, Permissions::from_mode(0o700))?;
+    }
+    Ok(())
 }
 
 /// Damage that only a read would find is found now rather than in the middle of a request.
@@ -105,7 +124,7 @@ impl Flushes {
 
     /// Nothing where there is no file yet, or one that a power cut left without a number.
     fn promised(directory: &Path) -> Result<u64, StoreError> {
-        match std::fs::read_to_string(directory.join(MARK)) {
+        match fs::read_to_string(directory.join(MARK)) {
             Ok(text) => Ok(text.trim().parse().unwrap_or(0)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
             Err(error) if error.kind() == io::ErrorKind::InvalidData => Ok(0),

@@ -6,6 +6,7 @@ mod damage;
 mod events;
 mod flood;
 mod frames;
+mod full;
 mod raw;
 mod requests;
 mod tokens;

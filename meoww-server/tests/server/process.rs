@@ -135,7 +135,7 @@ async fn a_log_that_goes_to_no_terminal_has_no_colours() {
 }
 
 /// An account that waits for its code tells so to whoever knows the password.
-async fn knows(http: &reqwest::Client, url: &str, name: &str) -> bool {
+pub(crate) async fn knows(http: &reqwest::Client, url: &str, name: &str) -> bool {
     let body = json!({ "email": format!("{name}@example.com"), "password": PASSWORD });
     let url = format!("{url}/api/auth/login");
     let (status, body) = Process::post(http, &url, &body).await.expect("an answer");

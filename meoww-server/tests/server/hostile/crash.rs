@@ -1,7 +1,8 @@
 //! Killed at random points under mixed writes, again and again on one data directory: what was
 //! acknowledged stays, what was not is there wholly or not at all, and the indices agree.
 
-mod disk;
+pub(super) mod disk;
+mod outcasts;
 mod people;
 
 use std::{
@@ -18,6 +19,7 @@ use tokio::task::JoinSet;
 
 use self::{
     disk::Disk,
+    outcasts::Outcasts,
     people::{Acknowledged, Client},
 };
 use crate::process::{Process, command};
@@ -40,23 +42,33 @@ async fn what_was_acknowledged_survives_twenty_kills() {
     let dir = tempfile::tempdir().expect("a directory");
     let mut clients: Vec<_> =
         (0..CLIENTS).map(|n| Client::new(n, StdRng::seed_from_u64(rng.random()))).collect();
+    let mut outcasts = Outcasts::create(dir.path()).await;
     for round in 0..ROUNDS {
-        clients = one_round(dir.path(), clients, &mut rng).await;
+        (clients, outcasts) = one_round(dir.path(), clients, outcasts, &mut rng).await;
         let disk = Disk::read(&dir.path().join("db"));
         disk.check();
         for client in &mut clients {
             client.compare(&disk, &dir.path().join("outbox"));
         }
+        outcasts.compare(&disk);
         println!("round {round}: {disk:?}");
     }
     let done: Acknowledged = clients.iter().map(|client| client.acknowledged).sum();
-    println!("acknowledged: {done:?}");
+    let (blocks, bans) = (outcasts.blocks.len(), outcasts.banned.len());
+    println!("acknowledged: {done:?}, {blocks} blocks, {bans} bans");
+    assert!(blocks >= 5 && bans >= 5, "{blocks} {bans}");
     assert!(done.every_kind_at_least(5), "{done:?}");
 }
 
 /// Starts the server, lets everybody write, and kills it in the middle.
-async fn one_round(data: &Path, clients: Vec<Client>, rng: &mut StdRng) -> Vec<Client> {
+async fn one_round(
+    data: &Path,
+    clients: Vec<Client>,
+    mut outcasts: Outcasts,
+    rng: &mut StdRng,
+) -> (Vec<Client>, Outcasts) {
     let mut command = command(data);
+    command.envs(outcasts.environment());
     for limit in ["VERIFY", "ACCOUNT_LOGIN", "ACCOUNT_CODE"] {
         command.env(format!("MEOWW_LIMIT_{limit}"), "off");
     }
@@ -70,10 +82,15 @@ async fn one_round(data: &Path, clients: Vec<Client>, rng: &mut StdRng) -> Vec<C
             client
         });
     }
-    let enough = rng.random_range(1..120);
+    let (url, counted) = (process.url.clone(), answers.clone());
+    let meeting = tokio::spawn(async move {
+        outcasts.meet_until_gone(&url, &counted).await;
+        outcasts
+    });
+    let enough = rng.random_range(1..200);
     while answers.load(Ordering::Relaxed) < enough {
         tokio::time::sleep(Duration::from_micros(rng.random_range(0..5000))).await;
     }
     process.kill().await;
-    running.join_all().await
+    (running.join_all().await, meeting.await.expect("no panic"))
 }

@@ -1,6 +1,6 @@
 //! Ten thousand clients that begin and do not go on, while two go about their business.
 
-mod members;
+pub(super) mod members;
 
 use std::{
     path::Path,

@@ -4,6 +4,7 @@ use std::{
     fs::{self, OpenOptions},
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
+    process::Stdio,
     sync::mpsc,
     thread,
     time::Duration,
@@ -16,7 +17,11 @@ use meoww_server::{
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use time::OffsetDateTime;
 
-use crate::store::{account, create};
+use crate::{
+    harness::signup,
+    process::{Process, command, failure, knows},
+    store::{account, create},
+};
 
 const ACCOUNTS: u8 = 120;
 /// Longest an opening may take. Never a measure of speed.
@@ -132,4 +137,35 @@ async fn an_emptied_database_is_no_first_start() {
     }
     let nothing = tempfile::tempdir().expect("a directory");
     assert!(Store::open(&nothing.path().join("db")).is_ok(), "a first start");
+}
+
+/// The words of a refusal are a command that works as it stands.
+#[tokio::test]
+async fn the_way_out_that_is_told_leads_out() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let data = dir.path();
+    let process = Process::spawn(command(data).stderr(Stdio::null())).await;
+    let url = format!("{}/api/auth/signup", process.url);
+    let http = reqwest::Client::new();
+    let (status, _) = Process::post(&http, &url, &signup("ada")).await.expect("an answer");
+    assert_eq!(status, reqwest::StatusCode::CREATED);
+    process.stop().await;
+
+    fs::write(data.join("db/db"), "").expect("written");
+    let (code, said) = failure(command(data)).await;
+    assert_eq!(code, 4, "{said}");
+    let told = said.split('`').nth(1).expect("a command");
+    let words: Vec<_> = told.split(' ').collect();
+    assert_eq!(words[0], "meoww-server");
+    fs::rename(data.join("db"), data.join("db.damaged")).expect("moved");
+    let way_out = std::process::Command::new(env!("CARGO_BIN_EXE_meoww-server"))
+        .args(&words[1..])
+        .env_clear()
+        .output()
+        .expect("it runs");
+    assert!(way_out.status.success(), "{told}: {way_out:?}");
+
+    let process = Process::spawn(command(data).stderr(Stdio::null())).await;
+    assert!(knows(&http, &process.url, "ada").await);
+    process.stop().await;
 }

@@ -6,13 +6,14 @@ use std::{
     path::Path,
 };
 
+use meoww_proto::{RoomId, UserId};
 use meoww_server::core::session::TokenDigest;
 use serde_json::Value;
 
 type Records = HashMap<Vec<u8>, Value>;
 type Index = HashMap<Vec<u8>, Vec<u8>>;
 
-pub(super) struct Disk {
+pub(in super::super) struct Disk {
     accounts: Records,
     emails: Index,
     usernames: Index,
@@ -20,6 +21,7 @@ pub(super) struct Disk {
     sessions: Records,
     user_sessions: Records,
     tokens: Records,
+    blocks: Records,
 }
 
 impl fmt::Debug for Disk {
@@ -31,7 +33,7 @@ impl fmt::Debug for Disk {
 
 /// What became of a refresh token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Token {
+pub(in super::super) enum Token {
     Good,
     /// Its session goes on with another one.
     Spent,
@@ -41,7 +43,7 @@ pub(super) enum Token {
 
 impl Disk {
     /// Recovers a copy, so that the next server finds what the killed one left.
-    pub(super) fn read(db: &Path) -> Self {
+    pub(in super::super) fn read(db: &Path) -> Self {
         let copy = tempfile::tempdir().expect("a directory");
         copy_all(db, copy.path());
         let db = sled::Config::new().path(copy.path()).open().expect("it opens after a kill");
@@ -62,11 +64,12 @@ impl Disk {
             sessions: records("sessions"),
             user_sessions: records("user_sessions"),
             tokens: records("refresh_tokens"),
+            blocks: records("blocks"),
         }
     }
 
     /// Everything that refers to something else refers to what is there.
-    pub(super) fn check(&self) {
+    pub(in super::super) fn check(&self) {
         for (id, account) in &self.accounts {
             for (index, field) in [(&self.emails, "email"), (&self.usernames, "username")] {
                 let value = account[field].as_str().expect("text").as_bytes();
@@ -78,6 +81,11 @@ impl Disk {
         assert_eq!(self.emails.len(), self.accounts.len());
         assert_eq!(self.usernames.len(), self.accounts.len());
         assert!(self.challenges.keys().all(|id| self.accounts.contains_key(id)));
+        for (key, block) in &self.blocks {
+            let other = hex(block["blocked"].as_str().expect("an id"));
+            let (user, of) = key.split_at(other.len());
+            assert!(other == of && self.accounts.contains_key(user), "{block}");
+        }
         let mut currents = HashSet::new();
         for (id, session) in &self.sessions {
             let current: [u8; 32] =
@@ -86,7 +94,8 @@ impl Disk {
             assert_eq!(session_id(token), *id, "and it is this session's");
             assert!(currents.insert(current), "one good token belongs to one session");
             let user = hex(session["user"].as_str().expect("an id"));
-            assert!(self.accounts.contains_key(&user), "{session}");
+            let account = self.accounts.get(&user).expect("sessions are of accounts");
+            assert!(account["ban"].is_null(), "a ban ends all sessions at once: {session}");
             let listed = self.user_sessions.get(&user).and_then(Value::as_array);
             let is_this = |listed: &Value| uuid_of(listed) == *id;
             assert!(listed.is_some_and(|ids| ids.iter().any(is_this)), "{session}");
@@ -96,13 +105,23 @@ impl Disk {
     }
 
     /// Id of the account with this name, and whether it is verified.
-    pub(super) fn account(&self, username: &str) -> Option<(String, bool)> {
+    pub(in super::super) fn account(&self, username: &str) -> Option<(String, bool)> {
         let account = &self.accounts[self.usernames.get(username.as_bytes())?];
         let id = account["id"].as_str().expect("an id").to_owned();
         Some((id, account["is_verified"] == true))
     }
 
-    pub(super) fn token(&self, token: &str) -> Token {
+    pub(super) fn is_banned(&self, user: UserId) -> bool {
+        self.accounts.get(user.as_bytes().as_slice()).is_some_and(|one| one["ban"].is_object())
+    }
+
+    pub(super) fn has_block(&self, user: UserId, room: RoomId) -> bool {
+        let room = room.to_string();
+        let mut own = self.blocks.iter().filter(|(key, _)| key.starts_with(user.as_bytes()));
+        own.any(|(_, block)| block["room"] == room)
+    }
+
+    pub(in super::super) fn token(&self, token: &str) -> Token {
         let digest = *TokenDigest::of(token).as_bytes();
         let known = self.tokens.get(digest.as_slice());
         match known.and_then(|token| self.sessions.get(&session_id(token))) {
@@ -123,7 +142,7 @@ fn uuid_of(text: &Value) -> Vec<u8> {
 }
 
 fn hex(text: &str) -> Vec<u8> {
-    text.parse::<meoww_proto::UserId>().expect("an id").as_bytes().to_vec()
+    text.parse::<UserId>().expect("an id").as_bytes().to_vec()
 }
 
 fn copy_all(from: &Path, to: &Path) {

@@ -12,7 +12,7 @@ use serde_json::json;
 use time::OffsetDateTime;
 use tokio::net::TcpStream;
 
-use super::authority;
+use super::super::raw::authority;
 use crate::{
     harness::Peer,
     sockets::welcomed,
@@ -21,28 +21,26 @@ use crate::{
 
 const KEY: &str = "kD83jf02jfLq9vnA71bXz6mWp4RtYcQe";
 
-pub(super) struct Members {
+pub(in super::super) struct Members {
     sessions: Vec<NewSession>,
 }
 
 impl Members {
-    pub(super) async fn create(data: &Path, count: usize) -> Self {
+    pub(in super::super) async fn create(data: &Path, count: usize) -> Self {
         let now = OffsetDateTime::now_utc();
         let path = data.join("db");
         let store = Store::open(&path).expect("opened");
         let sessions = (0..count).map(|n| {
             let id = user(n);
-            session(id, &format!("token {n}"), now + time::Duration::days(1))
+            session(id, &refresh_token(n), now + time::Duration::days(1))
         });
         let sessions: Vec<_> = sessions.collect();
         let created = sessions.iter().enumerate().map(async |(n, session)| {
             let name = format!("member{n}");
-            let account = Account {
-                id: user(n),
-                is_verified: true,
-                ..account(1, &name, &format!("{name}@example.com"))
-            };
+            let account =
+                Account { id: user(n), ..account(1, &name, &format!("{name}@example.com")) };
             assert_eq!(create(&store, &account, now).await, Creation::Created);
+            store.verify_account(account.id).await.expect("stored");
             store.open_session(session.clone()).await.expect("stored");
         });
         futures_util::future::join_all(created).await;
@@ -54,12 +52,16 @@ impl Members {
         Self { sessions }
     }
 
+    pub(in super::super) fn user(&self, n: usize) -> UserId {
+        self.sessions[n].session.user
+    }
+
     /// What makes their tokens good, and lets them all come from one address.
-    pub(super) fn environment(&self) -> [(&'static str, &'static str); 2] {
+    pub(in super::super) fn environment(&self) -> [(&'static str, &'static str); 2] {
         [("JWT_ACCESS_SECRET", KEY), ("MEOWW_MAX_CONNECTIONS_PER_ADDRESS", "100000")]
     }
 
-    pub(super) fn access(&self, n: usize) -> String {
+    pub(in super::super) fn access(&self, n: usize) -> String {
         let now = OffsetDateTime::now_utc().unix_timestamp();
         let claims = json!({
             "typ": "access", "iss": "meoww", "aud": "meoww", "sub": user(n),
@@ -70,12 +72,17 @@ impl Members {
     }
 
     /// A socket of one of them that was welcomed.
-    pub(super) async fn peer(&self, url: &str, n: usize) -> Peer {
+    pub(in super::super) async fn peer(&self, url: &str, n: usize) -> Peer {
         let stream = TcpStream::connect(authority(url)).await.expect("connected");
         let mut peer = Peer::over(url, stream, &self.access(n)).await;
         assert_eq!(welcomed(&mut peer).await, None);
         peer
     }
+}
+
+/// The refresh token the session of one of them begins with.
+pub(in super::super) fn refresh_token(n: usize) -> String {
+    format!("token-{n}")
 }
 
 fn user(n: usize) -> UserId {
