@@ -148,13 +148,14 @@ impl Password {
     }
 }
 
-/// What is known of somebody as it comes up in passwords: each word, and all of them run together.
+/// What is known of somebody as it comes up in passwords: as it is, each word, and all of them run
+/// together.
 fn guesses(known: &[&str]) -> Vec<String> {
     let words = |text: &&str| {
         let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
         let words: Vec<_> = words.map(str::to_owned).collect();
         let together = words.concat();
-        words.into_iter().chain([together]).collect::<Vec<_>>()
+        words.into_iter().chain([together, (*text).to_owned()]).collect::<Vec<_>>()
     };
     known.iter().flat_map(words).collect()
 }
