@@ -337,6 +337,8 @@ async fn a_reader_who_stays_behind_is_cut_and_the_partner_goes_on() {
             ServerMessage::PeerDisconnected { room_id } => break assert_eq!(room_id, room),
             other => panic!("{other:?}"),
         }
+        // As fast as she may for long.
+        tokio::time::sleep(std::time::Duration::from_millis(410)).await;
     }
 }
 
