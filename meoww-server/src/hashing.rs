@@ -2,14 +2,17 @@
 //! processor away from the sockets. Hashes of the Node.js backend (bcrypt) are understood until their
 //! owner logs in.
 
+mod pool;
+
 use std::{num::NonZeroUsize, sync::Arc, thread};
 
 use argon2::{
     Argon2,
     password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash},
 };
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 
+use self::pool::Pool;
 use crate::{
     clock,
     core::account::{InvalidField, Password},
@@ -40,8 +43,7 @@ pub(crate) enum HashError {
 pub(crate) struct Hasher {
     /// One permit a password that waits or runs.
     admitted: Arc<Semaphore>,
-    /// One permit a password that runs.
-    threads: Arc<Semaphore>,
+    threads: Pool,
     /// What a password is compared with when there is no account, so that the answer takes as long.
     nobody: Arc<str>,
     pub(crate) queue: HashQueue,
@@ -52,9 +54,11 @@ impl Hasher {
     pub(crate) fn new() -> Result<Self, HashError> {
         let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let threads = cores.saturating_sub(1).max(1);
+        let most = threads + MAX_WAITING;
+        let pool = Pool::start(threads, most).map_err(|e| HashError::Failed(e.to_string()))?;
         Ok(Self {
-            admitted: Arc::new(Semaphore::new(threads + MAX_WAITING)),
-            threads: Arc::new(Semaphore::new(threads)),
+            admitted: Arc::new(Semaphore::new(most)),
+            threads: pool,
             nobody: hash(b"nobody's password")?.into(),
             queue: HashQueue::default(),
         })
@@ -100,23 +104,24 @@ impl Hasher {
         self.run(move || hash(password.as_bytes())).await?
     }
 
-    /// The permits go with the work: a client that hangs up frees them when the work is done.
+    /// The permit goes with the work: a client that hangs up frees it when the work is done.
     async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, HashError> {
-        let failed = |error: &dyn std::error::Error| HashError::Failed(error.to_string());
         let place = self.admitted.clone().try_acquire_owned().map_err(|_| HashError::Busy)?;
         let (waiting, began) = (Counted::in_gauge(&self.queue.waiting), clock::instant());
-        let thread = self.threads.clone().acquire_owned().await.map_err(|e| failed(&e))?;
-        drop(waiting);
-        self.queue.wait.observe((clock::instant() - began).as_secs_f64());
-        tokio::task::spawn_blocking(move || {
-            let _permits = (place, thread);
-            work()
-        })
-        .await
-        .map_err(|e| failed(&e))
+        let (answer, done) = oneshot::channel();
+        let queue = self.queue.clone();
+        let job = move || {
+            drop(waiting);
+            queue.wait.observe((clock::instant() - began).as_secs_f64());
+            // Whoever asked may have gone away.
+            let _ = answer.send(work());
+            drop(place);
+        };
+        self.threads.run(job).map_err(|_| HashError::Busy)?;
+        done.await.map_err(|_| HashError::Failed("it did not come to an end".into()))
     }
 }
 
