@@ -11,7 +11,7 @@ use crate::{clock, metrics::StoreLatency};
 /// The database of one server.
 #[derive(Clone)]
 pub struct Store {
-    trees: Trees,
+    trees: Arc<Trees>,
     flusher: Flusher,
     pub(crate) latency: StoreLatency,
     /// Shared by transactions; held alone by whoever needs all trees of one moment.
@@ -22,7 +22,7 @@ impl Store {
     /// Opens or creates the database in `directory`.
     pub fn open(directory: &Path) -> Result<Self, StoreError> {
         let (db, flushes) = opening::open(directory)?;
-        let trees = Trees::open(&db)?;
+        let trees = Arc::new(Trees::open(&db)?);
         Ok(Self {
             trees,
             flusher: Flusher::start(db, flushes, directory)?,
