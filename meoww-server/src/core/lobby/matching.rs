@@ -7,7 +7,7 @@ use rand::{Rng, RngExt};
 
 use super::{
     ConnId, Effect, Lobby, Moment, REMATCH_WAIT, Terms,
-    queue::{Phase, Ticket, Turn},
+    queue::{Phase, Queue, Ticket, Turn},
     rooms::Seat,
     users::{User, UserKey, Users},
 };
@@ -78,16 +78,12 @@ impl Lobby {
         ticket.phase = ticket.phase_at(moment.now);
         let (me, users) = (&self.users[key], &self.users);
         let mut seeker = Seeker { me, ticket: &ticket, users, now: moment.now, retry: None };
-        let sharing = ticket.terms.interests().iter();
         let partner = match ticket.phase {
             Phase::Held => None,
-            Phase::Choosy | Phase::Open => sharing
-                .filter_map(|interest| seeker.first(self.queue.sharing(*interest)))
-                .min()
-                .or_else(|| {
-                    let anyone = (ticket.phase == Phase::Open).then(|| self.queue.open());
-                    seeker.first(anyone?)
-                }),
+            Phase::Choosy => seeker.first_sharing(&self.queue),
+            Phase::Open => {
+                seeker.first_sharing(&self.queue).or_else(|| seeker.first(self.queue.open()))
+            }
         };
         let retry = seeker.retry;
         match partner {
@@ -179,6 +175,18 @@ struct Seeker<'a> {
 }
 
 impl Seeker<'_> {
+    /// Of those with a common interest, the first whom the seeker may meet by now.
+    fn first_sharing(&mut self, queue: &Queue) -> Option<(Turn, UserKey)> {
+        let mut first = None;
+        for interest in self.ticket.terms.interests() {
+            // Who shares one interest often shares the next, and is looked at once.
+            let before =
+                queue.sharing(*interest).take_while(|one| first.is_none_or(|it| *one < it));
+            first = self.first(before).or(first);
+        }
+        first
+    }
+
     /// The first whom the seeker may meet by now.
     fn first(
         &mut self,
