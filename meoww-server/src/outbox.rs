@@ -107,6 +107,11 @@ impl Inbox {
         self.queue.recv().await
     }
 
+    /// The next delivery, if one waits.
+    pub(crate) fn try_recv(&mut self) -> Option<Delivery> {
+        self.queue.try_recv()
+    }
+
     /// What completes when the connection has been cut, or was closed and is still there; one of
     /// them may be waited for at a time.
     pub(crate) fn cut(&self) -> impl Future<Output = ()> + use<> {

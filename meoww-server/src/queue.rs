@@ -3,10 +3,12 @@
 
 use std::{
     collections::VecDeque,
+    future::poll_fn,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::Poll,
 };
 
-use tokio::sync::Notify;
+use futures_util::task::AtomicWaker;
 
 /// Room for so many items is kept once it was needed.
 const KEPT: usize = 8;
@@ -30,7 +32,8 @@ pub(crate) enum NotQueued {
 /// A queue and the end its reader has.
 pub(crate) fn bounded<T>(bounds: Bounds) -> (Sender<T>, Receiver<T>) {
     let waiting = Waiting { items: VecDeque::new(), bytes: 0, closed: false };
-    let shared = Arc::new(Shared { bounds, waiting: Mutex::new(waiting), news: Notify::new() });
+    let shared =
+        Arc::new(Shared { bounds, waiting: Mutex::new(waiting), reader: AtomicWaker::new() });
     (Sender(shared.clone()), Receiver(shared))
 }
 
@@ -38,7 +41,7 @@ pub(crate) fn bounded<T>(bounds: Bounds) -> (Sender<T>, Receiver<T>) {
 struct Shared<T> {
     bounds: Bounds,
     waiting: Mutex<Waiting<T>>,
-    news: Notify,
+    reader: AtomicWaker,
 }
 
 #[derive(Debug)]
@@ -80,7 +83,7 @@ impl<T> Sender<T> {
         waiting.bytes += bytes;
         waiting.items.push_back((item, bytes));
         drop(waiting);
-        self.0.news.notify_one();
+        self.0.reader.wake();
         Ok(())
     }
 }
@@ -92,19 +95,23 @@ pub(crate) struct Receiver<T>(Arc<Shared<T>>);
 impl<T> Receiver<T> {
     /// The next item; it takes as long as it takes. Cancel safe.
     pub(crate) async fn recv(&mut self) -> T {
-        loop {
-            {
-                let mut waiting = self.0.lock();
-                if let Some((item, bytes)) = waiting.items.pop_front() {
-                    waiting.bytes -= bytes;
-                    if waiting.items.is_empty() && waiting.items.capacity() > KEPT {
-                        waiting.items = VecDeque::new();
-                    }
-                    return item;
-                }
-            }
-            self.0.news.notified().await;
+        poll_fn(|context| {
+            // First, so that what is pushed meanwhile wakes us.
+            self.0.reader.register(context.waker());
+            self.try_recv().map_or(Poll::Pending, Poll::Ready)
+        })
+        .await
+    }
+
+    /// The next item, if one waits.
+    pub(crate) fn try_recv(&mut self) -> Option<T> {
+        let mut waiting = self.0.lock();
+        let (item, bytes) = waiting.items.pop_front()?;
+        waiting.bytes -= bytes;
+        if waiting.items.is_empty() && waiting.items.capacity() > KEPT {
+            waiting.items = VecDeque::new();
         }
+        Some(item)
     }
 }
 
@@ -119,7 +126,6 @@ impl<T> Drop for Receiver<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use futures_util::FutureExt;
 
     const BOUNDS: Bounds = Bounds { items: 3, bytes: 10 };
 
@@ -135,7 +141,7 @@ mod tests {
             for expected in 1..=3 {
                 assert_eq!(receiver.recv().await, expected);
             }
-            assert_eq!(receiver.recv().now_or_never(), None, "nothing waits");
+            assert_eq!(receiver.try_recv(), None, "nothing waits");
         }
     }
 

@@ -154,7 +154,7 @@ impl Line<'_> {
     async fn tell_all(&mut self, delivery: Delivery) -> Result<(), End> {
         self.tell(delivery).await?;
         for _ in 1..BATCH {
-            let Some(delivery) = self.inbox.recv().now_or_never() else { break };
+            let Some(delivery) = self.inbox.try_recv() else { break };
             self.tell(delivery).await?;
         }
         Ok(())

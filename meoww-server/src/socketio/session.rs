@@ -161,7 +161,7 @@ impl Session {
             if !self.transport.has_room() {
                 break;
             }
-            let Some(delivery) = self.inbox.recv().now_or_never() else { break };
+            let Some(delivery) = self.inbox.try_recv() else { break };
             self.tell(delivery)?;
         }
         Ok(())
