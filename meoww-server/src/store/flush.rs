@@ -18,19 +18,12 @@ pub(super) struct Flusher {
 }
 
 impl Flusher {
-    /// For the database in `directory`.
-    pub(super) fn start(
-        db: sled::Db,
-        flushes: Flushes,
-        directory: &Path,
-    ) -> Result<Self, StoreError> {
-        let mut log = Log::open(db, flushes, directory)
-            .map_err(|error| StoreError::Broken(error.to_string()))?;
+    pub(super) fn start(mut log: Log) -> Result<Self, StoreError> {
         let (queue, waiting) = mpsc::channel(MAX_WAITING);
         thread::Builder::new()
             .name("flush".into())
             .spawn(move || flush_for(&mut log, waiting))
-            .map_err(|error| StoreError::Broken(error.to_string()))?;
+            .map_err(broken)?;
         Ok(Self { queue })
     }
 
@@ -45,26 +38,35 @@ impl Flusher {
 
 /// sled's log. On Linux sled's own flush ends in `sync_file_range(2)`, which neither writes out the
 /// file's length nor empties the disk's cache, so the file is synced behind it.
-struct Log {
+pub(super) struct Log {
     db: sled::Db,
     flushes: Flushes,
     file: File,
 }
 
 impl Log {
-    fn open(db: sled::Db, flushes: Flushes, directory: &Path) -> io::Result<Self> {
+    /// Of the database in `directory`.
+    pub(super) fn open(
+        db: sled::Db,
+        flushes: Flushes,
+        directory: &Path,
+    ) -> Result<Self, StoreError> {
         // The names of files just created must last as well.
-        File::open(directory)?.sync_all()?;
-        Ok(Self { db, flushes, file: File::open(directory.join("db"))? })
+        File::open(directory).and_then(|directory| directory.sync_all()).map_err(broken)?;
+        let file = File::open(directory.join("db")).map_err(broken)?;
+        Ok(Self { db, flushes, file })
     }
 
-    fn flush(&mut self) -> Result<(), StoreError> {
-        let broken = |error: io::Error| StoreError::Broken(error.to_string());
+    pub(super) fn flush(&mut self) -> Result<(), StoreError> {
         self.flushes.begin()?;
         self.db.flush()?;
         self.file.sync_data().map_err(broken)?;
         self.flushes.done().map_err(broken)
     }
+}
+
+fn broken(error: io::Error) -> StoreError {
+    StoreError::Broken(error.to_string())
 }
 
 fn flush_for(log: &mut Log, mut waiting: mpsc::Receiver<Waiter>) {

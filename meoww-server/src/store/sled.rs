@@ -5,7 +5,12 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
-use super::{StoreError, flush::Flusher, opening, trees::Trees};
+use super::{
+    StoreError,
+    flush::{Flusher, Log},
+    opening::{self, Opened},
+    trees::Trees,
+};
 use crate::{clock, metrics::StoreLatency};
 
 /// The database of one server.
@@ -21,11 +26,25 @@ pub struct Store {
 impl Store {
     /// Opens or creates the database in `directory`.
     pub fn open(directory: &Path) -> Result<Self, StoreError> {
-        let (db, flushes) = opening::open(directory)?;
-        let trees = Trees::open(&db)?;
+        Self::start(opening::open(directory)?, directory, false)
+    }
+
+    /// Goes on with what was opened in `directory`; where that was just begun, perhaps not before
+    /// that is on disk.
+    pub(super) fn start(
+        opened: Opened,
+        directory: &Path,
+        flushes_first: bool,
+    ) -> Result<Self, StoreError> {
+        let Opened { db, trees, flushes } = opened;
+        let flushes_first = flushes_first && flushes.is_first();
+        let mut log = Log::open(db, flushes, directory)?;
+        if flushes_first {
+            log.flush()?;
+        }
         Ok(Self {
             trees,
-            flusher: Flusher::start(db, flushes, directory)?,
+            flusher: Flusher::start(log)?,
             gate: Arc::default(),
             latency: StoreLatency::default(),
         })

@@ -64,7 +64,7 @@ impl Import {
         } else {
             Box::new(File::open(&self.file).map_err(|error| named(&self.file, &error))?)
         };
-        let imported = match client.way(Needs::DataDirectory).await? {
+        let imported = match client.way(Needs::PlaceForDatabase).await? {
             Way::Here(desk) => self.import(&desk, Box::new(BufReader::new(input))).await?,
             Way::Server(stream) => self.send(stream, input).await?,
         };
