@@ -9,9 +9,11 @@ use super::{StoreError, opening::Flushes};
 /// Writers that may wait at once; more than that wait for their place.
 const MAX_WAITING: usize = 1024;
 
-type Waiter = oneshot::Sender<Result<(), StoreError>>;
+type Waiter = oneshot::Sender<()>;
 
-/// Asks the one thread that flushes. The thread ends when the last of these is gone.
+/// Asks the one thread that flushes. The thread ends when the last of these is gone, or with the
+/// first flush that fails. What is in memory is ahead of the disk from then on, and a later flush
+/// that says it went well proves nothing: the kernel reports a page it could not write once.
 #[derive(Clone)]
 pub(super) struct Flusher {
     queue: mpsc::Sender<Waiter>,
@@ -29,10 +31,14 @@ impl Flusher {
 
     /// Returns once everything committed before the call is on disk.
     pub(super) async fn flush(&self) -> Result<(), StoreError> {
-        let gone = || StoreError::Broken("the flushing thread is gone".into());
         let (waiter, done) = oneshot::channel();
-        self.queue.send(waiter).await.map_err(|_| gone())?;
-        done.await.map_err(|_| gone())?
+        self.queue.send(waiter).await.map_err(|_| StoreError::Stopped)?;
+        done.await.map_err(|_| StoreError::Stopped)
+    }
+
+    /// Whether what is committed now can still reach the disk.
+    pub(super) fn demand_running(&self) -> Result<(), StoreError> {
+        if self.queue.is_closed() { Err(StoreError::Stopped) } else { Ok(()) }
     }
 }
 
@@ -75,10 +81,13 @@ fn flush_for(log: &mut Log, mut waiting: mpsc::Receiver<Waiter>) {
         while let Ok(next) = waiting.try_recv() {
             group.push(next);
         }
-        let outcome = log.flush();
+        if let Err(error) = log.flush() {
+            tracing::error!(%error, "nothing more is kept until this server is started again");
+            return;
+        }
         for waiter in group {
             // Whoever asked may have gone away; the flush happened all the same.
-            let _ = waiter.send(outcome.clone());
+            let _ = waiter.send(());
         }
     }
 }

@@ -48,6 +48,9 @@ pub enum StoreError {
     /// The disk or the database failed.
     #[error("database: {0}")]
     Broken(String),
+    /// A flush failed before: nothing more is kept until the database is opened again.
+    #[error("the disk failed or was full: nothing more is kept until the server is started again")]
+    Stopped,
     /// What was acknowledged is not all there any more.
     #[error(
         "the database in {directory} is damaged: {what}. Keep that directory under another name, \

@@ -81,11 +81,13 @@ impl Store {
             let _shared = gate.read().unwrap_or_else(PoisonError::into_inner);
             job(trees)
         };
+        self.flusher.demand_running()?;
         let began = clock::instant();
-        let value = self.run(shared).await?;
+        let value = self.run(shared).await;
+        // Also of what failed: where sled could not write, the flush finds it out for good.
         self.flusher.flush().await?;
         self.latency.write.observe((clock::instant() - began).as_secs_f64());
-        Ok(value)
+        value
     }
 
     /// Like [`Store::read`], while nothing is written.
@@ -106,9 +108,10 @@ impl Store {
         &self,
         job: impl FnOnce(&Trees) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let value = self.read_alone(job).await?;
+        self.flusher.demand_running()?;
+        let value = self.read_alone(job).await;
         self.flusher.flush().await?;
-        Ok(value)
+        value
     }
 
     /// Puts everything on disk, at the end.
