@@ -172,6 +172,7 @@ impl App {
         listener: TcpListener,
         stop: impl Future<Output = ()>,
     ) -> io::Result<()> {
+        self.look_for_old_hashes().await.map_err(io::Error::other)?;
         let service = Service {
             router: http::router(self.clone()),
             tls: self.acceptor().map_err(io::Error::other)?,

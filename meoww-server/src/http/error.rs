@@ -97,7 +97,9 @@ impl Refusal {
             Self::UnsupportedBody => "Send JSON or a URL-encoded form".into(),
             Self::NotMultipart => "Send a multipart form".into(),
             Self::Busy => "Server is busy, please try again in a moment.".into(),
-            Self::NothingKept => "The server cannot save anything now. Please try again later.".into(),
+            Self::NothingKept => {
+                "The server cannot save anything now. Please try again later.".into()
+            }
             Self::Internal => "Something went wrong!".into(),
         }
     }
