@@ -5,6 +5,7 @@ mod accounts;
 mod addresses;
 mod api_docs;
 mod bans;
+mod bucket;
 mod drain;
 mod export;
 mod golden;
