@@ -36,5 +36,6 @@ mod store;
 mod store_accounts;
 mod strangers;
 mod tls;
+mod turn;
 mod watch;
 mod web;
