@@ -98,8 +98,9 @@ impl Connection {
                 self.present = None;
                 Input::Leave(self.conn)
             }
-            ClientMessage::Block { room_id } => return Some(self.block(room_id).await),
-            ClientMessage::Report(report) => return Some(self.report(report).await),
+            // Boxed: every connection would keep room for what few ever do.
+            ClientMessage::Block { room_id } => return Some(Box::pin(self.block(room_id)).await),
+            ClientMessage::Report(report) => return Some(Box::pin(self.report(report)).await),
             ClientMessage::Relay(relay) => return self.relay(relay),
         };
         self.hub.report(input).await;

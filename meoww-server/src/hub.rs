@@ -25,7 +25,7 @@ use crate::{
     },
     metrics::Sockets,
     outbox::Outbox,
-    store::Store,
+    store::{Arrival, Store},
     tokens::Bearer,
 };
 
@@ -50,6 +50,13 @@ enum Report {
     Drain(Duration),
     Count(oneshot::Sender<Counts>),
     ListRooms(oneshot::Sender<Vec<OpenRoom>>),
+}
+
+/// A connection the hub knows of.
+pub(crate) struct Connected {
+    pub(crate) conn: ConnId,
+    /// When its session ends unless it is refreshed; `None` if it has ended by now.
+    pub(crate) session_end: Option<OffsetDateTime>,
 }
 
 /// A room, for the operator.
@@ -96,16 +103,24 @@ impl HubHandle {
         bearer: Bearer,
         resume: Option<RoomId>,
         outbox: Outbox,
-    ) -> Option<ConnId> {
+    ) -> Option<Connected> {
         let conn = ConnId(self.next_conn.fetch_add(1, Ordering::Relaxed));
         self.reports.send(Report::Connected { conn, bearer, resume, outbox }).await.ok()?;
+        let Bearer { user, session } = bearer;
         // Not before: what is decided from now on reaches the lobby by itself.
-        if let Err(error) = self.recall_blocks(bearer.user).await {
-            tracing::error!(%error, "cannot tell whom a user blocks");
-            self.report(Input::Disconnect(conn, Departure::Lost)).await;
-            return None;
+        match self.store.arrival(user, session).await {
+            Ok(Arrival { session_end, blocked }) => {
+                for blocked in blocked {
+                    self.report(Input::Block { user, blocked }).await;
+                }
+                Some(Connected { conn, session_end })
+            }
+            Err(error) => {
+                tracing::error!(%error, "cannot tell whom a user blocks");
+                self.report(Input::Disconnect(conn, Departure::Lost)).await;
+                None
+            }
         }
-        Some(conn)
     }
 
     /// Reports what a connection did.

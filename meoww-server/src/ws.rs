@@ -1,6 +1,7 @@
 //! The WebSocket side of a connection (RFC 6455): frames in and out, and when to give up on it.
 
 use std::{
+    pin::{Pin, pin},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -19,6 +20,7 @@ use crate::{
     clock,
     connection::{self, Connection, Heard},
     core::lobby::{Departure, Input},
+    hub::Connected,
     lifetime,
     metrics::Counted,
     outbox::{Delivery, Inbox, Outbox},
@@ -41,7 +43,7 @@ const SILENCE_LIMIT: Duration = Duration::from_secs(60);
 const LINGER: Duration = Duration::from_secs(2);
 
 /// Bytes read at once. An event has a few hundred, and the buffer is cleared for every read.
-const READ_BUFFER_BYTES: usize = 2 * 1024;
+const READ_BUFFER_BYTES: usize = 1024;
 
 /// What holds for every WebSocket.
 pub(crate) fn bounded(upgrade: WebSocketUpgrade) -> WebSocketUpgrade {
@@ -52,21 +54,30 @@ pub(crate) fn bounded(upgrade: WebSocketUpgrade) -> WebSocketUpgrade {
 }
 
 /// Serves one socket until it ends, and reports it to the hub from first to last.
-pub(crate) async fn run(app: Arc<App>, socket: WebSocket, bearer: Bearer, resume: Option<RoomId>) {
+pub(crate) async fn run(
+    app: Arc<App>,
+    socket: &mut WebSocket,
+    bearer: Bearer,
+    resume: Option<RoomId>,
+) {
     let _open = Counted::in_gauge(&app.hub.metrics.ws);
     let (outbox, inbox) = Outbox::new();
-    let Some(conn) = app.hub.connect(bearer, resume, outbox).await else { return };
+    let Some(Connected { conn, session_end }) = app.hub.connect(bearer, resume, outbox).await
+    else {
+        return;
+    };
     let connection = Connection::new(conn, bearer.user, app.hub.clone(), clock::instant());
-    let cut = inbox.cut();
+    let mut session_over = pin!(lifetime::over(&app.store, bearer.session, session_end));
+    let mut cut = pin!(inbox.cut());
     let mut line = Line { socket, connection, inbox, heard: clock::instant() };
     let departure = tokio::select! {
         biased;
-        () = cut => {
+        () = &mut cut => {
             app.hub.metrics.cut.inc();
             tracing::info!(user = %bearer.user, "cut: reads too slowly");
             Departure::Lost
         }
-        departure = line.serve(&app, bearer) => departure,
+        departure = line.serve(&app, session_over.as_mut()) => departure,
     };
     app.hub.report(Input::Disconnect(conn, departure)).await;
 }
@@ -81,16 +92,20 @@ enum End {
     Close { code: u16, reason: SignalErrorCode },
 }
 
-struct Line {
-    socket: WebSocket,
+struct Line<'a> {
+    socket: &'a mut WebSocket,
     connection: Connection,
     inbox: Inbox,
     heard: Instant,
 }
 
-impl Line {
-    async fn serve(&mut self, app: &App, bearer: Bearer) -> Departure {
-        match self.exchange(app, bearer).await {
+impl Line<'_> {
+    async fn serve(
+        &mut self,
+        app: &App,
+        session_over: Pin<&mut impl Future<Output = ()>>,
+    ) -> Departure {
+        match self.exchange(app, session_over).await {
             End::Goodbye => {
                 // The answer to a close frame goes out with the next read.
                 let _ = tokio::time::timeout(LINGER, self.socket.recv()).await;
@@ -104,10 +119,12 @@ impl Line {
         }
     }
 
-    async fn exchange(&mut self, app: &App, bearer: Bearer) -> End {
-        let session_over = lifetime::over(&app.store, bearer.session);
-        let closing = app.closing.cancelled();
-        tokio::pin!(session_over, closing);
+    async fn exchange(
+        &mut self,
+        app: &App,
+        mut session_over: Pin<&mut impl Future<Output = ()>>,
+    ) -> End {
+        let mut closing = pin!(app.closing.cancelled());
         let mut ping = tokio::time::interval(PING_INTERVAL);
         loop {
             let step = tokio::select! {

@@ -36,9 +36,9 @@ pub(crate) async fn upgrade(
     let upgrade = upgrade.map_err(|_| Refusal::Invalid("WebSocket upgrade required".into()))?;
     // A room that cannot be read is a room that is over: the client is welcomed without one.
     let resume = query.ok().and_then(|Query(query)| query.resume?.parse().ok());
-    Ok(ws::bounded(upgrade).on_upgrade(move |socket| {
+    Ok(ws::bounded(upgrade).on_upgrade(move |mut socket| {
         let sockets = app.sockets.clone();
-        sockets.track_future(ws::run(app, socket, bearer, resume))
+        sockets.track_future(async move { ws::run(app, &mut socket, bearer, resume).await })
     }))
 }
 

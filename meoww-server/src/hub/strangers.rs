@@ -25,14 +25,6 @@ pub(crate) enum Unfiled {
 }
 
 impl HubHandle {
-    /// Tells the lobby whom a user blocks, from the store.
-    pub(super) async fn recall_blocks(&self, user: UserId) -> Result<(), StoreError> {
-        for Block { blocked, .. } in self.store.blocks_of(user).await? {
-            self.report(Input::Block { user, blocked }).await;
-        }
-        Ok(())
-    }
-
     /// Keeps a user for ever from meeting whom it met there; a room of the two is over.
     pub(crate) async fn block(&self, user: UserId, met: &Encounter) -> Result<(), StoreError> {
         let &Encounter { room, stranger: blocked, .. } = met;

@@ -1,6 +1,10 @@
 //! One client: let in or not, then its events to the hub and its partner, and theirs to it.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    pin::{Pin, pin},
+    sync::Arc,
+    time::Duration,
+};
 
 use axum::extract::ws::Utf8Bytes;
 use futures_util::FutureExt;
@@ -17,6 +21,7 @@ use crate::{
     clock,
     connection::{self, Connection, Heard},
     core::lobby::{Departure, Input},
+    hub::Connected,
     lifetime,
     metrics::Counted,
     outbox::{Delivery, Inbox, Outbox},
@@ -77,18 +82,21 @@ async fn let_in(
 async fn serve(app: &App, transport: Transport, bearer: Bearer) {
     let _open = Counted::in_gauge(&app.hub.metrics.socketio);
     let (outbox, inbox) = Outbox::new();
-    let Some(conn) = app.hub.connect(bearer, None, outbox).await else { return };
+    let Some(Connected { conn, session_end }) = app.hub.connect(bearer, None, outbox).await else {
+        return;
+    };
     let connection = Connection::new(conn, bearer.user, app.hub.clone(), clock::instant());
-    let cut = inbox.cut();
+    let mut session_over = pin!(lifetime::over(&app.store, bearer.session, session_end));
+    let mut cut = pin!(inbox.cut());
     let mut session = Session { transport, connection, inbox };
     let end = tokio::select! {
         biased;
-        () = cut => {
+        () = &mut cut => {
             app.hub.metrics.cut.inc();
             tracing::info!(user = %bearer.user, "cut: reads too slowly");
             End::Gone
         }
-        end = session.exchange(app, bearer) => end,
+        end = session.exchange(app, session_over.as_mut()) => end,
     };
     // As in the Node.js backend, whose clients know of no way back, a room does not wait.
     app.hub.report(Input::Disconnect(conn, Departure::Clean)).await;
@@ -118,10 +126,12 @@ struct Session {
 }
 
 impl Session {
-    async fn exchange(&mut self, app: &App, bearer: Bearer) -> End {
-        let session_over = lifetime::over(&app.store, bearer.session);
-        let closing = app.closing.cancelled();
-        tokio::pin!(session_over, closing);
+    async fn exchange(
+        &mut self,
+        app: &App,
+        mut session_over: Pin<&mut impl Future<Output = ()>>,
+    ) -> End {
+        let mut closing = pin!(app.closing.cancelled());
         let first = tokio::time::Instant::from_std(clock::instant()) + PING_INTERVAL;
         let mut ping = tokio::time::interval_at(first, PING_INTERVAL);
         loop {

@@ -3,6 +3,7 @@
 
 mod accounts;
 mod addresses;
+mod arrivals;
 mod check;
 mod codes;
 mod export;
@@ -24,6 +25,7 @@ mod sessions;
 pub mod sled;
 mod trees;
 
+pub(crate) use self::arrivals::Arrival;
 pub use self::{
     accounts::Creation,
     addresses::AddressConfirmation,

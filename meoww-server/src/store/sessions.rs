@@ -233,7 +233,7 @@ impl Trees {
         if session.is_over(now) { Ok(None) } else { self.account(session.user) }
     }
 
-    fn session_end(&self, id: SessionId) -> Result<Option<OffsetDateTime>, StoreError> {
+    pub(super) fn session_end(&self, id: SessionId) -> Result<Option<OffsetDateTime>, StoreError> {
         match self.sessions.get(id.as_bytes())? {
             Some(bytes) => Ok(Some(decode::<Session>(&bytes)?.expires_at)),
             None => Ok(None),

@@ -16,7 +16,7 @@ use crate::{clock, metrics::StoreLatency};
 /// The database of one server.
 #[derive(Clone)]
 pub struct Store {
-    trees: Trees,
+    trees: Arc<Trees>,
     flusher: Flusher,
     pub(crate) latency: StoreLatency,
     /// Shared by transactions; held alone by whoever needs all trees of one moment.
@@ -43,7 +43,7 @@ impl Store {
             log.flush()?;
         }
         Ok(Self {
-            trees,
+            trees: Arc::new(trees),
             flusher: Flusher::start(log)?,
             gate: Arc::default(),
             latency: StoreLatency::default(),
