@@ -27,7 +27,7 @@ use crate::{
     metrics::{Counted, HashQueue},
 };
 
-/// Passwords that may wait for a thread: about two seconds of work for one; three times that as long
+/// Passwords that may wait for a thread: about two seconds of work for one; four times that as long
 /// as hashes of the Node.js backend are left.
 const MAX_WAITING: usize = 64;
 
