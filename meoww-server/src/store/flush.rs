@@ -47,7 +47,7 @@ impl Flusher {
 pub(super) struct Log {
     db: sled::Db,
     flushes: Flushes,
-    file: File,
+    pub(super) file: File,
 }
 
 impl Log {
@@ -83,6 +83,8 @@ fn flush_for(log: &mut Log, mut waiting: mpsc::Receiver<Waiter>) {
         }
         if let Err(error) = log.flush() {
             tracing::error!(%error, "nothing more is kept until this server is started again");
+            // Before the first of the group can come back with something else.
+            waiting.close();
             return;
         }
         for waiter in group {

@@ -119,3 +119,39 @@ impl Store {
         self.flusher.flush().await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{fs::File, io, os::fd::OwnedFd};
+
+    use meoww_proto::{RoomId, UserId};
+
+    use crate::core::safety::Block;
+
+    /// A pipe cannot be synced, so the kernel refuses as it does when a disk breaks: the log itself
+    /// was written without an error.
+    #[tokio::test]
+    async fn after_a_failed_sync_nothing_is_taken_nor_changed() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let Opened { db, trees, flushes } = opening::open(dir.path()).expect("opened");
+        let mut log = Log::open(db, flushes, dir.path()).expect("a log");
+        let (_reader, writer) = io::pipe().expect("a pipe");
+        log.file = File::from(OwnedFd::from(writer));
+        let store = Store {
+            trees: Arc::new(trees),
+            flusher: Flusher::start(log).expect("a thread"),
+            gate: Arc::default(),
+            latency: StoreLatency::default(),
+        };
+        let (user, room) = (UserId::from_bytes([1; 12]), RoomId::from_uuid(uuid::Uuid::nil()));
+        let block = |n| Block { room, blocked: UserId::from_bytes([n; 12]), since: clock::now() };
+        for n in [2, 3, 4] {
+            let refused = store.add_block(user, block(n)).await;
+            assert!(matches!(refused, Err(StoreError::Stopped)), "{refused:?}");
+        }
+        let seen = store.blocks_of(user).await.expect("what only reads goes on");
+        assert!(seen.iter().all(|block| block.blocked == UserId::from_bytes([2; 12])), "{seen:?}");
+        assert!(matches!(store.flush().await, Err(StoreError::Stopped)));
+    }
+}
