@@ -209,6 +209,24 @@ pub struct AccountExport {
     pub sessions: Vec<SessionInfo>,
     /// Whom it blocks, newest first.
     pub blocks: Vec<BlockInfo>,
+    /// What it reported, newest first.
+    #[serde(default)]
+    pub reports: Vec<ReportInfo>,
+}
+
+/// A report the account filed. Who it is about, and what they said, stays unsaid: it is theirs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct ReportInfo {
+    /// By which the operators know it.
+    pub id: String,
+    /// RFC 3339, UTC, milliseconds.
+    pub created_at: String,
+    /// In the account's words.
+    pub reason: String,
+    /// Of the chat lines kept with it, those the account wrote, oldest first.
+    pub lines: Vec<String>,
 }
 
 /// Somebody whom the account is never matched with. Who it is stays unsaid: strangers are.

@@ -34,7 +34,7 @@ use crate::{
     metrics::Metrics,
     photos::{PhotoStore, Photos},
     readiness::Readiness,
-    store::{Store, StoreError},
+    store::{IfLost, Store, StoreError},
     tls::{self, Certificates, TlsError},
     tokens::AccessTokens,
 };
@@ -106,10 +106,24 @@ impl App {
         Self::with_mailer(config, mailer).await
     }
 
+    /// Like [`App::open`], to bring back a database that was lost.
+    pub(crate) async fn open_to_restore(config: Config) -> Result<Arc<Self>, StartError> {
+        let mailer = Mailer::from_config(&config)?;
+        Self::open_with(config, mailer, IfLost::BeginAnew).await
+    }
+
     /// Like [`App::open`], with another way for mail to go.
     pub async fn with_mailer(config: Config, mailer: Mailer) -> Result<Arc<Self>, StartError> {
+        Self::open_with(config, mailer, IfLost::Refuse).await
+    }
+
+    async fn open_with(
+        config: Config,
+        mailer: Mailer,
+        if_lost: IfLost,
+    ) -> Result<Arc<Self>, StartError> {
         let settings = config.clone();
-        let opening = tokio::task::spawn_blocking(move || Files::open(settings)).await;
+        let opening = tokio::task::spawn_blocking(move || Files::open(settings, if_lost)).await;
         let files = opening.map_err(|error| StoreError::Broken(error.to_string()))??;
         let access = config.access_secret.as_ref().map(|secret| secret.expose().as_bytes());
         let tokens =
@@ -158,6 +172,7 @@ impl App {
         listener: TcpListener,
         stop: impl Future<Output = ()>,
     ) -> io::Result<()> {
+        self.look_for_old_hashes().await.map_err(io::Error::other)?;
         let service = Service {
             router: http::router(self.clone()),
             tls: self.acceptor().map_err(io::Error::other)?,
@@ -296,7 +311,7 @@ struct Files {
 }
 
 impl Files {
-    fn open(config: Config) -> Result<Self, StartError> {
+    fn open(config: Config, if_lost: IfLost) -> Result<Self, StartError> {
         let directory = config.data_dir.as_path();
         let certificates = config.tls.map(Certificates::open).transpose()?;
         let failed = |path: &Path| {
@@ -308,7 +323,7 @@ impl Files {
         let lock = lock(directory)?;
         let path = directory.join("secrets.toml");
         let secrets = secrets::load_or_create(&path, &mut rand::rng()).map_err(failed(&path))?;
-        let store = Store::open(&directory.join("db"))?;
+        let store = Store::open_in(directory, if_lost)?;
         let hasher =
             Hasher::new().map_err(|error: HashError| StartError::Hashing(error.to_string()))?;
         let photos = photos(directory, config.photo_store)?;

@@ -4,7 +4,15 @@
 
 mod pool;
 
-use std::{num::NonZeroUsize, sync::Arc, thread};
+use std::{
+    num::NonZeroUsize,
+    ops::RangeInclusive,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    thread,
+};
 
 use argon2::{
     Argon2,
@@ -19,11 +27,12 @@ use crate::{
     metrics::{Counted, HashQueue},
 };
 
-/// Passwords that may wait for a thread: about two seconds of work for one.
+/// Passwords that may wait for a thread: about two seconds of work for one; four times that as long
+/// as hashes of the Node.js backend are left.
 const MAX_WAITING: usize = 64;
 
-/// Most a bcrypt hash may cost: about a second of one core.
-const MAX_BCRYPT_COST: u32 = 14;
+/// What a bcrypt hash may cost: up to about a second of one core.
+const BCRYPT_COSTS: RangeInclusive<u32> = 4..=14;
 
 /// Why a password was not looked at.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +55,8 @@ pub(crate) struct Hasher {
     threads: Pool,
     /// What a password is compared with when there is no account, so that the answer takes as long.
     nobody: Arc<str>,
+    /// The highest cost of a bcrypt hash that somebody may have; 0 without any.
+    pub(crate) bcrypt_cost: AtomicU32,
     pub(crate) queue: HashQueue,
 }
 
@@ -60,6 +71,7 @@ impl Hasher {
             admitted: Arc::new(Semaphore::new(most)),
             threads: pool,
             nobody: hash(b"nobody's password")?.into(),
+            bcrypt_cost: AtomicU32::new(0),
             queue: HashQueue::default(),
         })
     }
@@ -84,16 +96,31 @@ impl Hasher {
         self.run(move || hash(password.as_bytes())).await?
     }
 
+    /// From now on, a bcrypt hash of this cost may be among those to verify.
+    pub(crate) fn expect_bcrypt(&self, cost: u32) {
+        self.bcrypt_cost.fetch_max(cost, Ordering::Relaxed);
+    }
+
     /// Whether `password` is the one hashed to `expected`; with no hash, the same work and `false`.
+    /// Nor does the work tell of which kind a hash is: where both may be, it is that of both.
     pub(crate) async fn verify(
         &self,
         password: String,
         expected: Option<String>,
     ) -> Result<bool, HashError> {
         let nobody = self.nobody.clone();
+        let highest = self.bcrypt_cost.load(Ordering::Relaxed);
         self.run(move || {
             let hash = expected.as_deref().unwrap_or(&nobody);
-            Ok(matches(&password, hash)? && expected.is_some())
+            let is_right = matches(&password, hash)?;
+            let own = bcrypt_cost(hash);
+            if own.is_some() {
+                matches(&password, &nobody)?;
+            }
+            for cost in missing_costs(own, highest) {
+                bcrypt::hash_with_salt(&password, cost, [0; 16]).map_err(|e| failed(&e))?;
+            }
+            Ok(is_right && expected.is_some())
         })
         .await?
     }
@@ -125,24 +152,34 @@ impl Hasher {
     }
 }
 
-/// Whether this is a bcrypt hash that can be checked in bounded time.
-pub(crate) fn is_bcrypt(hash: &str) -> bool {
-    let parts = hash.parse::<bcrypt::HashParts>();
-    parts.is_ok_and(|parts| parts.get_cost() <= MAX_BCRYPT_COST)
+/// The cost of a bcrypt hash that can be checked in bounded time, if it is one.
+pub(crate) fn bcrypt_cost(hash: &str) -> Option<u32> {
+    let cost = hash.parse::<bcrypt::HashParts>().ok()?.get_cost();
+    BCRYPT_COSTS.contains(&cost).then_some(cost)
+}
+
+/// What is to be done after a hash so that all take as long: the work doubles with each step, so
+/// that one hash of a cost and one of each from it to another are as much as one of that other.
+fn missing_costs(done: Option<u32>, highest: u32) -> impl Iterator<Item = u32> {
+    let alone = (done.is_none() && highest > 0).then_some(highest);
+    alone.into_iter().chain(done.unwrap_or(highest)..highest)
 }
 
 fn matches(password: &str, hash: &str) -> Result<bool, HashError> {
-    let failed = |error: &dyn std::error::Error| HashError::Failed(error.to_string());
-    if is_bcrypt(hash) {
+    if bcrypt_cost(hash).is_some() {
         return bcrypt::verify(password, hash).map_err(|error| failed(&error));
     }
     let hash = PasswordHash::new(hash).map_err(|error| failed(&error))?;
     Ok(Argon2::default().verify_password(password.as_bytes(), &hash).is_ok())
 }
 
+fn failed(error: &dyn std::error::Error) -> HashError {
+    HashError::Failed(error.to_string())
+}
+
 fn hash(password: &[u8]) -> Result<String, HashError> {
     let hash = Argon2::default().hash_password(password);
-    hash.map(|hash| hash.to_string()).map_err(|error| HashError::Failed(error.to_string()))
+    hash.map(|hash| hash.to_string()).map_err(|error| failed(&error))
 }
 
 #[cfg(test)]
@@ -163,6 +200,41 @@ mod tests {
         assert!(hasher.verify("correct horse".into(), Some(hash.clone())).await.expect("verified"));
         assert!(!hasher.verify("wrong horse".into(), Some(hash)).await.expect("verified"));
         assert!(!hasher.verify("nobody's password".into(), None).await.expect("verified"));
+    }
+
+    /// In units of the cheapest bcrypt hash.
+    fn work(done: Option<u32>, highest: u32) -> u64 {
+        done.into_iter().chain(missing_costs(done, highest)).map(|cost| 1 << (cost - 4)).sum()
+    }
+
+    #[test]
+    fn every_password_takes_the_work_of_one_at_the_highest_cost() {
+        for highest in BCRYPT_COSTS {
+            assert_eq!(work(None, highest), 1 << (highest - 4));
+            for own in *BCRYPT_COSTS.start()..=highest {
+                assert_eq!(work(Some(own), highest), 1 << (highest - 4), "{own} of {highest}");
+            }
+        }
+        assert_eq!(work(None, 0), 0, "nothing where there is no such hash");
+    }
+
+    #[tokio::test]
+    async fn the_other_kinds_work_changes_no_answer() {
+        let hasher = Hasher::new().expect("a hasher");
+        let argon2 = hasher.hash(password()).await.expect("hashed");
+        let bcrypt = bcrypt::hash("correct horse", 4).expect("hashed");
+        assert_eq!((bcrypt_cost(&argon2), bcrypt_cost(&bcrypt)), (None, Some(4)));
+        assert_eq!(bcrypt_cost(&bcrypt.replace("$04$", "$31$")), None);
+        for highest in [0, 4, 6] {
+            hasher.expect_bcrypt(highest);
+            for hash in [&argon2, &bcrypt] {
+                for (typed, is_right) in [("correct horse", true), ("wrong horse", false)] {
+                    let verified = hasher.verify(typed.into(), Some(hash.clone())).await;
+                    assert_eq!(verified.expect("verified"), is_right, "{typed} {hash}");
+                }
+            }
+            assert!(!hasher.verify("nobody's password".into(), None).await.expect("verified"));
+        }
     }
 
     #[tokio::test]

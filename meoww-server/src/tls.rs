@@ -148,7 +148,8 @@ impl Pem {
     }
 }
 
-fn provider() -> Arc<CryptoProvider> {
+/// The one this program is built with.
+pub(crate) fn provider() -> Arc<CryptoProvider> {
     Arc::new(ring::default_provider())
 }
 

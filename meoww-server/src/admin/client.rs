@@ -90,7 +90,10 @@ impl Client {
         }
         // Nothing is served from here, so nothing that only serving needs may stand in the way.
         let config = Config { tls: None, metrics_listen: None, ..self.config.clone() };
-        let app: Arc<App> = App::open(config).await?;
+        let app: Arc<App> = match needs {
+            Needs::PlaceForDatabase => App::open_to_restore(config).await?,
+            Needs::DataDirectory | Needs::Database | Needs::Server => App::open(config).await?,
+        };
         Ok(Desk { app, is_serving: false })
     }
 

@@ -46,6 +46,8 @@ pub(crate) trait Ask: Serialize + DeserializeOwned + Send {
 pub(crate) enum Needs {
     /// A data directory, which is made if it is not there.
     DataDirectory,
+    /// Likewise; and if its database was lost, another is begun.
+    PlaceForDatabase,
     /// A database that somebody has made.
     Database,
     /// A server that runs.

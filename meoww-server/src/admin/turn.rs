@@ -24,7 +24,8 @@ pub(crate) enum Turn {
 
 /// Ask the configured TURN server for a relay, as a client would, and give it back.
 ///
-/// Over UDP, or over TCP where the URL ends in ?transport=tcp. A turns: URL is not checked.
+/// Over UDP, over TCP where the URL ends in ?transport=tcp, or over TLS where it begins with turns:.
+/// The certificate has to be one that this machine trusts in.
 #[derive(Args)]
 pub(crate) struct Check {}
 
@@ -59,6 +60,7 @@ impl Turn {
         let transport = match place.transport {
             Transport::Udp => "udp",
             Transport::Tcp => "tcp",
+            Transport::Tls => "tls",
         };
         let (reflexive, relayed) = (found.reflexive.to_string(), found.relayed.to_string());
         let human =

@@ -91,6 +91,14 @@ pub struct Report {
     pub resolution: Option<Resolution>,
 }
 
+impl Report {
+    /// What the reporter said of what was said; the rest belongs to the other.
+    pub fn own_lines(&self) -> impl Iterator<Item = &str> {
+        let own = self.lines.iter().filter(|line| line.by == Speaker::Reporter);
+        own.map(|line| line.text.as_str())
+    }
+}
+
 /// One chat line, as the reporter's connection saw it pass.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Line {

@@ -54,6 +54,8 @@ pub(crate) enum Refusal {
     TooMany(&'static str, Duration),
     /// The server has more work than it can do.
     Busy,
+    /// The disk failed, and the database takes no more.
+    NothingKept,
     /// Our own fault; the log has the details.
     Internal,
 }
@@ -72,7 +74,7 @@ impl Refusal {
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedBody | Self::NotMultipart => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TooMany(..) => StatusCode::TOO_MANY_REQUESTS,
-            Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Busy | Self::NothingKept => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -95,6 +97,9 @@ impl Refusal {
             Self::UnsupportedBody => "Send JSON or a URL-encoded form".into(),
             Self::NotMultipart => "Send a multipart form".into(),
             Self::Busy => "Server is busy, please try again in a moment.".into(),
+            Self::NothingKept => {
+                "The server cannot save anything now. Please try again later.".into()
+            }
             Self::Internal => "Something went wrong!".into(),
         }
     }
@@ -116,6 +121,7 @@ impl Refusal {
             | Self::UnsupportedBody
             | Self::NotMultipart
             | Self::Busy
+            | Self::NothingKept
             | Self::Internal => None,
         }
     }
@@ -135,6 +141,7 @@ impl Refusal {
             Self::UnsupportedBody | Self::NotMultipart => "unsupported-body",
             Self::TooMany(..) => "rate-limited",
             Self::Busy => "busy",
+            Self::NothingKept => "nothing-kept",
             Self::Internal => "internal",
         }
     }
@@ -144,6 +151,8 @@ impl Refusal {
         match self {
             Self::TooMany(_, wait) => Some(whole_seconds(*wait)),
             Self::Busy => Some(1),
+            // An operator has to make room.
+            Self::NothingKept => Some(60),
             Self::Invalid(_)
             | Self::Rejected(..)
             | Self::InvalidCredentials
@@ -184,6 +193,10 @@ impl From<InvalidField> for Refusal {
 
 impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
+        if let StoreError::Stopped = error {
+            // Said once, when it stopped.
+            return Self::NothingKept;
+        }
         tracing::error!(%error, "request failed");
         Self::Internal
     }

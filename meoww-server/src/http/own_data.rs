@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use axum::{Json, extract::State};
 use axum_extra::extract::CookieJar;
-use meoww_proto::account::{AccountExport, DeleteAccountRequest, Done};
+use meoww_proto::{
+    UserId,
+    account::{AccountExport, DeleteAccountRequest, Done, ReportInfo},
+};
 
 use super::{
     auth::{self, Authenticated},
@@ -14,7 +17,14 @@ use super::{
     error::Refusal,
     sessions,
 };
-use crate::{app::App, clock};
+use crate::{
+    app::App,
+    clock,
+    core::{
+        account::rfc3339_millis,
+        safety::{Report, ReportId},
+    },
+};
 
 /// `GET /api/auth/me/export`.
 pub(crate) async fn export(
@@ -27,7 +37,19 @@ pub(crate) async fn export(
         new_email: awaited.map(|email| email.as_str().to_owned()),
         sessions: sessions::infos(&app, bearer).await?,
         blocks: blocks::infos(&app, account.id).await?,
+        reports: reports(&app, account.id).await?,
     }))
+}
+
+/// What a user filed. Of reports about the user nothing is said: that would name who filed them.
+async fn reports(app: &App, user: UserId) -> Result<Vec<ReportInfo>, Refusal> {
+    let info = |(id, report): (ReportId, Report)| ReportInfo {
+        id: id.to_string(),
+        created_at: rfc3339_millis(report.filed_at),
+        lines: report.own_lines().map(str::to_owned).collect(),
+        reason: report.reason,
+    };
+    Ok(app.store.reports_by(user).await?.into_iter().map(info).collect())
 }
 
 /// `DELETE /api/auth/me`.

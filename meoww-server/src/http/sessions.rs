@@ -80,7 +80,8 @@ pub(crate) async fn login(
     let Body(LoginRequest { email, password }) = body?;
     let email = Email::parse(&email).map_err(|_| Refusal::InvalidCredentials)?;
     let account = app.store.account_by_email(email.clone()).await?;
-    let is_outdated = account.as_ref().is_some_and(|a| hashing::is_bcrypt(&a.password_hash));
+    let is_outdated =
+        account.as_ref().is_some_and(|a| hashing::bcrypt_cost(&a.password_hash).is_some());
     let again = is_outdated.then(|| password.clone());
     let right = auth::is_password_of(&app, account.as_ref(), &email, password).await?;
     let account = account.filter(|_| right).ok_or(Refusal::InvalidCredentials)?;

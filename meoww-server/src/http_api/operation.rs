@@ -22,7 +22,9 @@ pub(super) fn operation(request: &'static str, tag: &str, summary: &str) -> Oper
     let described = json!({
         "tags": [tag], "summary": summary, "operationId": id, "responses": {},
     });
-    Operation { method, path, described }
+    let operation = Operation { method, path, described };
+    // Whatever changes something waits for the disk.
+    if method == "get" { operation } else { operation.refuses(&[503]) }
 }
 
 impl Operation {
@@ -48,7 +50,7 @@ impl Operation {
         self.described["requestBody"]["required"] = true.into();
         self.described["requestBody"]["content"]["multipart/form-data"] =
             json!({ "schema": schema });
-        self.refuses(&[400, 415, 503])
+        self.refuses(&[400, 415])
     }
 
     /// Needs an access token.

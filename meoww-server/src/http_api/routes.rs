@@ -53,7 +53,7 @@ fn sessions(schemas: &mut Schemas) -> Vec<Operation> {
             .takes::<LoginRequest>(schemas)
             .answers::<Session>(200, "Logged in.", schemas)
             .with_cookies(200)
-            .refuses(&[401, 403, 503])
+            .refuses(&[401, 403])
             .limited(),
         operation("post /api/auth/refresh", SESSIONS, "Spend the refresh token for new tokens")
             .answers::<Done>(200, "Refreshed.", schemas)
@@ -88,7 +88,6 @@ fn account(schemas: &mut Schemas) -> Vec<Operation> {
             .takes::<DeleteAccountRequest>(schemas)
             .answers::<Done>(200, "Deleted.", schemas)
             .with_cookies(200)
-            .refuses(&[503])
             .limited(),
         operation("get /api/auth/me/export", ACCOUNT, "Everything that is kept of the account")
             .with_session()
@@ -110,7 +109,6 @@ fn password_and_address(schemas: &mut Schemas) -> Vec<Operation> {
             .takes::<ChangePasswordRequest>(schemas)
             .answers::<Session>(200, "Changed; a new session was opened.", schemas)
             .with_cookies(200)
-            .refuses(&[503])
             .limited(),
         operation(
             "post /api/auth/password/forgot",
@@ -119,24 +117,20 @@ fn password_and_address(schemas: &mut Schemas) -> Vec<Operation> {
         )
         .takes::<ForgotPasswordRequest>(schemas)
         .answers::<Done>(200, "The same whether there is such an account.", schemas)
-        .refuses(&[503])
         .limited(),
         operation("post /api/auth/password/reset", ACCOUNT, "Choose a new password by the code")
             .takes::<ResetPasswordRequest>(schemas)
             .answers::<Done>(200, "Changed; every session was ended.", schemas)
-            .refuses(&[503])
             .limited(),
         operation("post /api/auth/email", ACCOUNT, "Have a code mailed to another address")
             .with_session()
             .takes::<ChangeEmailRequest>(schemas)
             .answers::<Done>(200, "The code is on its way.", schemas)
-            .refuses(&[503])
             .limited(),
         operation("post /api/auth/email/confirm", ACCOUNT, "Change the address by the code")
             .with_session()
             .takes::<ConfirmEmailRequest>(schemas)
             .answers::<User>(200, "The account with its new address.", schemas)
-            .refuses(&[503])
             .limited(),
     ]
 }

@@ -10,6 +10,7 @@ mod export;
 mod flush;
 mod import;
 mod kinds;
+mod lost;
 mod opening;
 mod operator;
 mod photos;
@@ -39,6 +40,8 @@ pub use self::{
     sled::Store,
 };
 
+pub(crate) use self::lost::IfLost;
+
 use std::path::{Path, PathBuf};
 
 /// Why the database could not do what it was asked.
@@ -47,6 +50,9 @@ pub enum StoreError {
     /// The disk or the database failed.
     #[error("database: {0}")]
     Broken(String),
+    /// A flush failed before: nothing more is kept until the database is opened again.
+    #[error("the disk failed or was full: nothing more is kept until the server is started again")]
+    Stopped,
     /// What was acknowledged is not all there any more.
     #[error(
         "the database in {directory} is damaged: {what}. Keep that directory under another name, \
@@ -62,10 +68,40 @@ pub enum StoreError {
         /// The newest one the server made for itself.
         export: Option<PathBuf>,
     },
+    /// There was a database, and there is none any more.
+    #[error(
+        "there is no database in {}, but there was one: of it are left {}. If its disk is not \
+         mounted, mount it. Otherwise bring back {}. To begin with an empty one on purpose, move \
+         away what is left",
+        data_dir.join("db").display(),
+        listed(remains),
+        way_back(data_dir, export.as_deref())
+    )]
+    Lost {
+        /// The directory around it.
+        data_dir: PathBuf,
+        /// The newest one the server made for itself.
+        export: Option<PathBuf>,
+        /// What tells of it, beside the place where it was.
+        remains: Vec<PathBuf>,
+    },
     /// A record of a version this program does not know, or no record at all.
     #[error("database: unreadable record: {0}")]
     Unreadable(String),
     /// What it holds cannot be written where it was asked to go.
     #[error("export: {0}")]
     Export(String),
+}
+
+fn listed(paths: &[PathBuf]) -> String {
+    let paths: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
+    paths.join(", ")
+}
+
+fn way_back(data_dir: &Path, export: Option<&Path>) -> String {
+    let command = format!("meoww-server --data-dir {} db", data_dir.display());
+    match export {
+        Some(export) => format!("the last export: `{command} import {}`", export.display()),
+        None => format!("a backup: `{command} restore BACKUP`"),
+    }
 }

@@ -11,7 +11,7 @@ use std::{
     path::Path,
 };
 
-use super::StoreError;
+use super::{StoreError, trees::Trees};
 use crate::exports;
 
 /// Memory sled may use for pages it has read, in bytes.
@@ -22,8 +22,15 @@ const KEY: &str = "flushes";
 /// File beside sled's that says the same.
 const MARK: &str = "flushes";
 
+/// A database that was read through.
+pub(super) struct Opened {
+    pub(super) db: sled::Db,
+    pub(super) trees: Trees,
+    pub(super) flushes: Flushes,
+}
+
 /// Opens or creates the database in `directory` and reads it through.
-pub(super) fn open(directory: &Path) -> Result<(sled::Db, Flushes), StoreError> {
+pub(super) fn open(directory: &Path) -> Result<Opened, StoreError> {
     let damaged = |what: String| {
         let export = directory.parent().and_then(exports::newest);
         StoreError::Damaged { directory: directory.to_owned(), what, export }
@@ -58,7 +65,7 @@ pub(super) fn open(directory: &Path) -> Result<(sled::Db, Flushes), StoreError> 
         return Err(damaged(format!("the last {lost} of {promised} writes are missing")));
     }
     let mark = Flushes::mark(directory)?;
-    Ok((db, Flushes { meta, number: found, mark }))
+    Ok(Opened { trees: Trees::open(&db)?, db, flushes: Flushes { meta, number: found, mark } })
 }
 
 /// Password hashes are nobody else's business, whoever may look into the directory around.
@@ -109,6 +116,11 @@ pub(super) struct Flushes {
 }
 
 impl Flushes {
+    /// Whether nothing was ever flushed, as far as the log can say.
+    pub(super) fn is_first(&self) -> bool {
+        self.number == 0
+    }
+
     /// Writes the next number behind everything committed so far.
     pub(super) fn begin(&mut self) -> Result<(), StoreError> {
         self.number += 1;

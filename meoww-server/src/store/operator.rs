@@ -67,6 +67,14 @@ impl Store {
         self.read(Trees::account_counts).await
     }
 
+    /// The highest of what accounts have of something, by reading every account.
+    pub async fn highest<T: Ord + Send + 'static>(
+        &self,
+        of: fn(&Account) -> Option<T>,
+    ) -> Result<Option<T>, StoreError> {
+        self.read(move |trees| trees.highest(of)).await
+    }
+
     /// Bans an account, or lifts its ban, and gives it as it is then. A ban ends its sessions.
     pub async fn set_ban(
         &self,
@@ -149,6 +157,15 @@ impl Trees {
             counts.banned += u64::from(account.ban.is_some());
         }
         Ok(counts)
+    }
+
+    fn highest<T: Ord>(&self, of: fn(&Account) -> Option<T>) -> Result<Option<T>, StoreError> {
+        let mut highest = None;
+        for entry in self.accounts.iter().values() {
+            // One that cannot be read is for `check` to find.
+            highest = highest.max(decode(&entry?).ok().and_then(|account| of(&account)));
+        }
+        Ok(highest)
     }
 
     fn set_ban(&self, user: UserId, ban: Option<Ban>) -> Result<Option<Account>, StoreError> {

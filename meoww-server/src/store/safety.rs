@@ -72,6 +72,11 @@ impl Store {
         self.read(move |trees| trees.reports(filter)).await
     }
 
+    /// What a user filed, newest first.
+    pub async fn reports_by(&self, user: UserId) -> Result<Vec<(ReportId, Report)>, StoreError> {
+        self.read(move |trees| trees.reports_by(user)).await
+    }
+
     /// One report, if it exists.
     pub async fn report(&self, id: ReportId) -> Result<Option<Report>, StoreError> {
         self.read(move |trees| {
@@ -159,6 +164,20 @@ impl Trees {
         Ok(found)
     }
 
+    fn reports_by(&self, user: UserId) -> Result<Vec<(ReportId, Report)>, StoreError> {
+        let mut found = Vec::new();
+        for entry in self.report_parties.scan_prefix(user.as_bytes()).rev() {
+            let (key, role) = entry?;
+            let id = report_of(&key)?;
+            if role == REPORTER
+                && let Some(bytes) = self.reports.get(id.as_bytes())?
+            {
+                found.push((id, decode(&bytes)?));
+            }
+        }
+        Ok(found)
+    }
+
     fn resolve_report(
         &self,
         id: ReportId,
@@ -186,7 +205,7 @@ impl Trees {
     }
 
     fn strike_from_report(&self, party: &IVec, role: &IVec) -> Result<(), StoreError> {
-        let id = report_id(&party[party.len().min(12)..])?;
+        let id = report_of(party)?;
         (&self.reports, &self.report_parties).transaction(|(reports, parties)| {
             if let Some(mut report) = get::<Report>(reports, id.as_bytes())? {
                 if role == REPORTER {
@@ -215,6 +234,11 @@ pub(super) fn parties(
 /// The key of what lies between a user and something else.
 fn pair(user: UserId, other: &[u8]) -> Vec<u8> {
     [user.as_bytes(), other].concat()
+}
+
+/// Which report a key of `report_parties` is about.
+fn report_of(party: &[u8]) -> Result<ReportId, StoreError> {
+    report_id(&party[party.len().min(12)..])
 }
 
 fn report_id(bytes: &[u8]) -> Result<ReportId, StoreError> {

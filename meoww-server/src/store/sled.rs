@@ -5,7 +5,12 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
-use super::{StoreError, flush::Flusher, opening, trees::Trees};
+use super::{
+    StoreError,
+    flush::{Flusher, Log},
+    opening::{self, Opened},
+    trees::Trees,
+};
 use crate::{clock, metrics::StoreLatency};
 
 /// The database of one server.
@@ -21,11 +26,25 @@ pub struct Store {
 impl Store {
     /// Opens or creates the database in `directory`.
     pub fn open(directory: &Path) -> Result<Self, StoreError> {
-        let (db, flushes) = opening::open(directory)?;
-        let trees = Arc::new(Trees::open(&db)?);
+        Self::start(opening::open(directory)?, directory, false)
+    }
+
+    /// Goes on with what was opened in `directory`; where that was just begun, perhaps not before
+    /// that is on disk.
+    pub(super) fn start(
+        opened: Opened,
+        directory: &Path,
+        flushes_first: bool,
+    ) -> Result<Self, StoreError> {
+        let Opened { db, trees, flushes } = opened;
+        let flushes_first = flushes_first && flushes.is_first();
+        let mut log = Log::open(db, flushes, directory)?;
+        if flushes_first {
+            log.flush()?;
+        }
         Ok(Self {
-            trees,
-            flusher: Flusher::start(db, flushes, directory)?,
+            trees: Arc::new(trees),
+            flusher: Flusher::start(log)?,
             gate: Arc::default(),
             latency: StoreLatency::default(),
         })
@@ -62,11 +81,13 @@ impl Store {
             let _shared = gate.read().unwrap_or_else(PoisonError::into_inner);
             job(trees)
         };
+        self.flusher.demand_running()?;
         let began = clock::instant();
-        let value = self.run(shared).await?;
+        let value = self.run(shared).await;
+        // Also of what failed: where sled could not write, the flush finds it out for good.
         self.flusher.flush().await?;
         self.latency.write.observe((clock::instant() - began).as_secs_f64());
-        Ok(value)
+        value
     }
 
     /// Like [`Store::read`], while nothing is written.
@@ -87,13 +108,50 @@ impl Store {
         &self,
         job: impl FnOnce(&Trees) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let value = self.read_alone(job).await?;
+        self.flusher.demand_running()?;
+        let value = self.read_alone(job).await;
         self.flusher.flush().await?;
-        Ok(value)
+        value
     }
 
     /// Puts everything on disk, at the end.
     pub async fn flush(&self) -> Result<(), StoreError> {
         self.flusher.flush().await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{fs::File, io, os::fd::OwnedFd};
+
+    use meoww_proto::{RoomId, UserId};
+
+    use crate::core::safety::Block;
+
+    /// A pipe cannot be synced, so the kernel refuses as it does when a disk breaks: the log itself
+    /// was written without an error.
+    #[tokio::test]
+    async fn after_a_failed_sync_nothing_is_taken_nor_changed() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let Opened { db, trees, flushes } = opening::open(dir.path()).expect("opened");
+        let mut log = Log::open(db, flushes, dir.path()).expect("a log");
+        let (_reader, writer) = io::pipe().expect("a pipe");
+        log.file = File::from(OwnedFd::from(writer));
+        let store = Store {
+            trees: Arc::new(trees),
+            flusher: Flusher::start(log).expect("a thread"),
+            gate: Arc::default(),
+            latency: StoreLatency::default(),
+        };
+        let (user, room) = (UserId::from_bytes([1; 12]), RoomId::from_uuid(uuid::Uuid::nil()));
+        let block = |n| Block { room, blocked: UserId::from_bytes([n; 12]), since: clock::now() };
+        for n in [2, 3, 4] {
+            let refused = store.add_block(user, block(n)).await;
+            assert!(matches!(refused, Err(StoreError::Stopped)), "{refused:?}");
+        }
+        let seen = store.blocks_of(user).await.expect("what only reads goes on");
+        assert!(seen.iter().all(|block| block.blocked == UserId::from_bytes([2; 12])), "{seen:?}");
+        assert!(matches!(store.flush().await, Err(StoreError::Stopped)));
     }
 }

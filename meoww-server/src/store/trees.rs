@@ -12,7 +12,7 @@ use sled::{
 };
 use time::OffsetDateTime;
 
-use super::{StoreError, records::decode};
+use super::{StoreError, kinds::KINDS, records::decode};
 use crate::core::{account::Account, session::SessionId};
 
 #[derive(Clone)]
@@ -89,6 +89,11 @@ impl Trees {
         };
         trees.index_sessions(db)?;
         Ok(trees)
+    }
+
+    /// Whether there is no record of any kind.
+    pub(super) fn hold_nothing(&self) -> bool {
+        KINDS.iter().all(|kind| (kind.tree)(self).is_empty())
     }
 
     pub(super) fn account(&self, user: UserId) -> Result<Option<Account>, StoreError> {

@@ -7,6 +7,7 @@ mod events;
 mod flood;
 mod frames;
 mod full;
+mod lost;
 mod raw;
 mod requests;
 mod tokens;

@@ -1,11 +1,6 @@
 //! The operator's other commands: reports, the lobby, settings, mail, TURN, documents.
 
-use std::{
-    io::{BufRead, BufReader},
-    net::UdpSocket,
-    os::unix::fs::PermissionsExt,
-    process::{Child, Command, Stdio},
-};
+use std::os::unix::fs::PermissionsExt;
 
 use futures_util::{SinkExt, StreamExt};
 use meoww_proto::signal::ClientMessage;
@@ -154,68 +149,6 @@ async fn a_test_mail_goes_where_all_mail_goes() {
     let down = [("MEOWW_SMTP_URL", "smtp://127.0.0.1:1")];
     let said = operator.types_with(&["mail", "test", "me@example.com"], &down, "").await;
     assert!(said.code == 1 && said.err.contains("mail server"), "{}", said.err);
-}
-
-const SECRET: &str = "a secret that coturn and the server share";
-
-/// coturn on this machine; dropping it kills it.
-struct Relay {
-    process: Child,
-    port: u16,
-}
-
-impl Relay {
-    fn start() -> Self {
-        let port =
-            UdpSocket::bind("127.0.0.1:0").and_then(|s| s.local_addr()).expect("a port").port();
-        let mut process = Command::new("turnserver")
-            .args(["-n", "--listening-ip=127.0.0.1", "--relay-ip=127.0.0.1", "--realm=meoww"])
-            .args(["--use-auth-secret", "--no-cli", "--no-tls", "--no-dtls", "--log-file=stdout"])
-            .args(["--allow-loopback-peers", "--verbose", "--pidfile=/dev/null"])
-            .args([format!("--static-auth-secret={SECRET}"), format!("--listening-port={port}")])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("coturn (scripts/setup test installs it)");
-        let mut lines = BufReader::new(process.stdout.take().expect("piped")).lines();
-        // Said last, by the threads that know the users. A request that is there before them is lost.
-        let up = lines.any(|line| line.is_ok_and(|line| line.contains("DB connection success")));
-        assert!(up, "coturn ended");
-        // Whoever does not read what it says stops it in the end.
-        std::thread::spawn(move || lines.map_while(Result::ok).count());
-        Self { process, port }
-    }
-}
-
-impl Drop for Relay {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-#[tokio::test]
-async fn turn_check_gets_a_relay_with_the_right_secret_only() {
-    let operator = Operator::new();
-    let relay = tokio::task::spawn_blocking(Relay::start).await.expect("started");
-    let check = async |url: String, secret: &str| {
-        let env = [("TURN_SERVER_URL", url.as_str()), ("TURN_SECRET", secret)];
-        operator.types_with(&["turn", "check", "--json"], &env, "").await
-    };
-    for transport in ["", "?transport=udp", "?transport=tcp"] {
-        let url = format!("turn:127.0.0.1:{}{transport}", relay.port);
-        let said = check(url.clone(), SECRET).await;
-        assert_eq!(said.code, 0, "{transport}: {}", said.err);
-        let relayed = said.json()[0]["relayed"].as_str().expect("an address").to_owned();
-        assert!(relayed.starts_with("127.0.0.1:"), "{relayed}");
-        let said = check(url, "another secret than coturn has").await;
-        assert!(said.code == 9 && said.err.contains("401"), "{transport}: {}", said.err);
-    }
-    drop(relay);
-    let free = UdpSocket::bind("127.0.0.1:0").expect("a port");
-    let silent = format!("turn:{}", free.local_addr().expect("bound"));
-    assert_eq!(check(silent, SECRET).await.code, 9);
-    assert_eq!(operator.code(&["turn", "check"]).await, 9);
 }
 
 #[tokio::test]

@@ -1,12 +1,16 @@
 //! Taking one's data along, and leaving.
 
-use meoww_proto::account::AccountExport;
+use meoww_proto::{
+    account::AccountExport,
+    signal::{ClientMessage, Report, ServerMessage},
+};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::{
     harness::{PASSWORD, TestServer},
     own_sessions::expect_ended,
+    sockets::{chat, room_of_two},
 };
 
 #[tokio::test]
@@ -23,7 +27,32 @@ async fn an_export_holds_everything_but_secrets() {
     let export: AccountExport = serde_json::from_value(reply.body).expect("an export");
     assert_eq!(export.user.id, ada.id);
     assert_eq!(export.new_email.as_deref(), Some("new@example.com"));
-    assert_eq!((export.sessions.len(), export.blocks.len()), (1, 0));
+    assert_eq!((export.sessions.len(), export.blocks.len(), export.reports.len()), (1, 0, 0));
+}
+
+#[tokio::test]
+async fn an_export_has_ones_own_words_of_a_report_and_nothing_of_the_other() {
+    let server = TestServer::start().await;
+    let ([one, other], [mut ada, mut bob], room) = room_of_two(&server).await;
+    chat(&mut ada, &mut bob, room, "hello").await;
+    chat(&mut bob, &mut ada, room, "a word of bob's").await;
+    chat(&mut ada, &mut bob, room, "please stop").await;
+    for reason in ["rude", "still rude"] {
+        ada.send(ClientMessage::Report(Report { room_id: room, reason: reason.into() })).await;
+        assert!(matches!(ada.next().await, ServerMessage::Reported { .. }));
+    }
+    let reply = server.get_as("/api/auth/me/export", &one.access).await;
+    let text = reply.body.to_string();
+    let theirs = [other.id.to_string(), room.to_string(), "a word of bob's".into(), other.email];
+    assert!(theirs.iter().all(|theirs| !text.contains(theirs)), "{text}");
+    let export: AccountExport = serde_json::from_value(reply.body).expect("an export");
+    let reasons: Vec<_> = export.reports.iter().map(|report| &*report.reason).collect();
+    assert_eq!(reasons, ["still rude", "rude"], "newest first");
+    assert_eq!(export.reports[1].lines, ["hello", "please stop"]);
+    assert!(export.reports[0].created_at >= export.reports[1].created_at);
+
+    let reply = server.get_as("/api/auth/me/export", &other.access).await;
+    assert_eq!(reply.body["reports"], json!([]), "who was reported learns nothing of it");
 }
 
 #[tokio::test]

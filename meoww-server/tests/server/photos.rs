@@ -11,9 +11,10 @@ use tokio::sync::mpsc;
 use crate::harness::{PASSWORD, Reply, TestServer};
 
 const BOUNDARY: &str = "meoww7MA4YWxkTrZu0gW";
-const FORM: (&str, &str) = ("content-type", "multipart/form-data; boundary=meoww7MA4YWxkTrZu0gW");
+pub(crate) const FORM: (&str, &str) =
+    ("content-type", "multipart/form-data; boundary=meoww7MA4YWxkTrZu0gW");
 
-fn png() -> Vec<u8> {
+pub(crate) fn png() -> Vec<u8> {
     let mut bytes = Cursor::new(Vec::new());
     let image = RgbImage::from_pixel(60, 30, Rgb([20, 200, 20]));
     image.write_to(&mut bytes, ImageFormat::Png).expect("encoded");
@@ -33,17 +34,17 @@ fn file(name: &str, file: &str, kind: &str, content: &[u8]) -> Vec<u8> {
     [head.as_bytes(), content, b"\r\n"].concat()
 }
 
-fn photo(content: &[u8]) -> Vec<u8> {
+pub(crate) fn photo(content: &[u8]) -> Vec<u8> {
     file("profilePhoto", "me.png", "image/png", content)
 }
 
-fn form(parts: impl IntoIterator<Item = Vec<u8>>) -> Vec<u8> {
+pub(crate) fn form(parts: impl IntoIterator<Item = Vec<u8>>) -> Vec<u8> {
     let mut body: Vec<u8> = parts.into_iter().flatten().collect();
     body.extend(format!("--{BOUNDARY}--\r\n").into_bytes());
     body
 }
 
-fn fields(name: &str) -> Vec<Vec<u8>> {
+pub(crate) fn fields(name: &str) -> Vec<Vec<u8>> {
     let email = format!("{name}@example.com");
     let fields = [("name", name), ("username", name), ("email", &email), ("password", PASSWORD)];
     fields.map(|(name, value)| text(name, value)).to_vec()

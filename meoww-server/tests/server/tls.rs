@@ -28,9 +28,10 @@ use crate::{
     process::{Process, command, failure},
 };
 
-/// Writes a fresh certificate for localhost; gives the files.
+/// Writes a fresh certificate for this machine; gives the files.
 pub(crate) fn write_pair(directory: &Path) -> Tls {
-    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("made");
+    let names = ["localhost", "127.0.0.1"];
+    let made = rcgen::generate_simple_self_signed(names.map(str::to_owned)).expect("made");
     let files = Tls { cert: directory.join("cert.pem"), key: directory.join("key.pem") };
     std::fs::write(&files.key, made.signing_key.serialize_pem()).expect("written");
     std::fs::write(&files.cert, made.cert.pem()).expect("written");

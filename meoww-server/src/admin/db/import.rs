@@ -64,7 +64,7 @@ impl Import {
         } else {
             Box::new(File::open(&self.file).map_err(|error| named(&self.file, &error))?)
         };
-        let imported = match client.way(Needs::DataDirectory).await? {
+        let imported = match client.way(Needs::PlaceForDatabase).await? {
             Way::Here(desk) => self.import(&desk, Box::new(BufReader::new(input))).await?,
             Way::Server(stream) => self.send(stream, input).await?,
         };
@@ -110,6 +110,7 @@ impl Import {
         let merge =
             Merge { into_existing: self.merge, despite_faults: self.mongo, dry_run: self.dry_run };
         let mut imported = desk.app.store.import(batch, merge).await?;
+        desk.app.look_for_old_hashes().await?;
         imported.faults.append(&mut faults);
         imported.faults.sort_by_key(|fault| fault.line);
         Ok(imported)

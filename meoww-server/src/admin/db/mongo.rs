@@ -94,7 +94,7 @@ fn account(document: &Value) -> Result<Account, String> {
     let said = |error: crate::core::account::InvalidField| error.to_string();
     let username = Username::parse(&username).map_err(said)?;
     let name = name.filter(|name| !name.trim().is_empty());
-    if !hashing::is_bcrypt(&password_hash) {
+    if hashing::bcrypt_cost(&password_hash).is_none() {
         return Err("passwordHash is no bcrypt hash of a cost that can be checked".into());
     }
     let is_picture = |url: &String| {

@@ -1,28 +1,27 @@
 //! One binding and one allocation (RFC 8489, RFC 8656) over a real socket.
 
+mod link;
+
 use std::{io, net::SocketAddr, time::Duration};
 
 use bytes::BytesMut;
-use rtc_shared::{TransportContext, TransportMessage, TransportProtocol};
+use rtc_shared::{TransportContext, TransportMessage};
 use rtc_turn::client::{Client, ClientConfig, Event};
 use sansio::Protocol;
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpStream, UdpSocket, lookup_host},
-    time::timeout,
-};
+use tokio::{net::lookup_host, time::timeout};
 
+use self::link::Link;
 use crate::clock;
 
 /// Longest the whole conversation may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Longest the goodbye may take.
 const GOODBYE: Duration = Duration::from_secs(1);
-const DEFAULT_PORT: u16 = 3478;
-/// Of a STUN message; what follows has the length it says.
-const HEADER: usize = 20;
+/// Where a server listens whose URL does not say so (RFC 7065, 3.2).
+const PORT: u16 = 3478;
+const TLS_PORT: u16 = 5349;
 
-/// Where a `turn:` URL (RFC 7065) leads.
+/// Where a `turn:` or `turns:` URL (RFC 7065) leads.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Place {
     host: String,
@@ -34,6 +33,8 @@ pub(super) struct Place {
 pub(super) enum Transport {
     Udp,
     Tcp,
+    /// Over TCP.
+    Tls,
 }
 
 /// What the server gave.
@@ -44,17 +45,20 @@ pub(super) struct Found {
 
 impl Place {
     pub(super) fn parse(url: &str) -> Result<Self, String> {
-        let rest = url.strip_prefix("turn:").ok_or("only turn: URLs can be checked")?;
+        let (scheme, rest) = url.split_once(':').ok_or("is no URL")?;
         let (authority, query) = rest.split_once('?').unwrap_or((rest, ""));
-        let transport = match query {
-            "" | "transport=udp" => Transport::Udp,
-            "transport=tcp" => Transport::Tcp,
-            _ => return Err("has an unknown transport".into()),
+        let (transport, default_port) = match (scheme, query) {
+            ("turn", "" | "transport=udp") => (Transport::Udp, PORT),
+            ("turn", "transport=tcp") => (Transport::Tcp, PORT),
+            ("turns", "" | "transport=tcp") => (Transport::Tls, TLS_PORT),
+            ("turns", "transport=udp") => return Err("is of DTLS, which cannot be checked".into()),
+            ("turn" | "turns", _) => return Err("has an unknown transport".into()),
+            _ => return Err("is no turn: or turns: URL".into()),
         };
         let is_v6_without_port = authority.starts_with('[') && authority.ends_with(']');
         let (host, port) = match authority.rsplit_once(':').filter(|_| !is_v6_without_port) {
             Some((host, port)) => (host, port.parse().map_err(|_| "has no good port")?),
-            None => (authority, DEFAULT_PORT),
+            None => (authority, default_port),
         };
         let host = host.trim_start_matches('[').trim_end_matches(']');
         if host.is_empty() {
@@ -72,9 +76,8 @@ pub(super) async fn allocate(
 ) -> Result<Found, String> {
     let conversation = async {
         let said = |error: io::Error| error.to_string();
-        let mut addresses = lookup_host((place.host.as_str(), place.port)).await.map_err(said)?;
-        let server = addresses.next().ok_or("has no address")?;
-        let link = Link::open(place.transport, server).await.map_err(said)?;
+        let addresses = lookup_host((place.host.as_str(), place.port)).await.map_err(said)?;
+        let (link, server) = first_to_open(place, addresses).await?;
         let mut conversation = Conversation::new(link, server, username, password)?;
         conversation.hold().await
     };
@@ -84,60 +87,19 @@ pub(super) async fn allocate(
     }
 }
 
-enum Link {
-    Udp(UdpSocket),
-    Tcp(TcpStream),
-}
-
-impl Link {
-    async fn open(transport: Transport, server: SocketAddr) -> io::Result<Self> {
-        match transport {
-            Transport::Tcp => TcpStream::connect(server).await.map(Self::Tcp),
-            Transport::Udp => {
-                let any = if server.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
-                let socket = UdpSocket::bind(any).await?;
-                socket.connect(server).await?;
-                Ok(Self::Udp(socket))
-            }
+/// A name may have addresses that lead nowhere from here, such as those of IPv6.
+async fn first_to_open(
+    place: &Place,
+    addresses: impl Iterator<Item = SocketAddr>,
+) -> Result<(Link, SocketAddr), String> {
+    let mut failure = "has no address".to_owned();
+    for server in addresses {
+        match Link::open(place, server).await {
+            Ok(link) => return Ok((link, server)),
+            Err(error) => failure = error.to_string(),
         }
     }
-
-    fn local(&self) -> io::Result<SocketAddr> {
-        match self {
-            Self::Udp(socket) => socket.local_addr(),
-            Self::Tcp(stream) => stream.local_addr(),
-        }
-    }
-
-    async fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
-        match self {
-            Self::Udp(socket) => socket.send(bytes).await.map(drop),
-            Self::Tcp(stream) => stream.write_all(bytes).await,
-        }
-    }
-
-    /// One message; what has arrived of it is in `half` when this is dropped.
-    async fn receive(&mut self, half: &mut BytesMut) -> io::Result<BytesMut> {
-        match self {
-            Self::Udp(socket) => {
-                let mut datagram = BytesMut::zeroed(usize::from(u16::MAX));
-                let length = socket.recv(&mut datagram).await?;
-                datagram.truncate(length);
-                Ok(datagram)
-            }
-            Self::Tcp(stream) => loop {
-                if let [_, _, high, low, ..] = half[..] {
-                    let whole = HEADER + usize::from(u16::from_be_bytes([high, low]));
-                    if half.len() >= whole {
-                        return Ok(half.split_to(whole));
-                    }
-                }
-                if stream.read_buf(half).await? == 0 {
-                    return Err(io::ErrorKind::UnexpectedEof.into());
-                }
-            },
-        }
-    }
+    Err(failure)
 }
 
 struct Conversation {
@@ -155,10 +117,7 @@ impl Conversation {
         password: String,
     ) -> Result<Self, String> {
         let local_addr = link.local().map_err(|error| error.to_string())?;
-        let transport_protocol = match link {
-            Link::Udp(_) => TransportProtocol::UDP,
-            Link::Tcp(_) => TransportProtocol::TCP,
-        };
+        let transport_protocol = link.protocol();
         let config = ClientConfig {
             stun_serv_addr: server.to_string(),
             turn_serv_addr: server.to_string(),
@@ -250,7 +209,19 @@ mod tests {
         );
         assert_eq!(parse("turn:[::1]:5?transport=udp"), place("::1", 5, Transport::Udp));
         assert_eq!(parse("turn:[::1]"), place("::1", 3478, Transport::Udp));
-        for bad in ["turns:relay.example", "turn:", "turn:a:b", "turn:a?transport=sctp"] {
+        assert_eq!(parse("turns:relay.example"), place("relay.example", 5349, Transport::Tls));
+        assert_eq!(
+            parse("turns:relay.example:443?transport=tcp"),
+            place("relay.example", 443, Transport::Tls)
+        );
+        for bad in [
+            "turns:relay.example?transport=udp",
+            "stun:relay.example",
+            "relay.example",
+            "turn:",
+            "turn:a:b",
+            "turn:a?transport=sctp",
+        ] {
             assert!(parse(bad).is_err(), "{bad}");
         }
     }
