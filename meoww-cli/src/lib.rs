@@ -7,6 +7,8 @@ pub mod config;
 pub mod core;
 pub mod driver;
 pub mod error;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod headless;
 mod log;
 pub mod media;

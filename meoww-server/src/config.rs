@@ -7,7 +7,11 @@ mod reload;
 pub mod secrets;
 pub(crate) mod settings;
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use ipnet::IpNet;
 use lettre::message::Mailbox;
@@ -209,6 +213,12 @@ impl Config {
         let sources = Self::sources(flags, &env)?;
         let said = sources.into_iter().map(|(_, raw)| raw).reduce(Raw::or);
         parse::config(said.unwrap_or_default())
+    }
+
+    /// Resolves what a configuration file says; `path` is for the error.
+    pub(crate) fn of_file(path: &Path, text: &str) -> Result<Self, ConfigError> {
+        let fail = |reason| ConfigError::File { path: path.to_owned(), reason };
+        parse::config(Raw::parse(text).map_err(fail)?)
     }
 
     /// What was said by whom, the winners first.

@@ -2,10 +2,10 @@
 //! protocol is spoken here and not by a crate for the sake of its cost: the crates hold three tasks
 //! and some 15 KB for a client that says nothing, and give no way to close its transport.
 
-mod handshake;
-mod packet;
+pub(crate) mod handshake;
+pub(crate) mod packet;
 mod session;
-mod transport;
+pub(crate) mod transport;
 
 use std::{
     collections::HashMap,
@@ -42,13 +42,13 @@ pub(crate) struct Clients {
 }
 
 /// The query of a request, as far as it matters.
-struct Query {
+pub(crate) struct Query {
     websocket: bool,
     sid: Option<Uuid>,
 }
 
 impl Query {
-    fn parse(query: &str) -> Result<Self, Refusal> {
+    pub(crate) fn parse(query: &str) -> Result<Self, Refusal> {
         let value = |name: &str| {
             query.split('&').filter_map(|pair| pair.split_once('=')).find(|(key, _)| *key == name)
         };

@@ -4,7 +4,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// Monotonic.
 #[expect(clippy::disallowed_methods, reason = "media threads are edges: they pace themselves")]
-pub(super) fn now() -> Instant {
+pub(crate) fn now() -> Instant {
     Instant::now()
 }
 

@@ -1,6 +1,6 @@
 //! One stage a file: a picture in, a picture out.
 
-mod clock;
+pub(crate) mod clock;
 pub mod decode;
 pub mod encode;
 mod estimate;

@@ -12,14 +12,13 @@ pub(crate) mod failure;
 pub(crate) mod lobby;
 pub(crate) mod mail;
 pub(crate) mod output;
+pub(crate) mod protocol;
 pub(crate) mod report;
 pub(crate) mod serve;
 pub(crate) mod socket;
 pub(crate) mod stats;
 pub(crate) mod turn;
 pub(crate) mod user;
-
-mod protocol;
 
 use std::sync::Arc;
 

@@ -393,4 +393,16 @@ mod tests {
         assert!(error.contains("line 2") && error.contains("jwt_access_secrets"), "{error}");
         assert!(!error.contains("hunter2"), "{error}");
     }
+
+    #[test]
+    fn a_secret_without_quotes_is_not_quoted_either() {
+        for text in
+            ["turn_secret = 8675309", "jwt_access_secret = [8675309]", "turn_secret = 8675309.5"]
+        {
+            let error = Config::of_file(std::path::Path::new("meoww.toml"), text);
+            let error = error.expect_err("no string").to_string();
+            assert!(error.contains("line 1: expected a string"), "{error}");
+            assert!(!error.contains("8675309"), "{error}");
+        }
+    }
 }

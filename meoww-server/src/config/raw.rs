@@ -116,10 +116,19 @@ impl Raw {
     pub(super) fn from_file(path: &Path) -> Result<Self, ConfigError> {
         let fail = |reason| ConfigError::File { path: path.to_owned(), reason };
         let text = std::fs::read_to_string(path).map_err(|error| fail(error.to_string()))?;
+        Self::parse(&text).map_err(fail)
+    }
+
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
         // TOML's own message quotes the line, which may hold a secret.
-        toml::from_str(&text).map_err(|error| {
+        toml::from_str(text).map_err(|error| {
             let line = error.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
-            fail(format!("line {line}: {}", error.message()))
+            let message = error.message();
+            // Of the wrong type: what it is would be quoted, what was expected is enough.
+            let is_quoted =
+                message.starts_with("invalid type") || message.starts_with("invalid value");
+            let expected = message.find(", expected ").filter(|_| is_quoted).map(|at| at + 2);
+            format!("line {line}: {}", &message[expected.unwrap_or_default()..])
         })
     }
 

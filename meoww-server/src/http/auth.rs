@@ -31,7 +31,7 @@ impl FromRequestParts<Arc<App>> for Authenticated {
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Refusal> {
         const INVALID: Refusal = Refusal::Unauthenticated("Invalid token");
-        let token = presented(parts)
+        let token = presented(&parts.headers)
             .ok_or(Refusal::Unauthenticated("Access denied. No token provided."))?;
         let bearer = app.tokens.check(&token).ok_or(INVALID)?;
         let now = clock::now();
@@ -84,9 +84,9 @@ pub(crate) fn wrong_password() -> Refusal {
 }
 
 /// A token somebody took the trouble to put in a header is meant before one a browser attached.
-fn presented(parts: &Parts) -> Option<String> {
-    bearer_token(&parts.headers).or_else(|| {
-        let jar = CookieJar::from_headers(&parts.headers);
+pub(crate) fn presented(headers: &HeaderMap) -> Option<String> {
+    bearer_token(headers).or_else(|| {
+        let jar = CookieJar::from_headers(headers);
         jar.get(ACCESS_COOKIE).map(|cookie| cookie.value().to_owned())
     })
 }

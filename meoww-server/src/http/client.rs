@@ -37,7 +37,7 @@ where
 
 /// Each proxy appends its own peer, so the hops are believed from the right for as long as a
 /// trusted proxy wrote them; what stands before the first stranger is the stranger's own words.
-fn client_of(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
+pub(crate) fn client_of(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
     let is_trusted = |address: &IpAddr| trusted.iter().any(|network| network.contains(address));
     let peer = peer.to_canonical();
     if !is_trusted(&peer) {

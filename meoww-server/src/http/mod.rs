@@ -34,7 +34,11 @@ use axum::{
 use meoww_proto::limits::MAX_BODY_BYTES;
 
 use self::gate::Limit;
-pub(crate) use self::{auth::bearer_token, error::Refusal};
+pub(crate) use self::{
+    auth::{bearer_token, presented},
+    client::client_of,
+    error::Refusal,
+};
 use crate::app::App;
 
 /// Longest a request may take, body and answer.

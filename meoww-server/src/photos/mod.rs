@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 pub(crate) use self::{
-    picture::PictureError,
+    picture::{PictureError, standardise},
     store::{PhotoId, PhotoStore, StorageError},
 };
 use crate::store::{Store, StoreError};
@@ -83,7 +83,7 @@ impl Photos {
         let thread = self.worker.clone().acquire_owned().await.map_err(|e| failed(&e))?;
         let picture = tokio::task::spawn_blocking(move || {
             let _permits = (upload.place, thread);
-            picture::standardise(&upload.bytes)
+            standardise(&upload.bytes)
         });
         let jpeg = picture.await.map_err(|e| failed(&e))??;
         Ok(Photo { id: PhotoId::draw(rand::rng().random()), jpeg })

@@ -50,7 +50,7 @@ impl Door {
     }
 }
 
-fn presented(headers: &HeaderMap) -> Result<String, &'static str> {
+pub(crate) fn presented(headers: &HeaderMap) -> Result<String, &'static str> {
     if let Some(token) = crate::http::bearer_token(headers) {
         return Ok(token);
     }

@@ -16,7 +16,7 @@ use serde::{
 use serde_json::value::RawValue;
 
 /// Between the packets of one poll or post.
-pub(super) const SEPARATOR: char = '\u{1e}';
+pub(crate) const SEPARATOR: char = '\u{1e}';
 pub(super) const PING: &str = "2";
 /// Ends a poll and says nothing.
 pub(super) const NOOP: &str = "6";
@@ -31,7 +31,7 @@ pub(super) const DISCONNECT: &str = "41";
 
 /// What a client says to us.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Packet<'a> {
+pub(crate) enum Packet<'a> {
     /// It is there, and no more.
     Alive,
     /// It leaves.
@@ -44,7 +44,7 @@ pub(super) enum Packet<'a> {
 
 impl<'a> Packet<'a> {
     /// `None` for what no client of this protocol sends.
-    pub(super) fn parse(text: &'a str) -> Option<Self> {
+    pub(crate) fn parse(text: &'a str) -> Option<Self> {
         match text.as_bytes() {
             [b'1'] => Some(Self::Bye),
             [b'3' | b'6', ..] => Some(Self::Alive),
@@ -134,7 +134,7 @@ fn packet(prefix: &str, data: &impl Serialize) -> String {
 }
 
 /// Reads the arguments of an event; data that names no room means the present one.
-pub(super) fn decode(
+pub(crate) fn decode(
     arguments: &str,
     present: Option<RoomId>,
 ) -> Result<ClientMessage, DecodeError> {

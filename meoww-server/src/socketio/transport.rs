@@ -117,11 +117,7 @@ impl Transport {
                 self.alive = clock::instant();
             }
             Request::Post(packets, done) => {
-                let packets = Bytes::from(packets);
-                let text = std::str::from_utf8(&packets).unwrap_or_default();
-                let parts =
-                    text.split(packet::SEPARATOR).map(|part| packets.slice_ref(part.as_bytes()));
-                self.heard.extend(parts.filter_map(|part| Utf8Bytes::try_from(part).ok()));
+                split(packets, |packet| self.heard.push_back(packet));
                 self.alive = clock::instant();
                 // The client may have hung up.
                 let _ = done.send(());
@@ -202,6 +198,17 @@ impl Transport {
                 }
             }
             None => while !self.backlog.is_empty() && self.read().await.is_ok() {},
+        }
+    }
+}
+
+/// The packets of a post, one by one and not copied.
+pub(crate) fn split(packets: String, mut each: impl FnMut(Utf8Bytes)) {
+    let packets = Bytes::from(packets);
+    let text = std::str::from_utf8(&packets).unwrap_or_default();
+    for part in text.split(packet::SEPARATOR) {
+        if let Ok(packet) = Utf8Bytes::try_from(packets.slice_ref(part.as_bytes())) {
+            each(packet);
         }
     }
 }

@@ -88,7 +88,7 @@ impl Trees {
     }
 }
 
-fn write_all(out: &mut impl Write, held: &[Held]) -> Result<u64, StoreError> {
+pub(super) fn write_all(out: &mut impl Write, held: &[Held]) -> Result<u64, StoreError> {
     let header = Line { format: Some(FORMAT), version: Some(FORMAT_VERSION), ..Line::of(HEADER) };
     write(out, &header)?;
     let mut records = 0;

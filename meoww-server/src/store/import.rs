@@ -11,7 +11,7 @@ use sled::{Transactional, Tree, transaction::ConflictableTransactionError};
 
 use super::{
     NewSession, Store, StoreError,
-    export::{END, FORMAT, FORMAT_VERSION, HEADER, Line, unhex},
+    export::{END, FORMAT, FORMAT_VERSION, HEADER, Held, Line, unhex, write_all},
     kinds::{KINDS, Kind},
     pointers::Pointer,
     records::{decode, encode},
@@ -128,6 +128,17 @@ impl Batch {
                 self.records.push(Ready { line: 0, kind, key, value, account: None });
             }
         }
+    }
+
+    /// What an export says once this is all there is.
+    pub(crate) fn export(&self) -> Result<Vec<u8>, StoreError> {
+        let held = KINDS.each_ref().map(|kind| {
+            let records = self.records.iter().filter(|ready| ready.kind.name == kind.name);
+            records.map(|ready| (ready.key.clone().into(), ready.value.clone().into())).collect()
+        });
+        let mut out = Vec::new();
+        write_all(&mut out, &held as &[Held])?;
+        Ok(out)
     }
 
     /// Takes one line; gives the number of records if it is the last.

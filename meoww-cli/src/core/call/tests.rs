@@ -6,7 +6,8 @@ use super::*;
 use crate::core::event::Reason;
 use meoww_proto::{
     UserId,
-    signal::{Chat, Report, SignalError},
+    error::SignalErrorCode,
+    signal::{Chat, Relay, Report, SignalError, Welcome},
 };
 
 fn room(n: u8) -> RoomId {

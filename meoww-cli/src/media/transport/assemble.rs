@@ -14,21 +14,21 @@ use super::depacketize::{depacketize, starts_key_frame};
 
 /// How long a missing packet is waited for. A few rounds of NACK over a long path; a key frame
 /// would take as long.
-pub(in crate::media) const PATIENCE: Duration = Duration::from_millis(220);
+pub(crate) const PATIENCE: Duration = Duration::from_millis(220);
 /// Packets held at most: about two seconds of video.
 const MAX_HELD: usize = 512;
 
 /// What matters of an RTP packet.
-pub(in crate::media) struct Packet {
-    pub(in crate::media) sequence: u16,
+pub(crate) struct Packet {
+    pub(crate) sequence: u16,
     /// Last of its picture.
-    pub(in crate::media) marker: bool,
-    pub(in crate::media) payload: Bytes,
+    pub(crate) marker: bool,
+    pub(crate) payload: Bytes,
 }
 
 /// What came out.
 #[derive(Debug, PartialEq, Eq)]
-pub(in crate::media) enum Unit {
+pub(crate) enum Unit {
     /// A picture, as an Annex B byte stream.
     Whole(Vec<u8>),
     /// At least one picture is gone: the next ones may refer to it.
@@ -37,7 +37,7 @@ pub(in crate::media) enum Unit {
 
 /// Puts packets in order.
 #[derive(Default)]
-pub(in crate::media) struct Assembler {
+pub(crate) struct Assembler {
     /// By extended sequence number (RFC 3550, appendix A.1).
     held: BTreeMap<i64, (Packet, Instant)>,
     /// Extended sequence number of the first packet not handed out yet.
@@ -46,7 +46,7 @@ pub(in crate::media) struct Assembler {
 
 impl Assembler {
     /// Takes a packet; late and doubled ones are ignored.
-    pub(in crate::media) fn push(&mut self, packet: Packet, now: Instant) {
+    pub(crate) fn push(&mut self, packet: Packet, now: Instant) {
         let next = *self.next.get_or_insert(i64::from(packet.sequence));
         let distance = packet.sequence.wrapping_sub(next as u16) as i16;
         if distance >= 0 {
@@ -56,7 +56,7 @@ impl Assembler {
 
     /// The next picture, or word of its loss; `None` when it is neither whole nor given up. To be
     /// called until then.
-    pub(in crate::media) fn pop(&mut self, now: Instant) -> Option<Unit> {
+    pub(crate) fn pop(&mut self, now: Instant) -> Option<Unit> {
         let next = self.next?;
         let run = self.held.range(next..).zip(next..);
         let mut run = run.take_while(|((sequence, _), expected)| **sequence == *expected);
@@ -69,7 +69,7 @@ impl Assembler {
     }
 
     /// Whether nothing waits, so that time changes nothing.
-    pub(in crate::media) fn is_idle(&self) -> bool {
+    pub(crate) fn is_idle(&self) -> bool {
         self.held.is_empty()
     }
 

@@ -12,7 +12,7 @@ const MAX_BYTES: usize = 1024;
 /// One message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
-pub(super) enum Control {
+pub(crate) enum Control {
     /// What the sender of this can show, in pixels. Without it, it gets the full picture.
     Grid { width: u32, height: u32 },
     /// Whether pictures come.
@@ -27,14 +27,14 @@ impl Control {
     }
 
     /// `None` for what is too long, malformed, or of a type not known here.
-    pub(super) fn parse(message: &[u8]) -> Option<Self> {
+    pub(crate) fn parse(message: &[u8]) -> Option<Self> {
         if message.len() > MAX_BYTES {
             return None;
         }
         serde_json::from_slice(message).ok()
     }
 
-    pub(super) fn to_json(self) -> String {
+    pub(crate) fn to_json(self) -> String {
         serde_json::to_string(&self).unwrap_or_default()
     }
 }

@@ -3,15 +3,15 @@
 //! A [`Peer`] is a handle on a session, which owns the connection, and on two threads, which scale
 //! and encode what is sent, and decode what comes.
 
-pub(super) mod assemble;
+pub(crate) mod assemble;
 mod connect;
-mod control;
+pub(crate) mod control;
 mod depacketize;
 mod happening;
 mod keyframe_requests;
 mod live;
 mod negotiate;
-mod remote;
+pub(crate) mod remote;
 mod route;
 mod session;
 pub(super) mod tally;

@@ -15,7 +15,7 @@ pub(super) const MAX_CANDIDATES: usize = 24;
 
 /// Why a description is not used.
 #[derive(Debug, Error, PartialEq, Eq)]
-pub(super) enum BadDescription {
+pub(crate) enum BadDescription {
     #[error("the partner's description is too long")]
     TooLong,
     #[error("the partner's description names too many addresses")]
@@ -27,7 +27,7 @@ pub(super) enum BadDescription {
 /// Which half of the exchange a description is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Offer,
     Answer,
 }
@@ -41,7 +41,7 @@ struct Description {
 }
 
 /// An `RTCSessionDescriptionInit` of the kind that is due.
-pub(super) fn description(
+pub(crate) fn description(
     json: &RawValue,
     due: Kind,
 ) -> Result<RTCSessionDescription, BadDescription> {
@@ -62,7 +62,7 @@ pub(super) fn description(
 
 /// An `RTCIceCandidateInit`. `None` for one that says nothing: null, empty (both: no more will
 /// come), malformed or absurdly long.
-pub(super) fn candidate(json: &RawValue) -> Option<RTCIceCandidateInit> {
+pub(crate) fn candidate(json: &RawValue) -> Option<RTCIceCandidateInit> {
     if json.get().len() > MAX_CANDIDATE {
         return None;
     }

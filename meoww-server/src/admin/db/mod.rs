@@ -4,7 +4,7 @@ mod backup;
 mod check;
 mod export;
 mod import;
-mod mongo;
+pub(crate) mod mongo;
 
 use clap::Subcommand;
 

@@ -6,7 +6,7 @@ use std::io::{BufRead, Read};
 use meoww_proto::UserId;
 use serde::Deserialize;
 use serde_json::Value;
-use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use time::{OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339};
 
 use crate::{
     core::account::{Account, Email, Name, Username},
@@ -44,7 +44,7 @@ enum Id {
 }
 
 /// The accounts, and what is wrong with the others: by line, or by place in an array.
-pub(super) fn parse(mut input: impl BufRead) -> (Batch, Vec<Fault>) {
+pub(crate) fn parse(mut input: impl BufRead) -> (Batch, Vec<Fault>) {
     let (mut accounts, mut faults) = (Vec::new(), Vec::new());
     let mut take = |line: u64, document: Result<Value, String>| match document
         .and_then(|document| account(&document))
@@ -124,7 +124,11 @@ fn account(document: &Value) -> Result<Account, String> {
 fn date(value: &Value) -> Option<OffsetDateTime> {
     let date = value.get("$date")?;
     let millis = match date {
-        Value::String(text) => return OffsetDateTime::parse(text, &Rfc3339).ok(),
+        Value::String(text) => {
+            let local = OffsetDateTime::parse(text, &Rfc3339).ok()?;
+            // Kept in UTC, where it may be of a year that cannot be read again.
+            return local.checked_to_offset(UtcOffset::UTC);
+        }
         Value::Number(number) => number.as_i64()?,
         other => other.get("$numberLong")?.as_str()?.parse().ok()?,
     };
@@ -136,4 +140,18 @@ fn made_at(id: UserId) -> OffsetDateTime {
     let [a, b, c, d, ..] = *id.as_bytes();
     let seconds = u32::from_be_bytes([a, b, c, d]);
     OffsetDateTime::UNIX_EPOCH + time::Duration::seconds(i64::from(seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_date_is_taken_only_if_it_can_be_read_again() {
+        let read = |text: &str| date(&serde_json::json!({ "$date": text }));
+        let noon = OffsetDateTime::UNIX_EPOCH + time::Duration::hours(12);
+        assert_eq!(read("1970-01-01T14:00:00+02:00"), Some(noon));
+        assert!(read("9999-12-31T23:59:59Z").is_some());
+        assert_eq!(read("9999-12-31T23:59:59-01:00"), None, "the year 10000");
+    }
 }

@@ -1,0 +1,17 @@
+//! Descriptions and candidates of a stranger: not used, or within bounds and of the kind that is due.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use meoww_cli::fuzzing::{candidate, description};
+
+fuzz_target!(|json: &str| {
+    let offer = description(json, true);
+    let answer = description(json, false);
+    assert!(offer.is_none() || answer.is_none(), "it is both");
+    if let Some(sdp) = offer.or(answer) {
+        assert!(json.len() <= 32 * 1024 && sdp.matches("a=candidate:").count() <= 24);
+    }
+    if let Some(candidate) = candidate(json) {
+        assert!(json.len() <= 1024 && !candidate.trim().is_empty());
+    }
+});

@@ -1,0 +1,28 @@
+//! Socket.IO: posts come apart without loss, and an event is the one that `/ws` would have heard.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use meoww_proto::signal::ClientMessage;
+use meoww_server::fuzzing::{is_socketio_query, socketio_event, socketio_packets};
+use serde_json::Value;
+
+/// The event as a packet.
+fn said(message: &ClientMessage) -> String {
+    let said: Value = serde_json::from_str(&message.encode()).expect("JSON");
+    format!("42{}", serde_json::json!([said["event"], said["data"]]))
+}
+
+fuzz_target!(|text: &str| {
+    if is_socketio_query(text) {
+        assert!(text.contains("EIO=4") && text.contains("transport="));
+    }
+    let packets = socketio_packets(text.to_owned());
+    assert_eq!(packets.join("\u{1e}"), text);
+    for packet in &packets {
+        if let Some(Ok(message)) = socketio_event(packet) {
+            let again = socketio_event(&said(&message)).expect("an event");
+            let again = again.expect("what we say can be heard");
+            assert_eq!(again.encode(), message.encode());
+        }
+    }
+});

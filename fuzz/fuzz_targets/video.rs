@@ -1,0 +1,17 @@
+//! H.264 of a stranger, damaged or not: no picture, or one of a size that was agreed on.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use meoww_cli::media::decode::Decoder;
+
+fuzz_target!(|bytes: &[u8]| {
+    let mut decoder = Decoder::new().expect("memory");
+    // Halves, so that one unit meets what another left behind.
+    let (first, second) = bytes.split_at(bytes.len() / 2);
+    for unit in [bytes, first, second] {
+        if let Ok(Some(frame)) = decoder.decode(unit) {
+            assert!(frame.width() <= 1920 && frame.height() <= 1088);
+            assert_eq!(frame.planes()[0].len(), frame.width() * frame.height());
+        }
+    }
+});

@@ -1,0 +1,44 @@
+//! What the media connection reports.
+
+use meoww_proto::{
+    RoomId,
+    signal::{ClientMessage, RelayPayload},
+};
+
+use super::{Call, Media, Phase, Room};
+use crate::core::event::{CallEvent, EndReason, PeerEvent};
+
+impl Call {
+    pub(super) fn peer(&mut self, room_id: RoomId, event: PeerEvent) {
+        let Phase::InRoom(room) = self.phase else { return };
+        if room.id != room_id {
+            return;
+        }
+        match event {
+            PeerEvent::LocalOffer(offer) => self.send_in_room(room_id, RelayPayload::Offer(offer)),
+            PeerEvent::LocalAnswer(sdp) => self.send_in_room(room_id, RelayPayload::Answer(sdp)),
+            PeerEvent::LocalCandidate(candidate) => {
+                self.send_in_room(room_id, RelayPayload::Candidate(candidate));
+            }
+            PeerEvent::Connected { relayed } => {
+                self.phase = Phase::InRoom(Room { media: Media::Live, ..room });
+                self.tell(CallEvent::Connected { relayed });
+            }
+            PeerEvent::FirstFrame => self.tell(CallEvent::FirstFrame),
+            PeerEvent::Bye => self.end_and_leave(EndReason::PeerLeft),
+            PeerEvent::Failed(why) => {
+                self.notice(&why);
+                self.end_and_leave(match room.media {
+                    Media::Negotiating => EndReason::ConnectFailed,
+                    Media::Live => EndReason::PeerLost,
+                });
+            }
+        }
+    }
+
+    /// The server may not know yet that the room is over.
+    fn end_and_leave(&mut self, reason: EndReason) {
+        self.end(reason);
+        self.send_if_up(ClientMessage::Leave);
+    }
+}

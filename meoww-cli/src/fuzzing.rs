@@ -1,0 +1,54 @@
+//! The decoders of bytes from outside, for the fuzz targets and nobody else: each gives what it
+//! made of its input in types that can be compared there.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde_json::value::RawValue;
+
+use crate::media::{
+    clock,
+    transport::{
+        assemble::{Assembler, Packet, Unit},
+        control::Control,
+        remote::{self, Kind},
+    },
+};
+
+/// A message on the data channel, as it would be said again.
+pub fn control(message: &[u8]) -> Option<String> {
+    Control::parse(message).map(Control::to_json)
+}
+
+/// The SDP of an offer, or else of an answer.
+pub fn description(json: &str, is_offer: bool) -> Option<String> {
+    let json = RawValue::from_string(json.to_owned()).ok()?;
+    let due = if is_offer { Kind::Offer } else { Kind::Answer };
+    remote::description(&json, due).ok().map(|description| description.sdp)
+}
+
+/// What a candidate says.
+pub fn candidate(json: &str) -> Option<String> {
+    let json = RawValue::from_string(json.to_owned()).ok()?;
+    remote::candidate(&json).map(|candidate| candidate.candidate)
+}
+
+/// The pictures in RTP packets, `None` for one that is lost: each packet is its sequence number,
+/// its marker, its payload, and how long after the one before it comes.
+pub fn pictures<'a>(
+    packets: impl IntoIterator<Item = (u16, bool, &'a [u8], Duration)>,
+) -> Vec<Option<Vec<u8>>> {
+    let (mut assembler, mut now) = (Assembler::default(), clock::now());
+    let mut pictures = Vec::new();
+    for (sequence, marker, payload, after) in packets {
+        now += after;
+        let payload = Bytes::copy_from_slice(payload);
+        assembler.push(Packet { sequence, marker, payload }, now);
+        let units = std::iter::from_fn(|| assembler.pop(now));
+        pictures.extend(units.map(|unit| match unit {
+            Unit::Whole(stream) => Some(stream),
+            Unit::Lost => None,
+        }));
+    }
+    pictures
+}

@@ -1,0 +1,106 @@
+//! The decoders of bytes from outside, for the fuzz targets and nobody else: each gives what it
+//! made of its input in types that can be compared there.
+
+use std::{net::IpAddr, path::Path, sync::LazyLock, time::Duration};
+
+use axum::http::{
+    HeaderMap, HeaderName, HeaderValue,
+    header::{AUTHORIZATION, COOKIE},
+};
+use ipnet::IpNet;
+use meoww_proto::{
+    UserId,
+    signal::{ClientMessage, DecodeError},
+};
+
+use crate::{
+    admin::{db::mongo, protocol::Request},
+    clock,
+    config::{Config, ConfigError},
+    core::session::SessionId,
+    http, photos,
+    socketio::{Query, handshake, packet, transport},
+    store::{Batch, Fault, StoreError},
+    tokens::{AccessTokens, Bearer},
+};
+
+static TOKENS: LazyLock<AccessTokens> =
+    LazyLock::new(|| AccessTokens::new(&[7; 32], Duration::from_secs(24 * 60 * 60)));
+
+/// Values that HTTP itself would refuse are left out.
+fn headers<'a>(values: impl IntoIterator<Item = (HeaderName, &'a [u8])>) -> HeaderMap {
+    let valid = |(name, value)| Some((name, HeaderValue::from_bytes(value).ok()?));
+    let mut headers = HeaderMap::new();
+    for (name, value) in values.into_iter().filter_map(valid) {
+        headers.append(name, value);
+    }
+    headers
+}
+
+/// The address that a request counts for.
+pub fn client_of(peer: IpAddr, forwarded: &[&[u8]], trusted: &[IpNet]) -> IpAddr {
+    let name = || HeaderName::from_static("x-forwarded-for");
+    http::client_of(peer, &headers(forwarded.iter().map(|value| (name(), *value))), trusted)
+}
+
+/// The access token that HTTP and Socket.IO find in a request.
+pub fn presented_tokens(authorization: &[u8], cookie: &[u8]) -> [Option<String>; 2] {
+    let headers = headers([(AUTHORIZATION, authorization), (COOKIE, cookie)]);
+    [http::presented(&headers), handshake::presented(&headers).ok()]
+}
+
+/// An access token of this user, good for a day.
+pub fn issue_token(user: UserId) -> String {
+    TOKENS.issue(Bearer { user, session: SessionId::draw(&mut rand::rng()) }, clock::now())
+}
+
+/// Whom an access token speaks for.
+pub fn check_token(token: &str) -> Option<UserId> {
+    TOKENS.check(token).map(|bearer| bearer.user)
+}
+
+/// Whether a Socket.IO request is for a transport there is.
+pub fn is_socketio_query(query: &str) -> bool {
+    Query::parse(query).is_ok()
+}
+
+/// The packets of one Socket.IO post.
+pub fn socketio_packets(post: String) -> Vec<String> {
+    let mut packets = Vec::new();
+    transport::split(post, |packet| packets.push(packet.as_str().to_owned()));
+    packets
+}
+
+/// The event in a Socket.IO packet, if it holds one.
+pub fn socketio_event(packet: &str) -> Option<Result<ClientMessage, DecodeError>> {
+    match packet::Packet::parse(packet)? {
+        packet::Packet::Event { arguments, .. } => Some(packet::decode(arguments, None)),
+        packet::Packet::Alive | packet::Packet::Bye | packet::Packet::Connect(_) => None,
+    }
+}
+
+/// The profile picture that an upload becomes.
+pub fn picture(upload: &[u8]) -> Option<Vec<u8>> {
+    photos::standardise(upload).ok()
+}
+
+/// An export as it is written again once it was read.
+pub fn import(lines: &[u8]) -> Result<Result<Vec<u8>, StoreError>, Vec<Fault>> {
+    Batch::parse(lines).map(|batch| batch.export())
+}
+
+/// The export of what `mongoexport` wrote.
+pub fn import_mongo(documents: &[u8]) -> (Result<Vec<u8>, StoreError>, Vec<Fault>) {
+    let (batch, faults) = mongo::parse(documents);
+    (batch.export(), faults)
+}
+
+/// What a configuration file says.
+pub fn configuration(text: &str) -> Result<Config, ConfigError> {
+    Config::of_file(Path::new("meoww.toml"), text)
+}
+
+/// What an operator's program asks over the socket, as it would ask it again.
+pub fn admin_request(line: &str) -> Option<String> {
+    serde_json::to_string(&Request::parse(line).ok()?).ok()
+}
