@@ -7,7 +7,10 @@ use tokio::{
 };
 
 use super::*;
-use crate::testing::{Pipes, ROOMY};
+use crate::{
+    testing::{Pipes, ROOMY},
+    tls::{Certificates, tests::write_pair},
+};
 
 /// Says one word after another, with pauses, and gives what comes back and how long it all took.
 async fn slowly(pipes: &Pipes, words: &[&str], pause: Duration) -> (String, u64) {
@@ -65,4 +68,23 @@ async fn a_body_that_trickles_in_is_not_waited_for() {
     let (answer, took) = slowly(&pipes, &words, Duration::from_secs(1)).await;
     assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
     assert_eq!(took, 30);
+}
+
+#[tokio::test]
+async fn a_handshake_that_goes_nowhere_is_not_waited_for() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let dir = tempfile::tempdir().expect("a directory");
+    let tls = Certificates::open(write_pair(dir.path())).expect("a pair").acceptor().expect("TLS");
+    let front = Front { router: Router::new(), tls: Some(tls), handshakes: Semaphore::new(1) };
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("bound");
+    let _silent = TcpStream::connect(address).await.expect("connected");
+    let (stream, _) = listener.accept().await.expect("accepted");
+    // Nothing is on its way that time could overtake.
+    tokio::time::pause();
+    let start = Instant::now();
+    let shaken = timeout(100 * HANDSHAKE_TIMEOUT, front.shake_hands(stream)).await;
+    let error = shaken.expect("it ends").err().expect("no TLS");
+    assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    assert_eq!(start.elapsed().as_secs(), HANDSHAKE_TIMEOUT.as_secs());
 }

@@ -87,7 +87,8 @@ async fn who_answers_no_ping_is_gone() {
     let pipes = Pipes::start().await;
     let mut ada = client(&pipes, ROOMY).await;
     let start = Instant::now();
-    while next_text(&mut ada).await.is_some() {}
+    let ends = async { while next_text(&mut ada).await.is_some() {} };
+    timeout(LONG, ends).await.expect("the server hangs up");
     assert_eq!(start.elapsed().as_secs(), (PING_INTERVAL + PING_TIMEOUT).as_secs());
     assert_eq!(pipes.app.hub.counts().await.connections, 0);
 }

@@ -1,12 +1,16 @@
 //! Taking one's data along, and leaving.
 
-use meoww_proto::account::AccountExport;
+use meoww_proto::{
+    account::AccountExport,
+    signal::{ClientMessage, Report, ServerMessage},
+};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::{
     harness::{PASSWORD, TestServer},
     own_sessions::expect_ended,
+    sockets::room_of_two,
 };
 
 #[tokio::test]
@@ -29,7 +33,13 @@ async fn an_export_holds_everything_but_secrets() {
 #[tokio::test]
 async fn a_deleted_account_is_gone_with_everything_of_it() {
     let server = TestServer::start().await;
-    let (ada, mut peer) = server.peer("ada").await;
+    let ([ada, _], [mut peer, _bob], room_id) = room_of_two(&server).await;
+    let report = Report { room_id, reason: "rude".into() };
+    for decision in [ClientMessage::Report(report), ClientMessage::Block { room_id }] {
+        peer.send(decision).await;
+    }
+    assert!(matches!(peer.next().await, ServerMessage::Reported { .. }));
+    assert!(matches!(peer.next().await, ServerMessage::Blocked { .. }));
     let delete = |password: &'static str| {
         let body = json!({ "password": password });
         server.send_as(Method::DELETE, "/api/auth/me", &ada.access, body)
