@@ -1,4 +1,5 @@
 //! The hub without sockets, in virtual time.
+#![expect(clippy::disallowed_methods, reason = "tests read the clock")]
 
 use futures_util::FutureExt;
 use meoww_proto::{error::SignalErrorCode, signal::Presence};
