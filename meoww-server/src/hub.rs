@@ -174,3 +174,6 @@ pub(crate) fn start(store: Store, lobby: Lobby) -> HubHandle {
     tokio::spawn(task::Hub::new(lobby, metrics.clone()).run(inbox));
     HubHandle { reports, next_conn: Arc::default(), metrics, store }
 }
+
+#[cfg(test)]
+mod tests;

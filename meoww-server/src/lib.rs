@@ -36,5 +36,7 @@ mod queue;
 mod readiness;
 mod renewal;
 mod socketio;
+#[cfg(test)]
+mod testing;
 mod tokens;
 mod ws;

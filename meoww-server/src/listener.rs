@@ -11,6 +11,7 @@ use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use socket2::SockRef;
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::Semaphore,
 };
@@ -117,31 +118,7 @@ impl Front {
                 return;
             }
         };
-        let router = self.router.clone();
-        let service = service_fn(move |request: Request<Incoming>| {
-            let mut request = request.map(Body::new);
-            request.extensions_mut().insert(ConnectInfo(peer));
-            let router = router.clone();
-            async move {
-                Ok::<_, Infallible>(router.oneshot(request).await.unwrap_or_else(|e| match e {}))
-            }
-        });
-        // Not hyper-util's `auto`: for connections with upgrades it waits without a bound for the
-        // first bytes to tell the version, and speaks HTTP/2 even when told not to.
-        let mut http = http1::Builder::new();
-        http.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
-        let io = TokioIo::new(Stream::new(io, place));
-        let mut connection = pin!(http.serve_connection(io, service).with_upgrades());
-        let outcome = tokio::select! {
-            outcome = &mut connection => outcome,
-            () = closing.cancelled() => {
-                connection.as_mut().graceful_shutdown();
-                connection.await
-            }
-        };
-        if let Err(error) = outcome {
-            tracing::debug!(%error, "connection ended");
-        }
+        speak_http(Stream::new(io, place), peer, self.router.clone(), closing).await;
     }
 
     async fn shake_hands(&self, stream: TcpStream) -> io::Result<Io> {
@@ -154,3 +131,36 @@ impl Front {
         Ok(Io::Tls(Box::new(stream.map_err(|_| io::ErrorKind::TimedOut)??)))
     }
 }
+
+/// Answers a client until it goes or, once it is `closing`, what it has asked.
+pub(crate) async fn speak_http(
+    io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    peer: SocketAddr,
+    router: Router,
+    closing: CancellationToken,
+) {
+    let service = service_fn(move |request: Request<Incoming>| {
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(ConnectInfo(peer));
+        let router = router.clone();
+        async move { Ok::<_, Infallible>(router.oneshot(request).await.unwrap_or_else(|e| match e {})) }
+    });
+    // Not hyper-util's `auto`: for connections with upgrades it waits without a bound for the
+    // first bytes to tell the version, and speaks HTTP/2 even when told not to.
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
+    let mut connection = pin!(http.serve_connection(TokioIo::new(io), service).with_upgrades());
+    let outcome = tokio::select! {
+        outcome = &mut connection => outcome,
+        () = closing.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = outcome {
+        tracing::debug!(%error, "connection ended");
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,10 @@
 use std::io::IsTerminal;
 
 use clap::ValueEnum;
-use tracing_subscriber::EnvFilter;
+use tracing::{Level, Metadata};
+use tracing_subscriber::{
+    EnvFilter, filter::filter_fn, layer::SubscriberExt, util::SubscriberInitExt,
+};
 
 /// How a line of the log looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -19,8 +22,19 @@ pub(crate) fn to_stderr(format: LogFormat) {
         .or_else(|_| EnvFilter::try_from_default_env())
         .unwrap_or_else(|_| EnvFilter::new("info"));
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let discreet = filter_fn(is_discreet);
     match format {
-        LogFormat::Text => log.with_ansi(std::io::stderr().is_terminal()).init(),
-        LogFormat::Json => log.json().flatten_event(true).with_current_span(false).init(),
+        LogFormat::Text => {
+            log.with_ansi(std::io::stderr().is_terminal()).finish().with(discreet).init();
+        }
+        LogFormat::Json => {
+            let log = log.json().flatten_event(true).with_current_span(false);
+            log.finish().with(discreet).init();
+        }
     }
+}
+
+/// At this level libraries say what passes through them; tungstenite, every word of a chat.
+fn is_discreet(metadata: &Metadata<'_>) -> bool {
+    *metadata.level() != Level::TRACE || metadata.target().starts_with("meoww")
 }

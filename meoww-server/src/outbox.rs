@@ -171,7 +171,7 @@ mod tests {
         assert!(!outbox.deliver(Delivery::Searching), "gone");
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn who_was_closed_and_does_not_take_it_in_is_cut() {
         let (outbox, inbox) = Outbox::new();
         let mut cut = std::pin::pin!(inbox.cut());

@@ -202,3 +202,6 @@ async fn expect(socket: &mut axum::extract::ws::WebSocket, packet: &str) -> Opti
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

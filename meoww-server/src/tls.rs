@@ -154,12 +154,12 @@ pub(crate) fn provider() -> Arc<CryptoProvider> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use std::path::Path;
 
     /// A fresh certificate for localhost in `directory`.
-    fn write_pair(directory: &Path) -> Tls {
+    pub(crate) fn write_pair(directory: &Path) -> Tls {
         let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("made");
         let files = Tls { cert: directory.join("cert.pem"), key: directory.join("key.pem") };
         std::fs::write(&files.cert, made.cert.pem()).expect("written");

@@ -255,3 +255,6 @@ fn is_too_long(error: &axum::Error) -> bool {
     let source = std::error::Error::source(error);
     matches!(source.and_then(|e| e.downcast_ref()), Some(tungstenite::Error::Capacity(_)))
 }
+
+#[cfg(test)]
+mod tests;

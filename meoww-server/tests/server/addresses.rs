@@ -72,3 +72,18 @@ async fn an_address_taken_in_the_meantime_stays_with_who_took_it() {
     assert_eq!(server.login("bob@example.com", PASSWORD).await.status, StatusCode::OK);
     assert_eq!(server.login("ada@example.com", PASSWORD).await.status, StatusCode::OK);
 }
+
+#[tokio::test]
+async fn a_code_for_another_address_is_not_guessed() {
+    let server = TestServer::start().await;
+    let ada = server.member("ada").await;
+    request(&server, &ada, "countess@example.com", PASSWORD).await;
+    let code = server.next_code().await.code;
+    let wrong = if code == "000000" { "000001" } else { "000000" };
+    for _ in 0..meoww_server::core::otp::MAX_TRIES {
+        assert_eq!(confirm(&server, &ada, wrong).await.error(), "Invalid OTP");
+    }
+    let reply = confirm(&server, &ada, &code).await;
+    assert_eq!(reply.status, StatusCode::BAD_REQUEST, "{}", reply.body);
+    assert_eq!(server.get_as("/api/auth/me", &ada.access).await.body["email"], "ada@example.com");
+}

@@ -45,6 +45,12 @@ async fn the_banned_are_told_until_when_wherever_they_come() {
             Err(tungstenite::Error::Http(answer)) => assert_eq!(answer.status(), 403),
             other => panic!("{:?}", other.err()),
         }
+        let web = "/socket.io/?EIO=4&transport=websocket";
+        let mut web = server.open_at(web, &[("authorization", &bearer)]).await.expect("open");
+        web.send_text("40").await;
+        let told = [web.next_raw().await, web.next_raw().await];
+        let told = format!("{told:?}");
+        assert!(told.contains("Account banned") && !told.contains("40{"), "{told}");
         let reply = server.post_with_cookie("/api/auth/logout", &cookie).await;
         assert_eq!(reply.status, StatusCode::OK, "who is banned may still leave");
     }

@@ -203,6 +203,21 @@ async fn no_mailbox_is_flooded_from_many_addresses() {
 }
 
 #[tokio::test]
+async fn no_account_floods_many_mailboxes() {
+    let server = limited(Limits { account_code: quota(2), ..Limits::OFF }).await;
+    let ada = server.member("ada").await;
+    let ask = async |email: &str| {
+        let body = json!({ "email": email, "password": PASSWORD });
+        server.send_as(Method::POST, "/api/auth/email", &ada.access, body).await
+    };
+    for email in ["one@example.com", "two@example.net"] {
+        let reply = ask(email).await;
+        assert_eq!(reply.status, StatusCode::OK, "{}", reply.body);
+    }
+    assert_refused(&ask("three@example.org").await, CODES);
+}
+
+#[tokio::test]
 async fn codes_for_forgotten_passwords_count_alike_for_everybody() {
     let server = limited(Limits { account_code: quota(2), ..Limits::OFF }).await;
     server.member("ada").await;

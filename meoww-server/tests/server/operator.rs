@@ -269,37 +269,6 @@ async fn tokens_for_a_load_test_are_good() {
     server.stop().await;
 }
 
-#[tokio::test]
-async fn a_ban_ends_sessions_and_closes_sockets() {
-    use futures_util::StreamExt;
-    use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-    let operator = Operator::new();
-    let server = operator.server().await;
-    let made = operator.asks(&["user", "create", "--count", "1", "--verified", "--tokens"]).await;
-    let cookie = made[0]["cookie"].as_str().expect("a cookie");
-    let url = format!("{}/ws", server.url.replace("http", "ws"));
-    let mut request = url.into_client_request().expect("a request");
-    request.headers_mut().insert("cookie", cookie.parse().expect("a value"));
-    let connecting = tokio_tungstenite::connect_async(request);
-    let (mut socket, _) = patiently(connecting).await.expect("a socket");
-    let welcome = patiently(socket.next()).await.expect("open").expect("a message");
-    assert!(welcome.into_text().expect("text").contains("welcome"));
-    assert_eq!(operator.ask(&["stats"]).await["live"]["connections"], 1);
-
-    let id = made[0]["id"].as_str().expect("an id");
-    operator.ask(&["user", "ban", id, "--reason", "spam"]).await;
-    let mut told = String::new();
-    while let Some(Ok(message)) = patiently(socket.next()).await {
-        told.push_str(message.to_text().unwrap_or_default());
-    }
-    assert!(told.contains("banned"), "{told}");
-    assert_eq!(operator.asks(&["user", "sessions", id]).await.len(), 0);
-    let me = reqwest::Client::new().get(format!("{}/api/auth/me", server.url));
-    let answer = patiently(me.header("cookie", cookie).send()).await.expect("an answer");
-    assert!(answer.status().is_client_error());
-    server.stop().await;
-}
-
 async fn login(server: &Process, email: &str, password: &str) -> (StatusCode, Value) {
     let body = json!({ "email": email, "password": password });
     let url = format!("{}/api/auth/login", server.url);

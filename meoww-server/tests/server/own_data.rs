@@ -58,7 +58,13 @@ async fn an_export_has_ones_own_words_of_a_report_and_nothing_of_the_other() {
 #[tokio::test]
 async fn a_deleted_account_is_gone_with_everything_of_it() {
     let server = TestServer::start().await;
-    let (ada, mut peer) = server.peer("ada").await;
+    let ([ada, _], [mut peer, _bob], room_id) = room_of_two(&server).await;
+    let report = Report { room_id, reason: "rude".into() };
+    for decision in [ClientMessage::Report(report), ClientMessage::Block { room_id }] {
+        peer.send(decision).await;
+    }
+    assert!(matches!(peer.next().await, ServerMessage::Reported { .. }));
+    assert!(matches!(peer.next().await, ServerMessage::Blocked { .. }));
     let delete = |password: &'static str| {
         let body = json!({ "password": password });
         server.send_as(Method::DELETE, "/api/auth/me", &ada.access, body)

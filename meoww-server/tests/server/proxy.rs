@@ -34,8 +34,9 @@ fn configuration(directory: &Path, server: &str) -> String {
     }
     let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
     let temporary = temporary.map(|kind| format!("{kind}_temp_path {dir}/{kind};")).join("\n");
+    // One process: a worker would outlive a master that is killed.
     format!(
-        "daemon off;\npid {dir}/nginx.pid;\nerror_log stderr;\nevents {{}}\n\
+        "daemon off;\nmaster_process off;\npid {dir}/nginx.pid;\nerror_log stderr;\nevents {{}}\n\
          http {{\naccess_log off;\n{temporary}\n{sample}\n}}\n"
     )
 }

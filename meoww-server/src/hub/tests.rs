@@ -1,0 +1,268 @@
+//! The hub without sockets, in virtual time.
+#![expect(clippy::disallowed_methods, reason = "tests read the clock")]
+
+use futures_util::FutureExt;
+use meoww_proto::{error::SignalErrorCode, signal::Presence};
+use tokio::time::{Instant, sleep};
+
+use super::*;
+use crate::{
+    core::lobby::Terms,
+    outbox::{Delivery, Inbox},
+    testing::bearer,
+};
+
+struct Guest {
+    conn: ConnId,
+    inbox: Inbox,
+}
+
+struct House {
+    hub: HubHandle,
+    _dir: tempfile::TempDir,
+}
+
+impl House {
+    fn open() -> Self {
+        let dir = tempfile::tempdir().expect("a directory");
+        let hub = start(Store::open(dir.path()).expect("opened"), Lobby::default());
+        Self { hub, _dir: dir }
+    }
+
+    /// A connection of the user `n` under its session of that number.
+    async fn connect_as(&self, n: u8, session: u8) -> Guest {
+        let (outbox, inbox) = Outbox::new();
+        let bearer = Bearer { user: bearer(n).user, session: bearer(session).session };
+        let conn = self.hub.connect(bearer, None, outbox).await.expect("connected");
+        Guest { conn, inbox }
+    }
+
+    async fn connect(&self, n: u8) -> Guest {
+        let mut guest = self.connect_as(n, n).await;
+        let welcome = &self.heard(&mut guest).await[0];
+        assert!(matches!(welcome, Delivery::Welcome(None)), "{welcome:?}");
+        guest
+    }
+
+    async fn search(&self, guest: &Guest) {
+        self.hub.report(Input::Search(guest.conn, Terms::default())).await;
+    }
+
+    async fn settled(&self) -> Counts {
+        // Answered after everything that was said before.
+        self.hub.counts().await
+    }
+
+    /// What waits for the guest now.
+    async fn heard(&self, guest: &mut Guest) -> Vec<Delivery> {
+        self.settled().await;
+        std::iter::from_fn(|| guest.inbox.recv().now_or_never()).collect()
+    }
+
+    /// Two who met.
+    async fn pair(&self, a: u8, b: u8) -> ([Guest; 2], RoomId) {
+        let mut pair = [self.connect(a).await, self.connect(b).await];
+        for guest in &pair {
+            self.search(guest).await;
+        }
+        let mut rooms = Vec::new();
+        for guest in &mut pair {
+            let heard = self.heard(guest).await;
+            rooms.extend(heard.iter().filter_map(|delivery| match delivery {
+                Delivery::Matched { room, .. } => Some(*room),
+                _ => None,
+            }));
+        }
+        assert_eq!((rooms.len(), rooms[0]), (2, rooms[1]));
+        (pair, rooms[0])
+    }
+}
+
+fn notices(heard: &[Delivery]) -> usize {
+    heard.iter().filter(|delivery| matches!(delivery, Delivery::Notice(_))).count()
+}
+
+fn closed(heard: &[Delivery]) -> bool {
+    matches!(heard.last(), Some(Delivery::Closed(SignalErrorCode::SessionEnded)))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_broadcast_reaches_everybody_who_is_there() {
+    let house = House::open();
+    let ([mut ada, mut bob], _) = house.pair(1, 2).await;
+    let mut second = house.connect(1).await;
+    let mut gone = house.connect(3).await;
+    let mut closed = house.connect(4).await;
+    house.hub.report(Input::Disconnect(gone.conn, Departure::Lost)).await;
+    house.hub.close(Whose::User(bearer(4).user), SignalErrorCode::Banned).await;
+    house.hub.broadcast("to all".into()).await;
+    for guest in [&mut ada, &mut bob, &mut second] {
+        let heard = house.heard(guest).await;
+        let text = heard.iter().find_map(|delivery| match delivery {
+            Delivery::Notice(text) => Some(&**text),
+            _ => None,
+        });
+        assert_eq!((notices(&heard), text), (1, Some("to all")));
+    }
+    for guest in [&mut gone, &mut closed] {
+        assert_eq!(notices(&house.heard(guest).await), 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_rooms_are_those_that_are_open() {
+    let house = House::open();
+    let (_first, one) = house.pair(1, 2).await;
+    sleep(Duration::from_secs(60)).await;
+    let (second, other) = house.pair(3, 4).await;
+    let listed = async || {
+        let mut rooms = house.hub.rooms().await;
+        rooms.sort_by_key(|open| open.since);
+        rooms
+    };
+    let users = |open: &OpenRoom| {
+        let mut users = open.members.map(|user| user.as_bytes()[0]);
+        users.sort_unstable();
+        users
+    };
+    let rooms = listed().await;
+    assert_eq!(rooms.iter().map(|open| open.room).collect::<Vec<_>>(), [one, other]);
+    assert_eq!(rooms.iter().map(users).collect::<Vec<_>>(), [[1, 2], [3, 4]]);
+    // Only the stretch between the two is virtual; the wall clock ran a moment.
+    let apart = rooms[1].since - rooms[0].since;
+    assert_eq!(apart.whole_seconds(), 60);
+    house.hub.report(Input::Leave(second[1].conn)).await;
+    assert_eq!(listed().await.iter().map(users).collect::<Vec<_>>(), [[1, 2]]);
+    assert_eq!(house.settled().await.matches, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_newcomer_to_a_drain_is_told_what_is_left_and_nobody_is_matched() {
+    let told = |heard: &[Delivery]| {
+        let mut told = heard.iter().filter_map(|delivery| match delivery {
+            Delivery::Draining { seconds } => Some(*seconds),
+            _ => None,
+        });
+        (told.next(), told.next())
+    };
+    let house = House::open();
+    let ([mut ada, _bob], room) = house.pair(1, 2).await;
+    let mut waiting = house.connect(3).await;
+    house.search(&waiting).await;
+    house.hub.drain(Duration::from_secs(60)).await;
+    for guest in [&mut ada, &mut waiting] {
+        assert_eq!(told(&house.heard(guest).await), (Some(60), None));
+    }
+    sleep(Duration::from_secs(20)).await;
+    let mut late = house.connect_as(4, 4).await;
+    let heard = house.heard(&mut late).await;
+    assert!(matches!(heard[..2], [Delivery::Welcome(None), Delivery::Draining { seconds: 40 }]));
+    sleep(Duration::from_secs(50)).await;
+    house.search(&late).await;
+    let heard = house.heard(&mut late).await;
+    assert_eq!(told(&heard), (Some(0), None), "over, and not below");
+    assert!(!heard.iter().any(|d| matches!(d, Delivery::Searching | Delivery::Matched { .. })));
+    assert_eq!(house.hub.rooms().await[0].room, room, "calls go on");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_close_takes_the_connections_that_are_meant_and_no_other() {
+    let house = House::open();
+    let named = |session| Bearer { user: bearer(1).user, session: bearer(session).session };
+    for (whose, gone) in [
+        (Whose::User(bearer(1).user), [true, true, true, false]),
+        (Whose::Session(named(1)), [true, true, false, false]),
+        (Whose::OtherSessions(named(1)), [false, false, true, false]),
+        // Of another user: nobody's.
+        (Whose::Session(Bearer { user: bearer(9).user, ..named(1) }), [false; 4]),
+    ] {
+        // Two windows of one session, one of another, and somebody else.
+        let mut guests = Vec::new();
+        for (user, session) in [(1, 1), (1, 1), (1, 2), (2, 3)] {
+            guests.push(house.connect_as(user, session).await);
+        }
+        let before = house.settled().await.connections;
+        house.hub.close(whose, SignalErrorCode::SessionEnded).await;
+        let left = house.settled().await.connections;
+        assert_eq!(before - left, gone.iter().filter(|gone| **gone).count(), "{whose:?}");
+        for (guest, gone) in guests.iter_mut().zip(gone) {
+            assert_eq!(closed(&house.heard(guest).await), gone, "{whose:?}");
+            house.hub.report(Input::Disconnect(guest.conn, Departure::Clean)).await;
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_close_ends_the_room() {
+    let house = House::open();
+    let ([mut ada, mut bob], room) = house.pair(1, 2).await;
+    house.hub.close(Whose::User(bearer(1).user), SignalErrorCode::SessionEnded).await;
+    assert!(closed(&house.heard(&mut ada).await));
+    let heard = house.heard(&mut bob).await;
+    let over =
+        |delivery: &Delivery| matches!(delivery, Delivery::RoomOver { room: r } if *r == room);
+    assert!(heard.iter().any(over), "{heard:?}");
+    assert!(house.hub.rooms().await.is_empty());
+}
+
+/// What the guest hears of how many there are, and when, within so many seconds.
+async fn presence(guest: &mut Guest, seconds: u64) -> Vec<(u64, Presence)> {
+    let (start, mut told) = (Instant::now(), Vec::new());
+    let listen = async {
+        loop {
+            if let Delivery::Presence(presence) = guest.inbox.recv().await {
+                told.push((start.elapsed().as_millis() as u64, presence));
+            }
+        }
+    };
+    let _: Result<(), _> = tokio::time::timeout(Duration::from_secs(seconds), listen).await;
+    told
+}
+
+#[tokio::test(start_paused = true)]
+async fn how_many_there_are_is_told_once_a_second_and_newcomers_do_not_wait_for_a_change() {
+    let house = House::open();
+    let mut ada = house.connect(1).await;
+    let bob = house.connect(2).await;
+    let one = |online, searching| Presence { online, searching };
+    let told = presence(&mut ada, 10).await;
+    assert_eq!(told, [(1000, one(2, 0))]);
+    // Back and forth, many times a second.
+    let churn = async {
+        for n in 0..50 {
+            let input = match n % 2 {
+                0 => Input::Search(bob.conn, Terms::default()),
+                _ => Input::Cancel(bob.conn),
+            };
+            house.hub.report(input).await;
+            sleep(Duration::from_millis(110)).await;
+        }
+        house.search(&bob).await;
+    };
+    let (told, ()) = tokio::join!(presence(&mut ada, 20), churn);
+    assert!(told.windows(2).all(|pair| pair[1].0 - pair[0].0 >= 1000), "{told:?}");
+    assert_eq!(told.last().map(|told| told.1), Some(one(2, 1)), "the last word is true");
+    // Another window of somebody who is counted: only it is told.
+    let mut window = house.connect(1).await;
+    let (new, old) = tokio::join!(presence(&mut window, 10), presence(&mut ada, 10));
+    assert_eq!((new, old), (vec![(1000, one(2, 1))], Vec::new()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_does_not_keep_up_is_cut_and_nobody_else() {
+    let house = House::open();
+    let mut deaf = house.connect(1).await;
+    let mut ada = house.connect(2).await;
+    let mut heard = 0;
+    for n in 0..600 {
+        house.hub.broadcast(n.to_string()).await;
+        if n % 100 == 99 {
+            heard += notices(&house.heard(&mut ada).await);
+        }
+    }
+    assert_eq!(heard, 600);
+    assert!(deaf.inbox.cut().now_or_never().is_some(), "it is full");
+    assert!(ada.inbox.cut().now_or_never().is_none());
+    let waiting = house.heard(&mut deaf).await.len();
+    assert!(waiting < 600, "{waiting}: bounded");
+}
