@@ -204,3 +204,28 @@ Exit codes:
     };
 }
 pub(crate) use exit_codes;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_end_the_program_as_its_help_says() {
+        let server = || "http://localhost".to_owned();
+        for (error, code, line) in [
+            (Error::NotLoggedIn(server()), 13, "not logged in"),
+            (Error::SessionExpired(server()), 14, "session expired or ended"),
+            (Error::InvalidCredentials, 15, "wrong address or password"),
+            (Error::WrongCode, 17, "wrong code"),
+            (Error::CodeExpired, 18, "code expired or used up"),
+            (Error::Taken, 19, "e-mail or username taken"),
+            (Error::Displaced, 22, "another window took this one's place"),
+            (Error::WrongPassword, 24, "wrong password for a change"),
+            (Error::NotATerminal, 40, "not a terminal"),
+            (Error::NoUtf8, 42, "locale is not UTF-8"),
+        ] {
+            assert_eq!(error.code().0, code, "{line}");
+            assert!(exit_codes!().contains(&format!("{code}  {line}")), "{line}");
+        }
+    }
+}

@@ -19,10 +19,17 @@ pub(crate) struct Completions {
 
 impl Completions {
     pub(crate) fn run(self, mut command: Command) -> Result<(), Failure> {
-        let (name, mut script) = (command.get_name().to_owned(), Vec::new());
-        clap_complete::generate(self.shell, &mut command, name, &mut script);
-        Ok(write(String::from_utf8_lossy(&script).trim_end())?)
+        Ok(write(script(self.shell, &mut command).trim_end())?)
     }
+}
+
+fn script(shell: Shell, command: &mut Command) -> String {
+    let (name, mut script) = (command.get_name().to_owned(), Vec::new());
+    clap_complete::generate(shell, command, &name, &mut script);
+    let script = String::from_utf8_lossy(&script);
+    // clap_complete spells a program's hyphen in two ways, so that bash completes no subcommand
+    // (clap-rs/clap#6421).
+    script.replace(&name.replace('-', "__subcmd__"), &name.replace('-', "__"))
 }
 
 /// Print the manual page, or write one for every command.
@@ -52,4 +59,24 @@ impl Man {
 /// Prints a description for machines.
 pub(crate) fn print(document: &Value) -> Result<(), Failure> {
     Ok(write(&serde_json::to_string_pretty(document).map_err(io::Error::from)?)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn bash_has_a_case_for_every_command() {
+        let script = script(Shell::Bash, &mut crate::cli::Cli::command());
+        let lines: Vec<_> = script.lines().map(str::trim).collect();
+        let commands =
+            lines.iter().filter_map(|line| line.strip_prefix("cmd=\"")?.strip_suffix('"'));
+        let commands: Vec<_> = commands.filter(|command| !command.is_empty()).collect();
+        assert!(commands.len() > 30, "{}", commands.len());
+        for command in commands {
+            assert!(lines.contains(&&*format!("{command})")), "{command}");
+        }
+    }
 }

@@ -117,6 +117,18 @@ fn words_said_while_the_link_is_lost_are_said_when_the_room_is_taken_up_again() 
 }
 
 #[test]
+fn what_waits_for_the_link_is_bounded_and_the_user_is_told() {
+    let mut call = live();
+    call.handle(Input::LinkDown(Duration::from_secs(1)));
+    let told = (0..1000).filter(|_| {
+        let effects = call.handle(Input::Command(Command::Chat("meow".into())));
+        matches!(effects[..], [Effect::Tell(CallEvent::Notice(_))])
+    });
+    assert_eq!(told.count(), 1000 - 64);
+    assert_eq!(sends(&call.handle(welcome(Some(room(1))))).len(), 64);
+}
+
+#[test]
 fn a_negotiation_the_server_forgot_has_failed() {
     let mut call = Call::default();
     call.handle(welcome(None));
