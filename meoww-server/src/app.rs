@@ -178,12 +178,12 @@ impl App {
             tls: self.acceptor().map_err(io::Error::other)?,
             bounds: Bounds::from_config(&self.config),
         };
-        let serving = listener::run(listener, service, self.closing.clone());
+        let mut serving = listener::start(listener, service, self.closing.clone());
         let admin = Socket::open(&self.config.data_dir)
             .inspect_err(|error| tracing::error!(%error, "no admin socket"));
-        tokio::pin!(serving, stop);
+        tokio::pin!(stop);
         tokio::select! {
-            () = &mut serving => {}
+            failed = &mut serving => tracing::error!(?failed, "accepts no more"),
             () = self.be_watched() => {}
             () = self.forget_expired() => {}
             () = exports::keep(&self.store, &self.config.data_dir) => {}
@@ -194,7 +194,9 @@ impl App {
         }
         self.closing.cancel();
         let farewell = async {
-            serving.await;
+            if !serving.is_finished() {
+                let _ = serving.await;
+            }
             self.sockets.close();
             self.sockets.wait().await;
             self.background.finish().await;

@@ -16,7 +16,10 @@ use tokio::{
     sync::Semaphore,
 };
 use tokio_rustls::TlsAcceptor;
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::{
+    sync::CancellationToken,
+    task::{AbortOnDropHandle, TaskTracker},
+};
 use tower::ServiceExt;
 
 pub(crate) use self::places::Bounds;
@@ -42,6 +45,17 @@ pub(crate) struct Service {
     pub(crate) router: Router,
     pub(crate) tls: Option<TlsAcceptor>,
     pub(crate) bounds: Bounds,
+}
+
+/// [`run`] in a task of its own. What `main` itself awaits has its own thread, which would be woken
+/// for every connection only to wake another one.
+#[expect(clippy::disallowed_methods, reason = "it ends with its handle")]
+pub(crate) fn start(
+    listener: TcpListener,
+    service: Service,
+    closing: CancellationToken,
+) -> AbortOnDropHandle<()> {
+    AbortOnDropHandle::new(tokio::spawn(run(listener, service, closing)))
 }
 
 /// Accepts until `closing`, then returns when requests under way have finished.

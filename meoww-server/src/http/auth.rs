@@ -35,7 +35,7 @@ impl FromRequestParts<Arc<App>> for Authenticated {
             .ok_or(Refusal::Unauthenticated("Access denied. No token provided."))?;
         let bearer = app.tokens.check(&token).ok_or(INVALID)?;
         let now = clock::now();
-        let account = app.store.session_account(bearer.session, now).await?;
+        let account = app.store.session_account(bearer.session, now)?;
         let account = account.filter(|account| account.id == bearer.user).ok_or(INVALID)?;
         if let Some(ban) = account.ban_in_force(now) {
             return Err(Refusal::Banned(ban.clone()));

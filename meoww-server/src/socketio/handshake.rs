@@ -63,10 +63,10 @@ pub(crate) fn presented(headers: &HeaderMap) -> Result<String, &'static str> {
 
 impl Handshake {
     /// Looks the session up.
-    pub(super) async fn admit(&self, app: &App) -> Result<Bearer, &'static str> {
+    pub(super) fn admit(&self, app: &App) -> Result<Bearer, &'static str> {
         let bearer = self.bearer?;
         let now = clock::now();
-        let account = app.store.session_account(bearer.session, now).await.map_err(|error| {
+        let account = app.store.session_account(bearer.session, now).map_err(|error| {
             tracing::error!(%error, "could not look up a session");
             FAILED
         })?;

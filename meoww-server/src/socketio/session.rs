@@ -62,7 +62,7 @@ async fn let_in(
         match Packet::parse(&text).ok_or(Gone)? {
             Packet::Alive => {}
             Packet::Bye | Packet::Event { .. } => return Err(Gone),
-            Packet::Connect("/") => match handshake.admit(app).await {
+            Packet::Connect("/") => match handshake.admit(app) {
                 Ok(bearer) => {
                     transport.write(packet::connected(sid));
                     transport.flush().await?;

@@ -1,4 +1,4 @@
-//! What is to be known of a user whose connection has just been opened, in one read.
+//! What is to be known of a user whose connection has just been opened.
 
 use meoww_proto::UserId;
 use time::OffsetDateTime;
@@ -21,13 +21,10 @@ impl Store {
         user: UserId,
         session: SessionId,
     ) -> Result<Arrival, StoreError> {
-        self.read(move |trees| {
-            let blocks = trees.blocks_of(user)?;
-            Ok(Arrival {
-                session_end: trees.session_end(session)?,
-                blocked: blocks.into_iter().map(|block| block.blocked).collect(),
-            })
-        })
-        .await
+        let (session_end, blocks_somebody) =
+            self.look_up(|trees| Ok((trees.session_end(session)?, trees.blocks_somebody(user)?)))?;
+        let blocks = if blocks_somebody { self.blocks_of(user).await? } else { Vec::new() };
+        let blocked = blocks.into_iter().map(|block| block.blocked).collect();
+        Ok(Arrival { session_end, blocked })
     }
 }

@@ -113,6 +113,10 @@ impl Trees {
         Ok(blocks)
     }
 
+    pub(super) fn blocks_somebody(&self, user: UserId) -> Result<bool, StoreError> {
+        Ok(self.blocks.scan_prefix(user.as_bytes()).next().transpose()?.is_some())
+    }
+
     fn remove_block(&self, user: UserId, room: RoomId) -> Result<Option<UserId>, StoreError> {
         let Some(block) = self.blocks_of(user)?.into_iter().find(|block| block.room == room) else {
             return Ok(None);

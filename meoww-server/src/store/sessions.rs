@@ -94,17 +94,17 @@ impl Store {
     }
 
     /// The account a live session belongs to; `None` once the session has ended.
-    pub async fn session_account(
+    pub fn session_account(
         &self,
         id: SessionId,
         now: OffsetDateTime,
     ) -> Result<Option<Account>, StoreError> {
-        self.read(move |trees| trees.session_account(id, now)).await
+        self.look_up(|trees| trees.session_account(id, now))
     }
 
     /// When a live session ends unless it is refreshed; `None` once it has ended.
-    pub async fn session_end(&self, id: SessionId) -> Result<Option<OffsetDateTime>, StoreError> {
-        self.read(move |trees| trees.session_end(id)).await
+    pub fn session_end(&self, id: SessionId) -> Result<Option<OffsetDateTime>, StoreError> {
+        self.look_up(|trees| trees.session_end(id))
     }
 }
 

@@ -50,6 +50,19 @@ impl Store {
         })
     }
 
+    /// For what takes a key or two. sled has them in memory, or reads a page; to wake another thread
+    /// for it and to be woken again takes longer, and every request and every connection does it.
+    pub(super) fn look_up<T>(
+        &self,
+        job: impl FnOnce(&Trees) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let began = clock::instant();
+        let value = job(&self.trees);
+        self.latency.read.observe((clock::instant() - began).as_secs_f64());
+        value
+    }
+
+    /// For what may take many.
     pub(super) async fn read<T: Send + 'static>(
         &self,
         job: impl FnOnce(&Trees) -> Result<T, StoreError> + Send + 'static,
