@@ -33,8 +33,8 @@ impl House {
     async fn connect_as(&self, n: u8, session: u8) -> Guest {
         let (outbox, inbox) = Outbox::new();
         let bearer = Bearer { user: bearer(n).user, session: bearer(session).session };
-        let conn = self.hub.connect(bearer, None, outbox).await.expect("connected");
-        Guest { conn, inbox }
+        let connected = self.hub.connect(bearer, None, outbox).await.expect("connected");
+        Guest { conn: connected.conn, inbox }
     }
 
     async fn connect(&self, n: u8) -> Guest {
