@@ -2,7 +2,10 @@
 
 use std::{fs::OpenOptions, io, sync::Mutex};
 
-use tracing_subscriber::EnvFilter;
+use tracing::{Level, Metadata};
+use tracing_subscriber::{
+    EnvFilter, filter::filter_fn, layer::SubscriberExt, util::SubscriberInitExt,
+};
 
 use crate::{
     config::{Paths, create_private_dir, file_error},
@@ -21,6 +24,14 @@ pub(crate) fn start(paths: &Paths) -> Result<(), Error> {
         .with_env_filter(EnvFilter::new(filter))
         .with_ansi(false)
         .with_writer(Mutex::new(file))
+        .finish()
+        .with(filter_fn(is_discreet))
         .init();
     Ok(())
+}
+
+/// At this level libraries say what passes through them, passwords and every word of a chat, and a
+/// log is what people send to others who are to find a fault.
+fn is_discreet(metadata: &Metadata<'_>) -> bool {
+    *metadata.level() != Level::TRACE || metadata.target().starts_with("meoww")
 }

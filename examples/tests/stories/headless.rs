@@ -29,6 +29,7 @@ impl Script {
             .args(["search", "--headless", "--json"])
             .args(arguments)
             .envs(user.environment())
+            .env("MEOWW_LOG", "trace")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -83,10 +84,10 @@ fn json_lines(stdout: ChildStdout) -> mpsc::Receiver<Value> {
 #[test]
 fn a_script_has_a_call() {
     let server = Server::start();
-    let [anna, bert] = ["anna", "bert"].map(|name| User::with_account(name, &server));
-    let mut anna = Script::start(&anna, &["--camera", "pattern", "--rounds", "1"]);
+    let users = ["anna", "bert"].map(|name| User::with_account(name, &server));
+    let mut anna = Script::start(&users[0], &["--camera", "pattern", "--rounds", "1"]);
     anna.wait_for("searching");
-    let mut bert = Script::start(&bert, &["--camera", "pattern"]);
+    let mut bert = Script::start(&users[1], &["--camera", "pattern"]);
     let matched = [&anna, &bert].map(|script| script.wait_for("matched"));
     assert_eq!(matched[0]["roomId"], matched[1]["roomId"]);
     assert_ne!(matched[0]["isInitiator"], matched[1]["isInitiator"]);
@@ -94,9 +95,9 @@ fn a_script_has_a_call() {
         assert_eq!(script.wait_for("connected")["relayed"], false);
         script.wait_for("first-frame");
     }
-    anna.say(r#"{"command":"message","text":"hi"}"#);
+    anna.say(r#"{"command":"message","text":"for bert alone"}"#);
     let heard = bert.wait_for("message");
-    assert_eq!((&heard["text"], &heard["fromSelf"]), (&"hi".into(), &false.into()));
+    assert_eq!((&heard["text"], &heard["fromSelf"]), (&"for bert alone".into(), &false.into()));
     assert_eq!(anna.wait_for("message")["fromSelf"], true);
     let stats = std::iter::repeat_with(|| bert.wait_for("stats"))
         .find(|stats| stats["framesDecoded"].as_u64() > Some(10))
@@ -109,6 +110,13 @@ fn a_script_has_a_call() {
     assert_eq!(anna.wait_for("peer-disconnected")["reason"], "peer-left");
     assert_eq!(bert.ended(), 0);
     assert_eq!(anna.ended(), 0, "one round was asked for");
+    for user in &users {
+        let log = user.log();
+        assert!(log.contains("DEBUG rtc"), "it says what happened: {log}");
+        for word in ["for bert alone", "correct horse", "eyJ", "ice-pwd"] {
+            assert!(!log.contains(word), "{word} is in the log of {}", user.email());
+        }
+    }
 }
 
 #[test]

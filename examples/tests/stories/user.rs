@@ -61,6 +61,12 @@ impl User {
         }
     }
 
+    /// What `meoww` logged for this user.
+    pub(crate) fn log(&self) -> String {
+        let file = self.home.path().join("state/meoww/meoww.log");
+        std::fs::read_to_string(file).expect("a log")
+    }
+
     /// What every `meoww` of this user runs in.
     pub(crate) fn environment(&self) -> Vec<(String, String)> {
         let home = self.home.path().display();
