@@ -126,9 +126,9 @@ async fn a_renewed_certificate_is_taken_up_and_a_bad_one_is_not() {
     let port = port.parse().expect("a number");
 
     let before = client_config(&files);
+    patiently(handshake(port, before.clone())).await.expect("a handshake");
     write_pair(dir.path());
     let after = client_config(&files);
-    patiently(handshake(port, before.clone())).await.expect("nothing was asked for yet");
     process.signal("HUP");
     let taken_up = async { while handshake(port, after.clone()).await.is_err() {} };
     patiently(taken_up).await;
