@@ -7,7 +7,8 @@ use tokio::time::{Instant, sleep};
 
 use super::*;
 use crate::{
-    core::lobby::Terms,
+    clock,
+    core::{lobby::Terms, safety::Block},
     outbox::{Delivery, Inbox},
     testing::bearer,
 };
@@ -265,4 +266,20 @@ async fn who_does_not_keep_up_is_cut_and_nobody_else() {
     assert!(ada.inbox.cut().now_or_never().is_none());
     let waiting = house.heard(&mut deaf).await.len();
     assert!(waiting < 600, "{waiting}: bounded");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_block_on_disk_keeps_apart_who_connects_later() {
+    let house = House::open();
+    let [one, other] = [1, 2].map(|n| bearer(n).user);
+    let room = RoomId::from_uuid(uuid::Uuid::nil());
+    let block = Block { room, blocked: other, since: clock::now() };
+    house.hub.store.add_block(one, block).await.expect("kept");
+    for guest in [house.connect(1).await, house.connect(2).await] {
+        house.search(&guest).await;
+    }
+    let counts = house.settled().await;
+    assert_eq!((counts.searching, counts.rooms), (2, 0));
+    house.search(&house.connect(3).await).await;
+    assert_eq!(house.settled().await.rooms, 1, "anybody else is met");
 }
