@@ -3,14 +3,17 @@
 //! A round is two searches, one of which waits and one of which meets who waits, and the end of
 //! their room. Two visitors meet without tags; with tags a visitor meets the next of those waiting,
 //! who then waits again. Searches are counted, everything is timed.
-#![expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "a benchmark measures and tells"
+)]
 
 use std::{
     hint::black_box,
     time::{Duration, Instant},
 };
 
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use meoww_proto::{
     UserId,
     tags::{MAX_TAG_WAIT, MAX_TAGS, Tag},
@@ -22,6 +25,9 @@ const WAITING: u64 = 100_000;
 /// Those who come and go beside them.
 const VISITORS: u64 = 100_000;
 const BLOCKS_EACH: u64 = 4;
+const RUNS: usize = 5;
+/// A run's.
+const ROUNDS: u64 = 200_000;
 /// Between rounds: enough for nobody to be slowed for skipping, little enough for all to go on
 /// waiting for their tags.
 const STEP: Duration = Duration::from_micros(40);
@@ -95,31 +101,27 @@ fn choosy(n: u64, tags: usize) -> Terms {
     Terms::new(&tags, MAX_TAG_WAIT)
 }
 
-fn lobby(c: &mut Criterion) {
-    let mut group = c.benchmark_group("search_and_match_beside_100k_waiting");
-    group.throughput(Throughput::Elements(2)).sample_size(20);
-    let mut measure = |name, tags, round: fn(&mut World, u64, &[Terms])| {
-        let waiting: Vec<Terms> = (0..WAITING).map(|n| choosy(n, tags)).collect();
-        group.bench_function(name, |b| {
-            b.iter_custom(|rounds| {
-                let mut world = World::new(&waiting);
-                let started = Instant::now();
-                for n in 0..rounds {
-                    world.now += STEP;
-                    round(&mut world, n, &waiting);
-                }
-                let taken = started.elapsed();
-                assert_eq!(world.matched as u64, rounds, "everybody found somebody");
-                assert_eq!(world.lobby.counts().searching as u64, WAITING, "who waits goes on");
-                taken
-            });
-        });
-    };
-    measure("without_tags", 1, |world, n, _| world.visitors_meet(n));
-    measure("one_tag", 1, World::visitor_meets_one_waiting);
-    measure("five_tags", MAX_TAGS, World::visitor_meets_one_waiting);
-    group.finish();
+/// Prints the median of [`RUNS`] runs.
+fn measure(name: &str, tags: usize, round: fn(&mut World, u64, &[Terms])) {
+    let waiting: Vec<Terms> = (0..WAITING).map(|n| choosy(n, tags)).collect();
+    let mut rates = [(); RUNS].map(|()| {
+        let mut world = World::new(&waiting);
+        let started = Instant::now();
+        for n in 0..ROUNDS {
+            world.now += STEP;
+            round(&mut world, n, &waiting);
+        }
+        let taken = started.elapsed();
+        assert_eq!(world.matched as u64, ROUNDS, "everybody found somebody");
+        assert_eq!(world.lobby.counts().searching as u64, WAITING, "who waits goes on");
+        (2 * ROUNDS) as f64 / taken.as_secs_f64()
+    });
+    rates.sort_by(f64::total_cmp);
+    println!("{name:<12} {:>9.0} searches a second", rates[RUNS / 2]);
 }
 
-criterion_group!(benches, lobby);
-criterion_main!(benches);
+fn main() {
+    measure("without tags", 1, |world, n, _| world.visitors_meet(n));
+    measure("one tag", 1, World::visitor_meets_one_waiting);
+    measure("five tags", MAX_TAGS, World::visitor_meets_one_waiting);
+}

@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use ::ring::digest;
 use arc_swap::ArcSwap;
 use rustls::{
     ServerConfig,
@@ -19,7 +20,6 @@ use rustls_pki_types::{
     CertificateDer, PrivateKeyDer,
     pem::{self, PemObject},
 };
-use sha2::{Digest as _, Sha256};
 use tokio_rustls::TlsAcceptor;
 
 use crate::config::Tls;
@@ -52,7 +52,7 @@ pub(crate) struct Certificates {
 }
 
 /// SHA-256 of both files: the key's bytes need not be kept.
-type Digest = [u8; 32];
+type Digest = [u8; digest::SHA256_OUTPUT_LEN];
 
 impl Certificates {
     /// Reads both files; blocks.
@@ -126,11 +126,11 @@ impl Pem {
     }
 
     fn digest(&self) -> Digest {
-        let mut hash = Sha256::new();
-        hash.update((self.cert.len() as u64).to_be_bytes());
+        let mut hash = digest::Context::new(&digest::SHA256);
+        hash.update(&(self.cert.len() as u64).to_be_bytes());
         hash.update(&self.cert);
         hash.update(&self.key);
-        hash.finalize().into()
+        hash.finish().as_ref().try_into().expect("SHA-256 has 32 bytes")
     }
 
     fn certified_key(&self, files: &Tls) -> Result<CertifiedKey, TlsError> {

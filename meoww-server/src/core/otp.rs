@@ -1,10 +1,9 @@
 //! One-time codes that prove an address: six digits, ten minutes, single use, five tries.
 
-use hmac::{Hmac, KeyInit, Mac};
 use meoww_proto::UserId;
 use rand::{CryptoRng, RngExt};
+use ring::hmac;
 use serde::{Deserialize, Serialize};
-use sha2::Sha256;
 use subtle::ConstantTimeEq;
 use time::{Duration, OffsetDateTime};
 
@@ -40,7 +39,7 @@ impl Code {
     /// keyed (HMAC-SHA256, RFC 2104); the subject keeps equal codes of two users, or of one for
     /// two purposes, apart.
     pub fn seal(&self, key: &[u8; 32], subject: Subject<'_>) -> Seal {
-        let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes a key of any length");
+        let mut mac = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, key));
         mac.update(subject.label());
         match subject {
             Subject::SignUp(user) | Subject::ChangeEmail(user) => mac.update(user.as_bytes()),
@@ -48,7 +47,7 @@ impl Code {
         }
         // The code comes last and has one length, so no two inputs read the same.
         mac.update(self.0.as_bytes());
-        Seal(mac.finalize().into_bytes().into())
+        Seal(mac.sign().as_ref().try_into().expect("SHA-256 has 32 bytes"))
     }
 }
 

@@ -6,8 +6,8 @@ use std::{fmt, str::FromStr};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use meoww_proto::UserId;
 use rand::{CryptoRng, RngExt};
+use ring::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -75,7 +75,8 @@ pub struct TokenDigest([u8; 32]);
 impl TokenDigest {
     /// Of what a client presented, whatever it is.
     pub fn of(token: &str) -> Self {
-        Self(Sha256::digest(token.as_bytes()).into())
+        let digest = digest(&SHA256, token.as_bytes());
+        Self(digest.as_ref().try_into().expect("SHA-256 has 32 bytes"))
     }
 
     /// Its 32 bytes.

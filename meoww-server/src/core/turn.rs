@@ -2,9 +2,8 @@
 //! (draft-uberti-behave-turn-rest-00).
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use hmac::{Hmac, KeyInit, Mac};
 use meoww_proto::{UserId, account::IceServer};
-use sha1::Sha1;
+use ring::hmac;
 use time::{Duration, OffsetDateTime};
 
 /// How long credentials are good for.
@@ -13,9 +12,8 @@ pub const LIFETIME: Duration = Duration::hours(1);
 /// Credentials for `user` at the relay `url`, good for an hour from `now`.
 pub fn credentials(url: &str, secret: &[u8], user: UserId, now: OffsetDateTime) -> IceServer {
     let username = format!("{}:{user}", (now + LIFETIME).unix_timestamp());
-    let mut mac = Hmac::<Sha1>::new_from_slice(secret).expect("HMAC takes a key of any length");
-    mac.update(username.as_bytes());
-    let credential = STANDARD.encode(mac.finalize().into_bytes());
+    let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, secret);
+    let credential = STANDARD.encode(hmac::sign(&key, username.as_bytes()));
     IceServer { urls: url.to_owned(), username: Some(username), credential: Some(credential) }
 }
 

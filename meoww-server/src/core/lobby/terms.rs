@@ -6,7 +6,7 @@ use meoww_proto::{
     signal::Search,
     tags::{DEFAULT_TAG_WAIT, MAX_TAGS, Tag},
 };
-use sha2::{Digest, Sha256};
+use ring::digest::{SHA256, digest};
 
 /// A tag as the queue compares it: by 64 bits of its SHA-256. Two of 100 000 different tags agree in
 /// them once in billions of times, and then two strangers meet, which is what they came for.
@@ -15,8 +15,8 @@ pub struct Interest(u64);
 
 impl From<&Tag> for Interest {
     fn from(tag: &Tag) -> Self {
-        let digest = Sha256::digest(tag.as_str().as_bytes());
-        Self(digest.iter().take(8).fold(0, |bits, byte| bits << 8 | u64::from(*byte)))
+        let digest = digest(&SHA256, tag.as_str().as_bytes());
+        Self(digest.as_ref().iter().take(8).fold(0, |bits, byte| bits << 8 | u64::from(*byte)))
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use meoww_proto::UserId;
 use meoww_server::{
     core::account::Account,
@@ -15,6 +14,7 @@ use tokio::net::TcpStream;
 use super::super::raw::authority;
 use crate::{
     harness::Peer,
+    jwt::signed,
     sockets::welcomed,
     store::{account, create, session},
 };
@@ -67,8 +67,7 @@ impl Members {
             "typ": "access", "iss": "meoww", "aud": "meoww", "sub": user(n),
             "sid": self.sessions[n].id, "iat": now, "exp": now + 3600,
         });
-        let key = EncodingKey::from_secret(KEY.as_bytes());
-        jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &key).expect("signed")
+        signed("HS256", &claims, KEY)
     }
 
     /// A socket of one of them that was welcomed.
