@@ -305,8 +305,6 @@ fn user(who: usize) -> UserId {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(4000))]
-
     #[test]
     fn whatever_happens_everybody_finds_somebody(
         seed: u64,

@@ -30,6 +30,8 @@ struct Moto {
 impl Moto {
     /// Returns when it listens, with an empty bucket.
     async fn start() -> Self {
+        // A client needs one, and no server of this process may have run before.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let target = Path::new(env!("CARGO_BIN_EXE_meoww-server")).ancestors().nth(2);
         let program = target.expect("a target folder").join("moto/bin/moto_server");
         assert!(program.exists(), "moto is not installed: run `scripts/setup test`");

@@ -284,8 +284,6 @@ impl Observer {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(600))]
-
     #[test]
     fn whatever_happens_the_lobby_keeps_its_promises(
         seed: u64,

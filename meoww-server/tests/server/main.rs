@@ -11,6 +11,7 @@ mod export;
 mod golden;
 mod harness;
 mod hostile;
+mod jwt;
 mod limits;
 mod lobby;
 mod lobby_matching;
@@ -41,3 +42,8 @@ mod tls;
 mod turn;
 mod watch;
 mod web;
+
+/// How long random tests go on: 256, unless `PROPTEST_CASES` says otherwise.
+fn cases() -> u32 {
+    proptest::test_runner::Config::default().cases
+}

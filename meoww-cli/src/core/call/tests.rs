@@ -302,8 +302,6 @@ fn input() -> impl Strategy<Value = Input> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
-
     /// Whatever happens in whatever order: one media connection at a time, opened and closed in
     /// turn; nothing applied, said or shown outside of the room it belongs to; nothing sent on a
     /// link that is down; no call is left for another server; what is blocked or reported is where

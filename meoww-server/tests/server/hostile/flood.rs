@@ -20,12 +20,10 @@ use serde_json::value::RawValue;
 
 use super::raw::{TEXT, authority, frame, upgrade_request};
 use crate::{
+    cases,
     harness::TestServer,
     sockets::{chat, meet, room_of_two, welcomed},
 };
-
-const LINES: usize = 400;
-const ENOUGH: usize = 200_000;
 
 /// A thread that sends one event again and again, and another that reads the complaints.
 struct Flood {
@@ -66,10 +64,11 @@ async fn a_pair_talks_through_the_flood_of_another() {
     let server = TestServer::start().await;
     let (_, [mut ada, mut bob], room) = room_of_two(&server).await;
     let eve = server.member("eve").await;
+    let (enough_lines, enough_events) = (cases() as usize / 2, cases() as usize * 200);
     for event in [r#"{"event":"search"}"#, r#"{"event":"offer","data":null}"#, "{"] {
         let flood = Flood::start(&server.url, &eve.access, event);
         let (start, mut slowest, mut lines) = (Instant::now(), Duration::ZERO, 0);
-        while lines < LINES || flood.sent.load(Ordering::Relaxed) < ENOUGH {
+        while lines < enough_lines || flood.sent.load(Ordering::Relaxed) < enough_events {
             let said = Instant::now();
             chat(&mut ada, &mut bob, room, &lines.to_string()).await;
             slowest = slowest.max(said.elapsed());

@@ -6,7 +6,7 @@ use std::{
     process::Stdio,
 };
 
-use reqwest::{StatusCode, header};
+use reqwest::{Client, StatusCode, header};
 use serde_json::Value;
 use tokio::process::Command;
 
@@ -32,8 +32,12 @@ fn limited(command: &Command, blocks: u64) -> Command {
 }
 
 /// Gives the next token, or what was said instead.
-async fn refresh(url: &str, token: &str) -> reqwest::Result<Result<String, (StatusCode, Value)>> {
-    let request = reqwest::Client::new().post(format!("{url}/api/auth/refresh"));
+async fn refresh(
+    client: &Client,
+    url: &str,
+    token: &str,
+) -> reqwest::Result<Result<String, (StatusCode, Value)>> {
+    let request = client.post(format!("{url}/api/auth/refresh"));
     let response = request.header(header::COOKIE, format!("refresh_token={token}")).send().await?;
     let status = response.status();
     let lines = response.headers().get_all(header::SET_COOKIE);
@@ -53,11 +57,12 @@ async fn a_full_disk_loses_nothing_that_was_acknowledged() {
     let mut server = command(data.path());
     server.envs(members.environment());
     let mut process = Process::spawn(&mut limited(&server, length / 512 + 256)).await;
+    let client = Client::new();
     let mut tokens: Vec<_> = (0..MEMBERS).map(refresh_token).collect();
     let mut in_doubt = None;
     for round in 0..ROUNDS {
         let n = round % MEMBERS;
-        match refresh(&process.url, &tokens[n]).await {
+        match refresh(&client, &process.url, &tokens[n]).await {
             Ok(Ok(next)) => tokens[n] = next,
             Ok(Err((status, body))) => {
                 let told = body["error"].as_str().is_some_and(|text| text.contains("save"));
@@ -79,7 +84,7 @@ async fn a_full_disk_loses_nothing_that_was_acknowledged() {
     assert!(said.contains(r#""database":"failed""#), "{said}");
     // Nothing is taken any more, and nothing is changed in memory either.
     for n in (0..MEMBERS).filter(|n| *n != in_doubt) {
-        let refused = refresh(&process.url, &tokens[n]).await.expect("an answer");
+        let refused = refresh(&client, &process.url, &tokens[n]).await.expect("an answer");
         let (status, body) = refused.expect_err("the disk is full");
         assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(body["error"], "The server cannot save anything now. Please try again later.");
@@ -97,7 +102,7 @@ async fn a_full_disk_loses_nothing_that_was_acknowledged() {
     let mut again = command(data.path());
     let process = Process::spawn(again.envs(members.environment()).stderr(Stdio::null())).await;
     for (n, token) in tokens.iter().enumerate().filter(|(n, _)| *n != in_doubt) {
-        let next = refresh(&process.url, token).await.expect("an answer");
+        let next = refresh(&client, &process.url, token).await.expect("an answer");
         assert!(next.is_ok(), "{n}: {next:?}");
     }
     process.stop().await;
