@@ -1,4 +1,5 @@
 //! What the bot and the benchmark share.
 
 pub mod account;
+pub mod cat;
 pub mod offscreen;

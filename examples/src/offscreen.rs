@@ -6,15 +6,8 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use meoww_cli::{
-    driver::Session,
-    media::{
-        frame::Frame,
-        render::{Color, Mode, Render, Renderer, grid_pixels},
-        source::pattern,
-    },
-};
-use ratatui::layout::{Rect, Size};
+use meoww_cli::{driver::Session, media::source::pattern};
+use meoww_paint::{Color, Frame, Mode, Rect, Render, Renderer, Size, grid_pixels};
 use tokio::task::AbortHandle;
 
 /// What was drawn since the last [`Offscreen::take`].
@@ -42,12 +35,7 @@ pub struct Offscreen {
 impl Offscreen {
     /// Draws whatever comes, half blocks in true colour, `size` cells large.
     pub fn attach(session: &Session, size: Size) -> Self {
-        let mode = Mode {
-            render: Render::HalfBlock,
-            color: Color::True,
-            unicode: true,
-            synchronized: true,
-        };
+        let mode = Mode { render: Render::HalfBlock, color: Color::True };
         session.grid.send_replace(grid_pixels(size));
         let (mut remote, counter) = (session.remote.clone(), session.drawn.clone());
         let drawn = Arc::<Mutex<Drawn>>::default();
@@ -104,8 +92,7 @@ impl Drawn {
 
 /// The picture as lines of text.
 pub fn snapshot(frame: &Frame, size: Size) -> String {
-    let mode =
-        Mode { render: Render::Ascii, color: Color::Mono, unicode: false, synchronized: false };
+    let mode = Mode { render: Render::Ascii, color: Color::Mono };
     let mut bytes = Vec::new();
     Renderer::new(mode).draw(frame, Rect::from(size), &[], &mut bytes);
     let [rows, columns] =

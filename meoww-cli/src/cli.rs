@@ -13,10 +13,8 @@ pub use self::account::{
 
 use crate::{
     error::exit_codes,
-    media::{
-        render::{ColorChoice, RenderChoice},
-        source::Camera,
-    },
+    media::source::Camera,
+    tui::caps::{ColorChoice, RenderChoice},
 };
 
 /// Video chat with a random stranger, drawn in your terminal.
@@ -131,8 +129,9 @@ pub struct Login {
 #[derive(Debug, Args)]
 #[command(after_help = SEARCH_HELP)]
 pub struct Search {
-    /// What the other side sees: auto (the first webcam, else a moving pattern), none, a webcam's
-    /// number, pattern, or a video file (.y4m, or anything an installed ffmpeg reads)
+    /// What the other side sees: auto (the first webcam, else a card that says there is none), none,
+    /// a webcam's number, a moving test pattern, or a video file (.y4m, or anything an installed
+    /// ffmpeg reads)
     #[arg(long, default_value = "auto", value_name = "auto|none|INDEX|pattern|FILE")]
     pub camera: Camera,
     /// How pictures are drawn

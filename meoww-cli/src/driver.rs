@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use meoww_paint::Grid;
 use meoww_proto::{
     RoomId,
     account::IceServer,
@@ -28,8 +29,7 @@ use crate::{
     },
     error::Error,
     media::{
-        frame::FrameSlot,
-        scale::Grid,
+        FrameSlot,
         source::Camera,
         transport::{Peer, PeerConfig, PeerMedia},
     },

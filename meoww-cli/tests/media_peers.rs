@@ -11,8 +11,9 @@ use media::{
 };
 use meoww_cli::{
     core::event::PeerEvent,
-    media::{scale::Grid, source::pattern, transport::PeerConfig},
+    media::{source::pattern, transport::PeerConfig},
 };
+use meoww_paint::Grid;
 use meoww_proto::account::IceServer;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

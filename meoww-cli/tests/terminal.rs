@@ -13,13 +13,9 @@ use std::{
 
 use meoww_cli::{
     core::event::{CallEvent, Command},
-    media::{
-        frame::Frame,
-        render::{Color, Mode, Render},
-        scale::Grid,
-    },
-    tui::{Outcome, Screen, run},
+    tui::{Outcome, Screen, caps::Caps, run},
 };
+use meoww_paint::{Color, Frame, Grid, Mode, Render};
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 use tokio::sync::{mpsc, watch};
 
@@ -41,9 +37,8 @@ async fn on_a_terminal() {
         camera_on: watch::Sender::new(true),
         grid: watch::Sender::new(Grid::new(0, 0)),
         drawn: Arc::default(),
-        mode: Mode {
-            render: Render::HalfBlock,
-            color: Color::True,
+        caps: Caps {
+            mode: Mode { render: Render::HalfBlock, color: Color::True },
             unicode: true,
             synchronized: true,
         },

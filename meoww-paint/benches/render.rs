@@ -7,11 +7,7 @@
 
 use std::{hint::black_box, time::Instant};
 
-use meoww_cli::media::{
-    frame::Frame,
-    render::{Color, Mode, Render, Renderer},
-};
-use ratatui::layout::Rect;
+use meoww_paint::{Color, Frame, Mode, Rect, Render, Renderer};
 
 const FRAMES: usize = 300;
 
@@ -71,7 +67,6 @@ fn measure(area: Rect, mode: Mode, noise: i32, scaled: bool) {
 }
 
 fn main() {
-    let mode = |render, color| Mode { render, color, unicode: true, synchronized: false };
     for area in [Rect::new(0, 0, 160, 45), Rect::new(0, 0, 200, 60)] {
         for (render, color) in [
             (Render::HalfBlock, Color::True),
@@ -80,7 +75,7 @@ fn main() {
             (Render::Ascii, Color::Mono),
         ] {
             for (noise, scaled) in [(0, false), (1, false), (3, false), (8, true)] {
-                measure(area, mode(render, color), noise, scaled);
+                measure(area, Mode { render, color }, noise, scaled);
             }
         }
     }

@@ -1,9 +1,5 @@
 //! The picture every stage passes on.
 
-use std::sync::Arc;
-
-use tokio::sync::watch;
-
 /// A picture in planar YUV 4:2:0 (I420, BT.601 limited range, as cameras and H.264 have it). Width
 /// and height are even and not zero.
 #[derive(Clone, PartialEq, Eq)]
@@ -12,10 +8,6 @@ pub struct Frame {
     height: usize,
     data: Vec<u8>,
 }
-
-/// Where the newest picture waits: a reader that is slow misses pictures and never falls behind.
-/// `None` while there is no picture to show.
-pub type FrameSlot = watch::Receiver<Option<Arc<Frame>>>;
 
 impl Frame {
     /// A black picture. Odd sizes are rounded down, to 2 at the least.

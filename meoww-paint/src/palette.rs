@@ -2,7 +2,7 @@
 //! 6x6x6 and 24 greys.
 
 /// Red, green, blue.
-pub(super) type Rgb = [u8; 3];
+pub(crate) type Rgb = [u8; 3];
 
 const CUBE_START: u8 = 16;
 const GREY_START: u8 = 232;
@@ -32,7 +32,7 @@ const fn grey(index: u8) -> u8 {
 
 /// The nearest colour by Euclidean distance. In the cube each channel is nearest on its own, and on
 /// the grey line it is the one nearest to the mean, so two candidates are enough.
-pub(super) fn nearest(rgb: Rgb) -> u8 {
+pub(crate) fn nearest(rgb: Rgb) -> u8 {
     let level = rgb.map(|value| NEAREST_LEVEL[value as usize]);
     let mean = rgb.iter().map(|&v| u16::from(v)).sum::<u16>() / 3;
     let shade = ((mean.saturating_sub(3)) / 10).min(23) as u8;
@@ -49,7 +49,7 @@ fn distance(a: Rgb, b: Rgb) -> u32 {
 
 /// What colour `index` of the cube or the greys looks like.
 #[cfg(test)]
-pub(super) fn color(index: u8) -> Rgb {
+pub(crate) fn color(index: u8) -> Rgb {
     match index {
         ..CUBE_START => unreachable!("colours of the user"),
         GREY_START.. => [grey(index - GREY_START); 3],

@@ -1,20 +1,20 @@
 //! Cells to bytes: cursor moves, colours (ECMA-48 SGR) and characters, and none that can be spared.
 
-use super::{
+use crate::{
     mode::{Color, Mode, Render},
     palette::{Rgb, nearest},
 };
 
 /// Most a colour on the screen may differ from the picture, in each channel. Below it noise and
 /// gradients cost no bytes, and nobody sees it.
-pub(super) const TOLERANCE: u8 = 4;
+pub(crate) const TOLERANCE: u8 = 4;
 
 /// From black to white, on a dark terminal.
 const RAMP: &[u8] = b" .:-=+*#%@";
 
 /// What a cell shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Shown {
+pub(crate) enum Shown {
     /// The terminal's own background.
     Blank,
     /// An upper and a lower pixel; in ASCII both are the cell's one colour.
@@ -23,7 +23,7 @@ pub(super) enum Shown {
 
 /// Draws cells one after the other, left to right and top to bottom. It starts with the terminal's
 /// own colours, and leaves them when it is finished.
-pub(super) struct Pen<'a> {
+pub(crate) struct Pen<'a> {
     mode: Mode,
     out: &'a mut Vec<u8>,
     /// Column and row the terminal's cursor is at, once known.
@@ -34,18 +34,18 @@ pub(super) struct Pen<'a> {
 }
 
 impl<'a> Pen<'a> {
-    pub(super) fn new(mode: Mode, out: &'a mut Vec<u8>) -> Self {
+    pub(crate) fn new(mode: Mode, out: &'a mut Vec<u8>) -> Self {
         Self { mode, out, cursor: None, fg: None, bg: None }
     }
 
-    pub(super) fn finish(self) {
+    pub(crate) fn finish(self) {
         if self.fg.is_some() || self.bg.is_some() {
             self.out.extend_from_slice(b"\x1b[m");
         }
     }
 
     /// Whether a cell that shows `shown` will do where `wanted` is to be seen.
-    pub(super) fn will_do(&self, shown: Shown, wanted: Shown) -> bool {
+    pub(crate) fn will_do(&self, shown: Shown, wanted: Shown) -> bool {
         match (shown, wanted) {
             (Shown::Blank, Shown::Blank) => true,
             (Shown::Pixels(a, b), Shown::Pixels(c, d)) => self.passes(a, c) && self.passes(b, d),
@@ -59,7 +59,7 @@ impl<'a> Pen<'a> {
 
     /// Draws `wanted` at (`x`, `y`) from the terminal's upper left; returns what is then seen, which
     /// is no further than [`TOLERANCE`] from it (with 256 colours: from what they are nearest to).
-    pub(super) fn draw(&mut self, x: u16, y: u16, wanted: Shown) -> Shown {
+    pub(crate) fn draw(&mut self, x: u16, y: u16, wanted: Shown) -> Shown {
         self.move_to(x, y);
         let shown = match (wanted, self.mode.render) {
             (Shown::Blank, _) => self.blank(),
@@ -208,7 +208,7 @@ fn near(a: Rgb, b: Rgb) -> bool {
 }
 
 /// The character for a pixel's brightness (luma of BT.601).
-pub(super) fn glyph([r, g, b]: Rgb) -> u8 {
+pub(crate) fn glyph([r, g, b]: Rgb) -> u8 {
     let luma = (u32::from(r) * 299 + u32::from(g) * 587 + u32::from(b) * 114) / 1000;
     RAMP[luma as usize * RAMP.len() / 256]
 }

@@ -1,14 +1,14 @@
 //! The picture on the screen, and what it takes to make it the next one.
 
-use ratatui::layout::{Rect, Size};
-
-use super::{
+use crate::{
+    area::{Rect, Size},
+    frame::Frame,
     mode::{Mode, Render},
     palette::Rgb,
     pen::{Pen, Shown},
     sample::{Sampler, fit},
+    scale::Grid,
 };
-use crate::media::{frame::Frame, scale::Grid};
 
 /// What an area of so many cells can show: one pixel a column, two a row. ASCII takes the mean of
 /// the two, so that pixels are square in every mode.
@@ -38,7 +38,7 @@ enum Cell {
 impl Renderer {
     /// One that has drawn nothing yet.
     pub fn new(mode: Mode) -> Self {
-        let (sampler, area) = (Sampler::default(), Rect::ZERO);
+        let (sampler, area) = (Sampler::default(), Rect::new(0, 0, 0, 0));
         Self { mode, sampler, area, holes: Vec::new(), cells: Vec::new() }
     }
 
@@ -58,7 +58,7 @@ impl Renderer {
         if area.is_empty() {
             return;
         }
-        let (width, height) = fit(frame, area.as_size());
+        let (width, height) = fit(frame, area.size());
         let pixels = self.sampler.sample(frame, width, height);
         let picture = Picture {
             pixels,
@@ -86,7 +86,8 @@ impl Renderer {
         if area != self.area {
             self.area = area;
             self.cells.clear();
-            self.cells.resize(area.area() as usize, Cell::Unknown);
+            let count = usize::from(area.width) * usize::from(area.height);
+            self.cells.resize(count, Cell::Unknown);
         } else if holes == self.holes {
             return;
         }

@@ -5,15 +5,12 @@ use fast_image_resize::{
     images::{TypedImage, TypedImageRef},
     pixels::U8,
 };
-use ratatui::layout::Size;
-use yuv::{YuvPlanarImage, YuvRange, YuvStandardMatrix, yuv420_to_rgb};
 
-use super::palette::Rgb;
-use crate::media::frame::Frame;
+use crate::{area::Size, convert::to_rgb, frame::Frame, palette::Rgb};
 
 /// The largest size with the frame's shape inside `cells`, each one pixel wide and two high. The
 /// height is even. A frame that already fills the cells one way stays as it is.
-pub(super) fn fit(frame: &Frame, cells: Size) -> (usize, usize) {
+pub(crate) fn fit(frame: &Frame, cells: Size) -> (usize, usize) {
     let (width, height) = (usize::from(cells.width), usize::from(cells.height) * 2);
     let (w, h) = (frame.width(), frame.height());
     // The sender rounds to even sizes: stretching by one pixel would only blur.
@@ -28,23 +25,23 @@ pub(super) fn fit(frame: &Frame, cells: Size) -> (usize, usize) {
 
 /// Scales and converts, in buffers it keeps.
 #[derive(Default)]
-pub(super) struct Sampler {
+pub(crate) struct Sampler {
     resizer: Resizer,
     planes: [Vec<u8>; 3],
-    rgb: Vec<u8>,
+    rgb: Vec<Rgb>,
 }
 
 impl Sampler {
     /// The frame in `width` x `height` pixels, row by row. The height is even, neither is zero.
-    pub(super) fn sample(&mut self, frame: &Frame, width: usize, height: usize) -> &[Rgb] {
-        self.rgb.resize(width * height * 3, 0);
+    pub(crate) fn sample(&mut self, frame: &Frame, width: usize, height: usize) -> &[Rgb] {
+        self.rgb.resize(width * height, [0; 3]);
         if (width, height) == (frame.width(), frame.height()) {
-            convert(frame.planes(), width, height, &mut self.rgb);
+            to_rgb(frame.planes(), width, &mut self.rgb);
         } else {
             self.scale(frame, width, height);
-            convert(self.planes.each_ref().map(Vec::as_slice), width, height, &mut self.rgb);
+            to_rgb(self.planes.each_ref().map(Vec::as_slice), width, &mut self.rgb);
         }
-        self.rgb.as_chunks().0
+        &self.rgb
     }
 
     fn scale(&mut self, frame: &Frame, width: usize, height: usize) {
@@ -64,29 +61,13 @@ impl Sampler {
     }
 }
 
-fn convert([y, u, v]: [&[u8]; 3], width: usize, height: usize, rgb: &mut [u8]) {
-    let chroma = width.div_ceil(2) as u32;
-    let image = YuvPlanarImage {
-        y_plane: y,
-        y_stride: width as u32,
-        u_plane: u,
-        u_stride: chroma,
-        v_plane: v,
-        v_stride: chroma,
-        width: width as u32,
-        height: height as u32,
-    };
-    yuv420_to_rgb(&image, rgb, width as u32 * 3, YuvRange::Limited, YuvStandardMatrix::Bt601)
-        .expect("planes and target have the size just given");
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
 
     fn fitted(frame: (usize, usize), cells: (u16, u16)) -> (usize, usize) {
-        fit(&Frame::black(frame.0, frame.1), Size::new(cells.0, cells.1))
+        fit(&Frame::black(frame.0, frame.1), Size { width: cells.0, height: cells.1 })
     }
 
     #[test]

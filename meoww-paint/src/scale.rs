@@ -7,7 +7,7 @@ use fast_image_resize::{
     images::{Image, ImageRef},
 };
 
-use super::frame::Frame;
+use crate::frame::Frame;
 
 /// What a screen can show, in pixels: 16x16 to 1280x720 (H.264 level 3.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,15 +3,13 @@
 use std::num::NonZeroU16;
 
 use proptest::prelude::*;
-use ratatui::layout::{Position, Rect, Size};
 
-use super::{
+use crate::{
     palette::{self, Rgb},
     pen::{TOLERANCE, glyph},
     sample::{Sampler, fit},
     *,
 };
-use crate::media::frame::Frame;
 
 const COLS: u16 = 40;
 const ROWS: u16 = 16;
@@ -38,7 +36,7 @@ impl Screen {
             let row = format!("\x1b[{y};1H{}", "?".repeat(COLS.into()));
             terminal.process(row.as_bytes());
         }
-        let mode = Mode { render, color, unicode: true, synchronized: false };
+        let mode = Mode { render, color };
         Self { terminal, renderer: Renderer::new(mode), mode }
     }
 
@@ -55,7 +53,7 @@ impl Screen {
 
     /// Panics when `area` does not look like `frame`, or a hole like anything but `?`.
     fn check(&self, frame: &Frame, area: Rect, holes: &[Rect]) {
-        let (width, height) = fit(frame, area.as_size());
+        let (width, height) = fit(frame, area.size());
         let mut sampler = Sampler::default();
         let pixels = sampler.sample(frame, width, height);
         let picture = Rect {
@@ -70,11 +68,11 @@ impl Screen {
                 self.check_cell(at, pixels[2 * y * width + x], pixels[(2 * y + 1) * width + x]);
             } else {
                 let (text, _, bg) = self.cell(at);
-                assert_eq!((text, bg), (" ", vt100::Color::Default), "{at} is in the margin");
+                assert_eq!((text, bg), (" ", vt100::Color::Default), "{at:?} is in the margin");
             }
         }
         for at in holes.iter().flat_map(|hole| hole.positions()) {
-            assert_eq!(self.cell(at).0, "?", "{at} is in a hole");
+            assert_eq!(self.cell(at).0, "?", "{at:?} is in a hole");
         }
     }
 
@@ -86,7 +84,7 @@ impl Screen {
                     "▀" => (fg, bg),
                     "▄" => (bg, fg),
                     " " => (bg, bg),
-                    other => panic!("{at} shows {other:?}"),
+                    other => panic!("{at:?} shows {other:?}"),
                 };
                 self.check_color(seen_top, top);
                 self.check_color(seen_bottom, bottom);
@@ -95,7 +93,7 @@ impl Screen {
                 let mean = std::array::from_fn(|i| top[i].midpoint(bottom[i]));
                 let level = |glyph| b" .:-=+*#%@".iter().position(|g| *g == glyph).unwrap();
                 let (seen, wanted) = (level(text.as_bytes()[0]), level(glyph(mean)));
-                assert!(seen.abs_diff(wanted) <= 1, "{at} shows {text:?} for {mean:?}");
+                assert!(seen.abs_diff(wanted) <= 1, "{at:?} shows {text:?} for {mean:?}");
                 if text != " " {
                     self.check_color(fg, mean);
                 }
@@ -209,7 +207,7 @@ fn what_was_overdrawn_is_drawn_again() {
 
 #[test]
 fn a_grid_has_two_pixels_a_row_of_cells() {
-    let grid = grid_pixels(Size::new(161, 45));
+    let grid = grid_pixels(Size { width: 161, height: 45 });
     assert_eq!((grid.width(), grid.height()), (161, 90));
 }
 
@@ -239,7 +237,7 @@ proptest! {
         }
         let outside = Rect::new(0, 0, COLS, ROWS).positions().filter(|at| !area.contains(*at));
         for at in outside {
-            prop_assert_eq!(screen.cell(at).0, "?", "{} was drawn on", at);
+            prop_assert_eq!(screen.cell(at).0, "?", "{:?} was drawn on", at);
         }
     }
 

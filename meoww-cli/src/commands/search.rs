@@ -11,8 +11,11 @@ use crate::{
     driver::{Options, Session},
     error::Error,
     headless::{self, Plan},
-    media::render::{Env, Mode, RenderChoice, choose},
-    tui::{self, Screen, layout::MIN_SIZE},
+    tui::{
+        self, Screen,
+        caps::{Caps, Env, RenderChoice, choose},
+        layout::MIN_SIZE,
+    },
 };
 
 pub(super) async fn run(context: &Context, args: Search) -> Result<(), Error> {
@@ -27,9 +30,9 @@ pub(super) async fn run(context: &Context, args: Search) -> Result<(), Error> {
         let plan = Plan { rounds: args.rounds, duration: args.duration };
         return headless::run(session, plan, context.out).await;
     }
-    let mode = screen_mode(&args)?;
+    let caps = screen_caps(&args)?;
     context.out.note("Connecting...");
-    show(Session::start(options).await?, mode).await
+    show(Session::start(options).await?, caps).await
 }
 
 /// Whom to meet.
@@ -47,7 +50,7 @@ fn terms(args: &Search) -> Result<signal::Search, Error> {
 }
 
 /// Whether there is a screen to show a call on, and how.
-fn screen_mode(args: &Search) -> Result<Mode, Error> {
+fn screen_caps(args: &Search) -> Result<Caps, Error> {
     if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
         return Err(Error::NotATerminal);
     }
@@ -55,18 +58,18 @@ fn screen_mode(args: &Search) -> Result<Mode, Error> {
     if columns < MIN_SIZE.width || rows < MIN_SIZE.height {
         return Err(Error::TerminalTooSmall { columns, rows });
     }
-    let mode = choose(&Env::read(std::env::var), args.render, args.color);
-    if args.render == RenderChoice::Half && !mode.unicode {
+    let caps = choose(&Env::read(std::env::var), args.render, args.color);
+    if args.render == RenderChoice::Half && !caps.unicode {
         return Err(Error::NoUtf8);
     }
-    Ok(mode)
+    Ok(caps)
 }
 
-async fn show(session: Session, mode: Mode) -> Result<(), Error> {
+async fn show(session: Session, caps: Caps) -> Result<(), Error> {
     let Session { commands, events, remote, local, camera_on, grid, drawn, running } = session;
     // The queue is empty, and if the client is gone already, finishing says why.
     let _ = commands.send(Command::Search).await;
-    let screen = Screen { events, commands, remote, local, camera_on, grid, drawn, mode };
+    let screen = Screen { events, commands, remote, local, camera_on, grid, drawn, caps };
     let shown = tui::run(screen).await;
     running.finish().await?;
     shown.map(|_| ()).map_err(|error| Error::Other(format!("{error:#}")))

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use meoww_paint::Frame;
 use tokio::{
     sync::{mpsc, watch},
     task::{JoinHandle, spawn_blocking},
@@ -11,7 +12,7 @@ use crate::{
     core::event::CallEvent,
     error::Error,
     media::{
-        frame::{Frame, FrameSlot},
+        FrameSlot,
         source::{Camera, Source},
     },
 };
@@ -96,7 +97,7 @@ impl Worker {
 
     /// Returns when there will be no more pictures, which of no camera is no news.
     async fn pass_on(&self, pictures: Option<&mut FrameSlot>) {
-        let Some(pictures) = pictures.filter(|_| self.camera != Camera::None) else {
+        let Some(pictures) = pictures.filter(|_| !matches!(self.camera, Camera::None)) else {
             return std::future::pending().await;
         };
         while pictures.changed().await.is_ok() {

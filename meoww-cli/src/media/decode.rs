@@ -4,14 +4,13 @@ use h264_reader::nal::{
     Nal, RefNal, UnitType,
     sps::{FrameMbsFlags, SeqParameterSet},
 };
+use meoww_paint::Frame;
 use openh264::{
     OpenH264API,
     decoder::{DecoderConfig, Flush},
     formats::YUVSource,
 };
 use thiserror::Error;
-
-use super::frame::Frame;
 
 /// 1920x1080 in macroblocks of 16x16. Larger pictures are refused before the codec takes memory for
 /// them.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use meoww_paint::Frame;
 use openh264::{
     OpenH264API, Timestamp,
     encoder::{
@@ -11,7 +12,7 @@ use openh264::{
     formats::YUVSlices,
 };
 
-use super::{frame::Frame, openh264_options};
+use super::openh264_options;
 
 /// A slice fits one RTP packet of 1200 bytes, so that a lost packet costs one slice.
 const MAX_SLICE_BYTES: u32 = 1150;

@@ -4,11 +4,17 @@ pub(crate) mod clock;
 pub mod decode;
 pub mod encode;
 mod estimate;
-pub mod frame;
 mod openh264_options;
 mod receive;
-pub mod render;
-pub mod scale;
 mod send;
 pub mod source;
 pub mod transport;
+
+use std::sync::Arc;
+
+use meoww_paint::Frame;
+use tokio::sync::watch;
+
+/// Where the newest picture waits: a reader that is slow misses pictures and never falls behind.
+/// `None` while there is no picture to show.
+pub type FrameSlot = watch::Receiver<Option<Arc<Frame>>>;

@@ -5,6 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use meoww_paint::Frame;
 use rtc::{rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication, rtp};
 use tokio::{
     runtime::Handle,
@@ -15,7 +16,6 @@ use webrtc::media_stream::track_remote::{TrackRemote, TrackRemoteEvent};
 use super::{
     clock,
     decode::Decoder,
-    frame::Frame,
     transport::{
         assemble::{Assembler, Packet, Unit},
         tally::{Tally, count},

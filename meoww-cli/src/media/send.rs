@@ -5,6 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use meoww_paint::{Frame, Grid, Scaler};
 use rtc::media::Sample;
 use tokio::{runtime::Handle, sync::watch};
 use webrtc::media_stream::{
@@ -13,10 +14,8 @@ use webrtc::media_stream::{
 };
 
 use super::{
-    clock,
+    FrameSlot, clock,
     encode::Encoder,
-    frame::{Frame, FrameSlot},
-    scale::{Grid, Scaler},
     transport::tally::{Tally, count},
 };
 

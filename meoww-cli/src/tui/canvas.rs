@@ -7,6 +7,7 @@ use crossterm::{
     cursor::MoveTo,
     terminal::{BeginSynchronizedUpdate, Clear, ClearType, EndSynchronizedUpdate},
 };
+use meoww_paint::{Color, Frame, Renderer};
 use ratatui::{
     backend::{Backend, CrosstermBackend},
     buffer::{Buffer, Cell},
@@ -15,17 +16,14 @@ use ratatui::{
 };
 
 use super::{
+    caps::Caps,
     state::State,
     view::{self, Scene},
-};
-use crate::media::{
-    frame::Frame,
-    render::{Color, Mode, Renderer},
 };
 
 /// What the terminal shows, and what it takes to make it show the state.
 pub(super) struct Canvas {
-    mode: Mode,
+    caps: Caps,
     /// As the terminal has it; of the pictures, only where they are.
     shown: Buffer,
     scene: Scene,
@@ -35,10 +33,10 @@ pub(super) struct Canvas {
 }
 
 impl Canvas {
-    pub(super) fn new(mode: Mode) -> Self {
-        let [remote, local] = [Renderer::new(mode), Renderer::new(mode)];
+    pub(super) fn new(caps: Caps) -> Self {
+        let [remote, local] = [Renderer::new(caps.mode), Renderer::new(caps.mode)];
         let (shown, scene) = (Buffer::empty(Rect::ZERO), Scene::default());
-        Self { mode, shown, scene, remote, local, fresh: true }
+        Self { caps, shown, scene, remote, local, fresh: true }
     }
 
     /// Assumes nothing of what the terminal shows.
@@ -59,7 +57,7 @@ impl Canvas {
         if self.scene.local.is_none() {
             self.local.invalidate();
         }
-        next.content.iter_mut().for_each(|cell| degrade(cell, self.mode));
+        next.content.iter_mut().for_each(|cell| degrade(cell, self.caps));
         if std::mem::take(&mut self.fresh) {
             ansi(Clear(ClearType::All), out);
             self.shown = Buffer::empty(next.area);
@@ -80,12 +78,13 @@ impl Canvas {
         out: &mut Vec<u8>,
     ) -> bool {
         let Scene { mirror, help, .. } = self.scene;
-        let holes: Vec<Rect> = mirror.into_iter().chain(help).collect();
+        let holes: Vec<_> = mirror.into_iter().chain(help).map(cells).collect();
+        let help = help.map(cells);
         if let (Some(area), Some(frame)) = (self.scene.local, local) {
-            self.local.draw(frame, area, help.as_slice(), out);
+            self.local.draw(frame, cells(area), help.as_slice(), out);
         }
         if let (Some(area), Some(frame)) = (self.scene.remote, remote) {
-            self.remote.draw(frame, area, &holes, out);
+            self.remote.draw(frame, cells(area), &holes, out);
             return true;
         }
         false
@@ -100,13 +99,18 @@ impl Canvas {
         if let Some(caret) = self.scene.caret {
             ansi(MoveTo(caret.x, caret.y), out);
         }
-        if self.mode.synchronized {
+        if self.caps.synchronized {
             let mut begin = Vec::new();
             ansi(BeginSynchronizedUpdate, &mut begin);
             out.splice(..0, begin);
             ansi(EndSynchronizedUpdate, out);
         }
     }
+}
+
+/// Where ratatui lays out an area, for the painter.
+pub(super) fn cells(area: Rect) -> meoww_paint::Rect {
+    meoww_paint::Rect::new(area.x, area.y, area.width, area.height)
 }
 
 fn ansi(command: impl Command, out: &mut Vec<u8>) {
@@ -117,11 +121,11 @@ fn ansi(command: impl Command, out: &mut Vec<u8>) {
 }
 
 /// Makes do with what the terminal can show.
-fn degrade(cell: &mut Cell, mode: Mode) {
-    if mode.color == Color::Mono {
+fn degrade(cell: &mut Cell, caps: Caps) {
+    if caps.mode.color == Color::Mono {
         (cell.fg, cell.bg) = (style::Color::Reset, style::Color::Reset);
     }
-    if mode.unicode || cell.symbol().is_ascii() {
+    if caps.unicode || cell.symbol().is_ascii() {
         return;
     }
     let plain = match cell.symbol() {

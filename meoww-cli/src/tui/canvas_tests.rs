@@ -1,13 +1,13 @@
 use std::{num::NonZeroU16, time::Duration};
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use meoww_paint::{Mode, Render};
 use proptest::prelude::*;
 use ratatui::layout::{Position, Size};
 
 use super::*;
 use crate::{
     core::event::{CallEvent, EndReason},
-    media::render::Render,
     text::SafeText,
     tui::{
         state::{Pictures, State},
@@ -15,8 +15,11 @@ use crate::{
     },
 };
 
-const MODE: Mode =
-    Mode { render: Render::HalfBlock, color: Color::True, unicode: true, synchronized: true };
+const CAPS: Caps = Caps {
+    mode: Mode { render: Render::HalfBlock, color: Color::True },
+    unicode: true,
+    synchronized: true,
+};
 
 fn terminal(size: Size) -> vt100::Parser {
     let [rows, columns] = [size.height, size.width].map(|n| NonZeroU16::new(n).unwrap());
@@ -60,7 +63,7 @@ fn live() -> State {
 
 #[test]
 fn pictures_and_panes_share_the_screen() {
-    let (mut canvas, state) = (Canvas::new(MODE), live());
+    let (mut canvas, state) = (Canvas::new(CAPS), live());
     let mut terminal = terminal(state.size);
     draw(&mut canvas, &state, [&plain(100), &plain(200)], &mut terminal);
     let layout = state.layout.unwrap();
@@ -76,7 +79,7 @@ fn pictures_and_panes_share_the_screen() {
 
 #[test]
 fn nothing_new_is_no_bytes() {
-    let (mut canvas, state) = (Canvas::new(MODE), live());
+    let (mut canvas, state) = (Canvas::new(CAPS), live());
     let frame = plain(90);
     draw(&mut canvas, &state, [&frame, &frame], &mut terminal(state.size));
     let mut out = Vec::new();
@@ -88,9 +91,9 @@ fn nothing_new_is_no_bytes() {
 
 #[test]
 fn a_poor_terminal_gets_ascii_without_colours() {
-    let mode =
-        Mode { render: Render::Ascii, color: Color::Mono, unicode: false, synchronized: false };
-    let (mut canvas, mut state) = (Canvas::new(mode), live());
+    let mode = Mode { render: Render::Ascii, color: Color::Mono };
+    let caps = Caps { mode, unicode: false, synchronized: false };
+    let (mut canvas, mut state) = (Canvas::new(caps), live());
     let hello = CallEvent::Message { text: SafeText::new("né"), from_self: false };
     update(&mut state, Duration::ZERO, Msg::Call(hello));
     let mut out = Vec::new();
@@ -127,21 +130,24 @@ fn shade() -> impl Strategy<Value = u8> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig {
+        cases: ProptestConfig::default().cases / 8,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn what_is_changed_step_by_step_looks_like_what_is_drawn_at_once(
         steps in prop::collection::vec((msg(), shade(), shade()), 1..25)
     ) {
         let mut state = live();
-        let mut canvas = Canvas::new(MODE);
+        let mut canvas = Canvas::new(CAPS);
         let mut terminal_kept = terminal(state.size);
         for (n, (msg, remote, local)) in steps.into_iter().enumerate() {
             update(&mut state, Duration::from_millis(n as u64 * 300), msg);
             let frames = [&plain(remote), &plain(local)];
             draw(&mut canvas, &state, frames, &mut terminal_kept);
             let mut terminal_new = terminal(state.size);
-            draw(&mut Canvas::new(MODE), &state, frames, &mut terminal_new);
+            draw(&mut Canvas::new(CAPS), &state, frames, &mut terminal_new);
             for at in Rect::new(0, 0, state.size.width, state.size.height).positions() {
                 let (kept, new) = (seen(&terminal_kept, at), seen(&terminal_new, at));
                 prop_assert_eq!(kept, new, "{} after step {}", at, n);

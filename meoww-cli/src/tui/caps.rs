@@ -1,34 +1,13 @@
-//! How pictures are drawn, chosen from what the terminal can do.
+//! What the terminal can do, and how pictures are drawn on it.
 
 use clap::ValueEnum;
-
-/// What a cell is drawn with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Render {
-    /// Two pixels a cell, one over the other, in its two colours: `▀`.
-    HalfBlock,
-    /// A character as dense as the cell is bright.
-    Ascii,
-}
-
-/// The colours there are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Color {
-    /// 24 bits.
-    True,
-    /// The palette of xterm: a cube of 6x6x6 and 24 greys.
-    Ansi256,
-    /// None but the terminal's own.
-    Mono,
-}
+use meoww_paint::{Color, Mode, Render};
 
 /// How this terminal is drawn on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Mode {
-    /// What a cell is drawn with.
-    pub render: Render,
-    /// The colours there are.
-    pub color: Color,
+pub struct Caps {
+    /// How pictures are drawn.
+    pub mode: Mode,
     /// Whether more than ASCII can be shown, as borders and text.
     pub unicode: bool,
     /// Whether the terminal is known for synchronised output (private mode 2026): it shows an update
@@ -124,7 +103,7 @@ impl Env {
 
 /// What the user asks for, completed by what the terminal can do. Half blocks need two colours, so
 /// without colours it is ASCII whatever was asked.
-pub fn choose(env: &Env, render: RenderChoice, color: ColorChoice) -> Mode {
+pub fn choose(env: &Env, render: RenderChoice, color: ColorChoice) -> Caps {
     let unicode = env.unicode();
     let color = match color {
         ColorChoice::Auto => env.color(),
@@ -138,7 +117,7 @@ pub fn choose(env: &Env, render: RenderChoice, color: ColorChoice) -> Mode {
         (RenderChoice::Auto, _) if unicode => Render::HalfBlock,
         (RenderChoice::Auto, _) => Render::Ascii,
     };
-    Mode { render, color, unicode, synchronized: env.is_modern() }
+    Caps { mode: Mode { render, color }, unicode, synchronized: env.is_modern() }
 }
 
 #[cfg(test)]
@@ -152,7 +131,7 @@ mod tests {
     }
 
     fn auto(pairs: &[(&'static str, &str)]) -> (Render, Color) {
-        let mode = choose(&env(pairs), RenderChoice::Auto, ColorChoice::Auto);
+        let Caps { mode, .. } = choose(&env(pairs), RenderChoice::Auto, ColorChoice::Auto);
         (mode.render, mode.color)
     }
 
@@ -182,9 +161,9 @@ mod tests {
     #[test]
     fn flags_win_where_they_can() {
         let dumb = env(&[("TERM", "dumb")]);
-        let mode = choose(&dumb, RenderChoice::Half, ColorChoice::Ansi256);
+        let Caps { mode, .. } = choose(&dumb, RenderChoice::Half, ColorChoice::Ansi256);
         assert_eq!((mode.render, mode.color), (Render::HalfBlock, Color::Ansi256));
-        let mode = choose(&dumb, RenderChoice::Half, ColorChoice::Mono);
+        let Caps { mode, .. } = choose(&dumb, RenderChoice::Half, ColorChoice::Mono);
         assert_eq!((mode.render, mode.color), (Render::Ascii, Color::Mono));
     }
 }

@@ -153,6 +153,11 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig {
+            cases: ProptestConfig::default().cases / 4,
+            ..ProptestConfig::default()
+        })]
+
         #[test]
         fn lines_fit_and_memory_is_bounded(
             texts in prop::collection::vec("[a-z 界é]{0,60}", 0..300),

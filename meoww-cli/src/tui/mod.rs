@@ -18,4 +18,5 @@ mod input;
 mod output;
 mod screen;
 
+pub mod caps;
 pub use screen::{Outcome, Screen, run};

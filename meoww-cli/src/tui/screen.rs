@@ -11,6 +11,7 @@ use std::{
 
 use anyhow::Context;
 use crossterm::event::Event;
+use meoww_paint::{Frame, Grid, grid_pixels};
 use ratatui::layout::Size;
 use tokio::{
     sync::{mpsc, watch},
@@ -18,7 +19,8 @@ use tokio::{
 };
 
 use super::{
-    canvas::Canvas,
+    canvas::{Canvas, cells},
+    caps::Caps,
     input::read_terminal,
     output::Output,
     state::{Pictures, State},
@@ -27,11 +29,7 @@ use super::{
 };
 use crate::{
     core::event::{CallEvent, Command},
-    media::{
-        frame::{Frame, FrameSlot},
-        render::{Mode, grid_pixels},
-        scale::Grid,
-    },
+    media::FrameSlot,
 };
 
 /// How often what depends on time is drawn: clocks, the spinner, one's own picture.
@@ -54,7 +52,7 @@ pub struct Screen {
     /// Counts the partner's pictures that reached the terminal.
     pub drawn: Arc<AtomicU64>,
     /// How to draw.
-    pub mode: Mode,
+    pub caps: Caps,
 }
 
 /// Why the screen went dark.
@@ -126,8 +124,8 @@ struct Show {
 impl Show {
     #[expect(clippy::disallowed_methods, reason = "the screen's clock starts here")]
     fn new(screen: Screen, size: Size, output: Output) -> Self {
-        let state = State::new(size, screen.mode.unicode, *screen.camera_on.borrow());
-        let canvas = Canvas::new(screen.mode);
+        let state = State::new(size, screen.caps.unicode, *screen.camera_on.borrow());
+        let canvas = Canvas::new(screen.caps);
         let start = Instant::now();
         let (stale, stale_pictures, is_new, is_coming) = (true, true, false, false);
         Self { screen, state, canvas, output, start, stale, stale_pictures, is_new, is_coming }
@@ -207,7 +205,7 @@ impl Show {
     /// Tells how large a picture can be shown. A screen too small for any leaves it as it was.
     fn announce(&self) {
         let Some(layout) = &self.state.layout else { return };
-        let grid = grid_pixels(layout.remote().as_size());
+        let grid = grid_pixels(cells(layout.remote()).size());
         self.screen.grid.send_if_modified(|last| std::mem::replace(last, grid) != grid);
     }
 

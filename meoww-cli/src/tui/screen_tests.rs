@@ -5,9 +5,10 @@ use std::{
 };
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use meoww_paint::{Color, Mode, Render};
 
 use super::*;
-use crate::{core::event::EndReason, media::render};
+use crate::core::event::EndReason;
 
 const SIZE: Size = Size { width: 80, height: 24 };
 
@@ -67,9 +68,8 @@ fn world(gate: Option<sync::Receiver<()>>) -> (World, impl Future<Output = Outco
         camera_on: camera_out,
         grid: grid_out,
         drawn: drawn.clone(),
-        mode: Mode {
-            render: render::Render::HalfBlock,
-            color: render::Color::True,
+        caps: Caps {
+            mode: Mode { render: Render::HalfBlock, color: Color::True },
             unicode: true,
             synchronized: true,
         },

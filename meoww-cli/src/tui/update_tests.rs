@@ -305,6 +305,11 @@ fn msg() -> impl Strategy<Value = Msg> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: ProptestConfig::default().cases / 8,
+        ..ProptestConfig::default()
+    })]
+
     #[test]
     fn any_order_of_events_can_be_drawn(msgs in prop::collection::vec(msg(), 0..80)) {
         let mut state = state();

@@ -14,12 +14,12 @@ use std::{
 use meoww_cli::{
     core::event::PeerEvent,
     media::{
-        frame::{Frame, FrameSlot},
-        scale::Grid,
+        FrameSlot,
         source::pattern::{self, Stamp},
         transport::{Peer, PeerConfig, PeerMedia},
     },
 };
+use meoww_paint::{Frame, Grid};
 use tokio::sync::{mpsc, watch};
 
 /// Longer than anything here takes on a busy machine.

@@ -1,8 +1,13 @@
-//! A peer that answers whoever it meets: sends the moving pattern, draws what it gets on a screen
-//! nobody sees, and answers every chat line. It looks for the next stranger when one leaves.
+//! A cat to talk to: it is seen, draws what it gets on a screen nobody sees, says hello, answers
+//! chat lines, and looks for the next stranger when one leaves.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program that prints")]
 
-use std::{num::NonZeroU32, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
+mod wit;
+
+use std::{
+    collections::VecDeque, num::NonZeroU32, path::PathBuf, process::ExitCode, sync::Arc,
+    time::Duration,
+};
 
 use clap::Parser;
 use meoww_cli::{
@@ -15,9 +20,10 @@ use meoww_cli::{
 };
 use meoww_examples::{
     account::{ThrowAway, throw_away},
+    cat,
     offscreen::{Offscreen, snapshot},
 };
-use ratatui::layout::Size;
+use meoww_paint::Size;
 use serde_json::json;
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -25,7 +31,7 @@ use tokio::{
 };
 
 #[derive(Parser)]
-#[command(about = "A peer that answers whoever it meets")]
+#[command(about = "A cat that talks to whoever it meets")]
 struct Args {
     /// The server [default: the one `meoww` uses]
     #[arg(long, value_name = "URL")]
@@ -34,9 +40,9 @@ struct Args {
     /// (DATA_DIR/outbox) [default: the session `meoww login` left]
     #[arg(long, value_name = "DIR")]
     outbox: Option<PathBuf>,
-    /// What the other side sees, as for `meoww search`
-    #[arg(long, default_value = "pattern")]
-    camera: Camera,
+    /// What the other side sees, as for `meoww search` [default: a cat]
+    #[arg(long)]
+    camera: Option<Camera>,
     /// Quit after this many calls
     #[arg(long, value_name = "N")]
     rounds: Option<NonZeroU32>,
@@ -51,6 +57,17 @@ struct Args {
 /// What the bot's screen would show.
 const SCREEN: Size = Size { width: 160, height: 45 };
 const SNAPSHOT: Size = Size { width: 78, height: 22 };
+/// What a line takes to type.
+const TYPING: Duration = Duration::from_millis(1500);
+/// It is read before the call is over.
+const GOODBYE_BEFORE: Duration = Duration::from_secs(4);
+/// Whoever writes faster than it types is not always answered.
+const MAX_LINES: usize = 6;
+
+#[expect(clippy::disallowed_methods, reason = "the bot's own clock")]
+fn now() -> Instant {
+    Instant::now()
+}
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -73,12 +90,30 @@ async fn run(args: Args) -> anyhow::Result<()> {
         }
         None => (Arc::new(Api::new(server, SessionFile::new(paths.sessions))?), None::<ThrowAway>),
     };
-    let options =
-        Options { api, camera: args.camera.clone(), relay_only: false, terms: Default::default() };
+    let camera = args.camera.clone().unwrap_or(Camera::Drawn(cat::picture));
+    let options = Options { api, camera, relay_only: false, terms: Default::default() };
     let session = Session::start(options).await?;
     let offscreen = Offscreen::attach(&session, SCREEN);
-    let bot = Bot { args, session, offscreen, calls: 0, blank: 0, stats: None, over: None };
+    let bot = Bot {
+        args,
+        session,
+        offscreen,
+        calls: 0,
+        blank: 0,
+        stats: None,
+        goodbye: None,
+        over: None,
+        lines: VecDeque::new(),
+        answers: 0,
+    };
     bot.run().await
+}
+
+/// What the bot does by itself.
+enum Turn {
+    Say(&'static str),
+    Goodbye,
+    Leave,
 }
 
 struct Bot {
@@ -89,7 +124,14 @@ struct Bot {
     /// Calls in which nothing was drawn.
     blank: u32,
     stats: Option<Stats>,
+    /// When it says goodbye.
+    goodbye: Option<Instant>,
+    /// When it leaves the call.
     over: Option<Instant>,
+    /// What it is about to say, and when.
+    lines: VecDeque<(Instant, &'static str)>,
+    /// Answers given in this call.
+    answers: usize,
 }
 
 impl Bot {
@@ -97,17 +139,17 @@ impl Bot {
         let mut terminate = signal(SignalKind::terminate())?;
         self.say(Command::Search).await;
         loop {
-            let over = self.over;
+            let turn = self.next_turn();
             tokio::select! {
                 event = self.session.events.recv() => match event {
                     Some(event) => self.event(event).await,
                     None => break,
                 },
-                () = async { sleep_until(over.expect("guarded")).await }, if over.is_some() => {
-                    self.over = None;
-                    self.show();
-                    self.say(Command::Leave).await;
-                }
+                turn = async {
+                    let (at, turn) = turn.expect("guarded");
+                    sleep_until(at).await;
+                    turn
+                }, if turn.is_some() => self.take(turn).await,
                 _ = terminate.recv() => self.say(Command::Quit).await,
                 _ = tokio::signal::ctrl_c() => self.say(Command::Quit).await,
             }
@@ -122,17 +164,49 @@ impl Bot {
         let _ = self.session.commands.send(command).await;
     }
 
+    /// What it does next by itself, and when.
+    fn next_turn(&self) -> Option<(Instant, Turn)> {
+        let line = self.lines.front().map(|(at, line)| (*at, Turn::Say(line)));
+        let goodbye = self.goodbye.map(|at| (at, Turn::Goodbye));
+        let leave = self.over.map(|at| (at, Turn::Leave));
+        line.into_iter().chain(goodbye).chain(leave).min_by_key(|(at, _)| *at)
+    }
+
+    async fn take(&mut self, turn: Turn) {
+        match turn {
+            Turn::Say(line) => {
+                self.lines.pop_front();
+                self.say(Command::Chat(line.to_owned())).await;
+            }
+            Turn::Goodbye => {
+                self.goodbye = None;
+                self.lines.clear();
+                self.say(Command::Chat(wit::GOODBYE.to_owned())).await;
+            }
+            Turn::Leave => {
+                self.over = None;
+                self.show();
+                self.say(Command::Leave).await;
+            }
+        }
+    }
+
     async fn event(&mut self, event: CallEvent) {
         match event {
             CallEvent::Connected { .. } => {
                 self.stats = None;
                 self.offscreen.take();
-                #[expect(clippy::disallowed_methods, reason = "the bot's own clock")]
-                let now = Instant::now();
+                let now = now();
                 self.over = self.args.duration.map(|duration| now + duration);
+                let goodbye = self.over.and_then(|over| over.checked_sub(GOODBYE_BEFORE));
+                self.goodbye = goodbye.filter(|goodbye| *goodbye > now);
+                self.answers = 0;
+                self.lines.clear();
+                wit::HELLO.into_iter().for_each(|line| self.type_line(line));
             }
             CallEvent::Message { text, from_self: false } => {
-                self.say(Command::Chat(format!("Meow! You said: {text}"))).await;
+                self.type_line(wit::answer(text.as_str(), self.answers));
+                self.answers += 1;
             }
             CallEvent::Stats(stats) => self.stats = Some(stats),
             CallEvent::Ended(reason) => self.ended(reason).await,
@@ -152,8 +226,17 @@ impl Bot {
         }
     }
 
+    /// A cat types with two paws, one line after the other.
+    fn type_line(&mut self, line: &'static str) {
+        let begins = self.lines.back().map_or_else(now, |(at, _)| *at);
+        if self.lines.len() < MAX_LINES {
+            self.lines.push_back((begins + TYPING, line));
+        }
+    }
+
     async fn ended(&mut self, reason: EndReason) {
-        self.over = None;
+        (self.goodbye, self.over) = (None, None);
+        self.lines.clear();
         self.calls += 1;
         let drawn = self.offscreen.take();
         self.blank += u32::from(drawn.frames == 0);

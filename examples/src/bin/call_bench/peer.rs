@@ -18,7 +18,7 @@ use meoww_examples::{
     account::throw_away,
     offscreen::{Drawn, Offscreen},
 };
-use ratatui::layout::Size;
+use meoww_paint::Size;
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     time::sleep_until,

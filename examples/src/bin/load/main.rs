@@ -24,10 +24,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use clap::{Parser, ValueEnum};
 use meoww_cli::config::ServerUrl;
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::{
@@ -157,13 +157,13 @@ fn cookies(args: &Args) -> anyhow::Result<Vec<Cookie>> {
 /// A process may have 1024 files by default.
 fn allow_sockets(count: usize) -> anyhow::Result<()> {
     let wanted = count as u64 + 64;
-    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
-    ensure!(
-        wanted <= hard,
-        "{count} connections need more files than `ulimit -Hn` allows ({hard})"
-    );
-    if wanted > soft {
-        setrlimit(Resource::RLIMIT_NOFILE, wanted, hard)?;
+    // `None` is no limit.
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if let Some(hard) = maximum.filter(|hard| *hard < wanted) {
+        bail!("{count} connections need more files than `ulimit -Hn` allows ({hard})");
+    }
+    if current.is_some_and(|soft| soft < wanted) {
+        setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum })?;
     }
     Ok(())
 }

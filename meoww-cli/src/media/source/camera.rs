@@ -1,5 +1,6 @@
 //! Pictures from a webcam.
 
+use meoww_paint::Frame;
 use nokhwa::{
     Buffer, Camera, NokhwaError,
     pixel_format::RgbFormat,
@@ -9,13 +10,8 @@ use nokhwa::{
         Resolution,
     },
 };
-use yuv::{
-    BufferStoreMut, YuvConversionMode, YuvPackedImage, YuvPlanarImageMut, YuvRange,
-    YuvStandardMatrix,
-};
 
 use super::{Pictures, SourceError, worker::Stop};
-use crate::media::frame::Frame;
 
 /// More than a terminal shows, and little enough for any bus.
 const RESOLUTION: (u32, u32) = (640, 480);
@@ -93,57 +89,20 @@ fn convert(buffer: &Buffer) -> Option<Frame> {
     if !(2..=MAX_SIDE).contains(&width) || !(2..=MAX_SIDE).contains(&height) {
         return None;
     }
+    let (width, height) = (width as usize, height as usize);
     match buffer.source_frame_format() {
-        FrameFormat::YUYV => from_yuyv(buffer, width, height),
+        FrameFormat::YUYV => {
+            let stride = resolution.width() as usize * 2;
+            Frame::from_yuyv(width, height, buffer.buffer(), stride)
+        }
         FrameFormat::MJPEG
         | FrameFormat::NV12
         | FrameFormat::GRAY
         | FrameFormat::RAWRGB
-        | FrameFormat::RAWBGR => from_any(buffer, width, height),
-    }
-}
-
-fn from_yuyv(buffer: &Buffer, width: u32, height: u32) -> Option<Frame> {
-    let packed = YuvPackedImage {
-        yuy: buffer.buffer(),
-        yuy_stride: buffer.resolution().width() * 2,
-        width,
-        height,
-    };
-    let mut frame = Frame::black(width as usize, height as usize);
-    yuv::yuyv422_to_yuv420(&mut planar(&mut frame), &packed).ok()?;
-    Some(frame)
-}
-
-fn from_any(buffer: &Buffer, width: u32, height: u32) -> Option<Frame> {
-    let rgb = buffer.decode_image::<RgbFormat>().ok()?;
-    if rgb.width() < width || rgb.height() < height {
-        return None;
-    }
-    let mut frame = Frame::black(width as usize, height as usize);
-    yuv::rgb_to_yuv420(
-        &mut planar(&mut frame),
-        &rgb,
-        rgb.width() * 3,
-        YuvRange::Limited,
-        YuvStandardMatrix::Bt601,
-        YuvConversionMode::default(),
-    )
-    .ok()?;
-    Some(frame)
-}
-
-fn planar(frame: &mut Frame) -> YuvPlanarImageMut<'_, u8> {
-    let (width, height) = (frame.width() as u32, frame.height() as u32);
-    let [y, u, v] = frame.planes_mut();
-    YuvPlanarImageMut {
-        y_plane: BufferStoreMut::Borrowed(y),
-        y_stride: width,
-        u_plane: BufferStoreMut::Borrowed(u),
-        u_stride: width / 2,
-        v_plane: BufferStoreMut::Borrowed(v),
-        v_stride: width / 2,
-        width,
-        height,
+        | FrameFormat::RAWBGR => {
+            let rgb = buffer.decode_image::<RgbFormat>().ok()?;
+            let wide_enough = rgb.width() as usize >= width;
+            wide_enough.then(|| Frame::from_rgb(width, height, &rgb, rgb.width() as usize * 3))?
+        }
     }
 }

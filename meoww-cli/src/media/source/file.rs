@@ -8,13 +8,13 @@ use std::{
     time::Duration,
 };
 
+use meoww_paint::Frame;
 use y4m::{Colorspace, Decoder, Error};
 
 use super::{
     Pictures, SourceError,
     worker::{Pace, Stop},
 };
-use crate::media::frame::Frame;
 
 /// Bytes of one picture, at most: 3840x2160 in 4:2:0.
 const MAX_PICTURE: usize = 3840 * 2160 * 3 / 2;

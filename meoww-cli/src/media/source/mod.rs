@@ -1,22 +1,30 @@
-//! Where one's own pictures come from: a webcam, a test pattern, or a file.
+//! Where one's own pictures come from: a webcam, a file, or the program itself.
 
 #[cfg(feature = "camera")]
 mod camera;
+mod card;
+mod drawn;
 mod file;
 pub mod pattern;
 mod worker;
 
-use std::{convert::Infallible, path::PathBuf, str::FromStr};
+use std::{convert::Infallible, path::PathBuf, str::FromStr, time::Duration};
 
+use meoww_paint::Frame;
 use thiserror::Error;
 
-use self::{file::Ffmpeg, worker::Worker};
-use super::frame::FrameSlot;
+use self::{drawn::Drawn, file::Ffmpeg, worker::Worker};
+use super::FrameSlot;
+
+/// 30 pictures a second.
+const INTERVAL: Duration = Duration::from_nanos(33_333_333);
+/// What stands still is sent again now and then, and grows sharper by it.
+const CARD_INTERVAL: Duration = Duration::from_millis(200);
 
 /// What to film with, as `--camera` takes it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Camera {
-    /// The first webcam, or the test pattern when there is none.
+    /// The first webcam, or a card that says there is none.
     Auto,
     /// Nothing: the partner sees no picture.
     None,
@@ -24,6 +32,8 @@ pub enum Camera {
     Index(u32),
     /// The test pattern; the number turns its colours.
     Pattern(u8),
+    /// What a function of the time since the first picture draws; not to be had by name.
+    Drawn(fn(Duration) -> Frame),
     /// A `.y4m` file, or with ffmpeg any other; played over and over.
     File(PathBuf),
 }
@@ -49,7 +59,7 @@ impl FromStr for Camera {
 #[derive(Debug, Error)]
 pub enum SourceError {
     /// There is no such webcam.
-    #[error("There is no camera {0}. Plug one in, or use --camera pattern or --camera none.")]
+    #[error("There is no camera {0}. Plug one in, or use --camera FILE or --camera none.")]
     NoCamera(u32),
     /// The webcam does not open; mostly because another program has it.
     #[error("Camera {index} does not open ({reason}). Close other programs that use it.")]
@@ -116,6 +126,10 @@ impl Source {
                 let variant = *variant;
                 Self::start(None, move || Ok(pattern::Film::new(variant)))
             }
+            Camera::Drawn(draw) => {
+                let draw = *draw;
+                Self::start(None, move || Ok(Drawn::new(INTERVAL, draw)))
+            }
             Camera::File(path) if path.extension().is_some_and(|end| end == "y4m") => {
                 let path = path.clone();
                 Self::start(None, move || file::Y4m::open(path))
@@ -150,7 +164,7 @@ impl Source {
 /// A thing that has one picture after the other.
 trait Pictures: 'static {
     /// Waits for the next; `None` when there are no more, or `stop` says so.
-    fn next(&mut self, stop: &worker::Stop) -> Option<super::frame::Frame>;
+    fn next(&mut self, stop: &worker::Stop) -> Option<Frame>;
 }
 
 /// A machine may list devices that are no cameras, such as the metadata of one.
@@ -161,9 +175,12 @@ fn auto() -> Result<Source, SourceError> {
             Err(error) => tracing::info!(%error, "a webcam that is of no use"),
         }
     }
-    let pattern = Source::open(&Camera::Pattern(0))?;
-    let notice = Some("No camera was found; your partner sees a test pattern.");
-    Ok(Source { notice, ..pattern })
+    let card = Source::start(None, || {
+        let card = card::draw();
+        Ok(Drawn::new(CARD_INTERVAL, move |_| card.clone()))
+    })?;
+    let notice = Some("No camera was found; your partner sees a card that says so.");
+    Ok(Source { notice, ..card })
 }
 
 #[cfg(feature = "camera")]
@@ -209,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_webcam_there_is_a_pattern_and_a_word_about_it() {
+    fn without_a_webcam_there_is_a_card_and_a_word_about_it() {
         let source = Source::open(&Camera::Auto).unwrap();
         assert_eq!(source.notice().is_some(), webcams().is_empty());
     }
@@ -217,20 +234,19 @@ mod tests {
     #[test]
     fn a_missing_camera_is_named() {
         let refused = Source::open(&Camera::Index(99)).err().unwrap();
-        let expected =
-            "There is no camera 99. Plug one in, or use --camera pattern or --camera none.";
+        let expected = "There is no camera 99. Plug one in, or use --camera FILE or --camera none.";
         assert!(cfg!(not(feature = "camera")) || refused.to_string() == expected, "{refused}");
     }
 
     #[test]
     fn names_of_cameras() {
-        let parsed = |text: &str| text.parse::<Camera>().ok();
-        assert_eq!(parsed("auto"), Some(Camera::Auto));
-        assert_eq!(parsed("none"), Some(Camera::None));
-        assert_eq!(parsed("2"), Some(Camera::Index(2)));
-        assert_eq!(parsed("pattern"), Some(Camera::Pattern(0)));
-        assert_eq!(parsed("pattern:3"), Some(Camera::Pattern(3)));
-        assert_eq!(parsed("cat.mp4"), Some(Camera::File("cat.mp4".into())));
-        assert_eq!(parsed("pattern:cat"), Some(Camera::File("pattern:cat".into())));
+        let parsed = |text: &str| format!("{:?}", text.parse::<Camera>().unwrap());
+        assert_eq!(parsed("auto"), "Auto");
+        assert_eq!(parsed("none"), "None");
+        assert_eq!(parsed("2"), "Index(2)");
+        assert_eq!(parsed("pattern"), "Pattern(0)");
+        assert_eq!(parsed("pattern:3"), "Pattern(3)");
+        assert_eq!(parsed("cat.mp4"), r#"File("cat.mp4")"#);
+        assert_eq!(parsed("pattern:cat"), r#"File("pattern:cat")"#);
     }
 }

@@ -6,13 +6,13 @@
 //! four bars, by default red, green, blue, yellow. At the bottom: a white square that walks over
 //! grey. The blocks are large enough to be read after scaling to 80x60 and H.264.
 
-use std::time::Duration;
+use meoww_paint::Frame;
 
 use super::{
-    Pictures,
+    INTERVAL, Pictures,
     worker::{Pace, Stop},
 };
-use crate::media::{clock, frame::Frame};
+use crate::media::clock;
 
 const COLUMNS: usize = 16;
 const ROWS: usize = 4;
@@ -31,8 +31,6 @@ const BARS: [[u8; 3]; 4] = [[81, 90, 240], [145, 54, 34], [41, 240, 110], [210, 
 
 /// Size of a filmed pattern.
 const SIZE: (usize, usize) = (320, 240);
-/// 30 pictures a second.
-const INTERVAL: Duration = Duration::from_nanos(33_333_333);
 
 /// What a pattern says about itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -171,10 +169,11 @@ fn mean(frame: &Frame, x: std::ops::Range<usize>, y: std::ops::Range<usize>) -> 
 mod tests {
     use std::{sync::Arc, time::Duration};
 
+    use meoww_paint::Scaler;
     use proptest::prelude::*;
 
     use super::*;
-    use crate::media::{decode::Decoder, encode::Encoder, scale::Scaler};
+    use crate::media::{decode::Decoder, encode::Encoder};
 
     /// Scaled, coded at the bitrate a picture of that size gets, decoded: every stamp is read.
     #[test]

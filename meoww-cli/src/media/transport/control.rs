@@ -1,8 +1,7 @@
 //! What two clients tell each other on the data channel: JSON, one object a text message.
 
+use meoww_paint::Grid;
 use serde::{Deserialize, Serialize};
-
-use crate::media::scale::Grid;
 
 /// Label of the data channel.
 pub(super) const LABEL: &str = "meoww";

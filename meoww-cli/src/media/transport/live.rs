@@ -5,6 +5,7 @@ use std::{
     sync::{Arc, atomic::Ordering::Relaxed},
 };
 
+use meoww_paint::Grid;
 use rtc::rtp_transceiver::rtp_sender::RtpCodecKind;
 use tokio::time::sleep;
 use webrtc::{
@@ -18,10 +19,7 @@ use super::{
     route,
     session::{End, RECONNECT_WITHIN, Session, fail},
 };
-use crate::{
-    core::event::PeerEvent,
-    media::{receive::Receiver, scale::Grid},
-};
+use crate::{core::event::PeerEvent, media::receive::Receiver};
 
 impl Session {
     pub(super) async fn state(&mut self, state: RTCPeerConnectionState) -> ControlFlow<End> {

@@ -24,6 +24,7 @@ use std::{
 };
 
 use futures_util::FutureExt;
+use meoww_paint::{Frame, Grid};
 use meoww_proto::account::IceServer;
 use serde_json::value::RawValue;
 use tokio::{
@@ -32,11 +33,7 @@ use tokio::{
 };
 
 use self::{session::Session, tally::Meter};
-use super::{
-    clock,
-    frame::{Frame, FrameSlot},
-    scale::Grid,
-};
+use super::{FrameSlot, clock};
 use crate::core::event::{PeerEvent, Stats};
 
 /// Descriptions and candidates that may wait for the session; more are dropped.

@@ -3,6 +3,7 @@
 use std::{ops::ControlFlow, pin::Pin, sync::Arc, time::Duration};
 
 use anyhow::Context;
+use meoww_paint::Grid;
 use rtc::peer_connection::transport::RTCIceCandidateInit;
 use tokio::{
     sync::{mpsc, watch},
@@ -21,10 +22,7 @@ use super::{
 };
 use crate::{
     core::event::PeerEvent,
-    media::{
-        scale::Grid,
-        send::{Orders, Sender},
-    },
+    media::send::{Orders, Sender},
 };
 
 /// From the start to media; a partner behind a bad relay needs a few seconds.

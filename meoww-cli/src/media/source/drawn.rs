@@ -1,0 +1,33 @@
+//! Pictures that the program draws itself.
+
+use std::time::{Duration, Instant};
+
+use meoww_paint::Frame;
+
+use super::{
+    Pictures,
+    worker::{Pace, Stop},
+};
+use crate::media::clock;
+
+/// Draws the picture of a moment, so long after the first.
+pub(super) struct Drawn<D> {
+    draw: D,
+    pace: Pace,
+    began: Instant,
+}
+
+impl<D: FnMut(Duration) -> Frame> Drawn<D> {
+    /// A picture each `interval`.
+    pub(super) fn new(interval: Duration, draw: D) -> Self {
+        Self { draw, pace: Pace::new(interval), began: clock::now() }
+    }
+}
+
+impl<D: FnMut(Duration) -> Frame + 'static> Pictures for Drawn<D> {
+    fn next(&mut self, stop: &Stop) -> Option<Frame> {
+        self.pace
+            .wait(stop)
+            .then(|| (self.draw)(clock::now().saturating_duration_since(self.began)))
+    }
+}
