@@ -86,19 +86,19 @@ fn rows(data: &[u8], stride: usize, length: usize, height: usize) -> Option<Vec<
 
 /// Rounds to the nearest, halves up.
 fn mean(a: u8, b: u8) -> u8 {
-    ((u16::from(a) + u16::from(b) + 1) / 2) as u8
+    (u16::from(a) + u16::from(b)).div_ceil(2) as u8
 }
 
 fn brightness([r, g, b]: Rgb) -> u8 {
     let [r, g, b] = [r, g, b].map(i32::from);
-    ((16_829 * r + 33_039 * g + 6_416 * b + (1 << 15) >> 16) + 16) as u8
+    (((16_829 * r + 33_039 * g + 6_416 * b + (1 << 15)) >> 16) + 16) as u8
 }
 
 /// U and V of the sum of four pixels.
 fn hue([r, g, b]: [i32; 3]) -> [u8; 2] {
     let u = -9_714 * r - 19_070 * g + 28_784 * b;
     let v = 28_784 * r - 24_103 * g - 4_681 * b;
-    [u, v].map(|value| ((value + (1 << 17) >> 18) + 128) as u8)
+    [u, v].map(|value| (((value + (1 << 17)) >> 18) + 128) as u8)
 }
 
 #[cfg(test)]

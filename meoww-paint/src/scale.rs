@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use fast_image_resize::{
-    FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer,
-    images::{Image, ImageRef},
+    FilterType, ResizeAlg, ResizeOptions, Resizer,
+    images::{TypedImage, TypedImageRef},
+    pixels::U8,
 };
 
 use crate::frame::Frame;
@@ -84,13 +85,14 @@ impl Scaler {
     /// shows best and costs least.
     fn plane(&mut self, source: &[u8], from: (u32, u32), target: &mut [u8], to: (u32, u32)) {
         let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Box));
-        let source = ImageRef::new(from.0, from.1, source, PixelType::U8);
-        let target = Image::from_slice_u8(to.0, to.1, target, PixelType::U8);
+        // For one type of pixel: code for all of them takes a minute to build.
+        let source = TypedImageRef::<U8>::from_buffer(from.0, from.1, source);
+        let target = TypedImage::<U8>::from_buffer(to.0, to.1, target);
         let (Ok(source), Ok(mut target)) = (source, target) else {
             unreachable!("planes are as long as their sides say");
         };
         // Fails only for a cropping rectangle outside of the source, and there is none.
-        let resized = self.resizer.resize(&source, &mut target, &options);
+        let resized = self.resizer.resize_typed(&source, &mut target, &options);
         debug_assert!(resized.is_ok());
     }
 }
