@@ -33,6 +33,33 @@ pub struct Api {
     sessions: SessionFile,
 }
 
+/// How somebody stands at a server.
+pub enum Standing {
+    /// With a session.
+    LoggedIn(Box<User>),
+    /// Signed up from here; the code was not entered yet.
+    Unverified,
+    /// With a session that the server ended.
+    Expired,
+    /// With nothing.
+    LoggedOut,
+    /// The server could not be asked.
+    Unknown,
+}
+
+impl Standing {
+    /// For scripts.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::LoggedIn(_) => "logged-in",
+            Self::Unverified => "unverified",
+            Self::Expired => "expired",
+            Self::LoggedOut => "logged-out",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
 impl Api {
     /// Nothing is sent yet.
     pub fn new(server: ServerUrl, sessions: SessionFile) -> Result<Self, Error> {
@@ -50,6 +77,36 @@ impl Api {
     /// Its address.
     pub fn server(&self) -> &ServerUrl {
         &self.server
+    }
+
+    /// Whether a Meoww server answers there.
+    ///
+    /// # Errors
+    /// What answers instead, or why nothing does.
+    pub async fn reach(&self) -> Result<(), Error> {
+        #[derive(serde::Deserialize)]
+        struct Health {
+            #[serde(rename = "status")]
+            _status: String,
+        }
+        let response = self.send(self.request(Method::GET, "/health")).await?;
+        self.json::<Health>(response).await.map(|_| ())
+    }
+
+    /// Who one is at the server.
+    ///
+    /// # Errors
+    /// Those of [`Api::me`] that say nothing about it.
+    pub async fn standing(&self) -> Result<Standing, Error> {
+        match self.me().await {
+            Ok(user) => Ok(Standing::LoggedIn(Box::new(user))),
+            Err(Error::SessionExpired(_)) => Ok(Standing::Expired),
+            Err(Error::NotLoggedIn(_)) => {
+                let unverified = self.sessions.load(&self.server)?.unverified;
+                Ok(unverified.map_or(Standing::LoggedOut, |_| Standing::Unverified))
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Makes an account; a code is mailed, and its id kept for [`Api::verify`].

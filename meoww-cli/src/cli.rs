@@ -27,14 +27,14 @@ pub struct Cli {
     /// Results and errors as JSON, one object a line
     #[arg(long, global = true)]
     pub json: bool,
-    /// What to do.
+    /// What to do; at a terminal nothing shows where you are and what is next.
     #[command(subcommand)]
-    pub command: Command,
+    pub command: Option<Command>,
 }
 
 const AFTER_HELP: &str = concat!(
     "\
-A first call:
+A first call (`meoww` alone always says what is next):
   meoww signup            make an account; a code comes by mail
   meoww verify 123456     confirm the code; you are logged in
   meoww search            find somebody
@@ -208,7 +208,7 @@ mod tests {
         let parse = |arguments: &[&str]| {
             Cli::try_parse_from([&["meoww", "search"], arguments].concat()).map(|cli| cli.command)
         };
-        let Ok(Command::Search(search)) = parse(&["--tag", "#Rust", "--tag", "cats"]) else {
+        let Ok(Some(Command::Search(search))) = parse(&["--tag", "#Rust", "--tag", "cats"]) else {
             panic!("not a search");
         };
         assert_eq!(search.tags.iter().map(Tag::as_str).collect::<Vec<_>>(), ["rust", "cats"]);

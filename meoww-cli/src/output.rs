@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use crate::error::Error;
+use crate::{error::Error, text::drawable};
 
 /// Where results and errors go, and in what form.
 #[derive(Debug, Clone, Copy)]
@@ -21,7 +21,7 @@ impl Output {
 
     /// A result: `data` for scripts, `text` for people, on stdout.
     pub fn result(self, text: &str, data: &impl Serialize) -> io::Result<()> {
-        let line = if self.json { serde_json::to_string(data)? } else { text.to_owned() };
+        let line = if self.json { serde_json::to_string(data)? } else { harmless(text) };
         let mut stdout = io::stdout().lock();
         writeln!(stdout, "{line}")?;
         stdout.flush()
@@ -30,7 +30,7 @@ impl Output {
     /// Something to know on the way, for people only, on stderr.
     pub fn note(self, text: &str) {
         if !self.json {
-            eprintln!("{text}");
+            eprintln!("{}", harmless(text));
         }
     }
 
@@ -43,7 +43,23 @@ impl Output {
             let line = serde_json::json!({"error": error, "code": code, "exitCode": exit_code});
             eprintln!("{line}");
         } else {
-            eprintln!("meoww: {error}");
+            eprintln!("{}", harmless(&format!("meoww: {error}")));
         }
+    }
+}
+
+/// Names, addresses and reasons come from the server: nothing in them may act on the terminal.
+fn harmless(text: &str) -> String {
+    text.chars().filter_map(|c| if c == '\n' { Some(c) } else { drawable(c) }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_terminal_acts_on_is_not_printed() {
+        let hostile = "ada\x1b[2J\u{9b}31m\u{202e}\r\x07\nnext line";
+        assert_eq!(harmless(hostile), "ada[2J31m \nnext line");
     }
 }

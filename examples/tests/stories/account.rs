@@ -2,7 +2,12 @@
 
 use serde_json::Value;
 
-use crate::{headless::Script, server::Server, user::User};
+use crate::{
+    headless::Script,
+    server::{Server, program},
+    terminal::Terminal,
+    user::User,
+};
 
 fn sessions(user: &User) -> Vec<Value> {
     let list = user.meoww(&["sessions", "list", "--json"]).succeeded();
@@ -93,4 +98,24 @@ fn an_account_is_taken_along_and_deleted() {
     anna.meoww(&["account", "delete", "--yes"]).succeeded();
     anna.meoww(&["me"]).failed(13, "Not logged in");
     anna.meoww(&["login", "--email", &anna.email()]).failed(15, "Wrong e-mail address");
+}
+
+#[test]
+fn alone_it_says_who_one_is_and_what_is_next() {
+    let server = Server::start();
+    let anna = User::new("anna", &server);
+    anna.meoww(&[]).failed(2, "meoww --help");
+    let shown = |expected: &str| {
+        let terminal = Terminal::run(&program("meoww"), &[], anna.environment(), (80, 24));
+        terminal.wait_for(expected);
+        let said = terminal.contents();
+        assert_eq!(terminal.ended(), 0, "{said}");
+        said
+    };
+    assert!(shown("meoww --help").contains("meoww signup"));
+    anna.sign_up().succeeded();
+    assert!(shown("meoww --help").contains("meoww verify 123456"));
+    anna.meoww(&["verify", &server.code(&anna.email())]).succeeded();
+    let said = shown("meoww --help");
+    assert!(said.contains("anna, anna@example.org") && said.contains("meoww search"), "{said}");
 }

@@ -12,6 +12,7 @@ pub mod search;
 mod sessions;
 mod signup;
 mod verify;
+mod welcome;
 
 use std::sync::Arc;
 
@@ -40,7 +41,8 @@ pub async fn run(cli: Cli) -> Result<(), Error> {
     let server = config::server(&paths, cli.server.as_deref())?;
     let api = Api::new(server, SessionFile::new(paths.sessions.clone()))?;
     let context = Context { api: Arc::new(api), paths, out: Output::new(cli.json) };
-    match cli.command {
+    let Some(command) = cli.command else { return welcome::run(&context).await };
+    match command {
         Command::Signup(args) => signup::run(&context, args).await,
         Command::Verify(args) => verify::run(&context, args).await,
         Command::Resend(args) => resend::run(&context, args).await,
