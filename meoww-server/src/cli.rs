@@ -15,13 +15,13 @@ use crate::{
         mail::Mail,
         output::Out,
         report::Report,
-        serve::Serve,
         stats::Stats,
         turn::Turn,
         user::User,
     },
     config::{Config, ConfigError, Flags},
     http_api,
+    serve::Serve,
 };
 
 const EXIT_CODES: &str = "\

@@ -15,11 +15,11 @@ use meoww_proto::{
 
 use crate::{
     admin::{db::mongo, protocol::Request},
-    clock,
+    bearer, clock,
     config::{Config, ConfigError},
     core::session::SessionId,
     http, photos,
-    socketio::{Query, handshake, packet, transport},
+    sockets::socketio::{Query, handshake, packet, transport},
     store::{Batch, Fault, StoreError},
     tokens::{AccessTokens, Bearer},
 };
@@ -46,7 +46,7 @@ pub fn client_of(peer: IpAddr, forwarded: &[&[u8]], trusted: &[IpNet]) -> IpAddr
 /// The access token that HTTP and Socket.IO find in a request.
 pub fn presented_tokens(authorization: &[u8], cookie: &[u8]) -> [Option<String>; 2] {
     let headers = headers([(AUTHORIZATION, authorization), (COOKIE, cookie)]);
-    [http::presented(&headers), handshake::presented(&headers).ok()]
+    [bearer::presented(&headers), handshake::presented(&headers).ok()]
 }
 
 /// An access token of this user, good for a day.

@@ -2,7 +2,6 @@
 //! carries out what the lobby decides. Relays do not pass through here; a match hands each connection
 //! the way to the other.
 
-mod strangers;
 mod task;
 
 use std::{
@@ -17,7 +16,6 @@ use meoww_proto::{RoomId, UserId, error::SignalErrorCode};
 use time::OffsetDateTime;
 use tokio::sync::{mpsc, oneshot};
 
-pub(crate) use self::strangers::Unfiled;
 use crate::{
     core::{
         lobby::{ConnId, Counts, Departure, Input, Lobby},

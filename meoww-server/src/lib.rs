@@ -1,10 +1,10 @@
 //! The server of Meoww: accounts, matchmaking and signalling for one-to-one video chat.
 //!
-//! [`core`] decides and does no IO. `http`, `ws`, [`store`] and [`mail`] each translate one outside
-//! format. `hub` owns the lobby, and [`app::App`] puts it all together: a whole server
-//! runs in-process from `App::open` and `App::serve`.
+//! [`core`] decides and does no IO. [`store`], [`mail`] and the hub, which owns the lobby, carry out;
+//! `services` has one function an operation, and `http`, `sockets` and `admin` each translate one
+//! outside format into calls of them. [`server::Server`] puts it all together: a whole server runs
+//! in-process from `Server::open` and `Server::serve`.
 
-pub mod app;
 pub mod cli;
 pub mod config;
 pub mod core;
@@ -12,31 +12,26 @@ pub mod core;
 pub mod fuzzing;
 pub mod http_api;
 pub mod mail;
+pub mod server;
 pub mod store;
 pub mod tls;
 
 mod admin;
-mod background;
+mod bearer;
 mod clock;
-mod connection;
-mod deletion;
 mod draft;
-mod drain;
-mod exports;
 mod hashing;
 mod http;
 mod hub;
-mod lifetime;
 mod listener;
 mod logging;
 mod metrics;
 mod outbox;
 mod photos;
 mod queue;
-mod readiness;
-mod renewal;
-mod socketio;
+mod serve;
+mod services;
+mod sockets;
 #[cfg(test)]
 mod testing;
 mod tokens;
-mod ws;

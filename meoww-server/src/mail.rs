@@ -17,7 +17,7 @@ use lettre::{
     message::{Mailbox, MultiPart},
 };
 use time::OffsetDateTime;
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::timeout};
 use uuid::Uuid;
 
 pub use self::letters::{Letter, Purpose};
@@ -26,7 +26,7 @@ use crate::{
     core::account::Email,
 };
 
-/// Longest a mail server may take to accept a mail.
+/// Longest a mail server may take to accept a mail, from connecting to its last word.
 const SMTP_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Why a mail was not sent.
@@ -38,6 +38,9 @@ pub enum MailError {
     /// The mail server refused it or did not answer.
     #[error("mail server: {0}")]
     Smtp(#[from] lettre::transport::smtp::Error),
+    /// The mail server accepted the connection, and then said nothing for too long.
+    #[error("mail server: no answer within {} s", SMTP_TIMEOUT.as_secs())]
+    Silent,
     /// The outbox could not take it.
     #[error("outbox: {0}")]
     Outbox(#[from] io::Error),
@@ -103,7 +106,9 @@ impl Mailer {
     ) -> Result<(), MailError> {
         match self {
             Self::Smtp { transport, from } => {
-                transport.send(message(from, to, letter)?).await?;
+                // The transport's own bound is on connecting alone.
+                let sending = transport.send(message(from, to, letter)?);
+                timeout(SMTP_TIMEOUT, sending).await.map_err(|_| MailError::Silent)??;
             }
             Self::Outbox { directory, from } => {
                 let mail = message(from, to, letter)?.formatted();
@@ -126,10 +131,15 @@ impl Mailer {
     /// Whether mail would be taken now.
     pub(crate) async fn check(&self) -> Result<(), MailError> {
         match self {
-            Self::Smtp { transport, .. } => match transport.test_connection().await? {
-                true => Ok(()),
-                false => Err(io::Error::from(io::ErrorKind::NotConnected).into()),
-            },
+            Self::Smtp { transport, .. } => {
+                match timeout(SMTP_TIMEOUT, transport.test_connection())
+                    .await
+                    .map_err(|_| MailError::Silent)??
+                {
+                    true => Ok(()),
+                    false => Err(io::Error::from(io::ErrorKind::NotConnected).into()),
+                }
+            }
             Self::Outbox { directory, .. } => {
                 let directory = directory.clone();
                 let tried = tokio::task::spawn_blocking(move || try_directory(&directory));
@@ -204,8 +214,32 @@ fn write(directory: &Path, mail: &[u8], now: OffsetDateTime) -> io::Result<PathB
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::otp::Code;
+    use crate::{config::Secret, core::otp::Code};
     use std::os::unix::fs::PermissionsExt;
+
+    /// It takes the connection and says nothing.
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_mail_server_is_given_up_on() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let mut config = Config::new("unused".into());
+        let address = listener.local_addr().expect("bound");
+        config.smtp_url = Some(Secret::new(format!("smtp://{address}")));
+        let mailer = Mailer::from_config(&config).expect("a good URL");
+        let to = Email::parse("ada@example.com").expect("an address");
+        let code = Code::parse("012345").expect("six digits");
+        let send = async {
+            let sending = mailer.send(&to, Letter::Verify(&code), OffsetDateTime::UNIX_EPOCH);
+            timeout(2 * SMTP_TIMEOUT, sending).await
+        };
+        let silent = async {
+            let _connection = listener.accept().await.expect("a connection");
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            sent = send => assert!(sent.expect("given up on").is_err(), "nothing was said"),
+            () = silent => {}
+        }
+    }
 
     #[tokio::test]
     async fn the_outbox_holds_whole_mails_for_the_owner_only() {

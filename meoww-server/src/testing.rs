@@ -17,16 +17,16 @@ use tokio_tungstenite::{
 };
 
 use crate::{
-    app::App,
     clock,
     config::{Config, Limits},
     core::{
         account::{Account, Email, Name, Username},
         session::{ClientName, Session, SessionId, TokenDigest},
     },
-    http,
     listener::speak_http,
     mail::Mailer,
+    server,
+    services::Services,
     store::{Batch, Merge, NewSession},
     tokens::Bearer,
 };
@@ -43,7 +43,7 @@ pub(crate) const ROOMY: usize = 64 * 1024;
 pub(crate) type Socket = WebSocketStream<DuplexStream>;
 
 pub(crate) struct Pipes {
-    pub(crate) app: Arc<App>,
+    pub(crate) services: Arc<Services>,
     pub(crate) router: Router,
     cookies: Vec<String>,
     _dir: tempfile::TempDir,
@@ -55,14 +55,14 @@ impl Pipes {
         let dir = tempfile::tempdir().expect("a directory");
         let config = Config { limits: Limits::OFF, ..Config::new(dir.path().to_owned()) };
         let mailer = Mailer::Memory(mpsc::channel(1).0);
-        let app = App::with_mailer(config, mailer).await.expect("it opens");
+        let services = Services::with_mailer(config, mailer).await.expect("it opens");
         let mut cookies = Vec::new();
         for n in 0..MEMBERS {
-            cookies.push(log_in(&app, n).await);
+            cookies.push(log_in(&services, n).await);
         }
         // Not before: waiting for the disk, it would run away.
         tokio::time::pause();
-        Self { router: http::router(app.clone()), app, cookies, _dir: dir }
+        Self { router: server::routes(services.clone()), services, cookies, _dir: dir }
     }
 
     /// The `Cookie` of the member `n`.
@@ -75,7 +75,7 @@ impl Pipes {
     pub(crate) fn dial(&self, bytes: usize) -> DuplexStream {
         let (client, server) = tokio::io::duplex(bytes);
         let peer = SocketAddr::from(([127, 0, 0, 1], 1));
-        tokio::spawn(speak_http(server, peer, self.router.clone(), self.app.closing.clone()));
+        tokio::spawn(speak_http(server, peer, self.router.clone(), self.services.closing.clone()));
         client
     }
 
@@ -91,7 +91,7 @@ impl Pipes {
     /// How long it takes from `start` until nobody is connected.
     pub(crate) async fn deserted(&self, start: Instant) -> Duration {
         let empty = async {
-            while self.app.hub.counts().await.connections > 0 {
+            while self.services.hub.counts().await.connections > 0 {
                 sleep(Duration::from_millis(100)).await;
             }
         };
@@ -100,7 +100,7 @@ impl Pipes {
     }
 }
 
-async fn log_in(app: &App, n: u8) -> String {
+async fn log_in(services: &Services, n: u8) -> String {
     let (now, bearer) = (clock::now(), bearer(n));
     let mut batch = Batch::of_accounts([(0, account(n, now))]);
     let (current, client) = (TokenDigest::of(&n.to_string()), ClientName::default());
@@ -108,8 +108,8 @@ async fn log_in(app: &App, n: u8) -> String {
     let session = Session::open(bearer.user, current, client, now, ends);
     batch.add_session(&NewSession { id: bearer.session, session });
     let merge = Merge { into_existing: true, ..Merge::default() };
-    assert!(app.store.import(batch, merge).await.expect("stored").faults.is_empty());
-    format!("{ACCESS_COOKIE}={}", app.tokens.issue(bearer, now))
+    assert!(services.store.import(batch, merge).await.expect("stored").faults.is_empty());
+    format!("{ACCESS_COOKIE}={}", services.tokens.issue(bearer, now))
 }
 
 fn account(n: u8, now: OffsetDateTime) -> Account {

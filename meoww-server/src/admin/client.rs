@@ -19,8 +19,8 @@ use super::{
     socket,
 };
 use crate::{
-    app::{self, App, StartError},
     config::Config,
+    services::{Services, StartError, open},
 };
 
 /// How long a server may take to start or to stop while somebody asks, and how often to look.
@@ -90,17 +90,19 @@ impl Client {
         }
         // Nothing is served from here, so nothing that only serving needs may stand in the way.
         let config = Config { tls: None, metrics_listen: None, ..self.config.clone() };
-        let app: Arc<App> = match needs {
-            Needs::PlaceForDatabase => App::open_to_restore(config).await?,
-            Needs::DataDirectory | Needs::Database | Needs::Server => App::open(config).await?,
+        let services: Arc<Services> = match needs {
+            Needs::PlaceForDatabase => Services::open_to_restore(config).await?,
+            Needs::DataDirectory | Needs::Database | Needs::Server => {
+                Services::open(config).await?
+            }
         };
-        Ok(Desk { app, is_serving: false })
+        Ok(Desk { services, is_serving: false })
     }
 
     /// A server that has the lock and no socket yet is about to have one.
     fn no_server(&self) -> Failure {
         let data_dir = &self.config.data_dir;
-        match app::lock(data_dir) {
+        match open::lock(data_dir) {
             Err(error @ StartError::InUse(_)) => error.into(),
             Ok(_) | Err(_) => {
                 let message = format!(

@@ -5,10 +5,10 @@ use std::{io, net::SocketAddr};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    app::StartError,
     config::ConfigError,
     core::account::InvalidField,
     hashing::HashError,
+    services::StartError,
     store::{Fault, StoreError},
 };
 

@@ -33,7 +33,7 @@ impl Ask for Rooms {
     type Answer = Vec<Room>;
 
     async fn answer(self, desk: &Desk) -> Result<Vec<Room>, Problem> {
-        let mut rooms = desk.app.hub.rooms().await;
+        let mut rooms = desk.services.hub.rooms().await;
         rooms.sort_by_key(|room| room.since);
         let shown = rooms.iter().map(|open| Room {
             room: open.room.to_string(),
@@ -85,8 +85,8 @@ impl Ask for Broadcast {
 
     async fn answer(self, desk: &Desk) -> Result<Told, Problem> {
         let text = text(&self.text).map_err(|reason| Problem::new(Kind::Usage, reason))?;
-        desk.app.hub.broadcast(text).await;
-        Ok(Told { connections: desk.app.hub.counts().await.connections as u64 })
+        desk.services.hub.broadcast(text).await;
+        Ok(Told { connections: desk.services.hub.counts().await.connections as u64 })
     }
 }
 
@@ -124,9 +124,9 @@ impl Ask for Drain {
     type Answer = Draining;
 
     async fn answer(self, desk: &Desk) -> Result<Draining, Problem> {
-        let grace = self.grace.unwrap_or(desk.app.config.drain_grace);
-        let rooms = desk.app.hub.counts().await.rooms as u64;
-        desk.app.begin_drain(grace);
+        let grace = self.grace.unwrap_or(desk.services.config.drain_grace);
+        let rooms = desk.services.hub.counts().await.rooms as u64;
+        desk.services.begin_drain(grace);
         Ok(Draining { rooms, seconds: grace.as_secs() })
     }
 }

@@ -14,7 +14,6 @@ pub(crate) mod mail;
 pub(crate) mod output;
 pub(crate) mod protocol;
 pub(crate) mod report;
-pub(crate) mod serve;
 pub(crate) mod socket;
 pub(crate) mod stats;
 pub(crate) mod turn;
@@ -25,7 +24,7 @@ use std::sync::Arc;
 use serde::{Serialize, de::DeserializeOwned};
 
 use self::failure::Problem;
-use crate::app::App;
+use crate::services::Services;
 
 /// Something an operator asks. Both it and its answer travel as JSON.
 pub(crate) trait Ask: Serialize + DeserializeOwned + Send {
@@ -55,7 +54,7 @@ pub(crate) enum Needs {
 
 /// Where commands are answered.
 pub(crate) struct Desk {
-    pub(crate) app: Arc<App>,
+    pub(crate) services: Arc<Services>,
     /// Whether this is the running server, with people connected to it.
     pub(crate) is_serving: bool,
 }

@@ -109,7 +109,7 @@ impl Ask for List {
     type Answer = Vec<Row>;
 
     async fn answer(self, desk: &Desk) -> Result<Vec<Row>, Problem> {
-        let store = &desk.app.store;
+        let store = &desk.services.store;
         let reported = match self.about {
             Some(named) => {
                 let found = store.find_account(named.clone()).await?;
@@ -153,7 +153,7 @@ impl Ask for Show {
     type Answer = Row;
 
     async fn answer(self, desk: &Desk) -> Result<Row, Problem> {
-        let report = desk.app.store.report(self.id).await?;
+        let report = desk.services.store.report(self.id).await?;
         report.map(|report| Row::new(self.id, &report)).ok_or_else(|| none(self.id))
     }
 }
@@ -203,7 +203,7 @@ impl Ask for Resolve {
     type Answer = Row;
 
     async fn answer(self, desk: &Desk) -> Result<Row, Problem> {
-        let report = desk.app.store.resolve_report(self.id, self.note, clock::now()).await?;
+        let report = desk.services.store.resolve_report(self.id, self.note, clock::now()).await?;
         report.map(|report| Row::new(self.id, &report)).ok_or_else(|| none(self.id))
     }
 }

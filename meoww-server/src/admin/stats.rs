@@ -39,9 +39,9 @@ impl Ask for Stats {
     type Answer = Counted;
 
     async fn answer(self, desk: &Desk) -> Result<Counted, Problem> {
-        let stored = desk.app.store.account_counts().await?;
+        let stored = desk.services.store.account_counts().await?;
         let live = if desk.is_serving {
-            let counts = desk.app.hub.counts().await;
+            let counts = desk.services.hub.counts().await;
             Some(Live {
                 connections: counts.connections as u64,
                 users: counts.users as u64,

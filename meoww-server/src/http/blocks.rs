@@ -13,21 +13,21 @@ use meoww_proto::{
 
 use super::{auth::Authenticated, error::Refusal};
 use crate::{
-    app::App,
     core::{account::rfc3339_millis, safety::Block},
+    services::Services,
 };
 
 /// `GET /api/auth/blocks`.
 pub(crate) async fn list(
-    State(app): State<Arc<App>>,
+    State(services): State<Arc<Services>>,
     Authenticated { account, .. }: Authenticated,
 ) -> Result<Json<Blocks>, Refusal> {
-    Ok(Json(Blocks { blocks: infos(&app, account.id).await? }))
+    Ok(Json(Blocks { blocks: infos(&services, account.id).await? }))
 }
 
 /// A user's own blocks; of those others made of the user nothing is said.
-pub(crate) async fn infos(app: &App, user: UserId) -> Result<Vec<BlockInfo>, Refusal> {
-    let blocks = app.store.blocks_of(user).await?;
+pub(crate) async fn infos(services: &Services, user: UserId) -> Result<Vec<BlockInfo>, Refusal> {
+    let blocks = services.store.blocks_of(user).await?;
     let info = |block: Block| BlockInfo {
         id: block.room.to_string(),
         created_at: rfc3339_millis(block.since),
@@ -37,12 +37,12 @@ pub(crate) async fn infos(app: &App, user: UserId) -> Result<Vec<BlockInfo>, Ref
 
 /// `DELETE /api/auth/blocks/{id}`.
 pub(crate) async fn remove(
-    State(app): State<Arc<App>>,
+    State(services): State<Arc<Services>>,
     Authenticated { account, .. }: Authenticated,
     id: Result<Path<RoomId>, PathRejection>,
 ) -> Result<Json<Done>, Refusal> {
     let Path(room) = id.map_err(|_| Refusal::NotFound)?;
-    if !app.hub.unblock(account.id, room).await? {
+    if !services.unblock(account.id, room).await? {
         return Err(Refusal::NotFound);
     }
     Ok(Json(Done { message: "The block was taken back".into() }))

@@ -13,7 +13,7 @@ use axum::{
 use ipnet::IpNet;
 
 use super::error::Refusal;
-use crate::{app::App, core::session::ClientName};
+use crate::{core::session::ClientName, services::Services};
 
 /// De-facto standard; RFC 7239 is what few proxies write.
 const FORWARDED_FOR: &str = "x-forwarded-for";
@@ -23,15 +23,15 @@ pub(crate) struct Client(pub(crate) IpAddr);
 
 impl<S: Send + Sync> FromRequestParts<S> for Client
 where
-    Arc<App>: FromRef<S>,
+    Arc<Services>: FromRef<S>,
 {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
-        let app = Arc::<App>::from_ref(state);
+        let services = Arc::<Services>::from_ref(state);
         let peer = ConnectInfo::<SocketAddr>::from_request_parts(parts, state).await;
         let ConnectInfo(peer) = peer.map_err(|_| Refusal::Internal)?;
-        Ok(Self(client_of(peer.ip(), &parts.headers, &app.config.trusted_proxies)))
+        Ok(Self(client_of(peer.ip(), &parts.headers, &services.config.trusted_proxies)))
     }
 }
 

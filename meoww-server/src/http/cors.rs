@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
 use axum::{
     extract::Request,
     http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts},
@@ -12,29 +11,12 @@ use axum::{
 };
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
-use super::{error::Refusal, gate};
-use crate::app::App;
-
-/// The origins of web pages that may call us, at present.
-pub(crate) struct Origins(ArcSwap<Vec<String>>);
-
-impl Origins {
-    pub(crate) fn new(origins: &[String]) -> Self {
-        Self(ArcSwap::from_pointee(origins.to_vec()))
-    }
-
-    pub(crate) fn change(&self, origins: Vec<String>) {
-        self.0.store(Arc::new(origins));
-    }
-
-    fn contain(&self, origin: &HeaderValue) -> bool {
-        self.0.load().iter().any(|known| origin.as_bytes() == known.as_bytes())
-    }
-}
+use super::gate;
+use crate::services::{Refusal, Services, origins::Origins};
 
 /// Answers preflights and marks answers for the configured origins.
-pub(crate) fn layer(app: Arc<App>) -> CorsLayer {
-    let is_known = move |origin: &HeaderValue, _: &Parts| app.origins.contain(origin);
+pub(crate) fn layer(services: Arc<Services>) -> CorsLayer {
+    let is_known = move |origin: &HeaderValue, _: &Parts| services.origins.contain(origin);
     CorsLayer::new()
         .allow_origin(AllowOrigin::predicate(is_known))
         .allow_credentials(true)

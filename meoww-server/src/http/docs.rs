@@ -11,7 +11,7 @@ use axum::{
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::error::Refusal;
-use crate::{app::App, http_api};
+use crate::{http_api, services::Services};
 
 const DOCUMENT: &str = "/api-docs/openapi.json";
 /// Swagger UI styles by attribute and draws its icons from `data:`; else it needs only us.
@@ -20,7 +20,7 @@ const POLICY: &str = "default-src 'none';script-src 'self';style-src 'self' 'uns
                       frame-ancestors 'none'";
 
 /// The pages and the document they show.
-pub(crate) fn routes() -> Router<Arc<App>> {
+pub(crate) fn routes() -> Router<Arc<Services>> {
     // Its badge would ask another host what it thinks of the document.
     let config = Config::new([DOCUMENT]).validator_url("none");
     let pages = SwaggerUi::new("/api-docs")

@@ -1,64 +1,21 @@
-//! Every way a request is refused, and the one place that gives it a status and a body.
+//! What a refusal looks like: its status and its body.
 
-use std::{borrow::Cow, time::Duration};
+use std::borrow::Cow;
 
 use axum::{
     Json,
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
-use meoww_proto::{UserId, account::ApiError, error::ApiErrorCode};
+use meoww_proto::{account::ApiError, error::ApiErrorCode};
 
 use super::gate::whole_seconds;
-use crate::{
-    core::account::{Ban, InvalidField, rfc3339_millis},
-    hashing::HashError,
-    photos::{PhotoError, StorageError},
-    store::StoreError,
-};
+use crate::core::account::{Ban, rfc3339_millis};
+pub(crate) use crate::services::Refusal;
 
 /// Left with a refusal for those who count.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Reason(pub(crate) &'static str);
-
-/// Why a request was refused.
-#[derive(Debug)]
-pub(crate) enum Refusal {
-    /// The request makes no sense, or not now.
-    Invalid(Cow<'static, str>),
-    /// Likewise, in a way a program may want to tell apart.
-    Rejected(ApiErrorCode, Cow<'static, str>),
-    /// No such account, or not its password.
-    InvalidCredentials,
-    /// Who asks did not prove who they are.
-    Unauthenticated(&'static str),
-    /// Right password, unconfirmed address.
-    EmailNotVerified(UserId),
-    /// The operators shut the account out.
-    Banned(Ban),
-    /// A web page of a foreign origin.
-    ForeignOrigin,
-    /// No such route.
-    NotFound,
-    /// A route, but not by this method.
-    MethodNotAllowed,
-    /// The body took too long to come.
-    TooSlow,
-    /// The body is over the bound.
-    TooLarge,
-    /// The body is neither JSON nor a form.
-    UnsupportedBody,
-    /// The body is no multipart form.
-    NotMultipart,
-    /// Over a rate limit, and until when.
-    TooMany(&'static str, Duration),
-    /// The server has more work than it can do.
-    Busy,
-    /// The disk failed, and the database takes no more.
-    NothingKept,
-    /// Our own fault; the log has the details.
-    Internal,
-}
 
 impl Refusal {
     fn status(&self) -> StatusCode {
@@ -182,56 +139,5 @@ impl IntoResponse for Refusal {
             response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
         }
         response
-    }
-}
-
-impl From<InvalidField> for Refusal {
-    fn from(error: InvalidField) -> Self {
-        Self::Rejected(ApiErrorCode::InvalidInput, error.to_string().into())
-    }
-}
-
-impl From<StoreError> for Refusal {
-    fn from(error: StoreError) -> Self {
-        if let StoreError::Stopped = error {
-            // Said once, when it stopped.
-            return Self::NothingKept;
-        }
-        tracing::error!(%error, "request failed");
-        Self::Internal
-    }
-}
-
-impl From<HashError> for Refusal {
-    fn from(error: HashError) -> Self {
-        match error {
-            HashError::Busy => Self::Busy,
-            HashError::Refused(reason) => reason.into(),
-            HashError::Failed(_) => {
-                tracing::error!(%error, "request failed");
-                Self::Internal
-            }
-        }
-    }
-}
-
-impl From<PhotoError> for Refusal {
-    fn from(error: PhotoError) -> Self {
-        match error {
-            PhotoError::Busy => Self::Busy,
-            PhotoError::Picture(error) => Self::Invalid(error.to_string().into()),
-            PhotoError::Failed(_) => {
-                tracing::error!(%error, "request failed");
-                Self::Internal
-            }
-        }
-    }
-}
-
-impl From<StorageError> for Refusal {
-    /// Where photos are kept is often another server, which comes back.
-    fn from(error: StorageError) -> Self {
-        tracing::error!(%error, "request failed");
-        Self::Busy
     }
 }

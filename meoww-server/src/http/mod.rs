@@ -2,10 +2,10 @@
 
 mod accounts;
 mod addresses;
-mod auth;
+pub(crate) mod auth;
 mod blocks;
 mod body;
-mod client;
+pub(crate) mod client;
 mod cookies;
 pub(crate) mod cors;
 mod docs;
@@ -17,7 +17,6 @@ mod own_data;
 mod passwords;
 mod photos;
 mod sessions;
-mod sockets;
 mod turn;
 mod upload;
 pub(crate) mod watch;
@@ -34,28 +33,21 @@ use axum::{
 use meoww_proto::limits::MAX_BODY_BYTES;
 
 use self::gate::Limit;
-pub(crate) use self::{
-    auth::{bearer_token, presented},
-    client::client_of,
-    error::Refusal,
-};
-use crate::app::App;
+pub(crate) use self::{client::client_of, error::Refusal};
+use crate::services::Services;
 
 /// Longest a request may take, body and answer.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// Likewise with a photo in it: 5 MB at 700 kbit/s.
 const UPLOAD_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Every route of the server.
-pub(crate) fn router(app: Arc<App>) -> Router {
-    let connect = Limit::all(&app, |gates| &gates.connect);
-    let connect = middleware::from_fn_with_state(connect, gate::enforce);
-    let cors = cors::layer(app.clone());
+/// Every route of the server, with those of `sockets`.
+pub(crate) fn router(services: Arc<Services>, sockets: Router<Arc<Services>>) -> Router {
+    let cors = cors::layer(services.clone());
     Router::new()
-        .nest("/api/auth", auth(&app))
+        .nest("/api/auth", auth(&services))
         .route("/photos/{file}", get(photos::show))
-        .route("/ws", get(sockets::upgrade).route_layer(connect))
-        .route("/socket.io/", sockets::socket_io())
+        .merge(sockets)
         .route("/health", get(health::health))
         .merge(docs::routes())
         .route("/ready", get(watch::ready))
@@ -64,22 +56,22 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(middleware::from_fn(in_bounded_time))
         .layer(cors)
-        .layer(middleware::from_fn_with_state(app.metrics.clone(), watch::request))
+        .layer(middleware::from_fn_with_state(services.metrics.clone(), watch::request))
         .layer(middleware::from_fn(cors::without_content))
         .layer(middleware::map_response(headers::secure))
-        .with_state(app)
+        .with_state(services)
 }
 
-fn auth(app: &Arc<App>) -> Router<Arc<App>> {
+fn auth(services: &Arc<Services>) -> Router<Arc<Services>> {
     let limited = |limit| middleware::from_fn_with_state(limit, gate::enforce);
-    let signups = || limited(Limit::all(app, |gates| &gates.signup));
-    let codes_sent = || limited(Limit::all(app, |gates| &gates.resend));
-    let codes_tried = || limited(Limit::all(app, |gates| &gates.verify));
-    let passwords = || limited(Limit::failures(app, |gates| &gates.login));
-    let pictures = || limited(Limit::all(app, |gates| &gates.photo));
+    let signups = || limited(Limit::all(services, |gates| &gates.signup));
+    let codes_sent = || limited(Limit::all(services, |gates| &gates.resend));
+    let codes_tried = || limited(Limit::all(services, |gates| &gates.verify));
+    let passwords = || limited(Limit::failures(services, |gates| &gates.login));
+    let pictures = || limited(Limit::all(services, |gates| &gates.photo));
     let turn = get(turn::credentials)
-        .route_layer(limited(Limit::all(app, |gates| &gates.turn)))
-        .route_layer(middleware::from_fn_with_state(app.clone(), auth::required));
+        .route_layer(limited(Limit::all(services, |gates| &gates.turn)))
+        .route_layer(middleware::from_fn_with_state(services.clone(), auth::required));
     Router::new()
         .route("/signup", post(accounts::signup).route_layer(signups()))
         .route("/verify", post(accounts::verify).route_layer(codes_tried()))

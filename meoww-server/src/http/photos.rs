@@ -11,7 +11,11 @@ use axum::{
 use meoww_proto::account::User;
 
 use super::{auth::Authenticated, error::Refusal, upload};
-use crate::{app::App, core::account::Account, photos::PhotoId};
+use crate::{
+    core::account::Account,
+    photos::{Photo, PhotoId},
+    services::Services,
+};
 
 /// A photo never changes under its name, and is no page whatever its bytes say. Pages of the front
 /// end, which may be of another origin, show it.
@@ -28,13 +32,13 @@ const HEADERS: [(HeaderName, HeaderValue); 5] = [
 
 /// `GET /photos/{file}`.
 pub(crate) async fn show(
-    State(app): State<Arc<App>>,
+    State(services): State<Arc<Services>>,
     file: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     let Path(file) = file.map_err(|_| Refusal::NotFound)?;
     let id: PhotoId = file.parse().map_err(|_| Refusal::NotFound)?;
-    let photo = app.photos.get(id).await?.ok_or(Refusal::NotFound)?;
+    let photo = services.photos.get(id).await?.ok_or(Refusal::NotFound)?;
     let tag = format!("\"{id}\"");
     let known = is_known(&headers, &tag);
     let tag = (header::ETAG, tag);
@@ -53,30 +57,29 @@ fn is_known(headers: &HeaderMap, tag: &str) -> bool {
 
 /// `PUT /api/auth/me/photo`.
 pub(crate) async fn replace(
-    State(app): State<Arc<App>>,
+    State(services): State<Arc<Services>>,
     Authenticated { account, .. }: Authenticated,
     request: Request,
 ) -> Result<Json<User>, Refusal> {
-    let upload = upload::photo(request, &app.photos).await?;
-    let photo = app.photos.standardise(upload).await?;
-    let image = photo.profile_image();
-    app.photos.put(photo).await?;
-    change(&app, &account, image).await
+    let upload = upload::photo(request, &services.photos).await?;
+    let photo = services.photos.standardise(upload).await?;
+    change(&services, &account, Some(photo)).await
 }
 
 /// `DELETE /api/auth/me/photo`.
 pub(crate) async fn remove(
-    State(app): State<Arc<App>>,
+    State(services): State<Arc<Services>>,
     Authenticated { account, .. }: Authenticated,
 ) -> Result<Json<User>, Refusal> {
-    change(&app, &account, String::new()).await
+    change(&services, &account, None).await
 }
 
-/// The old photo goes only once the account has the new one. What a failure in between leaves
-/// behind is swept up later.
-async fn change(app: &App, account: &Account, image: String) -> Result<Json<User>, Refusal> {
+async fn change(
+    services: &Arc<Services>,
+    account: &Account,
+    photo: Option<Photo>,
+) -> Result<Json<User>, Refusal> {
     const GONE: Refusal = Refusal::Unauthenticated("Invalid token");
-    let change = app.store.set_profile_image(account.id, image).await?.ok_or(GONE)?;
-    app.photos.remove(&change.before).await;
-    Ok(Json(app.user(&change.account)))
+    let account = services.change_photo(account.id, photo).await?.ok_or(GONE)?;
+    Ok(Json(services.user(&account)))
 }

@@ -16,33 +16,35 @@ use super::{
     health,
 };
 use crate::{
-    app::App,
     clock,
     metrics::{self, Metrics},
-    readiness,
+    services::Services,
+    services::readiness,
 };
 
 /// What the separate listener serves.
-pub(crate) fn router(app: Arc<App>) -> Router {
+pub(crate) fn router(services: Arc<Services>) -> Router {
     Router::new()
         .route("/health", get(health::health))
         .route("/ready", get(ready))
         .route("/metrics", get(metrics))
         .fallback(async || Refusal::NotFound)
-        .with_state(app)
+        .with_state(services)
 }
 
 /// `GET /ready`.
-pub(crate) async fn ready(State(app): State<Arc<App>>) -> (StatusCode, Json<readiness::Report>) {
-    let report = app.readiness.report(&app).await;
+pub(crate) async fn ready(
+    State(services): State<Arc<Services>>,
+) -> (StatusCode, Json<readiness::Report>) {
+    let report = services.readiness.report(&services).await;
     let status = if report.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(report))
 }
 
 /// `GET /metrics`.
-async fn metrics(State(app): State<Arc<App>>) -> Response {
-    let counts = app.hub.counts().await;
-    match app.metrics.encode(counts) {
+async fn metrics(State(services): State<Arc<Services>>) -> Response {
+    let counts = services.hub.counts().await;
+    match services.metrics.encode(counts) {
         Ok(text) => ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response(),
         Err(_) => Refusal::Internal.into_response(),
     }

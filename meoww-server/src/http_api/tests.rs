@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use tower::ServiceExt;
 
 use super::*;
-use crate::{app::App, config::Config, http, mail::Mailer};
+use crate::{config::Config, mail::Mailer, server, services::Services};
 
 /// The pages that show the document, Socket.IO, whose words another document has, and axum's own
 /// for what is no route.
@@ -76,8 +76,9 @@ async fn methods(router: &Router, path: &str) -> BTreeSet<String> {
 async fn the_document_has_exactly_the_routes_of_the_router() {
     let dir = tempfile::tempdir().expect("a directory");
     let mailer = Mailer::Memory(mpsc::channel(1).0);
-    let app = App::with_mailer(Config::new(dir.path().to_owned()), mailer).await.expect("opens");
-    let router = http::router(app);
+    let app =
+        Services::with_mailer(Config::new(dir.path().to_owned()), mailer).await.expect("opens");
+    let router = server::routes(app);
     let served = paths(&router);
     let served: BTreeSet<_> =
         served.iter().filter(|path| !NO_ROUTES.contains(&path.as_str())).collect();

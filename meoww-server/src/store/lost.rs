@@ -8,8 +8,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use super::exports;
 use super::{Store, StoreError, opening};
-use crate::{draft::Draft, exports};
+use crate::draft::Draft;
 
 /// File beside the database that says there is one.
 const MARK: &str = "db.begun";

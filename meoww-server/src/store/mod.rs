@@ -7,6 +7,7 @@ mod arrivals;
 mod check;
 mod codes;
 mod export;
+pub(crate) mod exports;
 mod flush;
 mod import;
 mod kinds;

@@ -11,8 +11,8 @@ use std::{
     path::Path,
 };
 
+use super::exports;
 use super::{StoreError, trees::Trees};
-use crate::exports;
 
 /// Memory sled may use for pages it has read, in bytes.
 const CACHE_BYTES: u64 = 64 << 20;

@@ -8,9 +8,9 @@ use meoww_proto::{
     signal::{ClientMessage, Matched, Relay, RelayPayload, ServerMessage},
 };
 use meoww_server::{
-    app::App,
     config::{Config, Limits},
     mail::{Mailer, SentCode},
+    server::Server,
 };
 use reqwest::{Method, StatusCode, header};
 use serde_json::{Value, json};
@@ -37,7 +37,7 @@ pub(crate) async fn patiently<T>(event: impl Future<Output = T>) -> T {
 
 pub(crate) struct TestServer {
     pub(crate) url: String,
-    pub(crate) app: Arc<App>,
+    pub(crate) app: Arc<Server>,
     http: reqwest::Client,
     mail: Mutex<mpsc::Receiver<SentCode>>,
     stop: CancellationToken,
@@ -109,7 +109,7 @@ impl TestServer {
     ) -> Self {
         let mut config = Config::new(dir.path().join("data"));
         adjust(&mut config);
-        let app: Arc<App> = App::with_mailer(config, mailer).await.expect("it opens");
+        let app: Arc<Server> = Server::with_mailer(config, mailer).await.expect("it opens");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("bound"));
         let stop = CancellationToken::new();

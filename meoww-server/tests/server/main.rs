@@ -12,6 +12,7 @@ mod golden;
 mod harness;
 mod hostile;
 mod jwt;
+mod layers;
 mod limits;
 mod lobby;
 mod lobby_matching;

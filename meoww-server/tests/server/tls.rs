@@ -5,9 +5,9 @@ use std::{path::Path, sync::Arc};
 use futures_util::StreamExt;
 use meoww_proto::signal::ServerMessage;
 use meoww_server::{
-    app::App,
     config::{Config, Tls},
     mail::Mailer,
+    server::Server,
 };
 use rustls::{
     ClientConfig, RootCertStore,
@@ -75,7 +75,7 @@ async fn http_and_sockets_are_served_encrypted() {
     let (outbox, mut mail) = tokio::sync::mpsc::channel(1);
     let mut config = Config::new(dir.path().join("data"));
     config.tls = Some(files.clone());
-    let app = App::with_mailer(config, Mailer::Memory(outbox)).await.expect("it opens");
+    let app = Server::with_mailer(config, Mailer::Memory(outbox)).await.expect("it opens");
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let port = listener.local_addr().expect("bound").port();
     let stop = CancellationToken::new();

@@ -17,9 +17,9 @@ use crate::{
         failure::{Failure, Kind, Problem},
         output::Out,
     },
-    app::{self, App},
     config::Config,
     draft::{Draft, sync_parent},
+    services::{Services, open},
     store::{Batch, Merge},
 };
 
@@ -103,7 +103,7 @@ impl Restore {
             Problem::new(Kind::FoundWrong, message)
         })?;
         make_directory(data)?;
-        let _lock = app::lock(data)?;
+        let _lock = open::lock(data)?;
         if data.join("db").exists() {
             let message = format!("there is a database in {}; move it away first", data.display());
             return Err(Problem::new(Kind::Taken, message).into());
@@ -130,9 +130,9 @@ impl Restore {
 async fn fill(client: &Client, data_dir: &Path, batch: Batch) -> Result<u64, Failure> {
     let data_dir = data_dir.to_owned();
     let config = Config { data_dir, metrics_listen: None, tls: None, ..client.config.clone() };
-    let app = App::open(config).await?;
-    let imported = app.store.import(batch, Merge::default()).await.map_err(Problem::from)?;
-    app.store.flush().await.map_err(Problem::from)?;
+    let services = Services::open(config).await?;
+    let imported = services.store.import(batch, Merge::default()).await.map_err(Problem::from)?;
+    services.store.flush().await.map_err(Problem::from)?;
     if let Some(fault) = imported.faults.first() {
         let message = format!("line {}: {}", fault.line, fault.reason);
         return Err(Problem::new(Kind::FoundWrong, message).into());

@@ -28,7 +28,7 @@ impl Ask for Check {
     type Answer = Checked;
 
     async fn answer(self, desk: &Desk) -> Result<Checked, Problem> {
-        let (records, findings) = desk.app.store.check().await?;
+        let (records, findings) = desk.services.store.check().await?;
         Ok(Checked { records, findings })
     }
 }

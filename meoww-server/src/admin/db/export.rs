@@ -79,7 +79,7 @@ pub(super) fn named(path: &Path, error: &io::Error) -> Problem {
 
 async fn copy<W: Write + Send + 'static>(client: &Client, out: W) -> Result<(W, u64), Failure> {
     match client.way(Needs::Database).await? {
-        Way::Here(desk) => Ok(desk.app.store.export(out).await.map_err(Problem::from)?),
+        Way::Here(desk) => Ok(desk.services.store.export(out).await.map_err(Problem::from)?),
         Way::Server(stream) => {
             let (stream, reply) = client::request(stream, EXPORT, serde_json::Value::Null).await?;
             if let Reply::Problem(problem) = reply {
@@ -118,6 +118,6 @@ pub(crate) async fn serve(desk: &Desk, mut peer: UnixStream) -> io::Result<()> {
     let mut reply = serde_json::to_vec(&Reply::Answer(serde_json::Value::Null))?;
     reply.push(b'\n');
     peer.write_all(&reply)?;
-    let exported = desk.app.store.export(peer).await;
+    let exported = desk.services.store.export(peer).await;
     exported.map(drop).map_err(|error: StoreError| io::Error::other(error))
 }

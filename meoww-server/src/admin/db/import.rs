@@ -109,8 +109,8 @@ impl Import {
         };
         let merge =
             Merge { into_existing: self.merge, despite_faults: self.mongo, dry_run: self.dry_run };
-        let mut imported = desk.app.store.import(batch, merge).await?;
-        desk.app.look_for_old_hashes().await?;
+        let mut imported = desk.services.store.import(batch, merge).await?;
+        desk.services.look_for_old_hashes().await?;
         imported.faults.append(&mut faults);
         imported.faults.sort_by_key(|fault| fault.line);
         Ok(imported)

@@ -3,7 +3,6 @@
 use std::str::FromStr;
 
 use clap::Args;
-use meoww_proto::error::SignalErrorCode;
 use serde::{Deserialize, Serialize};
 use time::{Date, OffsetDateTime, format_description::well_known::Rfc3339};
 
@@ -17,7 +16,6 @@ use crate::{
     },
     clock, config,
     core::account,
-    hub::Whose,
 };
 
 /// Shut an account out: its sessions end, its sockets close, and it cannot log in.
@@ -100,8 +98,7 @@ impl Ask for Ban {
             End::At(moment) => moment,
         });
         let ban = account::Ban { reason: self.reason.trim().to_owned(), until };
-        let banned = desk.app.store.set_ban(account.id, Some(ban)).await?;
-        desk.app.hub.close(Whose::User(account.id), SignalErrorCode::Banned).await;
+        let banned = desk.services.ban(account.id, ban).await?;
         banned.as_ref().map(Row::from).ok_or_else(|| Problem::not_found("the user is gone"))
     }
 }
@@ -126,7 +123,7 @@ impl Ask for Unban {
 
     async fn answer(self, desk: &Desk) -> Result<Row, Problem> {
         let account = self.named.account(desk).await?;
-        let free = desk.app.store.set_ban(account.id, None).await?;
+        let free = desk.services.store.set_ban(account.id, None).await?;
         free.as_ref().map(Row::from).ok_or_else(|| Problem::not_found("the user is gone"))
     }
 }

@@ -78,10 +78,10 @@ impl Ask for Create {
     type Answer = Vec<Created>;
 
     async fn answer(self, desk: &Desk) -> Result<Vec<Created>, Problem> {
-        let app = &desk.app;
+        let services = &desk.services;
         // One hash for all of them: nobody knows the password, so nothing is lost by sharing it.
         let password = URL_SAFE_NO_PAD.encode(rand::rng().random::<[u8; 32]>());
-        let hash = app.hasher.hash(Password::parse(password)?).await?;
+        let hash = services.hasher.hash(Password::parse(password)?).await?;
         let accounts = self.accounts(&hash)?;
         let now = clock::now();
         let mut batch = Batch::of_accounts(accounts.iter().cloned().map(|account| (0, account)));
@@ -101,13 +101,13 @@ impl Ask for Create {
                 let session = Session::open(user, current, client, now, ends);
                 batch.add_session(&NewSession { id, session });
                 let bearer = Bearer { user, session: id };
-                let token = app.tokens.issue_for(bearer, now, self.token_lifetime);
+                let token = services.tokens.issue_for(bearer, now, self.token_lifetime);
                 made.cookie = Some(format!("{ACCESS_COOKIE}={token}"));
             }
             created.push(made);
         }
         let merge = Merge { into_existing: true, ..Merge::default() };
-        match app.store.import(batch, merge).await?.faults.first() {
+        match services.store.import(batch, merge).await?.faults.first() {
             Some(fault) => Err(fault.into()),
             None => Ok(created),
         }

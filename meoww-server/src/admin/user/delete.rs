@@ -30,7 +30,7 @@ impl Ask for Delete {
 
     async fn answer(self, desk: &Desk) -> Result<Row, Problem> {
         let account = self.named.account(desk).await?;
-        let deleted = desk.app.delete_account(account.id).await?;
+        let deleted = desk.services.delete_account(account.id).await?;
         deleted.as_ref().map(Row::from).ok_or_else(|| Problem::not_found("the user is gone"))
     }
 }

@@ -54,7 +54,7 @@ impl Ask for List {
             after: self.after,
             limit: limit.saturating_add(1),
         };
-        let accounts = desk.app.store.accounts(filter).await?;
+        let accounts = desk.services.store.accounts(filter).await?;
         let rows = accounts.iter().take(limit).map(Row::from).collect();
         Ok(Page { rows, more: accounts.len() > limit })
     }

@@ -67,7 +67,7 @@ pub(crate) struct Named {
 
 impl Named {
     async fn account(&self, desk: &Desk) -> Result<Account, Problem> {
-        let found = desk.app.store.find_account(self.user.clone()).await?;
+        let found = desk.services.store.find_account(self.user.clone()).await?;
         found.ok_or_else(|| Problem::not_found(format!("there is no user {}", self.user)))
     }
 }

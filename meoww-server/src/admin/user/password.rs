@@ -5,18 +5,14 @@ use std::io::{self, BufRead, BufReader, IsTerminal, Read};
 
 use clap::Args;
 use inquire::{Password, PasswordDisplayMode};
-use meoww_proto::error::SignalErrorCode;
 use serde::{Deserialize, Serialize};
 
 use super::{Named, Row};
-use crate::{
-    admin::{
-        Ask, Desk,
-        client::Client,
-        failure::{Failure, Problem},
-        output::Out,
-    },
-    hub::Whose,
+use crate::admin::{
+    Ask, Desk,
+    client::Client,
+    failure::{Failure, Problem},
+    output::Out,
 };
 
 /// Longest password that is read, in bytes; what is longer is refused where it is judged.
@@ -42,9 +38,8 @@ impl Ask for SetPassword {
     async fn answer(self, desk: &Desk) -> Result<Row, Problem> {
         let account = self.named.account(desk).await?;
         let known = account.known();
-        let hash = desk.app.hasher.hash_choice(self.password, known).await?;
-        let changed = desk.app.store.set_password(account.id, hash).await?;
-        desk.app.hub.close(Whose::User(account.id), SignalErrorCode::SessionEnded).await;
+        let hash = desk.services.hasher.hash_choice(self.password, known).await?;
+        let changed = desk.services.set_password(account.id, hash).await?;
         changed.as_ref().map(Row::from).ok_or_else(|| Problem::not_found("the user is gone"))
     }
 }

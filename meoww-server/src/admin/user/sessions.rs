@@ -1,7 +1,6 @@
 //! `user sessions`: where somebody is logged in, and how to end it.
 
 use clap::Args;
-use meoww_proto::error::SignalErrorCode;
 use serde::{Deserialize, Serialize};
 
 use super::Named;
@@ -14,8 +13,6 @@ use crate::{
     },
     clock,
     core::{account::rfc3339_millis, session::SessionId},
-    hub::Whose,
-    tokens::Bearer,
 };
 
 /// List an account's sessions, or end them.
@@ -52,19 +49,15 @@ impl Ask for Sessions {
 
     async fn answer(self, desk: &Desk) -> Result<Vec<Open>, Problem> {
         let user = self.named.account(desk).await?.id;
-        let (store, hub) = (&desk.app.store, &desk.app.hub);
         if self.end_all {
-            store.end_sessions_of(user, None).await?;
-            hub.close(Whose::User(user), SignalErrorCode::SessionEnded).await;
+            desk.services.end_sessions(user).await?;
         }
-        if let Some(session) = self.end {
-            if !store.end_session_of(user, session).await? {
-                return Err(Problem::not_found(format!("the user has no session {session}")));
-            }
-            let whose = Whose::Session(Bearer { user, session });
-            hub.close(whose, SignalErrorCode::SessionEnded).await;
+        if let Some(session) = self.end
+            && !desk.services.end_session(user, session).await?
+        {
+            return Err(Problem::not_found(format!("the user has no session {session}")));
         }
-        let sessions = store.sessions_of(user, clock::now()).await?;
+        let sessions = desk.services.store.sessions_of(user, clock::now()).await?;
         let open = sessions.iter().map(|open| Open {
             id: open.id.to_string(),
             client: open.session.client.as_str().to_owned(),

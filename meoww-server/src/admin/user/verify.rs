@@ -24,7 +24,7 @@ impl Ask for Verify {
 
     async fn answer(self, desk: &Desk) -> Result<Row, Problem> {
         let account = self.named.account(desk).await?;
-        let verified = desk.app.store.verify_account(account.id).await?;
+        let verified = desk.services.store.verify_account(account.id).await?;
         verified.as_ref().map(Row::from).ok_or_else(|| Problem::not_found("the user is gone"))
     }
 }

@@ -3,9 +3,9 @@
 use std::{fs, path::Path, process::Stdio};
 
 use meoww_server::{
-    app::{App, StartError},
     config::Config,
     mail::Mailer,
+    server::{Server, StartError},
 };
 use tokio::sync::mpsc;
 
@@ -109,7 +109,7 @@ async fn a_first_start_that_was_cut_short_can_be_made_again() {
     let open = async || {
         let (outbox, _) = mpsc::channel(1);
         let config = Config::new(dir.path().join("data"));
-        App::with_mailer(config, Mailer::Memory(outbox)).await
+        Server::with_mailer(config, Mailer::Memory(outbox)).await
     };
     let opened = open().await.expect("a first start");
     assert!(dir.path().join("data/db.begun").exists());

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::app::App;
+use super::Services;
 
 /// How often it is asked whether the last room is over.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
@@ -18,8 +18,8 @@ impl Drain {
     }
 }
 
-impl App {
-    /// Matches nobody from now on; [`App::serve`] returns once calls are over, or after `grace`.
+impl Services {
+    /// Matches nobody from now on; the server ends once calls are over, or after `grace`.
     pub(crate) fn begin_drain(&self, grace: Duration) {
         self.drain.0.send_if_modified(|asked| {
             let is_first = asked.is_none();

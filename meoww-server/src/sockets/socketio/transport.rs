@@ -16,7 +16,7 @@ use super::packet;
 use crate::{
     clock,
     queue::{self, Bounds},
-    ws,
+    sockets::ws,
 };
 
 /// Longest a write may take before the reader counts as gone.

@@ -79,7 +79,7 @@ async fn a_quiet_client_is_asked_whether_it_is_there_and_stays_if_it_is() {
     .await;
     let expected: Vec<_> = (1..=30).map(|n| n * PING_INTERVAL.as_secs()).collect();
     assert_eq!(asked, expected);
-    assert_eq!(pipes.app.hub.counts().await.connections, 1);
+    assert_eq!(pipes.services.hub.counts().await.connections, 1);
 }
 
 #[tokio::test]
@@ -90,7 +90,7 @@ async fn who_answers_no_ping_is_gone() {
     let ends = async { while next_text(&mut ada).await.is_some() {} };
     timeout(LONG, ends).await.expect("the server hangs up");
     assert_eq!(start.elapsed().as_secs(), (PING_INTERVAL + PING_TIMEOUT).as_secs());
-    assert_eq!(pipes.app.hub.counts().await.connections, 0);
+    assert_eq!(pipes.services.hub.counts().await.connections, 0);
 }
 
 #[tokio::test]
@@ -98,7 +98,7 @@ async fn who_takes_nothing_in_is_given_up_though_little_waits() {
     let pipes = Pipes::start().await;
     let _deaf = client(&pipes, 512).await;
     sleep(PING_INTERVAL / 4).await;
-    pipes.app.hub.broadcast("x".repeat(4096)).await;
+    pipes.services.hub.broadcast("x".repeat(4096)).await;
     let gone = pipes.deserted(Instant::now()).await;
     assert_eq!(gone.as_secs(), 10);
 }
@@ -146,7 +146,7 @@ async fn an_upgrade_that_comes_to_nothing_leaves_the_client_polling() {
     let start = Instant::now();
     assert!(timeout(LONG, socket.next()).await.expect("it ends").is_none_or(|end| end.is_err()));
     assert_eq!(start.elapsed().as_secs(), UPGRADE_TIMEOUT.as_secs());
-    pipes.app.hub.broadcast("still here".into()).await;
+    pipes.services.hub.broadcast("still here".into()).await;
     let heard = async { while !ask(&pipes, &path, None).await.1.contains("still here") {} };
     timeout(LONG, heard).await.expect("polls are answered");
 }

@@ -1,8 +1,10 @@
 //! What users decide about one another: on disk first, then in the lobby.
 
+use std::sync::Arc;
+
 use meoww_proto::{RoomId, UserId};
 
-use super::HubHandle;
+use super::Services;
 use crate::{
     clock,
     core::{
@@ -24,20 +26,36 @@ pub(crate) enum Unfiled {
     Store(#[from] StoreError),
 }
 
-impl HubHandle {
+impl Services {
     /// Keeps a user for ever from meeting whom it met there; a room of the two is over.
-    pub(crate) async fn block(&self, user: UserId, met: &Encounter) -> Result<(), StoreError> {
+    pub(crate) async fn block(
+        self: &Arc<Self>,
+        user: UserId,
+        met: &Encounter,
+    ) -> Result<(), StoreError> {
         let &Encounter { room, stranger: blocked, .. } = met;
-        self.store.add_block(user, Block { room, blocked, since: clock::now() }).await?;
-        self.report(Input::Block { user, blocked }).await;
-        Ok(())
+        self.finish(async move |services: Arc<Self>| {
+            services.store.add_block(user, Block { room, blocked, since: clock::now() }).await?;
+            services.hub.report(Input::Block { user, blocked }).await;
+            Ok(())
+        })
+        .await
     }
 
     /// Takes back the block made in this room; `false` if there is none.
-    pub(crate) async fn unblock(&self, user: UserId, room: RoomId) -> Result<bool, StoreError> {
-        let Some(blocked) = self.store.remove_block(user, room).await? else { return Ok(false) };
-        self.report(Input::Unblock { user, blocked }).await;
-        Ok(true)
+    pub(crate) async fn unblock(
+        self: &Arc<Self>,
+        user: UserId,
+        room: RoomId,
+    ) -> Result<bool, StoreError> {
+        self.finish(async move |services: Arc<Self>| {
+            let Some(blocked) = services.store.remove_block(user, room).await? else {
+                return Ok(false);
+            };
+            services.hub.report(Input::Unblock { user, blocked }).await;
+            Ok(true)
+        })
+        .await
     }
 
     /// Tells the operators about whom a user met there.

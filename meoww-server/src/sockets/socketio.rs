@@ -25,7 +25,12 @@ use self::{
     handshake::{Door, Handshake},
     transport::Transport,
 };
-use crate::{app::App, core::limits::Network, http::Refusal, queue, ws};
+use crate::{
+    core::limits::Network,
+    queue,
+    services::{Refusal, Services},
+    sockets::ws,
+};
 
 /// How often a client is asked whether it is there; a poll waits no longer than that for an answer.
 const PING_INTERVAL: Duration = Duration::from_secs(20);
@@ -81,40 +86,45 @@ impl Clients {
     /// Answers a request to `/socket.io/`.
     pub(crate) async fn answer(
         self: Arc<Self>,
-        app: Arc<App>,
+        services: Arc<Services>,
         network: Network,
         request: Request,
     ) -> Result<Response, Refusal> {
         let query = Query::parse(request.uri().query().unwrap_or_default())?;
         let known = query.sid.map(|sid| self.polling().get(&sid).cloned().ok_or_else(unknown));
         match (query.websocket, known.transpose()?, request.method()) {
-            (true, None, &Method::GET) => self.open_socket(app, network, request).await,
+            (true, None, &Method::GET) => self.open_socket(services, network, request).await,
             (true, Some(client), &Method::GET) => upgrade(client, request).await,
-            (false, None, &Method::GET) => self.open(app, network, &request),
+            (false, None, &Method::GET) => self.open(services, network, &request),
             (false, Some(client), &Method::GET) => poll(client).await,
             (false, Some(client), &Method::POST) => post(client, request).await,
             _ => Err(Refusal::MethodNotAllowed),
         }
     }
 
-    fn knock(&self, app: &App, network: Network, request: &Request) -> Result<Handshake, Refusal> {
-        app.gates.connect.admit(network)?;
-        self.door.knock(request.headers(), &app.tokens).ok_or(Refusal::Busy)
+    fn knock(
+        &self,
+        services: &Services,
+        network: Network,
+        request: &Request,
+    ) -> Result<Handshake, Refusal> {
+        services.gates.connect.admit(network)?;
+        self.door.knock(request.headers(), &services.tokens).ok_or(Refusal::Busy)
     }
 
     /// A client begins to poll.
     fn open(
         self: Arc<Self>,
-        app: Arc<App>,
+        services: Arc<Services>,
         network: Network,
         request: &Request,
     ) -> Result<Response, Refusal> {
-        let handshake = self.knock(&app, network, request)?;
+        let handshake = self.knock(&services, network, request)?;
         let sid = Uuid::new_v4();
         let (transport, requests) = Transport::new(None);
         self.polling().insert(sid, requests);
-        app.sockets.clone().spawn(async move {
-            session::run(app, transport, handshake, &sid.simple().to_string()).await;
+        services.sockets.clone().spawn(async move {
+            session::run(services, transport, handshake, &sid.simple().to_string()).await;
             self.polling().remove(&sid);
         });
         Ok(text(open_packet(&sid.simple().to_string(), &["websocket"])))
@@ -123,18 +133,18 @@ impl Clients {
     /// A client begins with a WebSocket.
     async fn open_socket(
         self: Arc<Self>,
-        app: Arc<App>,
+        services: Arc<Services>,
         network: Network,
         request: Request,
     ) -> Result<Response, Refusal> {
-        let handshake = self.knock(&app, network, &request)?;
+        let handshake = self.knock(&services, network, &request)?;
         let upgrade = websocket(request).await?;
         Ok(upgrade.on_upgrade(move |socket| {
-            app.sockets.clone().track_future(async move {
+            services.sockets.clone().track_future(async move {
                 let sid = Uuid::new_v4().simple().to_string();
                 let (mut transport, _) = Transport::new(Some(socket));
                 transport.write(open_packet(&sid, &[]));
-                session::run(app, transport, handshake, &sid).await;
+                session::run(services, transport, handshake, &sid).await;
             })
         }))
     }

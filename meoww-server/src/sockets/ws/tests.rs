@@ -41,7 +41,7 @@ async fn a_quiet_client_is_asked_whether_it_is_there_and_stays_if_it_is() {
     .await;
     let expected: Vec<_> = (0..=10 * 60).step_by(20).collect();
     assert_eq!(asked[..30], expected[..30], "every {PING_INTERVAL:?}");
-    assert_eq!(pipes.app.hub.counts().await.connections, 1);
+    assert_eq!(pipes.services.hub.counts().await.connections, 1);
 }
 
 #[tokio::test]
@@ -88,7 +88,7 @@ async fn who_takes_nothing_in_is_given_up_though_little_waits() {
     welcomed(&mut bob).await;
     let _deaf = pipes.socket(1, "/ws", 512).await;
     sleep(PING_INTERVAL / 2).await;
-    pipes.app.hub.broadcast("x".repeat(4096)).await;
+    pipes.services.hub.broadcast("x".repeat(4096)).await;
     let start = Instant::now();
     let mut bytes = Vec::new();
     let mut bob = bob.into_inner();
@@ -96,7 +96,7 @@ async fn who_takes_nothing_in_is_given_up_though_little_waits() {
         let _ = bob.read_to_end(&mut bytes).await;
     };
     let wait = async {
-        while pipes.app.hub.counts().await.connections == 2 {
+        while pipes.services.hub.counts().await.connections == 2 {
             sleep(Duration::from_millis(100)).await;
         }
         start.elapsed().as_secs()
@@ -115,10 +115,10 @@ async fn who_stays_too_far_behind_is_cut_at_once() {
     sleep(PING_INTERVAL / 2).await;
     let start = Instant::now();
     for _ in 0..600 {
-        pipes.app.hub.broadcast("x".repeat(64)).await;
+        pipes.services.hub.broadcast("x".repeat(64)).await;
     }
     assert!(pipes.deserted(start).await < Duration::from_secs(1));
-    assert_eq!(pipes.app.hub.metrics.cut.get(), 1);
+    assert_eq!(pipes.services.hub.metrics.cut.get(), 1);
 }
 
 #[tokio::test]
@@ -127,7 +127,7 @@ async fn who_is_closed_and_does_not_hang_up_is_left_after_its_last_words() {
     let mut ada = pipes.socket(1, "/ws", ROOMY).await;
     welcomed(&mut ada).await;
     let start = Instant::now();
-    pipes.app.hub.close(Whose::User(bearer(1).user), SignalErrorCode::Banned).await;
+    pipes.services.hub.close(Whose::User(bearer(1).user), SignalErrorCode::Banned).await;
     let mut bytes = Vec::new();
     let mut ada = ada.into_inner();
     timeout(SILENCE_LIMIT, ada.read_to_end(&mut bytes)).await.expect("it ends").expect("in order");

@@ -7,7 +7,7 @@ use meoww_proto::{
 };
 
 use super::{Connection, error, refusal};
-use crate::{core::lobby::Input, hub::Unfiled, store::StoreError};
+use crate::{core::lobby::Input, services::Unfiled, store::StoreError};
 
 impl Connection {
     /// From here on nothing of the room passes, even if the block cannot be kept.
@@ -16,11 +16,11 @@ impl Connection {
             return refusal(SignalErrorCode::WrongRoom);
         };
         let was_present = self.present.take_if(|present| present.room == room_id).is_some();
-        match self.hub.block(self.user, met).await {
+        match self.services.block(self.user, met).await {
             Ok(()) => ServerMessage::Blocked { room_id },
             Err(failure) => {
                 if was_present {
-                    self.hub.report(Input::Leave(self.conn)).await;
+                    self.services.hub.report(Input::Leave(self.conn)).await;
                 }
                 not_kept(&failure)
             }
@@ -32,7 +32,7 @@ impl Connection {
         let Some(met) = self.encounters.of(room_id) else {
             return refusal(SignalErrorCode::WrongRoom);
         };
-        match self.hub.file_report(self.user, met, reason).await {
+        match self.services.file_report(self.user, met, reason).await {
             Ok(()) => ServerMessage::Reported { room_id },
             Err(Unfiled::TooMany) => {
                 error(SignalErrorCode::RateLimited, "too many reports; try again in an hour")

@@ -17,16 +17,16 @@ use super::{
     transport::{Gone, Transport},
 };
 use crate::{
-    app::App,
     clock,
-    connection::{self, Connection, Heard},
     core::lobby::{Departure, Input},
     hub::Connected,
-    lifetime,
     metrics::Counted,
     outbox::{Delivery, Inbox, Outbox},
+    services::Services,
+    sockets::connection::{self, Connection, Heard},
+    sockets::lifetime,
+    sockets::ws::BATCH,
     tokens::Bearer,
-    ws::BATCH,
 };
 
 /// Longest a client may take from opening a transport to being let in.
@@ -35,23 +35,28 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const LINGER: Duration = Duration::from_secs(2);
 
 /// Serves one client until it goes.
-pub(super) async fn run(app: Arc<App>, mut transport: Transport, handshake: Handshake, sid: &str) {
+pub(super) async fn run(
+    services: Arc<Services>,
+    mut transport: Transport,
+    handshake: Handshake,
+    sid: &str,
+) {
     let let_in = tokio::select! {
         biased;
-        () = app.closing.cancelled() => None,
+        () = services.closing.cancelled() => None,
         let_in = tokio::time::timeout(
             CONNECT_TIMEOUT,
-            Box::pin(let_in(&app, &mut transport, handshake, sid)),
+            Box::pin(let_in(&services, &mut transport, handshake, sid)),
         ) => let_in.ok().and_then(Result::ok),
     };
     if let Some(bearer) = let_in {
-        serve(&app, transport, bearer).await;
+        serve(&services, transport, bearer).await;
     }
 }
 
 /// Whom it was that was let in; those who were not are told why, and may try again.
 async fn let_in(
-    app: &App,
+    services: &Services,
     transport: &mut Transport,
     handshake: Handshake,
     sid: &str,
@@ -62,7 +67,7 @@ async fn let_in(
         match Packet::parse(&text).ok_or(Gone)? {
             Packet::Alive => {}
             Packet::Bye | Packet::Event { .. } => return Err(Gone),
-            Packet::Connect("/") => match handshake.admit(app) {
+            Packet::Connect("/") => match handshake.admit(services) {
                 Ok(bearer) => {
                     transport.write(packet::connected(sid));
                     transport.flush().await?;
@@ -79,27 +84,28 @@ async fn let_in(
 }
 
 /// Reports the client to the hub from first to last.
-async fn serve(app: &App, transport: Transport, bearer: Bearer) {
-    let _open = Counted::in_gauge(&app.hub.metrics.socketio);
+async fn serve(services: &Arc<Services>, transport: Transport, bearer: Bearer) {
+    let _open = Counted::in_gauge(&services.hub.metrics.socketio);
     let (outbox, inbox) = Outbox::new();
-    let Some(Connected { conn, session_end }) = app.hub.connect(bearer, None, outbox).await else {
+    let Some(Connected { conn, session_end }) = services.hub.connect(bearer, None, outbox).await
+    else {
         return;
     };
-    let connection = Connection::new(conn, bearer.user, app.hub.clone(), clock::instant());
-    let mut session_over = pin!(lifetime::over(&app.store, bearer.session, session_end));
+    let connection = Connection::new(conn, bearer.user, services.clone(), clock::instant());
+    let mut session_over = pin!(lifetime::over(&services.store, bearer.session, session_end));
     let mut cut = pin!(inbox.cut());
     let mut session = Session { transport, connection, inbox };
     let end = tokio::select! {
         biased;
         () = &mut cut => {
-            app.hub.metrics.cut.inc();
+            services.hub.metrics.cut.inc();
             tracing::info!(user = %bearer.user, "cut: reads too slowly");
             End::Gone
         }
-        end = session.exchange(app, session_over.as_mut()) => end,
+        end = session.exchange(services, session_over.as_mut()) => end,
     };
     // As in the Node.js backend, whose clients know of no way back, a room does not wait.
-    app.hub.report(Input::Disconnect(conn, Departure::Clean)).await;
+    services.hub.report(Input::Disconnect(conn, Departure::Clean)).await;
     if let End::Close(reason) = end {
         session.close(reason).await;
     }
@@ -128,10 +134,10 @@ struct Session {
 impl Session {
     async fn exchange(
         &mut self,
-        app: &App,
+        services: &Services,
         mut session_over: Pin<&mut impl Future<Output = ()>>,
     ) -> End {
-        let mut closing = pin!(app.closing.cancelled());
+        let mut closing = pin!(services.closing.cancelled());
         let first = tokio::time::Instant::from_std(clock::instant()) + PING_INTERVAL;
         let mut ping = tokio::time::interval_at(first, PING_INTERVAL);
         loop {

@@ -1,7 +1,7 @@
 //! `serve`: the server itself, until it is told to stop. The first signal lets calls finish, the
 //! second does not.
 
-use std::{convert::Infallible, env, io::Write, net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{convert::Infallible, env, io::Write, net::SocketAddr, path::PathBuf};
 
 use clap::Args;
 use tokio::{
@@ -9,11 +9,11 @@ use tokio::{
     signal::unix::{Signal, SignalKind, signal},
 };
 
-use super::failure::Failure;
 use crate::{
-    app::App,
+    admin::failure::Failure,
     config::{Config, Flags},
     logging::{self, LogFormat},
+    server::Server,
 };
 
 #[derive(Args)]
@@ -48,7 +48,7 @@ async fn run(flags: Flags) -> Result<(), Failure> {
     // Before anything says that the server is ready, so that no signal finds it unprepared.
     let mut stop = StopSignals::new()?;
     let hangup = signal(SignalKind::hangup())?;
-    let app = App::open(config).await?;
+    let server = Server::open(config).await?;
     let listener =
         TcpListener::bind(address).await.map_err(|error| Failure::Listen(address, error))?;
     let local = listener.local_addr()?;
@@ -56,18 +56,19 @@ async fn run(flags: Flags) -> Result<(), Failure> {
     writeln!(out, "listening on {scheme}://{local}")?;
     out.flush()?;
     drop(out);
-    app.log_summary(local);
-    let reload = reload_on(hangup, &app, &flags);
+    server.log_summary(local);
+    let reload = reload_on(hangup, &server, &flags);
     // The first asks the server to end, and the second to wait for nobody.
     let stop = async {
         stop.next().await;
-        if !app.is_draining() {
-            app.begin_drain(app.config.drain_grace);
+        let services = &server.services;
+        if !services.is_draining() {
+            services.begin_drain(services.config.drain_grace);
             stop.next().await;
         }
     };
     tokio::select! {
-        served = app.clone().serve(listener, stop) => Ok(served?),
+        served = server.clone().serve(listener, stop) => Ok(served?),
         never = reload => match never {},
     }
 }
@@ -77,11 +78,11 @@ fn resolve(flags: &Flags) -> Result<Config, crate::config::ConfigError> {
 }
 
 /// Takes up what has changed, at each SIGHUP.
-async fn reload_on(mut hangup: Signal, app: &Arc<App>, flags: &Flags) -> Infallible {
+async fn reload_on(mut hangup: Signal, server: &Server, flags: &Flags) -> Infallible {
     loop {
         hangup.recv().await;
         match resolve(flags) {
-            Ok(config) => app.reload(config).await,
+            Ok(config) => server.reload(config).await,
             Err(error) => tracing::error!(%error, "the configuration in use stays"),
         }
     }

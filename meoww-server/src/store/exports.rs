@@ -10,10 +10,8 @@ use std::{
 
 use time::OffsetDateTime;
 
-use crate::{
-    clock,
-    store::{Store, StoreError},
-};
+use super::{Store, StoreError};
+use crate::clock;
 
 /// So many are kept; the oldest makes room.
 const KEPT: usize = 3;

@@ -16,14 +16,14 @@ use meoww_proto::{
 };
 
 use crate::{
-    app::App,
     clock,
-    connection::{self, Connection, Heard},
     core::lobby::{Departure, Input},
     hub::Connected,
-    lifetime,
     metrics::Counted,
     outbox::{Delivery, Inbox, Outbox},
+    services::Services,
+    sockets::connection::{self, Connection, Heard},
+    sockets::lifetime,
     tokens::Bearer,
 };
 
@@ -55,31 +55,31 @@ pub(crate) fn bounded(upgrade: WebSocketUpgrade) -> WebSocketUpgrade {
 
 /// Serves one socket until it ends, and reports it to the hub from first to last.
 pub(crate) async fn run(
-    app: Arc<App>,
+    services: Arc<Services>,
     socket: &mut WebSocket,
     bearer: Bearer,
     resume: Option<RoomId>,
 ) {
-    let _open = Counted::in_gauge(&app.hub.metrics.ws);
+    let _open = Counted::in_gauge(&services.hub.metrics.ws);
     let (outbox, inbox) = Outbox::new();
-    let Some(Connected { conn, session_end }) = app.hub.connect(bearer, resume, outbox).await
+    let Some(Connected { conn, session_end }) = services.hub.connect(bearer, resume, outbox).await
     else {
         return;
     };
-    let connection = Connection::new(conn, bearer.user, app.hub.clone(), clock::instant());
-    let mut session_over = pin!(lifetime::over(&app.store, bearer.session, session_end));
+    let connection = Connection::new(conn, bearer.user, services.clone(), clock::instant());
+    let mut session_over = pin!(lifetime::over(&services.store, bearer.session, session_end));
     let mut cut = pin!(inbox.cut());
     let mut line = Line { socket, connection, inbox, heard: clock::instant() };
     let departure = tokio::select! {
         biased;
         () = &mut cut => {
-            app.hub.metrics.cut.inc();
+            services.hub.metrics.cut.inc();
             tracing::info!(user = %bearer.user, "cut: reads too slowly");
             Departure::Lost
         }
-        departure = line.serve(&app, session_over.as_mut()) => departure,
+        departure = line.serve(&services, session_over.as_mut()) => departure,
     };
-    app.hub.report(Input::Disconnect(conn, departure)).await;
+    services.hub.report(Input::Disconnect(conn, departure)).await;
 }
 
 /// Why the loop of a socket ends.
@@ -102,10 +102,10 @@ struct Line<'a> {
 impl Line<'_> {
     async fn serve(
         &mut self,
-        app: &App,
+        services: &Services,
         session_over: Pin<&mut impl Future<Output = ()>>,
     ) -> Departure {
-        match self.exchange(app, session_over).await {
+        match self.exchange(services, session_over).await {
             End::Goodbye => {
                 // The answer to a close frame goes out with the next read.
                 let _ = tokio::time::timeout(LINGER, self.socket.recv()).await;
@@ -121,10 +121,10 @@ impl Line<'_> {
 
     async fn exchange(
         &mut self,
-        app: &App,
+        services: &Services,
         mut session_over: Pin<&mut impl Future<Output = ()>>,
     ) -> End {
-        let mut closing = pin!(app.closing.cancelled());
+        let mut closing = pin!(services.closing.cancelled());
         let mut ping = tokio::time::interval(PING_INTERVAL);
         loop {
             let step = tokio::select! {

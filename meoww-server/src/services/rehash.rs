@@ -1,8 +1,8 @@
 //! Password hashes of the Node.js backend, replaced when their owners log in.
 
-use crate::{app::App, core::account::Account, hashing, store::StoreError};
+use crate::{core::account::Account, hashing, services::Services, store::StoreError};
 
-impl App {
+impl Services {
     /// Looks for such hashes, so that how long a password takes to be verified does not tell who
     /// has one. That there were some is forgotten at the next start.
     pub(crate) async fn look_for_old_hashes(&self) -> Result<(), StoreError> {
@@ -67,15 +67,16 @@ mod tests {
         let dir = tempfile::tempdir().expect("a directory");
         let (outbox, _mail) = mpsc::channel(1);
         let config = Config::new(dir.path().join("data"));
-        let app = App::with_mailer(config, Mailer::Memory(outbox)).await.expect("it opens");
+        let services =
+            Services::with_mailer(config, Mailer::Memory(outbox)).await.expect("it opens");
         let expected = async || {
-            app.look_for_old_hashes().await.expect("read");
-            app.hasher.bcrypt_cost.load(Ordering::Relaxed)
+            services.look_for_old_hashes().await.expect("read");
+            services.hasher.bcrypt_cost.load(Ordering::Relaxed)
         };
         assert_eq!(expected().await, 0);
         let hashes = [format!("$2b$12${DIGITS}"), "$argon2id$x".into(), format!("$2b$10${DIGITS}")];
         let accounts = (1..).zip(&hashes).map(|(n, hash)| account(n, hash));
-        let imported = app.store.import(Batch::of_accounts(accounts), Merge::default()).await;
+        let imported = services.store.import(Batch::of_accounts(accounts), Merge::default()).await;
         assert_eq!(imported.expect("imported").faults, []);
         assert_eq!(expected().await, 12);
     }

@@ -3,7 +3,7 @@
 
 mod strangers;
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use meoww_proto::{
     RoomId, UserId,
@@ -21,14 +21,14 @@ use crate::{
         lobby::{ConnId, Input, Terms},
         safety::Speaker,
     },
-    hub::HubHandle,
     outbox::{Delivery, Present},
+    services::Services,
 };
 
 pub(crate) struct Connection {
     conn: ConnId,
     user: UserId,
-    hub: HubHandle,
+    services: Arc<Services>,
     bucket: EventBucket,
     present: Option<Present>,
     encounters: Encounters,
@@ -46,9 +46,9 @@ pub(crate) enum Heard {
 }
 
 impl Connection {
-    pub(crate) fn new(conn: ConnId, user: UserId, hub: HubHandle, now: Instant) -> Self {
+    pub(crate) fn new(conn: ConnId, user: UserId, services: Arc<Services>, now: Instant) -> Self {
         let bucket = EventBucket::new(now);
-        Self { conn, user, hub, bucket, present: None, encounters: Encounters::default() }
+        Self { conn, user, services, bucket, present: None, encounters: Encounters::default() }
     }
 
     /// Takes in an event of the client. `decode` is called if the event is within the rate, with the
@@ -60,7 +60,7 @@ impl Connection {
     ) -> Heard {
         let heard = self.take_in(now, decode).await;
         if let Heard::Answered(ServerMessage::Error(error)) = &heard {
-            self.hub.metrics.refused(error.code);
+            self.services.hub.metrics.refused(error.code);
         }
         heard
     }
@@ -103,7 +103,7 @@ impl Connection {
             ClientMessage::Report(report) => return Some(Box::pin(self.report(report)).await),
             ClientMessage::Relay(relay) => return self.relay(relay),
         };
-        self.hub.report(input).await;
+        self.services.hub.report(input).await;
         None
     }
 
@@ -122,7 +122,7 @@ impl Connection {
             }
             RelayPayload::Offer(_) | RelayPayload::Answer(_) | RelayPayload::Candidate(_) => None,
         };
-        let relayed = self.hub.metrics.relayed(&relay.payload);
+        let relayed = self.services.hub.metrics.relayed(&relay.payload);
         let delivery = Delivery::Relay(relay);
         match self.bucket.admit_bytes(delivery.bytes()) {
             Allowance::Pass => {}
@@ -169,7 +169,7 @@ impl Connection {
                 present.map(|_| ServerMessage::PeerDisconnected { room_id: room })
             }
             Delivery::Refused(code) | Delivery::Closed(code) => {
-                self.hub.metrics.refused(code);
+                self.services.hub.metrics.refused(code);
                 Some(refusal(code))
             }
             Delivery::Presence(presence) => Some(ServerMessage::Presence(presence)),
@@ -223,19 +223,18 @@ pub(crate) fn refusal(code: SignalErrorCode) -> ServerMessage {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{hub, outbox::Outbox, store::Store};
+    use tokio::sync::mpsc;
     use uuid::Uuid;
 
-    fn connection() -> Connection {
+    use crate::{config::Config, mail::Mailer, outbox::Outbox};
+
+    async fn connection() -> Connection {
         let directory = tempfile::tempdir().expect("a directory");
-        let store = Store::open(directory.path()).expect("opened");
+        let mailer = Mailer::Memory(mpsc::channel(1).0);
+        let services = Services::with_mailer(Config::new(directory.path().to_owned()), mailer);
         let user = UserId::from_bytes([1; 12]);
-        Connection::new(
-            ConnId(1),
-            user,
-            hub::start(store, Default::default()),
-            crate::clock::instant(),
-        )
+        let services = services.await.expect("opened");
+        Connection::new(ConnId(1), user, services, crate::clock::instant())
     }
 
     fn room(n: u128) -> RoomId {
@@ -254,7 +253,7 @@ mod tests {
 
     #[tokio::test]
     async fn nothing_of_another_room_reaches_the_client() {
-        let mut connection = connection();
+        let mut connection = connection().await;
         assert!(connection.deliver(line(room(1))).is_none(), "in no room");
         connection.deliver(matched(room(1)));
         assert!(connection.deliver(line(room(1))).is_some());
@@ -267,7 +266,7 @@ mod tests {
     #[tokio::test]
     async fn a_client_that_left_hears_no_more_of_its_room() {
         for leave in [ClientMessage::Leave, ClientMessage::Skip] {
-            let mut connection = connection();
+            let mut connection = connection().await;
             connection.deliver(matched(room(1)));
             let now = crate::clock::instant();
             assert!(matches!(connection.hear(now, |_| Ok(leave)).await, Heard::Taken));

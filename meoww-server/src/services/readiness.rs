@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use tokio::sync::Mutex;
 
-use crate::{app::App, clock};
+use crate::{clock, services::Services};
 
 /// How long an answer of the database is good.
 const DATABASE_INTERVAL: Duration = Duration::from_secs(5);
@@ -49,16 +49,17 @@ enum State {
 struct Check(Mutex<Option<(Instant, State)>>);
 
 impl Readiness {
-    pub(crate) async fn report(&self, app: &App) -> Report {
+    pub(crate) async fn report(&self, services: &Services) -> Report {
         let (database, mail) = tokio::join!(
-            self.database.state("database", DATABASE_INTERVAL, app.store.probe(clock::now())),
-            self.mail.state("mail", MAIL_INTERVAL, app.mailer.check()),
+            self.database.state("database", DATABASE_INTERVAL, services.store.probe(clock::now())),
+            self.mail.state("mail", MAIL_INTERVAL, services.mailer.check()),
         );
-        let status = match (app.is_draining() || app.closing.is_cancelled(), database, mail) {
-            (true, _, _) => "draining",
-            (false, State::Ok, State::Ok) => "ready",
-            (false, _, _) => "failed",
-        };
+        let status =
+            match (services.is_draining() || services.closing.is_cancelled(), database, mail) {
+                (true, _, _) => "draining",
+                (false, State::Ok, State::Ok) => "ready",
+                (false, _, _) => "failed",
+            };
         Report { status, database, mail }
     }
 }

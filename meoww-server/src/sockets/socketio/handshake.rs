@@ -9,8 +9,8 @@ use meoww_proto::account::ACCESS_COOKIE;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::{
-    app::App,
     clock,
+    services::Services,
     tokens::{AccessTokens, Bearer},
 };
 
@@ -51,7 +51,7 @@ impl Door {
 }
 
 pub(crate) fn presented(headers: &HeaderMap) -> Result<String, &'static str> {
-    if let Some(token) = crate::http::bearer_token(headers) {
+    if let Some(token) = crate::bearer::bearer_token(headers) {
         return Ok(token);
     }
     if !headers.contains_key(header::COOKIE) {
@@ -63,10 +63,10 @@ pub(crate) fn presented(headers: &HeaderMap) -> Result<String, &'static str> {
 
 impl Handshake {
     /// Looks the session up.
-    pub(super) fn admit(&self, app: &App) -> Result<Bearer, &'static str> {
+    pub(super) fn admit(&self, services: &Services) -> Result<Bearer, &'static str> {
         let bearer = self.bearer?;
         let now = clock::now();
-        let account = app.store.session_account(bearer.session, now).map_err(|error| {
+        let account = services.store.session_account(bearer.session, now).map_err(|error| {
             tracing::error!(%error, "could not look up a session");
             FAILED
         })?;

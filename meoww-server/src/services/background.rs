@@ -36,6 +36,27 @@ impl Background {
         });
     }
 
+    /// Runs an operation in a task of its own, so that it comes to its end also if whoever waits for
+    /// it hangs up meanwhile.
+    pub(crate) async fn to_its_end<T: Send + 'static>(
+        &self,
+        operation: impl Future<Output = T> + Send + 'static,
+    ) -> T {
+        match self.tasks.spawn(operation).await {
+            Ok(outcome) => outcome,
+            // Nothing aborts it, so it panicked: as it would have in the caller's own task.
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        }
+    }
+
+    /// Returns when nothing is under way.
+    #[cfg(test)]
+    pub(crate) async fn settle(&self) {
+        self.tasks.close();
+        self.tasks.wait().await;
+        self.tasks.reopen();
+    }
+
     /// Returns when everything that was started has ended.
     pub(crate) async fn finish(&self) {
         self.tasks.close();

@@ -1,0 +1,213 @@
+//! The server put together: opened once, served until told to stop. Nothing else knows it.
+
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use axum::Router;
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+
+pub use crate::services::StartError;
+use crate::{
+    admin::{Desk, socket::Socket},
+    clock,
+    config::Config,
+    http,
+    listener::{self, Bounds, Service},
+    mail::Mailer,
+    services::Services,
+    sockets,
+    store::{StoreError, exports},
+    tls::{self, Certificates},
+};
+
+/// Longest the end may take: requests under way, goodbyes on sockets.
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(10);
+/// How often what has run out is forgotten.
+const PURGE_INTERVAL: Duration = Duration::from_secs(60 * 60);
+
+/// One server.
+pub struct Server {
+    pub(crate) services: Arc<Services>,
+    /// Where those who watch it ask; taken when it is served.
+    watch: Mutex<Option<TcpListener>>,
+    watch_address: Option<SocketAddr>,
+    certificates: Option<Arc<Certificates>>,
+}
+
+/// Every route of a server.
+pub(crate) fn routes(services: Arc<Services>) -> Router {
+    let sockets = sockets::routes(&services);
+    http::router(services, sockets)
+}
+
+impl Server {
+    /// Opens the data directory and everything in it; mail goes where the configuration says.
+    pub async fn open(config: Config) -> Result<Arc<Self>, StartError> {
+        let mailer = Mailer::from_config(&config)?;
+        Self::with_mailer(config, mailer).await
+    }
+
+    /// Like [`Server::open`], with another way for mail to go.
+    pub async fn with_mailer(config: Config, mailer: Mailer) -> Result<Arc<Self>, StartError> {
+        let tls = config.tls.clone();
+        let opening = tokio::task::spawn_blocking(|| tls.map(Certificates::open).transpose());
+        let certificates =
+            opening.await.map_err(|error| StoreError::Broken(error.to_string()))??;
+        let watch = match config.metrics_listen {
+            Some(address) => Some(bind(address).await?),
+            None => None,
+        };
+        Ok(Arc::new(Self {
+            services: Services::with_mailer(config, mailer).await?,
+            watch_address: watch.as_ref().and_then(|listener| listener.local_addr().ok()),
+            watch: Mutex::new(watch),
+            certificates,
+        }))
+    }
+
+    /// Serves until `stop` completes. Then sockets are told, requests under way finish within ten
+    /// seconds, and everything is on disk when this returns.
+    pub async fn serve(
+        self: Arc<Self>,
+        listener: TcpListener,
+        stop: impl Future<Output = ()>,
+    ) -> io::Result<()> {
+        self.services.look_for_old_hashes().await.map_err(io::Error::other)?;
+        let service = Service {
+            router: routes(self.services.clone()),
+            tls: self.acceptor().map_err(io::Error::other)?,
+            bounds: Bounds::from_config(&self.services.config),
+        };
+        let mut serving = listener::start(listener, service, self.services.closing.clone());
+        let admin = Socket::open(&self.services.config.data_dir)
+            .inspect_err(|error| tracing::error!(%error, "no admin socket"));
+        tokio::pin!(stop);
+        tokio::select! {
+            failed = &mut serving => tracing::error!(?failed, "accepts no more"),
+            () = self.be_watched() => {}
+            () = self.forget_expired() => {}
+            () = exports::keep(&self.services.store, &self.services.config.data_dir) => {}
+            () = self.watch_certificate() => {}
+            () = self.answer_operators(admin.as_ref().ok()) => {}
+            () = self.services.drained() => tracing::info!("stopping"),
+            () = &mut stop => tracing::info!("stopping"),
+        }
+        self.services.closing.cancel();
+        let farewell = async {
+            if !serving.is_finished() {
+                let _ = serving.await;
+            }
+            self.services.sockets.close();
+            self.services.sockets.wait().await;
+            self.services.background.finish().await;
+        };
+        if tokio::time::timeout(SHUTDOWN_GRACE, farewell).await.is_err() {
+            tracing::warn!("some connections did not end in time");
+        }
+        self.services.store.flush().await.map_err(io::Error::other)?;
+        exports::save(&self.services.store, &self.services.config.data_dir).await;
+        Ok(())
+    }
+
+    /// Where `/metrics` is served, if it is.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.watch_address
+    }
+
+    /// Answers those who watch; runs as long as the server does.
+    async fn be_watched(self: &Arc<Self>) {
+        let listener = self.watch.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(listener) = listener else { return std::future::pending().await };
+        let bounds = Bounds { connections: 64, per_address: 64, proxies: Vec::new() };
+        let service =
+            Service { router: http::watch::router(self.services.clone()), tls: None, bounds };
+        listener::run(listener, service, self.services.closing.clone()).await;
+    }
+
+    /// Takes up limits, origins, the way mail goes and the certificate: all of the first three or
+    /// none. What else is new is named in the log.
+    pub async fn reload(&self, new: Config) {
+        match Mailer::from_config(&new) {
+            Ok(mailer) => {
+                self.services.mailer.change(mailer);
+                self.services.gates.adopt(&new.limits);
+                let ignored = self.services.config.fixed_differences(&new).join(", ");
+                self.services.origins.change(new.frontend_origins);
+                if !ignored.is_empty() {
+                    tracing::warn!(%ignored, "these settings need a restart");
+                }
+                tracing::info!("limits, origins and mail are as configured now");
+            }
+            Err(error) => tracing::error!(%error, "the configuration in use stays"),
+        }
+        if let Some(certificates) = self.certificates.clone() {
+            // A panic in there was logged; the certificate in use stays.
+            let _ = tokio::task::spawn_blocking(move || certificates.reload()).await;
+        }
+    }
+
+    /// Says in the log what this server is.
+    pub(crate) fn log_summary(&self, address: SocketAddr) {
+        let Config { data_dir, tls, turn, smtp_url, secure_cookies, .. } = &self.services.config;
+        tracing::info!(
+            version = env!("CARGO_PKG_VERSION"),
+            %address,
+            metrics = ?self.watch_address,
+            data_dir = %data_dir.display(),
+            tls = tls.is_some(),
+            turn = turn.is_some(),
+            mail = if smtp_url.is_some() { "smtp" } else { "outbox" },
+            secure_cookies,
+            "serving"
+        );
+    }
+
+    fn acceptor(&self) -> Result<Option<TlsAcceptor>, rustls::Error> {
+        self.certificates.clone().map(Certificates::acceptor).transpose()
+    }
+
+    /// Runs as long as the server does.
+    async fn watch_certificate(&self) {
+        match &self.certificates {
+            Some(certificates) => certificates.clone().watch(tls::POLL_INTERVAL).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Runs as long as the server does, also where a file system has no sockets.
+    async fn answer_operators(self: &Arc<Self>, socket: Option<&Socket>) {
+        match socket {
+            Some(socket) => {
+                match socket
+                    .answer(Desk { services: self.services.clone(), is_serving: true })
+                    .await {}
+            }
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Runs as long as the server does.
+    async fn forget_expired(&self) {
+        let mut timer = tokio::time::interval(PURGE_INTERVAL);
+        loop {
+            timer.tick().await;
+            if let Err(error) = self.services.store.purge_expired(clock::now()).await {
+                tracing::error!(%error, "could not forget expired sessions");
+            }
+            if let Err(error) =
+                self.services.photos.remove_orphans(&self.services.store, clock::now()).await
+            {
+                tracing::warn!(%error, "could not remove photos that belong to nobody");
+            }
+        }
+    }
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).await.map_err(|error| StartError::Listen(address, error))
+}

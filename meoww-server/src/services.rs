@@ -1,0 +1,76 @@
+//! What the server does: one function an operation, whoever asks for it. HTTP, sockets and operators
+//! parse, call and render; what an operation consists of, and in which order, is decided here.
+
+mod accounts;
+mod addresses;
+pub(crate) mod background;
+pub(crate) mod drain;
+pub(crate) mod limits;
+pub(crate) mod open;
+pub(crate) mod origins;
+mod passwords;
+mod photos;
+pub(crate) mod readiness;
+mod refusal;
+mod rehash;
+mod safety;
+pub(crate) mod sessions;
+
+use std::{fs::File, sync::Arc};
+
+use meoww_proto::account::User;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+pub use self::open::StartError;
+use self::{
+    background::Background, drain::Drain, limits::Gates, origins::Origins, readiness::Readiness,
+};
+pub(crate) use self::{refusal::Refusal, safety::Unfiled};
+use crate::{
+    config::Config, core::account::Account, hashing::Hasher, hub::HubHandle, mail::Post,
+    metrics::Metrics, photos::Photos, store::Store, tokens::AccessTokens,
+};
+
+/// What operations work with.
+pub(crate) struct Services {
+    pub(crate) config: Config,
+    pub(crate) store: Store,
+    pub(crate) mailer: Post,
+    pub(crate) origins: Origins,
+    pub(crate) hasher: Hasher,
+    pub(crate) tokens: AccessTokens,
+    pub(crate) photos: Photos,
+    pub(crate) otp_key: [u8; 32],
+    pub(crate) gates: Gates,
+    pub(crate) hub: HubHandle,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) readiness: Readiness,
+    pub(crate) drain: Drain,
+    /// Cancelled when the server begins to stop.
+    pub(crate) closing: CancellationToken,
+    /// Operations that go on after whoever asked is gone.
+    pub(crate) background: Background,
+    /// The tasks of open sockets.
+    pub(crate) sockets: TaskTracker,
+    /// Held for as long as the data directory is ours.
+    _lock: File,
+}
+
+impl Services {
+    /// Runs an operation to its end, whatever becomes of whoever asked for it: a write and its
+    /// consequences (sockets closed, mail sent) are one.
+    async fn finish<T: Send + 'static, F: Future<Output = T> + Send + 'static>(
+        self: &Arc<Self>,
+        operation: impl FnOnce(Arc<Self>) -> F,
+    ) -> T {
+        self.background.to_its_end(operation(self.clone())).await
+    }
+
+    /// An account as its owner sees it.
+    pub(crate) fn user(&self, account: &Account) -> User {
+        account.to_user(self.config.public_url.as_deref())
+    }
+}
+
+#[cfg(test)]
+mod tests;

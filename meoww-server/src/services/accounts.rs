@@ -1,0 +1,128 @@
+//! Accounts: signed up, shut out, and removed.
+
+use std::sync::Arc;
+
+use meoww_proto::{
+    UserId,
+    error::{ApiErrorCode, SignalErrorCode},
+};
+
+use super::{Refusal, Services};
+use crate::{
+    clock,
+    core::{
+        account::{Account, Ban},
+        otp::{Challenge, Code, Subject},
+    },
+    hub::Whose,
+    mail::Letter,
+    photos::Photo,
+    store::{Creation, Reissue, StoreError},
+};
+
+impl Services {
+    /// Makes an account that waits for its code; taken back if its photo cannot be kept or the mail
+    /// does not go.
+    pub(crate) async fn sign_up(
+        self: &Arc<Self>,
+        account: Account,
+        photo: Option<Photo>,
+    ) -> Result<(), Refusal> {
+        self.finish(async move |services: Arc<Self>| {
+            let now = account.created_at;
+            let code = Code::draw(&mut rand::rng());
+            let seal = code.seal(&services.otp_key, Subject::SignUp(account.id));
+            let counted = services.gates.admit_code(None, &account.email)?;
+            let challenge = Challenge::issue(seal, now);
+            match services.store.create_account(account.clone(), challenge, now).await? {
+                Creation::Created => {}
+                Creation::Taken => {
+                    services.gates.forgive_code(&account.email, counted);
+                    let message = "Email or Username already exists".into();
+                    return Err(Refusal::Rejected(ApiErrorCode::Taken, message));
+                }
+            }
+            if let Some(photo) = photo
+                && let Err(error) = services.photos.put(photo).await
+            {
+                services.take_back(&account).await?;
+                return Err(error.into());
+            }
+            let sent = services.mailer.send(&account.email, Letter::Verify(&code), now).await;
+            if let Err(error) = sent {
+                tracing::error!(%error, user = %account.id, "sign-up taken back");
+                services.take_back(&account).await?;
+                let message = "Failed to send verification email. Please try again.";
+                return Err(Refusal::Invalid(message.into()));
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    async fn take_back(&self, account: &Account) -> Result<(), StoreError> {
+        if self.store.discard_signup(account.id).await? {
+            self.photos.remove(&account.profile_image).await;
+        }
+        Ok(())
+    }
+
+    /// Mails a new code to an account that waits for one.
+    pub(crate) async fn resend_code(self: &Arc<Self>, user: UserId) -> Result<(), Refusal> {
+        self.finish(async move |services: Arc<Self>| {
+            let now = clock::now();
+            let code = Code::draw(&mut rand::rng());
+            let seal = code.seal(&services.otp_key, Subject::SignUp(user));
+            // Before the code that waits is void: who may not have a new one keeps the old one.
+            let waiting = services.store.account(user).await?;
+            if let Some(waiting) = waiting.filter(|account| !account.is_verified) {
+                services.gates.admit_code(Some(user), &waiting.email)?;
+            }
+            let account =
+                match services.store.replace_otp(user, Challenge::issue(seal, now)).await? {
+                    Reissue::Replaced(account) => account,
+                    Reissue::NoAccount => return Err(Refusal::Invalid("User not found".into())),
+                    Reissue::AlreadyVerified => {
+                        return Err(Refusal::Invalid("User is already verified".into()));
+                    }
+                };
+            let sent = services.mailer.send(&account.email, Letter::Verify(&code), now).await;
+            sent.map_err(|error| {
+                tracing::error!(%error, user = %user, "code not sent");
+                Refusal::Invalid("Failed to send OTP email".into())
+            })
+        })
+        .await
+    }
+
+    /// Removes an account with everything of it and closes its sockets; `None` if there was none.
+    pub(crate) async fn delete_account(
+        self: &Arc<Self>,
+        user: UserId,
+    ) -> Result<Option<Account>, StoreError> {
+        self.finish(async move |services: Arc<Self>| {
+            services.store.forget_safety_of(user).await?;
+            let deleted = services.store.delete_account(user).await?;
+            services.close(Whose::User(user)).await;
+            if let Some(account) = &deleted {
+                services.photos.remove(&account.profile_image).await;
+            }
+            Ok(deleted)
+        })
+        .await
+    }
+
+    /// Shuts an account out and closes its sockets; `None` if there is none.
+    pub(crate) async fn ban(
+        self: &Arc<Self>,
+        user: UserId,
+        ban: Ban,
+    ) -> Result<Option<Account>, StoreError> {
+        self.finish(async move |services: Arc<Self>| {
+            let banned = services.store.set_ban(user, Some(ban)).await?;
+            services.hub.close(Whose::User(user), SignalErrorCode::Banned).await;
+            Ok(banned)
+        })
+        .await
+    }
+}

@@ -1,0 +1,170 @@
+//! Opens the data directory and everything in it.
+
+use std::{
+    fs::{DirBuilder, File, OpenOptions, TryLockError},
+    io,
+    net::SocketAddr,
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::{
+    Services, background::Background, drain::Drain, limits::Gates, origins::Origins,
+    readiness::Readiness,
+};
+use crate::{
+    config::{
+        Bucket, Config, ConfigError,
+        secrets::{self, OwnSecrets},
+    },
+    core::lobby::Lobby,
+    hashing::{HashError, Hasher},
+    hub,
+    mail::{Mailer, Post},
+    metrics::Metrics,
+    photos::{PhotoStore, Photos},
+    store::{IfLost, Store, StoreError},
+    tls::TlsError,
+    tokens::AccessTokens,
+};
+
+/// Why a server could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Found out only when it was put to use.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// Another process has the data directory.
+    #[error("another server is using the data directory {0}")]
+    InUse(PathBuf),
+    /// A file in the data directory cannot be made or read.
+    #[error("{0}: {1}")]
+    Files(PathBuf, io::Error),
+    /// The database does not open.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// There is no TLS with the certificate and key that were given.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The address for metrics is not ours.
+    #[error("cannot listen on {0}: {1}")]
+    Listen(SocketAddr, io::Error),
+    /// Password hashing does not work here.
+    #[error("password hashing does not work: {0}")]
+    Hashing(String),
+}
+
+impl Services {
+    /// Opens the data directory and everything in it; mail goes where the configuration says.
+    pub(crate) async fn open(config: Config) -> Result<Arc<Self>, StartError> {
+        let mailer = Mailer::from_config(&config)?;
+        Self::with_mailer(config, mailer).await
+    }
+
+    /// Like [`Services::open`], to bring back a database that was lost.
+    pub(crate) async fn open_to_restore(config: Config) -> Result<Arc<Self>, StartError> {
+        let mailer = Mailer::from_config(&config)?;
+        Self::open_with(config, mailer, IfLost::BeginAnew).await
+    }
+
+    /// Like [`Services::open`], with another way for mail to go.
+    pub(crate) async fn with_mailer(
+        config: Config,
+        mailer: Mailer,
+    ) -> Result<Arc<Self>, StartError> {
+        Self::open_with(config, mailer, IfLost::Refuse).await
+    }
+
+    async fn open_with(
+        config: Config,
+        mailer: Mailer,
+        if_lost: IfLost,
+    ) -> Result<Arc<Self>, StartError> {
+        let settings = config.clone();
+        let opening = tokio::task::spawn_blocking(move || Files::open(settings, if_lost)).await;
+        let files = opening.map_err(|error| StoreError::Broken(error.to_string()))??;
+        let access = config.access_secret.as_ref().map(|secret| secret.expose().as_bytes());
+        let tokens =
+            AccessTokens::new(access.unwrap_or(&files.secrets.access), config.access_lifetime);
+        let (store, hasher) = (files.store, files.hasher);
+        let lobby = if config.pace_skips { Lobby::default() } else { Lobby::unpaced() };
+        let hub = hub::start(store.clone(), lobby);
+        let metrics = Metrics::new(&hub.metrics, &store.latency, &hasher.queue);
+        Ok(Arc::new(Self {
+            metrics: Arc::new(metrics),
+            readiness: Readiness::default(),
+            gates: Gates::new(&config.limits),
+            drain: Drain::new(),
+            hub,
+            store,
+            mailer: Post::new(mailer),
+            origins: Origins::new(&config.frontend_origins),
+            hasher,
+            tokens,
+            photos: Photos::new(files.photos),
+            otp_key: files.secrets.otp,
+            closing: CancellationToken::new(),
+            background: Background::new(),
+            sockets: TaskTracker::new(),
+            _lock: files.lock,
+            config,
+        }))
+    }
+}
+
+/// What is in the data directory, and what else blocks while it starts.
+struct Files {
+    lock: File,
+    secrets: OwnSecrets,
+    store: Store,
+    hasher: Hasher,
+    photos: PhotoStore,
+}
+
+impl Files {
+    fn open(config: Config, if_lost: IfLost) -> Result<Self, StartError> {
+        let directory = config.data_dir.as_path();
+        let failed = |path: &Path| {
+            let path = path.to_owned();
+            move |error| StartError::Files(path, error)
+        };
+        let mut builder = DirBuilder::new();
+        builder.recursive(true).mode(0o700).create(directory).map_err(failed(directory))?;
+        let lock = lock(directory)?;
+        let path = directory.join("secrets.toml");
+        let secrets = secrets::load_or_create(&path, &mut rand::rng()).map_err(failed(&path))?;
+        let store = Store::open_in(directory, if_lost)?;
+        let hasher =
+            Hasher::new().map_err(|error: HashError| StartError::Hashing(error.to_string()))?;
+        let photos = photos(directory, config.photo_store)?;
+        Ok(Self { lock, secrets, store, hasher, photos })
+    }
+}
+
+fn photos(directory: &Path, bucket: Option<Bucket>) -> Result<PhotoStore, StartError> {
+    if let Some(bucket) = bucket {
+        return PhotoStore::in_bucket(&bucket).map_err(|error| {
+            let (name, reason) = ("MEOWW_PHOTO_STORE", error.to_string());
+            StartError::Config(ConfigError::Invalid { name, reason })
+        });
+    }
+    let folder = directory.join("photos");
+    PhotoStore::in_folder(&folder).map_err(|error| StartError::Files(folder, error))
+}
+
+/// The kernel drops the lock with the process, however it ends.
+pub(crate) fn lock(directory: &Path) -> Result<File, StartError> {
+    let path = directory.join("lock");
+    let failed = |error| StartError::Files(path.clone(), error);
+    let mut options = OpenOptions::new();
+    let file = options.write(true).create(true).truncate(false).mode(0o600);
+    let file = file.open(&path).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StartError::InUse(directory.to_owned())),
+        Err(TryLockError::Error(error)) => Err(failed(error)),
+    }
+}

@@ -1,0 +1,79 @@
+//! Sockets: `GET /ws` and everything below `/socket.io/`. Here is who may open one.
+
+pub(crate) mod connection;
+pub(crate) mod lifetime;
+pub(crate) mod socketio;
+pub(crate) mod ws;
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    extract::{
+        Query, Request, State,
+        rejection::QueryRejection,
+        ws::{WebSocketUpgrade, rejection::WebSocketUpgradeRejection},
+    },
+    http::HeaderMap,
+    middleware,
+    response::Response,
+    routing::{MethodRouter, any, get},
+};
+use serde::Deserialize;
+
+use self::socketio::Clients;
+use crate::{
+    core::limits::Network,
+    http::{
+        auth::Authenticated,
+        client::Client,
+        cors,
+        gate::{self, Limit},
+    },
+    services::{Refusal, Services},
+};
+
+/// The routes by which sockets are opened.
+pub(crate) fn routes(services: &Arc<Services>) -> Router<Arc<Services>> {
+    let connect = Limit::all(services, |gates| &gates.connect);
+    let connect = middleware::from_fn_with_state(connect, gate::enforce);
+    Router::new().route("/ws", get(upgrade).route_layer(connect)).route("/socket.io/", socket_io())
+}
+
+/// Query of the upgrade.
+#[derive(Deserialize)]
+struct SocketQuery {
+    /// [`meoww_proto::signal::RESUME_QUERY`].
+    resume: Option<String>,
+}
+
+/// `GET /ws`.
+async fn upgrade(
+    State(services): State<Arc<Services>>,
+    headers: HeaderMap,
+    Authenticated { bearer, .. }: Authenticated,
+    query: Result<Query<SocketQuery>, QueryRejection>,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Result<Response, Refusal> {
+    cors::check_origin(&headers, &services.origins)?;
+    let upgrade = upgrade.map_err(|_| Refusal::Invalid("WebSocket upgrade required".into()))?;
+    // A room that cannot be read is a room that is over: the client is welcomed without one.
+    let resume = query.ok().and_then(|Query(query)| query.resume?.parse().ok());
+    Ok(ws::bounded(upgrade).on_upgrade(move |mut socket| {
+        let sockets = services.sockets.clone();
+        sockets.track_future(async move { ws::run(services, &mut socket, bearer, resume).await })
+    }))
+}
+
+/// Everything below `/socket.io/`.
+fn socket_io() -> MethodRouter<Arc<Services>> {
+    let clients = Clients::new();
+    any(
+        async move |State(services): State<Arc<Services>>,
+                    Client(client): Client,
+                    request: Request| {
+            cors::check_origin(request.headers(), &services.origins)?;
+            clients.answer(services, Network::of(client), request).await
+        },
+    )
+}
