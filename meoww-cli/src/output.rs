@@ -1,5 +1,4 @@
 //! The one place that prints: sentences for people, JSON for scripts.
-#![expect(clippy::print_stderr, reason = "this is where printing is done")]
 
 use std::io::{self, Write};
 
@@ -30,7 +29,7 @@ impl Output {
     /// Something to know on the way, for people only, on stderr.
     pub fn note(self, text: &str) {
         if !self.json {
-            eprintln!("{}", harmless(text));
+            say(&harmless(text));
         }
     }
 
@@ -41,11 +40,16 @@ impl Output {
         if self.json {
             let error = error.to_string();
             let line = serde_json::json!({"error": error, "code": code, "exitCode": exit_code});
-            eprintln!("{line}");
+            say(&line.to_string());
         } else {
-            eprintln!("{}", harmless(&format!("meoww: {error}")));
+            say(&harmless(&format!("meoww: {error}")));
         }
     }
+}
+
+/// On stderr. Nobody need be there to read it: the exit code says the same.
+fn say(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
 }
 
 /// Names, addresses and reasons come from the server: nothing in them may act on the terminal.

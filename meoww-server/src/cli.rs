@@ -13,7 +13,7 @@ use crate::{
         failure::Failure,
         lobby::{Broadcast, Drain, Rooms},
         mail::Mail,
-        output::Out,
+        output::{self, Out},
         report::Report,
         stats::Stats,
         turn::Turn,
@@ -121,12 +121,11 @@ impl Common {
 
 impl Cli {
     /// Does what was asked.
-    #[expect(clippy::print_stderr, reason = "a failure is said to whoever typed the command")]
     pub fn run(self) -> ExitCode {
         match self.outcome() {
             Ok(()) => ExitCode::SUCCESS,
             Err(failure) => {
-                eprintln!("meoww-server: {failure}");
+                output::say(&format!("meoww-server: {failure}"));
                 ExitCode::from(failure.exit_code())
             }
         }
@@ -136,6 +135,8 @@ impl Cli {
         let Self { command, common } = self;
         let out = &Out::new(common.json);
         let runtime = tokio::runtime::Runtime::new()?;
+        // Also commands that wait for nothing make what needs one: a way for mail to go, for example.
+        let _entered = runtime.enter();
         let client = || common.client();
         match command {
             Command::Serve(serve) => runtime.block_on(serve.run(common.flags())),

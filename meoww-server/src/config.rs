@@ -16,7 +16,7 @@ use std::{
 use ipnet::IpNet;
 use lettre::message::Mailbox;
 
-pub(crate) use self::parse::length as duration;
+pub(crate) use self::parse::{grace, length as duration};
 use self::raw::Raw;
 pub use self::{bucket::Bucket, raw::Flags, secrets::Secret};
 use crate::core::limits::Quota;

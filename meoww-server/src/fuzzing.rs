@@ -75,7 +75,10 @@ pub fn socketio_packets(post: String) -> Vec<String> {
 pub fn socketio_event(packet: &str) -> Option<Result<ClientMessage, DecodeError>> {
     match packet::Packet::parse(packet)? {
         packet::Packet::Event { arguments, .. } => Some(packet::decode(arguments, None)),
-        packet::Packet::Alive | packet::Packet::Bye | packet::Packet::Connect(_) => None,
+        packet::Packet::Alive
+        | packet::Packet::Bye
+        | packet::Packet::Connect(_)
+        | packet::Packet::Binary { .. } => None,
     }
 }
 

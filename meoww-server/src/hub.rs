@@ -41,13 +41,23 @@ pub(crate) struct HubHandle {
 }
 
 enum Report {
-    Connected { conn: ConnId, bearer: Bearer, resume: Option<RoomId>, outbox: Outbox },
+    Connected {
+        conn: ConnId,
+        bearer: Bearer,
+        resume: Option<RoomId>,
+        outbox: Outbox,
+    },
     Happened(Input),
-    Close { whose: Whose, reason: SignalErrorCode },
+    Close {
+        whose: Whose,
+        reason: SignalErrorCode,
+    },
     Broadcast(Arc<str>),
     Drain(Duration),
     Count(oneshot::Sender<Counts>),
     ListRooms(oneshot::Sender<Vec<OpenRoom>>),
+    #[cfg(test)]
+    Fail,
 }
 
 /// A connection the hub knows of.
@@ -151,10 +161,26 @@ impl HubHandle {
         self.ask(Report::ListRooms).await
     }
 
+    /// Makes the hub's task panic.
+    #[cfg(test)]
+    pub(crate) async fn fail(&self) {
+        self.send(Report::Fail).await;
+    }
+
     async fn ask<T: Default>(&self, question: impl FnOnce(oneshot::Sender<T>) -> Report) -> T {
         let (answer, answered) = oneshot::channel();
         self.send(question(answer)).await;
         answered.await.unwrap_or_default()
+    }
+
+    /// Returns when the hub has failed, after which nobody is matched any more.
+    pub(crate) async fn failed(&self) {
+        self.reports.closed().await;
+    }
+
+    /// Whether it has.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.reports.is_closed()
     }
 
     /// The hub outlives every connection, except when its task has failed; then there is nobody left

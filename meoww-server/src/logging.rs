@@ -21,7 +21,11 @@ pub(crate) fn to_stderr(format: LogFormat) {
     let filter = EnvFilter::try_from_env("MEOWW_LOG")
         .or_else(|_| EnvFilter::try_from_default_env())
         .unwrap_or_else(|_| EnvFilter::new("info"));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        // Where no line can be written, neither can a word about that.
+        .log_internal_errors(false);
     let discreet = filter_fn(is_discreet);
     match format {
         LogFormat::Text => {

@@ -53,9 +53,11 @@ async fn run(flags: Flags) -> Result<(), Failure> {
         TcpListener::bind(address).await.map_err(|error| Failure::Listen(address, error))?;
     let local = listener.local_addr()?;
     let mut out = std::io::stdout().lock();
-    writeln!(out, "listening on {scheme}://{local}")?;
-    out.flush()?;
+    let said = writeln!(out, "listening on {scheme}://{local}").and_then(|()| out.flush());
     drop(out);
+    if let Err(error) = said {
+        tracing::warn!(%error, "nobody was told where the server listens");
+    }
     server.log_summary(local);
     let reload = reload_on(hangup, &server, &flags);
     // The first asks the server to end, and the second to wait for nobody.

@@ -89,6 +89,7 @@ impl Server {
         tokio::pin!(stop);
         tokio::select! {
             failed = &mut serving => tracing::error!(?failed, "accepts no more"),
+            () = self.services.hub.failed() => tracing::error!("the hub has failed"),
             () = self.be_watched() => {}
             () = self.forget_expired() => {}
             () = exports::keep(&self.services.store, &self.services.config.data_dir) => {}
@@ -111,6 +112,10 @@ impl Server {
         }
         self.services.store.flush().await.map_err(io::Error::other)?;
         exports::save(&self.services.store, &self.services.config.data_dir).await;
+        if self.services.hub.has_failed() {
+            // Whoever watches the process starts another.
+            return Err(io::Error::other("the hub has failed"));
+        }
         Ok(())
     }
 

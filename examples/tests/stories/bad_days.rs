@@ -132,3 +132,13 @@ fn errors_are_json_for_scripts() {
     let error: serde_json::Value = serde_json::from_str(&ended.stderr).expect("JSON");
     assert_eq!((&error["code"], &error["exitCode"]), (&"not-logged-in".into(), &13.into()));
 }
+
+#[test]
+fn an_error_that_nobody_can_read_has_its_exit_code() {
+    let server = Server::start();
+    let anna = User::new("anna", &server);
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("Linux has it");
+    let mut command = std::process::Command::new(program("meoww"));
+    let status = command.arg("me").envs(anna.environment()).stderr(full).status().expect("run");
+    assert_eq!(status.code(), Some(13));
+}

@@ -109,7 +109,7 @@ pub(crate) struct Drain {
 }
 
 fn length(text: &str) -> Result<Duration, String> {
-    config::duration(text).ok_or_else(|| format!("{text:?} is no duration like 90s, 15m, 1h or 7d"))
+    config::grace(text).ok_or_else(|| format!("{text:?} is no duration like 90s, 15m, 1h or 7d"))
 }
 
 #[derive(Serialize, Deserialize)]

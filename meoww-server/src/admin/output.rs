@@ -56,12 +56,17 @@ impl Out {
     }
 
     /// Something beside the answer, for people.
-    #[expect(clippy::print_stderr, reason = "it must not mix with what a program reads")]
     pub(crate) fn hint(&self, text: &str) {
         if !self.json {
-            eprintln!("{text}");
+            say(text);
         }
     }
+}
+
+/// A line on standard error, where it must not mix with what a program reads. Nobody need be there to
+/// read it.
+pub(crate) fn say(text: &str) {
+    let _ = writeln!(io::stderr(), "{text}");
 }
 
 fn json(value: &impl Serialize) -> io::Result<String> {

@@ -4,6 +4,7 @@ use std::{net::IpAddr, path::PathBuf, time::Duration};
 
 use etcetera::BaseStrategy;
 use ipnet::IpNet;
+use url::{Origin, Url};
 
 use super::{Config, ConfigError, Limits, Raw, Secret, Tls, Turn, raw::RawLimits};
 use crate::core::limits::Quota;
@@ -33,7 +34,9 @@ pub(super) fn config(raw: Raw) -> Result<Config, ConfigError> {
         config.photo_store = Some(bucket);
     }
     if let Some(text) = raw.drain_grace {
-        config.drain_grace = duration("MEOWW_DRAIN_GRACE", &text)?;
+        let fail = || not_a_duration("MEOWW_DRAIN_GRACE", &text);
+        // Nothing at all is a grace, too: calls are not waited for.
+        config.drain_grace = grace(&text).ok_or_else(fail)?;
     }
     config.pace_skips = switch("MEOWW_PACE_SKIPS", raw.pace_skips, config.pace_skips)?;
     config.max_connections = most("MEOWW_MAX_CONNECTIONS", raw.max_connections)?;
@@ -140,23 +143,33 @@ fn switch(name: &'static str, text: Option<String>, standard: bool) -> Result<bo
     }
 }
 
-/// Browsers send an origin without a path, so one written as a URL loses its last slash.
 fn origins(text: &str) -> Result<Vec<String>, ConfigError> {
     let origin = |part: &str| {
-        let origin = part.trim().trim_end_matches('/');
-        let host = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
-        match host {
-            Some(host)
-                if !host.is_empty() && !host.contains(['/', '*', ' ']) && host.is_ascii() =>
-            {
-                Ok(origin.to_owned())
-            }
-            Some(_) | None => {
-                Err(invalid("FRONTEND_URL", format!("{part:?} is no http(s)://HOST[:PORT]")))
-            }
-        }
+        let no_origin =
+            || invalid("FRONTEND_URL", format!("{part:?} is no origin, like https://HOST[:PORT]"));
+        origin(part.trim()).ok_or_else(no_origin)
     };
     text.split(',').filter(|part| !part.trim().is_empty()).map(origin).collect()
+}
+
+/// As browsers write it (the URL standard, 4.7): lower case, without the port that is the scheme's
+/// own, and without a path, so that one written as a URL loses its last slash. Apps have schemes of
+/// their own, such as `capacitor://localhost`.
+fn origin(text: &str) -> Option<String> {
+    let url = Url::parse(text).ok()?;
+    let host = url.host_str().filter(|host| !host.is_empty() && !host.contains('*'))?;
+    let is_bare =
+        matches!(url.path(), "" | "/") && url.query().is_none() && url.fragment().is_none();
+    if !is_bare || !url.username().is_empty() || url.password().is_some() {
+        return None;
+    }
+    match url.origin() {
+        known @ Origin::Tuple(..) => Some(known.ascii_serialization()),
+        Origin::Opaque(_) => {
+            let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+            Some(format!("{}://{}{port}", url.scheme(), host.to_ascii_lowercase()))
+        }
+    }
 }
 
 fn access_secret(text: String) -> Result<Secret, ConfigError> {
@@ -208,12 +221,20 @@ fn refuse_placeholder(name: &'static str, text: &str) -> Result<(), ConfigError>
 }
 
 fn duration(name: &'static str, text: &str) -> Result<Duration, ConfigError> {
-    let fail = || invalid(name, format!("{text:?} is no duration like 90s, 15m, 1h or 7d"));
-    length(text).ok_or_else(fail)
+    length(text).ok_or_else(|| not_a_duration(name, text))
+}
+
+fn not_a_duration(name: &'static str, text: &str) -> ConfigError {
+    invalid(name, format!("{text:?} is no duration like 90s, 15m, 1h or 7d"))
 }
 
 /// `90s`, `15m`, `1h` or `7d`.
 pub(crate) fn length(text: &str) -> Option<Duration> {
+    grace(text).filter(|length| !length.is_zero())
+}
+
+/// Likewise, or `0s`.
+pub(crate) fn grace(text: &str) -> Option<Duration> {
     let text = text.trim();
     let unit = text.chars().last()?;
     let seconds = match unit {
@@ -224,7 +245,7 @@ pub(crate) fn length(text: &str) -> Option<Duration> {
         _ => return None,
     };
     let count: u32 = text.strip_suffix(unit)?.trim().parse().ok()?;
-    (count > 0).then(|| Duration::from_secs(u64::from(count) * seconds))
+    Some(Duration::from_secs(u64::from(count) * seconds))
 }
 
 /// `10/1h`, or `off`.

@@ -14,6 +14,19 @@ pub const LIFETIME: Duration = Duration::minutes(10);
 /// Wrong codes after which even the right one is refused.
 pub const MAX_TRIES: u8 = 5;
 
+/// The zeros of the scripts that have decimal digits (Unicode 17, category Nd, the basic plane); the
+/// nine others follow each.
+const ZEROS: [u32; 37] = [
+    0x30, 0x660, 0x6f0, 0x7c0, 0x966, 0x9e6, 0xa66, 0xae6, 0xb66, 0xbe6, 0xc66, 0xce6, 0xd66,
+    0xde6, 0xe50, 0xed0, 0xf20, 0x1040, 0x1090, 0x17e0, 0x1810, 0x1946, 0x19d0, 0x1a80, 0x1a90,
+    0x1b50, 0x1bb0, 0x1c40, 0x1c50, 0xa620, 0xa8d0, 0xa900, 0xa9d0, 0xa9f0, 0xaa50, 0xabf0, 0xff10,
+];
+
+/// The digit that `c` is, as ASCII has it.
+fn digit(c: char) -> Option<char> {
+    ZEROS.iter().find_map(|zero| char::from_digit(u32::from(c).checked_sub(*zero)?, 10))
+}
+
 /// Six decimal digits.
 pub struct Code(String);
 
@@ -23,11 +36,11 @@ impl Code {
         Self(format!("{:06}", rng.random_range(0..1_000_000)))
     }
 
-    /// Reads what a person typed; `None` if it can be no code.
+    /// Reads what a person typed, of which only the digits count, of any script; `None` if they are
+    /// not six.
     pub fn parse(text: &str) -> Option<Self> {
-        let text = text.trim();
-        let six_digits = text.len() == 6 && text.bytes().all(|byte| byte.is_ascii_digit());
-        six_digits.then(|| Self(text.to_owned()))
+        let digits: String = text.chars().filter_map(digit).collect();
+        (digits.len() == 6).then_some(Self(digits))
     }
 
     /// For the mail that carries it, and for nothing else.
@@ -144,10 +157,12 @@ mod tests {
     fn a_code_is_six_digits() {
         let mut rng = StdRng::seed_from_u64(1);
         assert!((0..1000).all(|_| Code::parse(Code::draw(&mut rng).as_str()).is_some()));
-        assert!(
-            ["", "12345", "1234567", "12345a", "١٢٣٤٥٦"].iter().all(|c| Code::parse(c).is_none())
-        );
-        assert!(Code::parse(" 012345\n").is_some());
+        assert!(["", "12345", "1234567", "12345a", "one"].iter().all(|c| Code::parse(c).is_none()));
+        for typed in
+            [" 012345\n", "012 345", "012-345", "0 1 2 3 4 5", "٠١٢٣٤٥", "０１２３４５", "०१२३४५"]
+        {
+            assert_eq!(Code::parse(typed).expect("six digits").as_str(), "012345", "{typed}");
+        }
     }
 
     #[test]

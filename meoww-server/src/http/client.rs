@@ -3,7 +3,7 @@
 use std::{
     convert::Infallible,
     net::{IpAddr, SocketAddr},
-    sync::Arc,
+    sync::{Arc, Once},
 };
 
 use axum::{
@@ -45,9 +45,10 @@ pub(crate) fn client_of(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) ->
     }
     let mut client = peer;
     for value in headers.get_all(FORWARDED_FOR).iter().rev() {
-        let Ok(value) = value.to_str() else { return peer };
-        for hop in value.rsplit(',') {
-            let Ok(hop) = hop.trim().parse::<IpAddr>() else { return peer };
+        let Ok(value) = value.to_str() else { return unreadable(peer) };
+        // Empty members of a list count for nothing (RFC 9110, 5.6.1).
+        for hop in value.rsplit(',').map(str::trim).filter(|hop| !hop.is_empty()) {
+            let Some(hop) = address(hop) else { return unreadable(peer) };
             client = hop.to_canonical();
             if !is_trusted(&client) {
                 return client;
@@ -55,6 +56,21 @@ pub(crate) fn client_of(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) ->
         }
     }
     client
+}
+
+/// Some proxies write the port, too, and then an IPv6 address in brackets (RFC 3986, 3.2.2).
+fn address(hop: &str) -> Option<IpAddr> {
+    let bare = hop.strip_prefix('[').and_then(|hop| hop.strip_suffix(']')).unwrap_or(hop);
+    bare.parse().or_else(|_| hop.parse().map(|address: SocketAddr| address.ip())).ok()
+}
+
+/// All its clients count as the proxy then, which the operator should know.
+fn unreadable(peer: IpAddr) -> IpAddr {
+    static TOLD: Once = Once::new();
+    TOLD.call_once(|| {
+        tracing::warn!(proxy = %peer, "cannot read X-Forwarded-For; clients count as the proxy");
+    });
+    peer
 }
 
 /// What a client calls itself.
@@ -102,6 +118,19 @@ mod tests {
     }
 
     #[test]
+    fn ports_brackets_and_empty_members_are_read() {
+        for (forwarded, client) in [
+            ("198.51.100.1:40001", "198.51.100.1"),
+            ("[2001:db8::1]:443", "2001:db8::1"),
+            ("[2001:db8::1]", "2001:db8::1"),
+            ("198.51.100.7,", "198.51.100.7"),
+            ("198.51.100.7, , 10.0.0.2:8080 ,", "198.51.100.7"),
+        ] {
+            assert_eq!(seen(PROXY, &[forwarded]), client, "{forwarded}");
+        }
+    }
+
+    #[test]
     fn what_the_client_forged_before_the_proxy_is_not_looked_at() {
         assert_eq!(seen(PROXY, &["203.0.113.9, 198.51.100.7"]), "198.51.100.7");
         assert_eq!(seen(PROXY, &["10.0.0.5", "203.0.113.9", "198.51.100.7"]), "198.51.100.7");
@@ -110,7 +139,9 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_counts_as_the_proxy() {
-        for forwarded in ["", "nonsense", "198.51.100.7,", "unknown, 10.0.0.2", "\u{e9}", "1.2.3"] {
+        for forwarded in
+            ["", ",", "nonsense", "unknown, 10.0.0.2", "\u{e9}", "1.2.3", "[::1", "::1]:4"]
+        {
             assert_eq!(seen(PROXY, &[forwarded]), PROXY, "{forwarded}");
         }
     }

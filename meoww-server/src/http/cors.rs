@@ -10,6 +10,7 @@ use axum::{
     response::Response,
 };
 use tower_http::cors::{AllowOrigin, CorsLayer};
+use url::Url;
 
 use super::gate;
 use crate::services::{Refusal, Services, origins::Origins};
@@ -35,11 +36,68 @@ pub(crate) async fn without_content(request: Request, next: Next) -> Response {
     response
 }
 
-/// Refuses a socket to a page of a foreign origin; programs send no `Origin`.
+/// Refuses a socket to a page of a foreign origin. Programs send none, or the address they connect to.
 pub(crate) fn check_origin(headers: &HeaderMap, allowed: &Origins) -> Result<(), Refusal> {
     match headers.get(header::ORIGIN) {
         None => Ok(()),
-        Some(origin) if allowed.contain(origin) => Ok(()),
+        Some(origin) if allowed.contain(origin) || is_own(origin, headers) => Ok(()),
         Some(_) => Err(Refusal::ForeignOrigin),
+    }
+}
+
+/// Whether the host and port of an origin are those that were asked for.
+fn is_own(origin: &HeaderValue, headers: &HeaderMap) -> bool {
+    let own = || {
+        let origin = Url::parse(origin.to_str().ok()?).ok()?;
+        let asked = headers.get(header::HOST)?.to_str().ok()?;
+        // A port that is not named is the one of the scheme.
+        let asked = Url::parse(&format!("{}://{asked}", origin.scheme())).ok()?;
+        let of_the_web = matches!(origin.scheme(), "http" | "https" | "ws" | "wss");
+        let same = origin.host() == asked.host()
+            && origin.port_or_known_default() == asked.port_or_known_default();
+        Some(of_the_web && same)
+    };
+    own().unwrap_or(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_let_in(origin: &str, host: &str) -> bool {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::ORIGIN, origin.parse().expect("a value"));
+        headers.insert(header::HOST, host.parse().expect("a value"));
+        check_origin(&headers, &Origins::new(&["https://app.example".to_owned()])).is_ok()
+    }
+
+    #[test]
+    fn known_pages_and_the_servers_own_may_open_sockets() {
+        assert!(is_let_in("https://app.example", "chat.example"));
+        for (origin, host) in [
+            ("http://chat.example", "chat.example"),
+            ("https://chat.example", "chat.example:443"),
+            ("https://chat.example:443", "chat.example"),
+            ("ws://127.0.0.1:5000", "127.0.0.1:5000"),
+            ("wss://chat.example", "Chat.Example"),
+            ("http://[::1]:5000", "[::1]:5000"),
+        ] {
+            assert!(is_let_in(origin, host), "{origin} at {host}");
+        }
+    }
+
+    #[test]
+    fn foreign_pages_may_not() {
+        for (origin, host) in [
+            ("https://evil.example", "chat.example"),
+            ("https://chat.example.evil.example", "chat.example"),
+            ("https://chat.example:8443", "chat.example"),
+            ("http://chat.example:5001", "chat.example:5000"),
+            ("null", "chat.example"),
+            ("file://chat.example", "chat.example"),
+            ("https://user@evil.example", "chat.example"),
+        ] {
+            assert!(!is_let_in(origin, host), "{origin} at {host}");
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use axum::{
     Json,
-    http::{StatusCode, header},
+    http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use meoww_proto::{account::ApiError, error::ApiErrorCode};
@@ -12,6 +12,8 @@ use meoww_proto::{account::ApiError, error::ApiErrorCode};
 use super::gate::whole_seconds;
 use crate::core::account::{Ban, rfc3339_millis};
 pub(crate) use crate::services::Refusal;
+
+const BEARER: HeaderValue = HeaderValue::from_static("Bearer realm=\"meoww\"");
 
 /// Left with a refusal for those who count.
 #[derive(Debug, Clone, Copy)]
@@ -133,10 +135,15 @@ impl IntoResponse for Refusal {
         let user_id = if let Self::EmailNotVerified(user) = self { Some(user) } else { None };
         let error = self.message().into_owned();
         let body = ApiError { error, code: self.code(), user_id };
-        let mut response = (self.status(), Json(body)).into_response();
+        let status = self.status();
+        let mut response = (status, Json(body)).into_response();
         response.extensions_mut().insert(Reason(self.reason()));
         if let Some(seconds) = self.retry_after() {
             response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            // RFC 9110, 11.6.1 and RFC 6750, 3.
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, BEARER);
         }
         response
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::{
     Json,
     extract::{Path, State, rejection::PathRejection},
+    http::HeaderMap,
 };
 use axum_extra::extract::CookieJar;
 use meoww_proto::account::{self, Done, LoginRequest, REFRESH_COOKIE, SessionInfo, Sessions};
@@ -17,7 +18,7 @@ use super::{
     error::Refusal,
 };
 use crate::{
-    clock,
+    bearer, clock,
     core::{
         account::{Email, rfc3339_millis},
         session::{RefreshToken, SessionId, TokenDigest},
@@ -63,10 +64,10 @@ pub(crate) async fn login(
 /// `POST /api/auth/refresh`.
 pub(crate) async fn refresh(
     State(services): State<Arc<Services>>,
-    jar: CookieJar,
+    headers: HeaderMap,
 ) -> Result<(CookieJar, Json<Done>), Refusal> {
     const EXPIRED: Refusal = Refusal::Unauthenticated("Session expired. Please login again.");
-    let presented = TokenDigest::of(jar.get(REFRESH_COOKIE).ok_or(EXPIRED)?.value());
+    let presented = TokenDigest::of(&bearer::cookie(&headers, REFRESH_COOKIE).ok_or(EXPIRED)?);
     let next = RefreshToken::draw(&mut rand::rng());
     match services.refresh(presented, next.digest()).await? {
         Refresh::Rotated(session, user) => {
@@ -82,10 +83,10 @@ pub(crate) async fn refresh(
 /// expired, and clears the cookies whatever they held.
 pub(crate) async fn logout(
     State(services): State<Arc<Services>>,
-    jar: CookieJar,
+    headers: HeaderMap,
 ) -> Result<(CookieJar, Json<Done>), Refusal> {
-    if let Some(cookie) = jar.get(REFRESH_COOKIE) {
-        services.log_out(TokenDigest::of(cookie.value())).await?;
+    if let Some(token) = bearer::cookie(&headers, REFRESH_COOKIE) {
+        services.log_out(TokenDigest::of(&token)).await?;
     }
     Ok((cookies::clear(&services), Json(Done { message: "Logged out successfully".into() })))
 }

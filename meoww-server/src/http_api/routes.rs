@@ -176,8 +176,8 @@ fn server(_: &mut Schemas) -> Vec<Operation> {
     });
     let text = json!({ "type": "string" });
     let ready = json!({
-        "type": "object", "required": ["status", "database", "mail"],
-        "properties": { "status": text, "database": text, "mail": text },
+        "type": "object", "required": ["status", "database", "mail", "matching"],
+        "properties": { "status": text, "database": text, "mail": text, "matching": text },
     });
     let document = json!({ "type": "object" });
     vec![

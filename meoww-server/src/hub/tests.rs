@@ -283,3 +283,13 @@ async fn a_block_on_disk_keeps_apart_who_connects_later() {
     house.search(&house.connect(3).await).await;
     assert_eq!(house.settled().await.rooms, 1, "anybody else is met");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_hub_that_failed_is_known_to_have() {
+    let house = House::open();
+    assert!(!house.hub.has_failed());
+    assert!(house.hub.failed().now_or_never().is_none());
+    house.hub.fail().await;
+    house.hub.failed().await;
+    assert!(house.hub.has_failed());
+}

@@ -28,6 +28,7 @@ pub(crate) struct Report {
     status: &'static str,
     database: State,
     mail: State,
+    matching: State,
 }
 
 impl Report {
@@ -54,13 +55,13 @@ impl Readiness {
             self.database.state("database", DATABASE_INTERVAL, services.store.probe(clock::now())),
             self.mail.state("mail", MAIL_INTERVAL, services.mailer.check()),
         );
-        let status =
-            match (services.is_draining() || services.closing.is_cancelled(), database, mail) {
-                (true, _, _) => "draining",
-                (false, State::Ok, State::Ok) => "ready",
-                (false, _, _) => "failed",
-            };
-        Report { status, database, mail }
+        let matching = if services.hub.has_failed() { State::Failed } else { State::Ok };
+        let status = match (database, mail, matching) {
+            _ if services.is_draining() || services.closing.is_cancelled() => "draining",
+            (State::Ok, State::Ok, State::Ok) => "ready",
+            _ => "failed",
+        };
+        Report { status, database, mail, matching }
     }
 }
 

@@ -59,6 +59,9 @@ impl Store {
         now: OffsetDateTime,
         expires_at: OffsetDateTime,
     ) -> Result<Refresh, StoreError> {
+        if !self.look_up(|trees| trees.knows_token(presented))? {
+            return Ok(Refresh::Unknown);
+        }
         self.write(move |trees| trees.rotate_refresh(presented, next, now, expires_at)).await
     }
 
@@ -67,6 +70,9 @@ impl Store {
         &self,
         presented: TokenDigest,
     ) -> Result<Option<(SessionId, UserId)>, StoreError> {
+        if !self.look_up(|trees| trees.knows_token(presented))? {
+            return Ok(None);
+        }
         self.write(move |trees| trees.end_session(presented)).await
     }
 
@@ -221,6 +227,12 @@ impl Trees {
         }
         live.sort_by_key(|live| std::cmp::Reverse(live.session.created_at));
         Ok(live)
+    }
+
+    /// Whether a refresh token was ever issued. Anybody may present anything: what is not ours costs
+    /// no transaction.
+    fn knows_token(&self, presented: TokenDigest) -> Result<bool, StoreError> {
+        Ok(self.tokens.contains_key(presented.as_bytes())?)
     }
 
     fn session_account(

@@ -172,3 +172,40 @@ async fn each_way_of_failing_has_its_code() {
     let (code, said) = start(&[], &[]).await;
     assert!(code == 4 && said.contains("secrets.toml"), "{code} {said}");
 }
+
+/// Nobody reads what it says, and it goes on all the same.
+#[tokio::test]
+async fn a_log_that_cannot_be_written_ends_nothing() {
+    let full = || std::fs::OpenOptions::new().write(true).open("/dev/full").expect("Linux has it");
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut command = command(dir.path());
+    let process = Process::spawn(command.stderr(full())).await;
+    let health = reqwest::get(format!("{}/health", process.url)).await.expect("an answer");
+    assert!(health.status().is_success());
+    process.stop().await;
+
+    // The same with the reader of a pipe gone.
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let process = Process::spawn(command.stderr(writer)).await;
+    process.stop().await;
+
+    let mut command = Command::new(env!("CARGO_BIN_EXE_meoww-server"));
+    command.args(["stats", "--data-dir"]).arg(dir.path().join("nothing")).env_clear();
+    let status = command.stderr(full()).status().await.expect("it runs");
+    assert_eq!(status.code(), Some(4), "why it failed is in the code");
+}
+
+#[tokio::test]
+async fn a_configuration_with_a_mail_server_is_checked() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_meoww-server"));
+    command.args(["config", "check", "--data-dir"]).arg(dir.path()).env_clear();
+    for url in
+        ["smtp://localhost:25", "smtps://ada:secret@mail.example", "smtp://h:587?tls=required"]
+    {
+        let output = command.env("MEOWW_SMTP_URL", url).output().await.expect("it runs");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{url}: {said}");
+    }
+}

@@ -19,6 +19,8 @@ async fn may_look(server: &TestServer, access: &str) -> bool {
 #[tokio::test]
 async fn a_login_needs_the_password_and_a_verified_address() {
     let server = TestServer::start().await;
+    let anonymous = server.get_as("/api/auth/me", "nonsense").await;
+    assert!(anonymous.headers["www-authenticate"].to_str().expect("text").starts_with("Bearer"));
     let user = server.sign_up("ada").await.body["userId"].clone();
     let reply = server.login("ada@example.com", PASSWORD).await;
     assert_eq!((reply.status, reply.error()), (StatusCode::FORBIDDEN, "Email not verified"));

@@ -68,14 +68,42 @@ async fn a_call_shows_in_the_metrics_which_are_not_for_the_public() {
 #[tokio::test]
 async fn ready_says_which_part_is_not() {
     let server = TestServer::start().await;
-    let everything = r#"{"status":"ready","database":"ok","mail":"ok"}"#;
+    let everything = r#"{"status":"ready","database":"ok","mail":"ok","matching":"ok"}"#;
     assert_eq!(get(format!("{}/ready", server.url)).await, (StatusCode::OK, everything.into()));
 
     let (outbox, mail) = tokio::sync::mpsc::channel(1);
     drop(mail);
     let (_, mail) = tokio::sync::mpsc::channel(1);
     let server = TestServer::with_mailer(|_| {}, Mailer::Memory(outbox), mail).await;
-    let no_mail = r#"{"status":"failed","database":"ok","mail":"failed"}"#;
+    let no_mail = r#"{"status":"failed","database":"ok","mail":"failed","matching":"ok"}"#;
     let answer = get(format!("{}/ready", server.url)).await;
     assert_eq!(answer, (StatusCode::SERVICE_UNAVAILABLE, no_mail.into()));
+}
+
+/// Anybody may present anything: what was never issued costs no transaction and no flush.
+#[tokio::test]
+async fn unknown_refresh_tokens_write_nothing() {
+    let server = TestServer::with(|config| {
+        config.limits = meoww_server::config::Limits::OFF;
+        config.metrics_listen = Some("127.0.0.1:0".parse().expect("an address"));
+    })
+    .await;
+    let watch = format!("http://{}/metrics", server.app.metrics_address().expect("it listens"));
+    let ada = server.member("ada").await;
+    let writes = async || {
+        let (_, metrics) = get(watch.clone()).await;
+        figure(&metrics, "meoww_store_write_seconds_count")
+    };
+    let before = writes().await;
+    for token in ["", "x", &ada.access, &"A".repeat(43), "\"quoted\""] {
+        for route in ["refresh", "logout"] {
+            let cookie = format!("refresh_token={token}");
+            server.post_with_cookie(&format!("/api/auth/{route}"), &cookie).await;
+        }
+    }
+    assert!((writes().await - before).abs() < 0.5, "{before} before");
+    let cookie = format!("refresh_token={}", ada.refresh);
+    let reply = server.post_with_cookie("/api/auth/refresh", &cookie).await;
+    assert_eq!(reply.status, StatusCode::OK);
+    assert!(writes().await > before + 0.5, "a token of ours does");
 }

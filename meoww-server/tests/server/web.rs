@@ -74,6 +74,11 @@ impl Web {
         self.expect_event("ack").await
     }
 
+    /// Emits an event whose argument is bytes.
+    pub(crate) async fn emit_binary(&mut self, event: &str) {
+        self.tell(json!({ "emit": event, "bytes": true })).await;
+    }
+
     /// Sends a Socket.IO packet that the client itself would not write.
     pub(crate) async fn packet(&mut self, text: &str) {
         self.tell(json!({ "packet": text })).await;

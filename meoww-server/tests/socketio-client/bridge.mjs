@@ -3,6 +3,7 @@
 //
 //   in:  {"connect": URL, "options": {...}}   once, first
 //        {"emit": NAME, "args": [...]}        with "ack": true, the answer is printed
+//                                             with "bytes": true, its argument is binary
 //        {"packet": TEXT}                     a Socket.IO packet as it is
 //        {"disconnect": true}
 //   out: {"on": NAME, "args": [...]}          every event, and "connect", "connect_error",
@@ -25,7 +26,8 @@ function connect(url, options) {
 }
 
 for await (const line of createInterface({ input: process.stdin })) {
-    const { connect: url, options, emit, args = [], ack, packet, disconnect } = JSON.parse(line);
+    const { connect: url, options, emit, bytes, args = [], ack, packet, disconnect } = JSON.parse(line);
+    if (bytes) args.push(Buffer.from([1, 2, 3]));
     if (url) connect(url, options);
     if (emit && ack) socket.emit(emit, ...args, (...answer) => happened('ack', ...answer));
     else if (emit) socket.emit(emit, ...args);

@@ -27,6 +27,33 @@ fn nothing_said_gives_the_defaults() {
 }
 
 #[test]
+fn a_server_may_wait_for_no_call_but_no_token_lives_for_no_time() {
+    let config = from_env(&[("MEOWW_DRAIN_GRACE", "0s")]).expect("valid");
+    assert_eq!(config.drain_grace, Duration::ZERO);
+    assert!(from_env(&[("ACCESS_TOKEN_EXPIRY", "0s")]).is_err());
+}
+
+#[test]
+fn origins_are_kept_as_browsers_send_them() {
+    for (written, sent) in [
+        ("https://App.Example:443", "https://app.example"),
+        ("http://localhost:80/", "http://localhost"),
+        ("https://b\u{fc}cher.example", "https://xn--bcher-kva.example"),
+        ("http://[::1]:5173", "http://[::1]:5173"),
+        ("capacitor://localhost", "capacitor://localhost"),
+        ("tauri://LOCALHOST", "tauri://localhost"),
+    ] {
+        let config = from_env(&[("FRONTEND_URL", written)]).expect("valid");
+        assert_eq!(config.frontend_origins, [sent], "{written}");
+    }
+    for bad in
+        ["localhost:5173", "https://", "https://a/b", "https://*.example", "https://u@a", "null"]
+    {
+        assert!(from_env(&[("FRONTEND_URL", bad)]).is_err(), "{bad}");
+    }
+}
+
+#[test]
 fn the_variables_of_the_node_backend_work() {
     let config = from_env(&[
         ("PORT", "8080"),

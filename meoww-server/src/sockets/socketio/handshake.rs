@@ -4,12 +4,11 @@
 use std::sync::Arc;
 
 use axum::http::{HeaderMap, header};
-use axum_extra::extract::CookieJar;
 use meoww_proto::account::ACCESS_COOKIE;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::{
-    clock,
+    bearer, clock,
     services::Services,
     tokens::{AccessTokens, Bearer},
 };
@@ -51,14 +50,13 @@ impl Door {
 }
 
 pub(crate) fn presented(headers: &HeaderMap) -> Result<String, &'static str> {
-    if let Some(token) = crate::bearer::bearer_token(headers) {
+    if let Some(token) = bearer::bearer_token(headers) {
         return Ok(token);
     }
     if !headers.contains_key(header::COOKIE) {
         return Err(NO_COOKIES);
     }
-    let jar = CookieJar::from_headers(headers);
-    jar.get(ACCESS_COOKIE).map(|cookie| cookie.value().to_owned()).ok_or(NO_TOKEN)
+    bearer::cookie(headers, ACCESS_COOKIE).ok_or(NO_TOKEN)
 }
 
 impl Handshake {

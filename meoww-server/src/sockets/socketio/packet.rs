@@ -1,5 +1,5 @@
-//! Packets as text: Engine.IO revision 4 around Socket.IO revision 5, of the default namespace and
-//! without binary attachments, which no event of ours has.
+//! Packets as text: Engine.IO revision 4 around Socket.IO revision 5, of the default namespace. No
+//! event of ours has binary attachments; one that has is refused.
 
 use std::{borrow::Cow, fmt};
 
@@ -40,6 +40,8 @@ pub(crate) enum Packet<'a> {
     Connect(&'a str),
     /// An event, and the number under which it wants to hear what became of it.
     Event { arguments: &'a str, ack: Option<u64> },
+    /// An event with binary attachments, which none of ours has; they follow by themselves.
+    Binary { ack: Option<u64> },
 }
 
 impl<'a> Packet<'a> {
@@ -47,7 +49,8 @@ impl<'a> Packet<'a> {
     pub(crate) fn parse(text: &'a str) -> Option<Self> {
         match text.as_bytes() {
             [b'1'] => Some(Self::Bye),
-            [b'3' | b'6', ..] => Some(Self::Alive),
+            // Also an attachment, of which its event has said all there is to say.
+            [b'3' | b'6' | b'b', ..] => Some(Self::Alive),
             [b'4', kind, ..] if kind.is_ascii_digit() => Self::parse_message(*kind, &text[2..]),
             _ => None,
         }
@@ -66,8 +69,14 @@ impl<'a> Packet<'a> {
                 let (ack, arguments) = rest.split_at(digits);
                 Some(Self::Event { arguments, ack: ack.parse().ok() })
             }
+            // The number of attachments stands before the namespace.
+            b'5' => {
+                let (_, rest) = rest.split_once('-')?;
+                let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+                Some(Self::Binary { ack: rest[..digits].parse().ok() })
+            }
             // Of another namespace, or the answer to a question that we never ask.
-            b'1' | b'2' | b'3' => Some(Self::Alive),
+            b'1' | b'2' | b'3' | b'6' => Some(Self::Alive),
             _ => None,
         }
     }
@@ -200,7 +209,12 @@ mod tests {
             ("42/,[\"search\"]", event("[\"search\"]", None)),
             ("42/admin,[\"search\"]", Some(Packet::Alive)),
             ("431[]", Some(Packet::Alive)),
-            ("451-[\"offer\"]", None),
+            ("451-[\"offer\"]", Some(Packet::Binary { ack: None })),
+            ("452-7[\"offer\"]", Some(Packet::Binary { ack: Some(7) })),
+            ("452-/admin,[\"offer\"]", Some(Packet::Binary { ack: None })),
+            ("45[\"offer\"]", None),
+            ("461-3[]", Some(Packet::Alive)),
+            ("bAQID", Some(Packet::Alive)),
             ("4", None),
             ("4é", None),
             ("", None),

@@ -8,7 +8,10 @@ use std::{
 
 use axum::extract::ws::Utf8Bytes;
 use futures_util::FutureExt;
-use meoww_proto::{error::SignalErrorCode, signal::ServerMessage};
+use meoww_proto::{
+    error::SignalErrorCode,
+    signal::{DecodeError, ServerMessage},
+};
 
 use super::{
     PING_INTERVAL, PING_TIMEOUT,
@@ -66,7 +69,7 @@ async fn let_in(
         let text = transport.read().await?;
         match Packet::parse(&text).ok_or(Gone)? {
             Packet::Alive => {}
-            Packet::Bye | Packet::Event { .. } => return Err(Gone),
+            Packet::Bye | Packet::Event { .. } | Packet::Binary { .. } => return Err(Gone),
             Packet::Connect("/") => match handshake.admit(services) {
                 Ok(bearer) => {
                     transport.write(packet::connected(sid));
@@ -211,10 +214,14 @@ impl Session {
                 self.transport.write(packet::connect_error(other, "Invalid namespace"));
                 return Ok(());
             }
-            Packet::Event { arguments, ack } => (arguments, ack),
+            Packet::Event { arguments, ack } => (Some(arguments), ack),
+            Packet::Binary { ack } => (None, ack),
         };
-        let now = clock::instant();
-        let heard = self.connection.hear(now, |room| packet::decode(arguments, room)).await;
+        let decode = |room| match arguments {
+            Some(arguments) => packet::decode(arguments, room),
+            None => Err(DecodeError::Malformed("events carry no binary data".into())),
+        };
+        let heard = self.connection.hear(clock::instant(), decode).await;
         let said = match &heard {
             Heard::Dropped => return Ok(()),
             Heard::Taken => None,

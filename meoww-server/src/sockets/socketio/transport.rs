@@ -102,8 +102,9 @@ impl Transport {
     fn take_frame(&mut self, frame: Option<Result<Message, axum::Error>>) -> Result<(), Gone> {
         match frame {
             Some(Ok(Message::Text(packet))) => self.heard.push_back(packet),
-            Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
-            Some(Ok(Message::Binary(_) | Message::Close(_)) | Err(_)) | None => return Err(Gone),
+            // Binary is an attachment of an event that is refused without looking at it.
+            Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Binary(_))) => {}
+            Some(Ok(Message::Close(_)) | Err(_)) | None => return Err(Gone),
         }
         self.alive = clock::instant();
         Ok(())
