@@ -6,9 +6,12 @@ use std::{fmt, str::FromStr};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use meoww_proto::UserId;
 use rand::{CryptoRng, RngExt};
-use ring::digest::{SHA256, digest};
+use ring::{
+    digest::{SHA256, digest},
+    hmac,
+};
 use serde::{Deserialize, Serialize};
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
 /// One session; it goes into every access token made for it.
@@ -54,6 +57,16 @@ impl RefreshToken {
     /// Draws one.
     pub fn draw(rng: &mut impl CryptoRng) -> Self {
         Self(URL_SAFE_NO_PAD.encode(rng.random::<[u8; 32]>()))
+    }
+
+    /// The one that follows `presented`, whatever that is: always the same, so that all who present
+    /// a token get one successor, and to be computed by whoever has the key alone (HMAC-SHA256, RFC
+    /// 2104).
+    pub fn successor(presented: &str, key: &[u8; 32]) -> Self {
+        let mut mac = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, key));
+        mac.update(b"refresh token after ");
+        mac.update(presented.as_bytes());
+        Self(URL_SAFE_NO_PAD.encode(mac.sign()))
     }
 
     /// For the cookie that carries it.
@@ -106,6 +119,10 @@ impl ClientName {
     }
 }
 
+/// How long after a rotation the replaced token still yields its successor. Beyond it, somebody has a
+/// copy (RFC 9700, 4.14.2).
+const REPEAT_WITHIN: Duration = Duration::seconds(30);
+
 /// One login, as stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Session {
@@ -113,6 +130,9 @@ pub struct Session {
     pub user: UserId,
     /// The refresh token that is good now.
     pub current: TokenDigest,
+    /// The one that it replaced, at `refreshed_at`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<TokenDigest>,
     /// When the session ends unless it is refreshed.
     #[serde(with = "time::serde::timestamp::milliseconds")]
     pub expires_at: OffsetDateTime,
@@ -136,6 +156,9 @@ fn unknown() -> OffsetDateTime {
 pub enum Rotation {
     /// It was the good one; this is the session from now on.
     Rotated(Session),
+    /// It was the good one a moment ago: two windows refreshed at once, or an answer was lost. It has
+    /// the successor it had then.
+    Repeated,
     /// It was good once. Somebody has a copy: the session ends.
     Reused,
     /// It came too late: the session ends.
@@ -151,7 +174,15 @@ impl Session {
         now: OffsetDateTime,
         expires_at: OffsetDateTime,
     ) -> Self {
-        Self { user, current, expires_at, created_at: now, refreshed_at: now, client }
+        Self {
+            user,
+            current,
+            previous: None,
+            expires_at,
+            created_at: now,
+            refreshed_at: now,
+            client,
+        }
     }
 
     /// Whether it was not refreshed in time.
@@ -159,7 +190,7 @@ impl Session {
         now >= self.expires_at
     }
 
-    /// Replaces the refresh token `presented` by `next`, good until `expires_at`.
+    /// Replaces the refresh token `presented` by its successor `next`, good until `expires_at`.
     pub fn rotate(
         &self,
         presented: TokenDigest,
@@ -167,12 +198,24 @@ impl Session {
         now: OffsetDateTime,
         expires_at: OffsetDateTime,
     ) -> Rotation {
-        if presented != self.current {
+        let is_repeated = self.previous == Some(presented)
+            && self.current == next
+            && now < self.refreshed_at + REPEAT_WITHIN;
+        if presented != self.current && !is_repeated {
             Rotation::Reused
         } else if self.is_over(now) {
             Rotation::Expired
+        } else if is_repeated {
+            Rotation::Repeated
         } else {
-            Rotation::Rotated(Self { current: next, expires_at, refreshed_at: now, ..self.clone() })
+            let (current, previous) = (next, Some(presented));
+            Rotation::Rotated(Self {
+                current,
+                previous,
+                expires_at,
+                refreshed_at: now,
+                ..self.clone()
+            })
         }
     }
 }
@@ -181,7 +224,6 @@ impl Session {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use time::Duration;
 
     const START: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
     const WEEK: Duration = Duration::days(7);
@@ -212,6 +254,38 @@ mod tests {
             prop_assert_eq!(matches!(outcome, Rotation::Rotated(_)), presented == rotations);
             prop_assert_eq!(outcome == Rotation::Reused, presented != rotations);
         }
+    }
+
+    #[test]
+    fn for_half_a_minute_a_replaced_token_has_the_successor_it_had() {
+        let tokens = ["first", "second", "third"].map(TokenDigest::of);
+        let [first, second, third] = tokens;
+        let opened = Session { current: first, ..session() };
+        let rotate = |session: &Session, presented, next, at: OffsetDateTime| {
+            session.rotate(presented, next, at, at + WEEK)
+        };
+        let Rotation::Rotated(session) = rotate(&opened, first, second, START) else {
+            panic!("the newest token is good")
+        };
+        let soon = START + Duration::seconds(29);
+        assert_eq!(rotate(&session, first, second, soon), Rotation::Repeated);
+        assert_eq!(rotate(&session, first, third, soon), Rotation::Reused, "no other successor");
+        let late = START + Duration::seconds(30);
+        assert_eq!(rotate(&session, first, second, late), Rotation::Reused);
+        let Rotation::Rotated(session) = rotate(&session, second, third, soon) else {
+            panic!("the newest token is good")
+        };
+        assert_eq!(rotate(&session, first, second, soon), Rotation::Reused, "two generations old");
+    }
+
+    /// Expected value from `printf 'refresh token after abc' | openssl dgst -sha256 -mac HMAC -macopt
+    /// hexkey:0707... -binary | basenc --base64url`.
+    #[test]
+    fn a_token_has_one_successor() {
+        let successor = RefreshToken::successor("abc", &[7; 32]);
+        assert_eq!(successor.as_str(), "HZ4-vCuhUjKeJ332lusmtXvdOUo1SSh33CWufj6GTNY");
+        assert_ne!(RefreshToken::successor("abd", &[7; 32]).as_str(), successor.as_str());
+        assert_ne!(RefreshToken::successor("abc", &[8; 32]).as_str(), successor.as_str());
     }
 
     #[test]

@@ -21,7 +21,7 @@ use crate::{
     bearer, clock,
     core::{
         account::{Email, rfc3339_millis},
-        session::{RefreshToken, SessionId, TokenDigest},
+        session::{SessionId, TokenDigest},
     },
     hashing,
     services::Services,
@@ -67,9 +67,9 @@ pub(crate) async fn refresh(
     headers: HeaderMap,
 ) -> Result<(CookieJar, Json<Done>), Refusal> {
     const EXPIRED: Refusal = Refusal::Unauthenticated("Session expired. Please login again.");
-    let presented = TokenDigest::of(&bearer::cookie(&headers, REFRESH_COOKIE).ok_or(EXPIRED)?);
-    let next = RefreshToken::draw(&mut rand::rng());
-    match services.refresh(presented, next.digest()).await? {
+    let presented = bearer::cookie(&headers, REFRESH_COOKIE).ok_or(EXPIRED)?;
+    let (refresh, next) = services.refresh(&presented).await?;
+    match refresh {
         Refresh::Rotated(session, user) => {
             let jar = cookies::set(&services, Bearer { user, session }, &next, clock::now());
             Ok((jar, Json(Done { message: "Token refreshed".into() })))

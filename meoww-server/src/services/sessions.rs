@@ -58,9 +58,19 @@ impl Services {
         }
     }
 
-    /// Spends a refresh token for `next`. A session whose token was spent before, or that expired,
-    /// is over, and so are its sockets.
+    /// Spends a refresh token for its successor. A session whose token was spent before, or that
+    /// expired, is over, and so are its sockets.
     pub(crate) async fn refresh(
+        self: &Arc<Self>,
+        presented: &str,
+    ) -> Result<(Refresh, RefreshToken), StoreError> {
+        let successor = RefreshToken::successor(presented, &self.otp_key);
+        let (presented, next) = (TokenDigest::of(presented), successor.digest());
+        let refresh = self.rotate(presented, next).await?;
+        Ok((refresh, successor))
+    }
+
+    async fn rotate(
         self: &Arc<Self>,
         presented: TokenDigest,
         next: TokenDigest,

@@ -51,7 +51,8 @@ impl Store {
         self.write(move |trees| trees.log_in(&session, &proved)).await
     }
 
-    /// Replaces a refresh token by `next`, good until `expires_at`. A spent one ends its session.
+    /// Replaces a refresh token by its successor `next`, good until `expires_at`; one that was
+    /// replaced a moment ago has it already. An older one ends its session.
     pub async fn rotate_refresh(
         &self,
         presented: TokenDigest,
@@ -59,7 +60,7 @@ impl Store {
         now: OffsetDateTime,
         expires_at: OffsetDateTime,
     ) -> Result<Refresh, StoreError> {
-        if !self.look_up(|trees| trees.knows_token(presented))? {
+        if self.is_unknown(presented) {
             return Ok(Refresh::Unknown);
         }
         self.write(move |trees| trees.rotate_refresh(presented, next, now, expires_at)).await
@@ -70,10 +71,16 @@ impl Store {
         &self,
         presented: TokenDigest,
     ) -> Result<Option<(SessionId, UserId)>, StoreError> {
-        if !self.look_up(|trees| trees.knows_token(presented))? {
+        if self.is_unknown(presented) {
             return Ok(None);
         }
         self.write(move |trees| trees.end_session(presented)).await
+    }
+
+    /// Whether a refresh token was never issued, as far as can be seen without a transaction. Anybody
+    /// may present anything, and that is to cost nothing.
+    fn is_unknown(&self, presented: TokenDigest) -> bool {
+        matches!(self.look_up(|trees| trees.knows_token(presented)), Ok(false))
     }
 
     /// Ends one session of a user; `false` if the user has no such session.
@@ -162,6 +169,7 @@ impl Trees {
                     trees.put(&NewSession { id, session })?;
                     Ok(Refresh::Rotated(id, user))
                 }
+                Rotation::Repeated => Ok(Refresh::Rotated(id, user)),
                 Rotation::Reused => {
                     trees.end(user, id)?;
                     Ok(Refresh::Reused(id, user))
@@ -229,8 +237,6 @@ impl Trees {
         Ok(live)
     }
 
-    /// Whether a refresh token was ever issued. Anybody may present anything: what is not ours costs
-    /// no transaction.
     fn knows_token(&self, presented: TokenDigest) -> Result<bool, StoreError> {
         Ok(self.tokens.contains_key(presented.as_bytes())?)
     }

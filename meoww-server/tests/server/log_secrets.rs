@@ -219,6 +219,7 @@ impl Story {
         assert!(matches!(peer.next().await, ServerMessage::Welcome(_)));
         peer.send(ClientMessage::Search(Default::default())).await;
         let room: RoomId = peer.next_matched().await.room_id;
+        while !text(&mut web).await.starts_with(r#"42["matched""#) {}
         peer.say(room, SAID).await;
         peer.expect_chat(SAID, true).await;
         let offer = RawValue::from_string(json!({ "sdp": SDP }).to_string()).expect("JSON");

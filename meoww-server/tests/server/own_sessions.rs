@@ -133,9 +133,13 @@ async fn a_logout_and_a_stolen_token_close_the_socket() {
     server.post_with_cookie("/api/auth/logout", &cookie(&ada.refresh)).await;
     expect_ended(&mut here).await;
     expect_alive(&mut there).await;
+    let mut next = laptop.refresh.clone();
     for _ in 0..2 {
-        server.post_with_cookie("/api/auth/refresh", &cookie(&laptop.refresh)).await;
+        let reply = server.post_with_cookie("/api/auth/refresh", &cookie(&next)).await;
+        next = reply.cookie("refresh_token");
     }
+    expect_alive(&mut there).await;
+    server.post_with_cookie("/api/auth/refresh", &cookie(&laptop.refresh)).await;
     expect_ended(&mut there).await;
 }
 

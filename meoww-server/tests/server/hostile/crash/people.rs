@@ -52,10 +52,11 @@ struct Account {
     verified: bool,
 }
 
-/// A session by its good token; `spent` is the one before.
+/// A session by its good token, the one before, and the one before that.
 #[derive(Debug)]
 struct Session {
     good: String,
+    before: Option<String>,
     spent: Option<String>,
 }
 
@@ -193,22 +194,22 @@ impl Client {
 
     fn open(&mut self, reply: Reply) {
         let good = reply.tokens.expect("a refresh token");
-        self.sessions.push(Session { good, spent: None });
+        self.sessions.push(Session { good, before: None, spent: None });
     }
 
     async fn refresh(&mut self, server: &Server, session: Session) -> Result<(), Gone> {
-        let good = session.good.clone();
+        let (good, before) = (session.good.clone(), session.before.clone());
         self.doubt = Some(Doubt::Refresh(session));
         let reply = server.post("refresh", &json!({}), Some(&good)).await?;
         self.doubt = None;
         assert_eq!(reply.status, StatusCode::OK, "{}", reply.body);
         let next = reply.tokens.expect("a refresh token");
-        self.sessions.push(Session { good: next, spent: Some(good) });
+        self.sessions.push(Session { good: next, before: Some(good), spent: before });
         self.acknowledged.refreshes += 1;
         Ok(())
     }
 
-    /// A thief comes with the token before.
+    /// A thief comes with an old token.
     async fn replay(&mut self, server: &Server, session: Session) -> Result<(), Gone> {
         let Some(spent) = session.spent.clone() else {
             return self.refresh(server, session).await;
@@ -242,9 +243,9 @@ impl Client {
         for Account { id, name, verified } in &self.accounts {
             assert_eq!(disk.account(name), Some((id.clone(), *verified)), "{name}");
         }
-        for Session { good, spent } in &self.sessions {
+        for Session { good, before, spent } in &self.sessions {
             assert_eq!(disk.token(good), Token::Good);
-            assert!(spent.iter().all(|token| disk.token(token) == Token::Spent));
+            assert!(before.iter().chain(spent).all(|token| disk.token(token) == Token::Spent));
         }
         assert!(self.ended.iter().all(|token| disk.token(token) == Token::Dead));
     }
