@@ -82,6 +82,7 @@ pub(crate) async fn verify(
             let jar = cookies::set(&services, opening.bearer(), &opening.refresh, now);
             Ok((jar, Json(Session { user: services.user(&account) })))
         }
+        Confirmation::Banned(ban) => Err(Refusal::Banned(ban)),
         Confirmation::Refused(verdict) => Err(refused(verdict)),
         Confirmation::NoChallenge => Err(no_code()),
     }

@@ -64,7 +64,6 @@ impl Gates {
         self.verify.adopt(limits.verify);
         self.photo.adopt(limits.photo);
         self.connect.adopt(limits.connect);
-        self.photo.adopt(limits.photo);
         self.account_login.adopt(limits.account_login);
         self.account_code.adopt(limits.account_code);
         self.mailbox_code.adopt(limits.account_code);

@@ -11,7 +11,7 @@ use super::{
     trees::{Trees, get},
 };
 use crate::core::{
-    account::Account,
+    account::{Account, Ban},
     otp::{Challenge, Seal, Verdict},
 };
 
@@ -19,6 +19,8 @@ use crate::core::{
 pub enum Confirmation {
     /// The account is verified and the session open.
     Confirmed(Account),
+    /// The code is right, and the account shut out.
+    Banned(Ban),
     /// The code was looked at and not accepted.
     Refused(Verdict),
     /// No code waits for this user.
@@ -77,6 +79,10 @@ impl Trees {
                     return Ok(Confirmation::NoChallenge);
                 };
                 match challenge.attempt(candidate, now) {
+                    // Until then the code goes on waiting.
+                    Verdict::Accepted if let Some(ban) = account.ban_in_force(now) => {
+                        Ok(Confirmation::Banned(ban.clone()))
+                    }
                     Verdict::Accepted => {
                         account.is_verified = true;
                         accounts.insert(id, encode(&account))?;

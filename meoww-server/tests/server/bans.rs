@@ -57,6 +57,16 @@ async fn the_banned_are_told_until_when_wherever_they_come() {
 }
 
 #[tokio::test]
+async fn the_right_code_lets_nobody_in_who_is_banned() {
+    let server = TestServer::start().await;
+    let user = server.sign_up("ada").await.body["userId"].as_str().expect("an id").to_owned();
+    let code = server.next_code().await.code;
+    let sentence = json!({ "reason": "rude" });
+    let server = server.restarted(|db| ban(db, user.parse().expect("an id"), &sentence)).await;
+    assert_banned(&server.verify(&user, &code).await, "Account banned: rude");
+}
+
+#[tokio::test]
 async fn a_ban_that_is_over_is_over() {
     let server = TestServer::start().await;
     let ada = server.member("ada").await;
