@@ -16,9 +16,9 @@ const WIDTH: usize = 320;
 const HEIGHT: usize = 240;
 /// Photograph pixels a picture pixel: a little of the photograph is left around for movement.
 const ZOOM: f32 = 1.17;
-/// Middle of what is shown, in the photograph.
+/// Centre of the visible part of the photograph.
 const CENTRE: (f32, f32) = (226.0, 150.0);
-/// Between the eyes; what is far from it follows the head less.
+/// Point between the eyes. Pixels follow the head less with their distance from it.
 const FACE: (f32, f32) = (245.0, 150.0);
 const FACE_RADIUS: f32 = 150.0;
 /// How much fur above an eye is drawn out into its lid.
@@ -152,7 +152,7 @@ fn opening(x: f32) -> Option<Opening> {
 impl Mood {
     /// Which place of the photograph is seen at `place`, which follows the head by `follows`.
     fn head(&self, (x, y): (f32, f32), follows: f32) -> (f32, f32) {
-        // The chest is below, and what is further down rises more.
+        // The chest is in the lower part; breathing moves lower pixels more.
         let breath = self.breath * ((y - 120.0) / 180.0).max(0.0);
         (x - self.turn * follows, y - self.nod * follows + breath)
     }

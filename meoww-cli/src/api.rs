@@ -33,7 +33,7 @@ pub struct Api {
     sessions: SessionFile,
 }
 
-/// How somebody stands at a server.
+/// A user's account state at one server.
 pub enum Standing {
     /// With a session.
     LoggedIn(Box<User>),
@@ -93,7 +93,7 @@ impl Api {
         self.json::<Health>(response).await.map(|_| ())
     }
 
-    /// Who one is at the server.
+    /// Account state at the server.
     ///
     /// # Errors
     /// Those of [`Api::me`] that say nothing about it.

@@ -27,7 +27,7 @@ pub struct Cli {
     /// Results and errors as JSON, one object a line
     #[arg(long, global = true)]
     pub json: bool,
-    /// What to do; at a terminal nothing shows where you are and what is next.
+    /// Command to run; without one, a terminal shows the next steps.
     #[command(subcommand)]
     pub command: Option<Command>,
 }

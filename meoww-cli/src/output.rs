@@ -47,7 +47,7 @@ impl Output {
     }
 }
 
-/// On stderr. Nobody need be there to read it: the exit code says the same.
+/// Writes a line to stderr. A failed write is ignored: the exit code says the same.
 fn say(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");
 }

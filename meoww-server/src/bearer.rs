@@ -17,9 +17,9 @@ pub(crate) fn bearer_token(headers: &HeaderMap) -> Option<String> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
 }
 
-/// The value of a cookie. Of two with one name the first counts, as browsers send the more specific
-/// before (RFC 6265, 5.4); a value may be quoted; what else is sent, readable or not, is nobody's
-/// business.
+/// Returns the value of a cookie. Of two with one name the first counts: browsers send the more
+/// specific one first (RFC 6265, 5.4). Quotes around the value are removed; other cookies are
+/// ignored, valid or not.
 pub(crate) fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
     let pairs =
         headers.get_all(COOKIE).iter().flat_map(|line| line.as_bytes().split(|b| *b == b';'));

@@ -135,7 +135,7 @@ impl Cli {
         let Self { command, common } = self;
         let out = &Out::new(common.json);
         let runtime = tokio::runtime::Runtime::new()?;
-        // Also commands that wait for nothing make what needs one: a way for mail to go, for example.
+        // The mail transport needs a runtime, also in commands that await nothing.
         let _entered = runtime.enter();
         let client = || common.client();
         match command {

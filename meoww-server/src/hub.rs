@@ -173,12 +173,12 @@ impl HubHandle {
         answered.await.unwrap_or_default()
     }
 
-    /// Returns when the hub has failed, after which nobody is matched any more.
+    /// Returns when the hub's task has ended by a panic; matching has stopped then.
     pub(crate) async fn failed(&self) {
         self.reports.closed().await;
     }
 
-    /// Whether it has.
+    /// Returns whether the hub's task has ended.
     pub(crate) fn has_failed(&self) -> bool {
         self.reports.is_closed()
     }

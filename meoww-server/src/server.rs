@@ -113,7 +113,7 @@ impl Server {
         self.services.store.flush().await.map_err(io::Error::other)?;
         exports::save(&self.services.store, &self.services.config.data_dir).await;
         if self.services.hub.has_failed() {
-            // Whoever watches the process starts another.
+            // The service manager restarts the process.
             return Err(io::Error::other("the hub has failed"));
         }
         Ok(())

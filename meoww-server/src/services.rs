@@ -1,5 +1,5 @@
-//! What the server does: one function an operation, whoever asks for it. HTTP, sockets and operators
-//! parse, call and render; what an operation consists of, and in which order, is decided here.
+//! The server's operations, one function each. HTTP, sockets and admin commands parse, call and
+//! render; the steps of an operation and their order are decided here.
 
 mod accounts;
 mod addresses;
@@ -31,7 +31,7 @@ use crate::{
     metrics::Metrics, photos::Photos, store::Store, tokens::AccessTokens,
 };
 
-/// What operations work with.
+/// The state that operations share.
 pub(crate) struct Services {
     pub(crate) config: Config,
     pub(crate) store: Store,
@@ -48,7 +48,7 @@ pub(crate) struct Services {
     pub(crate) drain: Drain,
     /// Cancelled when the server begins to stop.
     pub(crate) closing: CancellationToken,
-    /// Operations that go on after whoever asked is gone.
+    /// Tasks that outlive the request that started them.
     pub(crate) background: Background,
     /// The tasks of open sockets.
     pub(crate) sockets: TaskTracker,
@@ -57,8 +57,8 @@ pub(crate) struct Services {
 }
 
 impl Services {
-    /// Runs an operation to its end, whatever becomes of whoever asked for it: a write and its
-    /// consequences (sockets closed, mail sent) are one.
+    /// Runs an operation to completion even if the caller is dropped: a write and its consequences
+    /// (closed sockets, sent mail) belong together.
     async fn finish<T: Send + 'static, F: Future<Output = T> + Send + 'static>(
         self: &Arc<Self>,
         operation: impl FnOnce(Arc<Self>) -> F,

@@ -1,4 +1,4 @@
-//! Sockets: `GET /ws` and everything below `/socket.io/`. Here is who may open one.
+//! Sockets: `GET /ws` and everything below `/socket.io/`. This file decides who may open one.
 
 pub(crate) mod connection;
 pub(crate) mod lifetime;

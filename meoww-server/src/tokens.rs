@@ -109,7 +109,7 @@ mod tests {
         AccessTokens::new(KEY, Duration::from_secs(60))
     }
 
-    /// A token of a forger, who has tools of his own.
+    /// Signs a token without the code under test.
     fn signed(algorithm: &str, claims: &Value, key: &[u8]) -> String {
         let hash = if algorithm == "HS512" { HMAC_SHA512 } else { HMAC_SHA256 };
         let encode = |json: &Value| URL_SAFE_NO_PAD.encode(json.to_string());

@@ -1,6 +1,6 @@
-//! What the cat does when.
+//! The cat's posture as a function of time.
 
-/// What is seen of it at one moment, in pixels of the photograph.
+/// The posture at one moment, in pixels of the photograph.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Mood {
     /// How far the head is turned to the right.
@@ -24,7 +24,7 @@ const TURN: f32 = 0.9;
 /// When it blinks, in each [`CYCLE`]: the last is a slow one, with which cats say that they trust.
 const BLINKS: [(f32, f32); 5] = [(2.2, 0.26), (5.9, 0.26), (6.4, 0.24), (11.3, 0.28), (15.8, 1.6)];
 const CYCLE: f32 = 19.0;
-/// What there is to look at: right and down, -1 to 1. Mostly it is you.
+/// Directions it looks in, right and down, -1 to 1. Most are the viewer.
 const SIGHTS: [(f32, f32); 8] = [
     (0.0, 0.0),
     (0.0, 0.1),
@@ -57,7 +57,7 @@ impl Mood {
 fn looks_at(seconds: f32, turn: f32) -> (f32, f32) {
     let count = (seconds / LOOK).floor();
     let sight = |count: f32| SIGHTS[count as usize % SIGHTS.len()];
-    // At first it looks at what it already looked at.
+    // Before the first change it rests on the first sight.
     let (from, to) = (sight((count - 1.0).max(0.0)), sight(count));
     let part = smooth((seconds - count * LOOK) / turn);
     (from.0 + (to.0 - from.0) * part, from.1 + (to.1 - from.1) * part)

@@ -1,4 +1,4 @@
-//! `meoww` without a command: where one is, as whom, and what is next.
+//! `meoww` without a command: shows the server, the account and the next steps.
 
 use std::io::{self, IsTerminal};
 
@@ -45,7 +45,7 @@ fn text(server: &str, fault: Option<&str>, standing: &Standing) -> String {
     text + "  meoww --help                    all commands, files and exit codes"
 }
 
-/// What is wrong with the server whose address is the line above.
+/// Describes a fault of the server named in the line above.
 fn fault(error: &Error) -> String {
     match error {
         Error::Unreachable { why, .. } => format!("cannot be reached ({why})"),
@@ -64,7 +64,7 @@ fn you(standing: &Standing) -> Option<String> {
     }
 }
 
-/// Commands to go on with, the likeliest first, and what each does.
+/// Returns the next commands and their purposes, the likeliest first.
 fn next(standing: &Standing) -> &'static [(&'static str, &'static str)] {
     match standing {
         Standing::LoggedIn(_) => &[

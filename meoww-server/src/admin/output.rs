@@ -63,8 +63,8 @@ impl Out {
     }
 }
 
-/// A line on standard error, where it must not mix with what a program reads. Nobody need be there to
-/// read it.
+/// Writes a line to standard error, apart from the output that programs read. A failed write is
+/// ignored.
 pub(crate) fn say(text: &str) {
     let _ = writeln!(io::stderr(), "{text}");
 }

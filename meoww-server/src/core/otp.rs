@@ -36,8 +36,7 @@ impl Code {
         Self(format!("{:06}", rng.random_range(0..1_000_000)))
     }
 
-    /// Reads what a person typed, of which only the digits count, of any script; `None` if they are
-    /// not six.
+    /// Parses typed text. Only digits count, of any script; returns `None` unless there are six.
     pub fn parse(text: &str) -> Option<Self> {
         let digits: String = text.chars().filter_map(digit).collect();
         (digits.len() == 6).then_some(Self(digits))

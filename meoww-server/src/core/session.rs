@@ -59,9 +59,8 @@ impl RefreshToken {
         Self(URL_SAFE_NO_PAD.encode(rng.random::<[u8; 32]>()))
     }
 
-    /// The one that follows `presented`, whatever that is: always the same, so that all who present
-    /// a token get one successor, and to be computed by whoever has the key alone (HMAC-SHA256, RFC
-    /// 2104).
+    /// Returns the successor of `presented`: HMAC-SHA256 (RFC 2104) under the server's key, so that
+    /// repeated requests get the same token and only the server can compute it.
     pub fn successor(presented: &str, key: &[u8; 32]) -> Self {
         let mut mac = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, key));
         mac.update(b"refresh token after ");

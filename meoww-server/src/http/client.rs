@@ -64,7 +64,7 @@ fn address(hop: &str) -> Option<IpAddr> {
     bare.parse().or_else(|_| hop.parse().map(|address: SocketAddr| address.ip())).ok()
 }
 
-/// All its clients count as the proxy then, which the operator should know.
+/// Counts the request as the proxy's and warns the operator once.
 fn unreadable(peer: IpAddr) -> IpAddr {
     static TOLD: Once = Once::new();
     TOLD.call_once(|| {

@@ -1,4 +1,4 @@
-//! What a refusal looks like: its status and its body.
+//! Renders refusals as HTTP responses: status, body and headers.
 
 use std::borrow::Cow;
 

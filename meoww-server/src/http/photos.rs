@@ -41,7 +41,7 @@ pub(crate) async fn show(
     let tag = format!("\"{id}\"");
     let not_modified =
         || (StatusCode::NOT_MODIFIED, HEADERS, [(header::ETAG, tag.clone())]).into_response();
-    // What has the name has the bytes: they need not be read to say so.
+    // A name determines the bytes, so a matching tag needs no read.
     if is_known(&headers, &tag) {
         return Ok(not_modified());
     }

@@ -36,8 +36,7 @@ impl Background {
         });
     }
 
-    /// Runs an operation in a task of its own, so that it comes to its end also if whoever waits for
-    /// it hangs up meanwhile.
+    /// Runs an operation in a task of its own, so that it completes even if the caller is dropped.
     pub(crate) async fn to_its_end<T: Send + 'static>(
         &self,
         operation: impl Future<Output = T> + Send + 'static,

@@ -1,4 +1,4 @@
-//! Whoever hangs up, at whatever moment: an operation is done with all its consequences, or not at
+//! Requests cut off at every await point: an operation happens with all its consequences or not at
 //! all.
 
 use std::{future::poll_fn, net::SocketAddr, pin::pin, task::Poll};

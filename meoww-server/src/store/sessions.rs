@@ -77,8 +77,8 @@ impl Store {
         self.write(move |trees| trees.end_session(presented)).await
     }
 
-    /// Whether a refresh token was never issued, as far as can be seen without a transaction. Anybody
-    /// may present anything, and that is to cost nothing.
+    /// Returns whether a refresh token was never issued, read outside a transaction: requests
+    /// without authentication must not cost a write.
     fn is_unknown(&self, presented: TokenDigest) -> bool {
         matches!(self.look_up(|trees| trees.knows_token(presented)), Ok(false))
     }

@@ -173,7 +173,7 @@ async fn each_way_of_failing_has_its_code() {
     assert!(code == 4 && said.contains("secrets.toml"), "{code} {said}");
 }
 
-/// Nobody reads what it says, and it goes on all the same.
+/// A failing write to stderr must not end a process.
 #[tokio::test]
 async fn a_log_that_cannot_be_written_ends_nothing() {
     let full = || std::fs::OpenOptions::new().write(true).open("/dev/full").expect("Linux has it");

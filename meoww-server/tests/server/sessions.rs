@@ -84,7 +84,7 @@ async fn many_refreshes_at_once_are_one() {
         assert_eq!((reply.status, reply.cookie("refresh_token")), (StatusCode::OK, next.clone()));
         assert!(may_look(&server, &reply.cookie("access_token")).await, "two tabs are no theft");
     }
-    // Whoever lost the answer asks once more.
+    // A client that lost the answer repeats its request.
     assert_eq!(refresh(&server, &ada.refresh).await.cookie("refresh_token"), next);
     assert_eq!(refresh(&server, &next).await.status, StatusCode::OK);
 }

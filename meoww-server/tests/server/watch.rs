@@ -80,7 +80,7 @@ async fn ready_says_which_part_is_not() {
     assert_eq!(answer, (StatusCode::SERVICE_UNAVAILABLE, no_mail.into()));
 }
 
-/// Anybody may present anything: what was never issued costs no transaction and no flush.
+/// Tokens that were never issued cost no transaction and no flush.
 #[tokio::test]
 async fn unknown_refresh_tokens_write_nothing() {
     let server = TestServer::with(|config| {

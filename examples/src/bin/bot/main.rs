@@ -1,5 +1,5 @@
-//! A cat to talk to: it is seen, draws what it gets on a screen nobody sees, says hello, answers
-//! chat lines, and looks for the next stranger when one leaves.
+//! A demo partner: films an animated cat, renders received pictures off screen, greets, answers
+//! chat lines, and searches again when a partner leaves.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program that prints")]
 
 mod wit;
@@ -57,11 +57,11 @@ struct Args {
 /// What the bot's screen would show.
 const SCREEN: Size = Size { width: 160, height: 45 };
 const SNAPSHOT: Size = Size { width: 78, height: 22 };
-/// What a line takes to type.
+/// Time the cat takes to type a line.
 const TYPING: Duration = Duration::from_millis(1500);
-/// It is read before the call is over.
+/// Time between the goodbye and the end of the call.
 const GOODBYE_BEFORE: Duration = Duration::from_secs(4);
-/// Whoever writes faster than it types is not always answered.
+/// Lines that may wait to be typed; further ones get no answer.
 const MAX_LINES: usize = 6;
 
 #[expect(clippy::disallowed_methods, reason = "the bot's own clock")]
@@ -109,7 +109,7 @@ async fn run(args: Args) -> anyhow::Result<()> {
     bot.run().await
 }
 
-/// What the bot does by itself.
+/// An action the bot takes on its own.
 enum Turn {
     Say(&'static str),
     Goodbye,
@@ -128,7 +128,7 @@ struct Bot {
     goodbye: Option<Instant>,
     /// When it leaves the call.
     over: Option<Instant>,
-    /// What it is about to say, and when.
+    /// Lines waiting to be typed, each with its time.
     lines: VecDeque<(Instant, &'static str)>,
     /// Answers given in this call.
     answers: usize,
@@ -164,7 +164,7 @@ impl Bot {
         let _ = self.session.commands.send(command).await;
     }
 
-    /// What it does next by itself, and when.
+    /// Returns the next action and its time.
     fn next_turn(&self) -> Option<(Instant, Turn)> {
         let line = self.lines.front().map(|(at, line)| (*at, Turn::Say(line)));
         let goodbye = self.goodbye.map(|at| (at, Turn::Goodbye));

@@ -1,4 +1,4 @@
-//! What the cat says.
+//! The cat's lines: greeting, answers and goodbye.
 
 /// Said one after the other when a call begins.
 pub(crate) const HELLO: [&str; 3] = [
@@ -11,7 +11,7 @@ pub(crate) const HELLO: [&str; 3] = [
 pub(crate) const GOODBYE: &str =
     "somebody opened a tin. bye! I'll be back; Ctrl-N looks for the next.";
 
-/// For words in what was said, the first that fits.
+/// Keywords and the answer to them; the first match counts.
 const ANSWERS: [(&[&str], &str); 12] = [
     (&["hello", "hi", "hey", "hallo", "moin"], "hello again. you may scratch behind the ear."),
     (&["name"], "Chelsea. and you are the one with the thumbs."),
@@ -27,7 +27,7 @@ const ANSWERS: [(&[&str], &str); 12] = [
     (&["thanks", "thank", "danke"], "pay in tuna."),
 ];
 
-/// For all else, in turn.
+/// Answers to lines without a keyword, used in turn.
 const OTHERWISE: [&str; 6] = [
     "interesting. I was looking at the wall.",
     "if it fits, I sits. that is all I know about it.",

@@ -1,4 +1,4 @@
-//! What the other side sees where there is no camera: a sleeping cat, and "no camera".
+//! The picture sent without a camera: a sleeping cat and the words "no camera".
 
 use meoww_paint::Frame;
 

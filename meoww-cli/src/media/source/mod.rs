@@ -18,7 +18,7 @@ use super::FrameSlot;
 
 /// 30 pictures a second.
 const INTERVAL: Duration = Duration::from_nanos(33_333_333);
-/// What stands still is sent again now and then, and grows sharper by it.
+/// Interval of the still card; repeated frames let the encoder sharpen it.
 const CARD_INTERVAL: Duration = Duration::from_millis(200);
 
 /// What to film with, as `--camera` takes it.
@@ -32,7 +32,7 @@ pub enum Camera {
     Index(u32),
     /// The test pattern; the number turns its colours.
     Pattern(u8),
-    /// What a function of the time since the first picture draws; not to be had by name.
+    /// Frames drawn by a function of the time since the first frame; not selectable by name.
     Drawn(fn(Duration) -> Frame),
     /// A `.y4m` file, or with ffmpeg any other; played over and over.
     File(PathBuf),
