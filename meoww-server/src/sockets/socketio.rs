@@ -109,7 +109,7 @@ impl Clients {
         request: &Request,
     ) -> Result<Handshake, Refusal> {
         services.gates.connect.admit(network)?;
-        self.door.knock(request.headers(), &services.tokens).ok_or(Refusal::Busy)
+        self.door.knock(network, request.headers(), &services.tokens).ok_or(Refusal::Busy)
     }
 
     /// A client begins to poll.

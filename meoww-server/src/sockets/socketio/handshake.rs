@@ -1,7 +1,10 @@
 //! Who connects. The token comes with the request that opens the transport; its session is looked
 //! up when the client asks to be let in, which may be a while later.
 
-use std::sync::Arc;
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use axum::http::{HeaderMap, header};
 use meoww_proto::account::ACCESS_COOKIE;
@@ -9,13 +12,15 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::{
     bearer, clock,
+    core::limits::Network,
     services::Services,
     tokens::{AccessTokens, Bearer},
 };
 
-/// Transports that may be open without a token that could let them in: enough to tell people what
-/// is wrong, too few to be a burden.
-const MAX_STRANGERS: usize = 256;
+/// Transports of one address without a valid token: enough to tell a household what is wrong.
+const MAX_STRANGERS_EACH: usize = 32;
+/// Such transports of all addresses, some 10 KB each.
+const MAX_STRANGERS: usize = 4096;
 
 /// The Node.js backend's words, which its web front end knows.
 const NO_COOKIES: &str = "Authentication error: No cookies found";
@@ -24,28 +29,67 @@ const BANNED: &str = "Authentication error: Account banned";
 const INVALID: &str = "Authentication error: Invalid token";
 const FAILED: &str = "Something went wrong!";
 
-/// Counts strangers.
-pub(super) struct Door(Arc<Semaphore>);
+/// Counts strangers: transports without a valid token.
+pub(super) struct Door {
+    all: Arc<Semaphore>,
+    by_network: Arc<Mutex<HashMap<Network, usize>>>,
+}
 
-/// Who stands there.
+/// A client that opened a transport and was not let in yet.
 pub(super) struct Handshake {
     bearer: Result<Bearer, &'static str>,
-    _place: Option<OwnedSemaphorePermit>,
+    _stranger: Option<Stranger>,
+}
+
+/// One counted transport; dropping it gives its place back.
+struct Stranger {
+    network: Network,
+    by_network: Arc<Mutex<HashMap<Network, usize>>>,
+    _permit: OwnedSemaphorePermit,
 }
 
 impl Door {
     pub(super) fn new() -> Self {
-        Self(Arc::new(Semaphore::new(MAX_STRANGERS)))
+        Self { all: Arc::new(Semaphore::new(MAX_STRANGERS)), by_network: Arc::default() }
     }
 
-    /// Reads who is there; `None` if that is a stranger and there are too many already.
-    pub(super) fn knock(&self, headers: &HeaderMap, tokens: &AccessTokens) -> Option<Handshake> {
+    /// Checks the token of a client; `None` if it has none that is valid, and its address has too
+    /// many such transports already.
+    pub(super) fn knock(
+        &self,
+        network: Network,
+        headers: &HeaderMap,
+        tokens: &AccessTokens,
+    ) -> Option<Handshake> {
         let bearer = presented(headers).and_then(|token| tokens.check(&token).ok_or(INVALID));
-        let place = match &bearer {
+        let stranger = match &bearer {
             Ok(_) => None,
-            Err(_) => Some(self.0.clone().try_acquire_owned().ok()?),
+            Err(_) => Some(self.stranger(network)?),
         };
-        Some(Handshake { bearer, _place: place })
+        Some(Handshake { bearer, _stranger: stranger })
+    }
+
+    fn stranger(&self, network: Network) -> Option<Stranger> {
+        let permit = self.all.clone().try_acquire_owned().ok()?;
+        let mut counts = self.by_network.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = counts.entry(network).or_default();
+        if *count >= MAX_STRANGERS_EACH {
+            return None;
+        }
+        *count += 1;
+        Some(Stranger { network, by_network: self.by_network.clone(), _permit: permit })
+    }
+}
+
+impl Drop for Stranger {
+    fn drop(&mut self) {
+        let mut counts = self.by_network.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Entry::Occupied(mut entry) = counts.entry(self.network) {
+            *entry.get_mut() -= 1;
+            if *entry.get() == 0 {
+                entry.remove();
+            }
+        }
     }
 }
 
@@ -70,5 +114,30 @@ impl Handshake {
         })?;
         let account = account.filter(|account| account.id == bearer.user).ok_or(INVALID)?;
         if account.ban_in_force(now).is_some() { Err(BANNED) } else { Ok(bearer) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{net::IpAddr, time::Duration};
+
+    use super::*;
+
+    fn network(n: u8) -> Network {
+        Network::of(IpAddr::from([192, 0, 2, n]))
+    }
+
+    #[test]
+    fn strangers_of_one_address_keep_out_only_each_other() {
+        let (door, tokens) = (Door::new(), AccessTokens::new(&[7; 32], Duration::from_secs(60)));
+        let knock = |n| door.knock(network(n), &HeaderMap::new(), &tokens);
+        let mut crowd: Vec<_> = std::iter::from_fn(|| knock(1)).collect();
+        assert_eq!(crowd.len(), MAX_STRANGERS_EACH);
+        let other = knock(2);
+        assert!(other.is_some(), "another address is told what is wrong");
+        drop((crowd.pop(), other));
+        assert!(knock(1).is_some(), "a place that was given back is free");
+        crowd.clear();
+        assert!(door.by_network.lock().expect("no panic").is_empty(), "nothing is remembered");
     }
 }

@@ -3,7 +3,7 @@
 use std::{
     pin::{Pin, pin},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use axum::extract::ws::Utf8Bytes;
@@ -97,7 +97,7 @@ async fn serve(services: &Arc<Services>, transport: Transport, bearer: Bearer) {
     let connection = Connection::new(conn, bearer.user, services.clone(), clock::instant());
     let mut session_over = pin!(lifetime::over(&services.store, bearer.session, session_end));
     let mut cut = pin!(inbox.cut());
-    let mut session = Session { transport, connection, inbox };
+    let mut session = Session { transport, connection, inbox, pinged: None };
     let end = tokio::select! {
         biased;
         () = &mut cut => {
@@ -132,6 +132,8 @@ struct Session {
     transport: Transport,
     connection: Connection,
     inbox: Inbox,
+    /// When the last ping was sent.
+    pinged: Option<Instant>,
 }
 
 impl Session {
@@ -197,10 +199,12 @@ impl Session {
     }
 
     fn ping(&mut self) -> Result<(), End> {
-        let silent = clock::instant().duration_since(self.transport.alive());
-        if silent >= PING_INTERVAL + PING_TIMEOUT {
+        // The next ping is due when the time to answer the last one is over.
+        const { assert!(PING_INTERVAL.as_secs() == PING_TIMEOUT.as_secs()) };
+        if self.pinged.is_some_and(|pinged| self.transport.alive() < pinged) {
             return Err(End::Gone);
         }
+        self.pinged = Some(clock::instant());
         self.transport.write(packet::PING.to_owned());
         Ok(())
     }

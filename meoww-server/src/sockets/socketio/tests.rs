@@ -93,6 +93,19 @@ async fn who_answers_no_ping_is_gone() {
     assert_eq!(pipes.services.hub.counts().await.connections, 0);
 }
 
+/// The handshake promises interval and timeout; its partner waits no longer.
+#[tokio::test]
+async fn who_stops_answering_is_gone_as_the_handshake_says() {
+    let pipes = Pipes::start().await;
+    let mut ada = client(&pipes, ROOMY).await;
+    while next_text(&mut ada).await.expect("a packet") != packet::PING {}
+    say(&mut ada, "3").await;
+    let last_word = Instant::now();
+    let ends = async { while next_text(&mut ada).await.is_some() {} };
+    timeout(LONG, ends).await.expect("the server hangs up");
+    assert_eq!(last_word.elapsed().as_secs(), (PING_INTERVAL + PING_TIMEOUT).as_secs());
+}
+
 #[tokio::test]
 async fn who_takes_nothing_in_is_given_up_though_little_waits() {
     let pipes = Pipes::start().await;
@@ -130,8 +143,8 @@ async fn who_polls_stays_and_who_stops_is_gone() {
     }
     assert!(asked.windows(2).all(|pair| pair[1] - pair[0] == PING_INTERVAL.as_secs()), "{asked:?}");
     let gone = pipes.deserted(Instant::now()).await;
-    let longest = PING_INTERVAL * 2 + PING_TIMEOUT;
-    assert!((PING_INTERVAL + PING_TIMEOUT..=longest).contains(&gone), "{gone:?}");
+    let promised = PING_INTERVAL + PING_TIMEOUT;
+    assert!((promised..promised + Duration::from_secs(1)).contains(&gone), "{gone:?}");
     assert_eq!(ask(&pipes, &path, None).await.0, StatusCode::BAD_REQUEST, "its session is unknown");
 }
 
