@@ -1,7 +1,7 @@
 //! `X-Forwarded-For`: an address is believed only where nobody but trusted proxies wrote after it.
 #![no_main]
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use libfuzzer_sys::fuzz_target;
 use meoww_server::{core::session::ClientName, fuzzing};
@@ -15,9 +15,12 @@ fn is_trusted(address: &IpAddr) -> bool {
     }
 }
 
-/// The address a text names; a proxy writes IPv4 also as IPv6.
+/// The address a text names, perhaps with a port; a proxy writes IPv4 also as IPv6.
 fn address(text: &str) -> Option<IpAddr> {
-    text.trim().parse().map(|address: IpAddr| address.to_canonical()).ok()
+    let text = text.trim();
+    let bare = text.trim_start_matches('[').trim_end_matches(']').parse().ok();
+    let with_port = || text.parse().ok().map(|address: SocketAddr| address.ip());
+    bare.or_else(with_port).map(|address| address.to_canonical())
 }
 
 /// Whether HTTP takes it as the value of a header (RFC 9110, 5.5).
@@ -37,6 +40,7 @@ fuzz_target!(|bytes: &[u8]| {
         let hops: Vec<_> = values
             .iter()
             .flat_map(|value| value.split(|byte| *byte == b','))
+            .filter(|hop| !hop.trim_ascii().is_empty())
             .map(|hop| std::str::from_utf8(hop).ok().and_then(address))
             .collect();
         // Whoever stands right of the client is a proxy of ours.
