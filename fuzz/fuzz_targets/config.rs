@@ -37,8 +37,9 @@ fn check(config: &Config) {
     assert!(config.access_secret.as_ref().is_none_or(|secret| secret.expose().len() >= 32));
     assert!(config.tls.is_none() || config.secure_cookies);
     for origin in &config.frontend_origins {
-        assert!(origin.starts_with("http") && !origin.contains(['*', ',', ' ']), "{origin}");
-        assert!(!origin.ends_with('/'), "{origin}");
+        let (scheme, host) = origin.split_once("://").expect("a scheme");
+        assert!(!scheme.is_empty() && !host.is_empty() && origin.is_ascii(), "{origin}");
+        assert!(!host.contains(['/', '?', '#', '@', '*', ',', ' ']), "{origin}");
     }
     for quota in [config.limits.login, config.limits.signup, config.limits.connect] {
         assert!(quota.is_none_or(|quota| quota.requests > 0 && !quota.window.is_zero()));
