@@ -82,7 +82,7 @@ impl Api {
     /// Whether a Meoww server answers there.
     ///
     /// # Errors
-    /// What answers instead, or why nothing does.
+    /// Returns an error if nothing answers, or something other than a Meoww server.
     pub async fn reach(&self) -> Result<(), Error> {
         #[derive(serde::Deserialize)]
         struct Health {

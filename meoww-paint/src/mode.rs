@@ -1,6 +1,6 @@
 //! The ways to draw a picture.
 
-/// What a cell is drawn with.
+/// The glyphs that cells are drawn with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Render {
     /// Two pixels a cell, one over the other, in its two colours: `▀`.
@@ -23,7 +23,7 @@ pub enum Color {
 /// How pictures are drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mode {
-    /// What a cell is drawn with.
+    /// The glyphs that cells are drawn with.
     pub render: Render,
     /// The colours there are.
     pub color: Color,

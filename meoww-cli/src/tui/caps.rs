@@ -1,4 +1,4 @@
-//! What the terminal can do, and how pictures are drawn on it.
+//! The terminal's capabilities, and the drawing mode chosen by them.
 
 use clap::ValueEnum;
 use meoww_paint::{Color, Mode, Render};

@@ -115,7 +115,7 @@ impl Services {
     }
 }
 
-/// What is in the data directory, and what else blocks while it starts.
+/// The opened data directory, and everything else that blocks at the start.
 struct Files {
     lock: File,
     secrets: OwnSecrets,

@@ -20,7 +20,7 @@ pub(crate) enum Refusal {
     Rejected(ApiErrorCode, Cow<'static, str>),
     /// No such account, or not its password.
     InvalidCredentials,
-    /// Who asks did not prove who they are.
+    /// The request carries no valid token.
     Unauthenticated(&'static str),
     /// Right password, unconfirmed address.
     EmailNotVerified(UserId),

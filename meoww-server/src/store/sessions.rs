@@ -159,17 +159,18 @@ impl Trees {
             };
             let user = session.user;
             match session.rotate(presented, next, now, expires_at) {
-                Rotation::Rotated(session) => {
+                rotation @ (Rotation::Rotated(_) | Rotation::Repeated) => {
                     let Some(account) = get::<Account>(accounts, user.as_bytes())? else {
                         return Ok(Refresh::Unknown);
                     };
                     if let Some(ban) = account.ban_in_force(now) {
                         return Ok(Refresh::Banned(ban.clone()));
                     }
-                    trees.put(&NewSession { id, session })?;
+                    if let Rotation::Rotated(session) = rotation {
+                        trees.put(&NewSession { id, session })?;
+                    }
                     Ok(Refresh::Rotated(id, user))
                 }
-                Rotation::Repeated => Ok(Refresh::Rotated(id, user)),
                 Rotation::Reused => {
                     trees.end(user, id)?;
                     Ok(Refresh::Reused(id, user))

@@ -56,6 +56,19 @@ async fn the_banned_are_told_until_when_wherever_they_come() {
     }
 }
 
+/// A token that was replaced a moment ago yields its successor, but not to the banned.
+#[tokio::test]
+async fn a_repeated_refresh_lets_nobody_in_who_is_banned() {
+    let server = TestServer::start().await;
+    let ada = server.member("ada").await;
+    let cookie = format!("refresh_token={}", ada.refresh);
+    let replaced = server.post_with_cookie("/api/auth/refresh", &cookie).await;
+    assert_eq!(replaced.status, StatusCode::OK);
+    let server = server.restarted(|db| ban(db, ada.id, &json!({ "reason": "rude" }))).await;
+    let reply = server.post_with_cookie("/api/auth/refresh", &cookie).await;
+    assert_banned(&reply, "Account banned: rude");
+}
+
 #[tokio::test]
 async fn the_right_code_lets_nobody_in_who_is_banned() {
     let server = TestServer::start().await;
