@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use meoww_cli::{driver::Session, media::source::pattern};
+use meoww_cli::{driver::Session, picture::source::pattern};
 use meoww_paint::{Color, Frame, Mode, Rect, Render, Renderer, Size, grid_pixels};
 use tokio::task::AbortHandle;
 

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use meoww_cli::media::decode::Decoder;
+use meoww_cli::picture::decode::Decoder;
 
 fuzz_target!(|bytes: &[u8]| {
     let mut decoder = Decoder::new().expect("memory");

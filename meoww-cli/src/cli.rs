@@ -13,8 +13,8 @@ pub use self::account::{
 
 use crate::{
     error::exit_codes,
-    media::source::Camera,
-    tui::caps::{ColorChoice, RenderChoice},
+    picture::source::Camera,
+    terminal::caps::{ColorChoice, RenderChoice},
 };
 
 /// Video chat with a random stranger, drawn in your terminal.

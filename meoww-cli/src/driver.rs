@@ -28,12 +28,9 @@ use crate::{
         event::{CallEvent, Command, PeerEvent},
     },
     error::Error,
-    media::{
-        FrameSlot,
-        source::Camera,
-        transport::{Peer, PeerConfig, PeerMedia},
-    },
-    signal::{Link, LinkEvent, Order},
+    link::{Link, LinkEvent, Order},
+    peer::{Peer, PeerConfig, PeerMedia},
+    picture::{slot::FrameSlot, source::Camera},
 };
 
 const QUEUE: usize = 64;

@@ -5,7 +5,7 @@ use std::{io, path::PathBuf, time::Duration};
 
 use meoww_proto::UserId;
 
-use crate::{media::source::SourceError, tui::layout::MIN_SIZE};
+use crate::{picture::source::SourceError, tui::layout::MIN_SIZE};
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]

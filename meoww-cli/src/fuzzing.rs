@@ -6,12 +6,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
-use crate::media::{
+use crate::{
     clock,
-    transport::{
-        assemble::{Assembler, Packet, Unit},
+    peer::{
         control::Control,
         remote::{self, Kind},
+        tracks::assemble::{Assembler, Packet, Unit},
     },
 };
 

@@ -2,6 +2,7 @@
 
 pub mod api;
 pub mod cli;
+mod clock;
 pub mod commands;
 pub mod config;
 pub mod core;
@@ -10,11 +11,13 @@ pub mod error;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod headless;
+pub mod link;
 mod log;
-pub mod media;
 pub mod output;
+pub mod peer;
+pub mod picture;
 mod prompt;
 pub mod session;
-pub mod signal;
+pub mod terminal;
 pub mod text;
 pub mod tui;

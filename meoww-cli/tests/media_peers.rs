@@ -9,10 +9,7 @@ use media::{
     Side, connect, pair,
     proxy::{self, Network},
 };
-use meoww_cli::{
-    core::event::PeerEvent,
-    media::{source::pattern, transport::PeerConfig},
-};
+use meoww_cli::{core::event::PeerEvent, peer::PeerConfig, picture::source::pattern};
 use meoww_paint::Grid;
 use meoww_proto::account::IceServer;
 

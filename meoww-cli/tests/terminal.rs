@@ -13,7 +13,8 @@ use std::{
 
 use meoww_cli::{
     core::event::{CallEvent, Command},
-    tui::{Outcome, Screen, caps::Caps, run},
+    terminal::caps::Caps,
+    tui::{Outcome, Screen, run},
 };
 use meoww_paint::{Color, Frame, Grid, Mode, Render};
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};

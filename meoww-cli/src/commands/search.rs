@@ -11,11 +11,8 @@ use crate::{
     driver::{Options, Session},
     error::Error,
     headless::{self, Plan},
-    tui::{
-        self, Screen,
-        caps::{Caps, Env, RenderChoice, choose},
-        layout::MIN_SIZE,
-    },
+    terminal::caps::{Caps, Env, RenderChoice, choose},
+    tui::{self, Screen, layout::MIN_SIZE},
 };
 
 pub(super) async fn run(context: &Context, args: Search) -> Result<(), Error> {

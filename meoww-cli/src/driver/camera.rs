@@ -11,8 +11,8 @@ use tokio::{
 use crate::{
     core::event::CallEvent,
     error::Error,
-    media::{
-        FrameSlot,
+    picture::{
+        slot::FrameSlot,
         source::{Camera, Source},
     },
 };

@@ -16,10 +16,10 @@ use ratatui::{
 };
 
 use super::{
-    caps::Caps,
     state::State,
     view::{self, Scene},
 };
+use crate::terminal::caps::Caps;
 
 /// What the terminal shows, and what it takes to make it show the state.
 pub(super) struct Canvas {

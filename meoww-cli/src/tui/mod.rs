@@ -9,14 +9,10 @@ pub mod editor;
 pub mod keymap;
 pub mod layout;
 pub mod state;
-pub mod terminal;
 pub mod update;
 pub mod view;
 
 mod canvas;
-mod input;
-mod output;
 mod screen;
 
-pub mod caps;
 pub use screen::{Outcome, Screen, run};

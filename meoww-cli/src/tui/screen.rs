@@ -20,16 +20,13 @@ use tokio::{
 
 use super::{
     canvas::{Canvas, cells},
-    caps::Caps,
-    input::read_terminal,
-    output::Output,
     state::{Pictures, State},
-    terminal::Terminal,
     update::{Effect, Msg, update},
 };
 use crate::{
     core::event::{CallEvent, Command},
-    media::FrameSlot,
+    picture::slot::FrameSlot,
+    terminal::{caps::Caps, input::read_terminal, tty::Terminal, writer::Writer},
 };
 
 /// How often what depends on time is drawn: clocks, the spinner, one's own picture.
@@ -76,7 +73,7 @@ pub async fn run(screen: Screen) -> anyhow::Result<Outcome> {
     let signal = signals().context("cannot listen for signals")?;
     let (columns, rows) = crossterm::terminal::size().context("cannot measure the terminal")?;
     let terminal = Terminal::take().context("cannot take the terminal")?;
-    let output = Output::new(terminal.writer())?;
+    let output = Writer::new(terminal.writer())?;
     let input = read_terminal()?;
     let show = Show::new(screen, Size::new(columns, rows), output);
     tokio::select! {
@@ -111,7 +108,7 @@ struct Show {
     screen: Screen,
     state: State,
     canvas: Canvas,
-    output: Output,
+    output: Writer,
     start: Instant,
     /// Whether the state is to be drawn, and whether pictures are.
     stale: bool,
@@ -123,7 +120,7 @@ struct Show {
 
 impl Show {
     #[expect(clippy::disallowed_methods, reason = "the screen's clock starts here")]
-    fn new(screen: Screen, size: Size, output: Output) -> Self {
+    fn new(screen: Screen, size: Size, output: Writer) -> Self {
         let state = State::new(size, screen.caps.unicode, *screen.camera_on.borrow());
         let canvas = Canvas::new(screen.caps);
         let start = Instant::now();

@@ -75,7 +75,7 @@ fn world(gate: Option<sync::Receiver<()>>) -> (World, impl Future<Output = Outco
         },
     };
     let slow = Slow { terminal: terminal.clone(), updates: updates_out, gate };
-    let show = Show::new(screen, SIZE, Output::new(slow).unwrap());
+    let show = Show::new(screen, SIZE, Writer::new(slow).unwrap());
     let world = World {
         events,
         commands,

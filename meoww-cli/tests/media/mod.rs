@@ -13,10 +13,10 @@ use std::{
 
 use meoww_cli::{
     core::event::PeerEvent,
-    media::{
-        FrameSlot,
+    peer::{Peer, PeerConfig, PeerMedia},
+    picture::{
+        slot::FrameSlot,
         source::pattern::{self, Stamp},
-        transport::{Peer, PeerConfig, PeerMedia},
     },
 };
 use meoww_paint::{Frame, Grid};

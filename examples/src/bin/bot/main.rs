@@ -15,7 +15,7 @@ use meoww_cli::{
     config::{self, Paths},
     core::event::{CallEvent, Command, EndReason, Stats},
     driver::{Options, Session},
-    media::source::Camera,
+    picture::source::Camera,
     session::SessionFile,
 };
 use meoww_examples::{

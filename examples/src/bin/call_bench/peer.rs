@@ -12,7 +12,7 @@ use cpu_time::ProcessTime;
 use meoww_cli::{
     core::event::{CallEvent, Command, Stats},
     driver::{Options, Session},
-    media::source::Camera,
+    picture::source::Camera,
 };
 use meoww_examples::{
     account::throw_away,

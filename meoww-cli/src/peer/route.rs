@@ -5,7 +5,7 @@ use rtc::{
 };
 use webrtc::peer_connection::{PeerConnection, StatsSelector};
 
-use crate::media::clock;
+use crate::clock;
 
 /// The selected pair of candidates.
 pub(super) struct Route {

@@ -178,7 +178,7 @@ impl BandwidthEstimator for Feedback {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::media::clock;
+    use crate::clock;
 
     const PACKET: usize = 1_000;
     const STEP: Duration = Duration::from_millis(10);

@@ -12,7 +12,7 @@ use super::{
     INTERVAL, Pictures,
     worker::{Pace, Stop},
 };
-use crate::media::clock;
+use crate::clock;
 
 const COLUMNS: usize = 16;
 const ROWS: usize = 4;
@@ -173,7 +173,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::media::{decode::Decoder, encode::Encoder};
+    use crate::picture::{decode::Decoder, encode::Encoder};
 
     /// Scaled, coded at the bitrate a picture of that size gets, decoded: every stamp is read.
     #[test]

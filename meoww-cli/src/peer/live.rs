@@ -18,8 +18,9 @@ use super::{
     control::{Control, LABEL},
     route,
     session::{End, RECONNECT_WITHIN, Session, fail},
+    tracks::receive::Receiver,
 };
-use crate::{core::event::PeerEvent, media::receive::Receiver};
+use crate::core::event::PeerEvent;
 
 impl Session {
     pub(super) async fn state(&mut self, state: RTCPeerConnectionState) -> ControlFlow<End> {

@@ -12,7 +12,7 @@ use std::{
 use tokio::sync::watch;
 
 use super::{Pictures, SourceError};
-use crate::media::{FrameSlot, clock};
+use crate::{clock, picture::slot::FrameSlot};
 
 /// Stops the thread, and waits for it, when it is dropped.
 pub(super) struct Worker {

@@ -45,14 +45,14 @@ impl Terminal {
         Ok(terminal)
     }
 
-    pub(super) fn writer(&self) -> TerminalWriter {
+    pub(crate) fn writer(&self) -> TerminalWriter {
         TerminalWriter(())
     }
 }
 
 /// Where the screen is drawn: standard output for as long as the terminal is ours, and closed after.
 #[derive(Debug)]
-pub(super) struct TerminalWriter(());
+pub(crate) struct TerminalWriter(());
 
 impl Write for TerminalWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {

@@ -10,15 +10,15 @@ use std::{
 use tokio::sync::mpsc;
 
 /// Writes one update after the other.
-pub(super) struct Output {
+pub(crate) struct Writer {
     updates: sync::SyncSender<Vec<u8>>,
     done: mpsc::Receiver<io::Result<Vec<u8>>>,
     /// A buffer to draw into; none while it is being written.
     buffer: Option<Vec<u8>>,
 }
 
-impl Output {
-    pub(super) fn new(mut terminal: impl Write + Send + 'static) -> io::Result<Self> {
+impl Writer {
+    pub(crate) fn new(mut terminal: impl Write + Send + 'static) -> io::Result<Self> {
         let (updates, inbox) = sync::sync_channel::<Vec<u8>>(1);
         let (outbox, done) = mpsc::channel(1);
         thread::Builder::new().name("terminal".into()).spawn(move || {
@@ -33,12 +33,12 @@ impl Output {
     }
 
     /// An empty buffer, unless an update is still on its way.
-    pub(super) fn buffer(&mut self) -> Option<Vec<u8>> {
+    pub(crate) fn buffer(&mut self) -> Option<Vec<u8>> {
         self.buffer.take()
     }
 
     /// Sends off what was drawn into the buffer.
-    pub(super) fn write(&mut self, update: Vec<u8>) {
+    pub(crate) fn write(&mut self, update: Vec<u8>) {
         if update.is_empty() {
             self.buffer = Some(update);
         } else {
@@ -50,7 +50,7 @@ impl Output {
     /// Waits for the update on its way, if any; an error is the end of the terminal.
     ///
     /// Cancel safe.
-    pub(super) async fn written(&mut self) -> io::Result<()> {
+    pub(crate) async fn written(&mut self) -> io::Result<()> {
         if self.buffer.is_some() {
             std::future::pending::<()>().await;
         }

@@ -108,7 +108,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::media::encode::Encoder;
+    use crate::picture::encode::Encoder;
 
     fn coded(width: usize, height: usize) -> Vec<u8> {
         let frame = Frame::black(width, height);

@@ -8,7 +8,7 @@ use super::{
     Pictures,
     worker::{Pace, Stop},
 };
-use crate::media::clock;
+use crate::clock;
 
 /// Draws the picture of a moment, so long after the first.
 pub(super) struct Drawn<D> {

@@ -3,19 +3,19 @@
 //! A [`Peer`] is a handle on a session, which owns the connection, and on two threads, which scale
 //! and encode what is sent, and decode what comes.
 
-pub(crate) mod assemble;
 mod connect;
 pub(crate) mod control;
-mod depacketize;
-mod happening;
+mod estimate;
 mod keyframe_requests;
 mod live;
-mod negotiate;
+mod negotiation;
 pub(crate) mod remote;
 mod route;
 mod session;
-pub(super) mod tally;
+mod stats;
 mod threads;
+pub(crate) mod tracks;
+mod webrtc_event;
 
 use std::{
     panic::AssertUnwindSafe,
@@ -32,9 +32,12 @@ use tokio::{
     task::JoinHandle,
 };
 
-use self::{session::Session, tally::Meter};
-use super::{FrameSlot, clock};
-use crate::core::event::{PeerEvent, Stats};
+use self::{session::Session, stats::Meter};
+use crate::{
+    clock,
+    core::event::{PeerEvent, Stats},
+    picture::slot::FrameSlot,
+};
 
 /// Descriptions and candidates that may wait for the session; more are dropped.
 const SIGNAL_QUEUE: usize = 64;

@@ -32,10 +32,11 @@ use webrtc::{
 
 use super::{
     PeerConfig,
-    happening::{Happening, Reporter},
+    estimate::Feedback,
     keyframe_requests::KeyframeRequests,
+    webrtc_event::{Happening, Reporter},
 };
-use crate::media::{clock, estimate::Feedback};
+use crate::clock;
 
 /// Between two connectivity checks of a pair. The default of 200 ms makes connecting take 400 ms.
 const CHECK_INTERVAL: Duration = Duration::from_millis(20);

@@ -177,7 +177,7 @@ mod tests {
     use std::io::Write;
 
     use super::*;
-    use crate::media::source::{Camera, Source, pattern};
+    use crate::picture::source::{Camera, Source, pattern};
 
     fn write_y4m(path: &Path, size: (usize, usize), space: Colorspace, pictures: u32) {
         let encoder = y4m::encode(size.0, size.1, y4m::Ratio::new(60, 1)).with_colorspace(space);

@@ -14,7 +14,7 @@ use meoww_paint::Frame;
 use thiserror::Error;
 
 use self::{drawn::Drawn, file::Ffmpeg, worker::Worker};
-use super::FrameSlot;
+use super::slot::FrameSlot;
 
 /// 30 pictures a second.
 const INTERVAL: Duration = Duration::from_nanos(33_333_333);

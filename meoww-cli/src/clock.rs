@@ -10,7 +10,7 @@ pub(crate) fn now() -> Instant {
 
 /// Since the Unix epoch, in units of 100 us, modulo 2^32.
 #[expect(clippy::disallowed_methods, reason = "test pictures carry the time they were made")]
-pub(super) fn wall() -> u32 {
+pub(crate) fn wall() -> u32 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     (since.as_micros() / 100) as u32
 }

@@ -112,7 +112,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::media::clock;
+    use crate::clock;
 
     /// Picture `n` of `parts` packets; the first is a key frame's when `key`.
     fn picture(n: u8, parts: u16, first: u16, key: bool) -> impl Iterator<Item = Packet> {

@@ -1,14 +1,4 @@
-//! One stage a file: a picture in, a picture out.
-
-pub(crate) mod clock;
-pub mod decode;
-pub mod encode;
-mod estimate;
-mod openh264_options;
-mod receive;
-mod send;
-pub mod source;
-pub mod transport;
+//! Where the newest picture waits.
 
 use std::sync::Arc;
 

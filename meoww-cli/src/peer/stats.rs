@@ -12,27 +12,27 @@ use crate::core::event::Stats;
 
 /// Counted where it happens, by the media threads and the session.
 #[derive(Default)]
-pub(in crate::media) struct Tally {
-    pub(in crate::media) frames_sent: AtomicU64,
-    pub(in crate::media) frames_decoded: AtomicU64,
-    pub(in crate::media) frames_lost: AtomicU64,
-    pub(in crate::media) keyframes_requested: AtomicU64,
-    pub(in crate::media) bytes_out: AtomicU64,
-    pub(in crate::media) bytes_in: AtomicU64,
-    pub(in crate::media) width: AtomicU32,
-    pub(in crate::media) height: AtomicU32,
+pub(super) struct Tally {
+    pub(super) frames_sent: AtomicU64,
+    pub(super) frames_decoded: AtomicU64,
+    pub(super) frames_lost: AtomicU64,
+    pub(super) keyframes_requested: AtomicU64,
+    pub(super) bytes_out: AtomicU64,
+    pub(super) bytes_in: AtomicU64,
+    pub(super) width: AtomicU32,
+    pub(super) height: AtomicU32,
     /// Microseconds; 0 before the first measurement.
-    pub(in crate::media) rtt: AtomicU64,
-    pub(in crate::media) relayed: AtomicBool,
+    pub(super) rtt: AtomicU64,
+    pub(super) relayed: AtomicBool,
 }
 
 /// Adds one.
-pub(in crate::media) fn count(counter: &AtomicU64) {
+pub(super) fn count(counter: &AtomicU64) {
     counter.fetch_add(1, Relaxed);
 }
 
 /// Turns counts into rates.
-pub(in crate::media) struct Meter {
+pub(super) struct Meter {
     tally: Arc<Tally>,
     drawn: Arc<AtomicU64>,
     last: Reading,
@@ -49,13 +49,13 @@ struct Reading {
 }
 
 impl Meter {
-    pub(in crate::media) fn new(tally: Arc<Tally>, drawn: Arc<AtomicU64>, now: Instant) -> Self {
+    pub(super) fn new(tally: Arc<Tally>, drawn: Arc<AtomicU64>, now: Instant) -> Self {
         let last = read(&tally, &drawn, now);
         Self { tally, drawn, last }
     }
 
     /// Rates are over the time since the last reading.
-    pub(in crate::media) fn stats(&mut self, now: Instant) -> Stats {
+    pub(super) fn stats(&mut self, now: Instant) -> Stats {
         let reading = read(&self.tally, &self.drawn, now);
         let last = std::mem::replace(&mut self.last, reading);
         let seconds = now.saturating_duration_since(last.at).as_secs_f32().max(0.001);

@@ -13,7 +13,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// A thread and not crossterm's `EventStream`, because its source spins for ever once the terminal is
 /// closed (it takes the end of the file for a reason to read again): here that holds up nobody, and
 /// the signal or the failing write that tells of the end is still heard.
-pub(super) fn read_terminal() -> io::Result<mpsc::Receiver<io::Result<Event>>> {
+pub(crate) fn read_terminal() -> io::Result<mpsc::Receiver<io::Result<Event>>> {
     let (outbox, events) = mpsc::channel(64);
     thread::Builder::new().name("keyboard".into()).spawn(move || {
         while !outbox.is_closed() {

@@ -17,13 +17,16 @@ use webrtc::{
 };
 
 use super::{
-    PeerMedia, Signal, connect::Connection, control::Control, happening::Happening,
-    negotiate::json, tally::Tally, threads::Threads,
+    PeerMedia, Signal,
+    connect::Connection,
+    control::Control,
+    negotiation::json,
+    stats::Tally,
+    threads::Threads,
+    tracks::send::{Orders, Sender},
+    webrtc_event::Happening,
 };
-use crate::{
-    core::event::PeerEvent,
-    media::send::{Orders, Sender},
-};
+use crate::core::event::PeerEvent;
 
 /// From the start to media; a partner behind a bad relay needs a few seconds.
 const CONNECT_WITHIN: Duration = Duration::from_secs(20);

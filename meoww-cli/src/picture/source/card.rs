@@ -84,7 +84,7 @@ mod tests {
     use meoww_paint::Scaler;
 
     use super::*;
-    use crate::media::{decode::Decoder, encode::Encoder};
+    use crate::picture::{decode::Decoder, encode::Encoder};
 
     /// In an eighty columns' window, before and after the codec.
     #[test]

@@ -14,13 +14,10 @@ use tokio::{
 use webrtc::media_stream::track_remote::{TrackRemote, TrackRemoteEvent};
 
 use super::{
-    clock,
-    decode::Decoder,
-    transport::{
-        assemble::{Assembler, Packet, Unit},
-        tally::{Tally, count},
-    },
+    super::stats::{Tally, count},
+    assemble::{Assembler, Packet, Unit},
 };
+use crate::{clock, picture::decode::Decoder};
 
 /// Between two key frame requests while there is no picture.
 const REQUEST_GAP: Duration = Duration::from_millis(200);
@@ -28,15 +25,15 @@ const REQUEST_GAP: Duration = Duration::from_millis(200);
 const TICK: Duration = Duration::from_millis(20);
 
 /// All the thread needs.
-pub(super) struct Receiver {
-    pub(super) track: Arc<dyn TrackRemote>,
-    pub(super) ssrc: u32,
-    pub(super) pictures: watch::Sender<Option<Arc<Frame>>>,
+pub(in crate::peer) struct Receiver {
+    pub(in crate::peer) track: Arc<dyn TrackRemote>,
+    pub(in crate::peer) ssrc: u32,
+    pub(in crate::peer) pictures: watch::Sender<Option<Arc<Frame>>>,
     /// Whether the partner says its camera is on. The thread ends when the other end is dropped.
-    pub(super) camera_on: watch::Receiver<bool>,
-    pub(super) tally: Arc<Tally>,
+    pub(in crate::peer) camera_on: watch::Receiver<bool>,
+    pub(in crate::peer) tally: Arc<Tally>,
     /// Told once, of the first picture.
-    pub(super) first: mpsc::Sender<()>,
+    pub(in crate::peer) first: mpsc::Sender<()>,
 }
 
 /// Why the thread woke up.
@@ -67,7 +64,7 @@ impl Keyframes {
 
 impl Receiver {
     /// Runs until the session or the track ends.
-    pub(super) fn run(mut self, runtime: &Handle) {
+    pub(in crate::peer) fn run(mut self, runtime: &Handle) {
         let Ok(mut decoder) = Decoder::new() else {
             tracing::warn!("the video decoder does not start");
             return;
