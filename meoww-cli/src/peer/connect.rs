@@ -34,7 +34,7 @@ use super::{
     PeerConfig,
     estimate::Feedback,
     keyframe_requests::KeyframeRequests,
-    webrtc_event::{Happening, Reporter},
+    webrtc_event::{Reporter, WebRtcEvent},
 };
 use crate::clock;
 
@@ -54,7 +54,7 @@ const MAX_CONTROL_BUFFER: usize = 64 * 1024;
 /// A connection that is not negotiated yet.
 pub(super) struct Connection {
     pub(super) webrtc: Arc<dyn PeerConnection>,
-    pub(super) happenings: mpsc::Receiver<Happening>,
+    pub(super) webrtc_events: mpsc::Receiver<WebRtcEvent>,
     pub(super) video: Arc<TrackLocalStaticSample>,
     pub(super) video_sender: Arc<dyn RtpSender>,
     /// Bits a second the path carries.
@@ -91,7 +91,7 @@ async fn attempt(config: &PeerConfig, mdns: MulticastDnsMode) -> anyhow::Result<
         .with_include_loopback_candidate(loopback)
         .with_multicast_dns_mode(mdns)
         .build();
-    let (reporter, happenings) = Reporter::new();
+    let (reporter, webrtc_events) = Reporter::new();
     let webrtc = PeerConnectionBuilder::new()
         .with_configuration(configuration(config))
         .with_media_engine(media)
@@ -105,7 +105,7 @@ async fn attempt(config: &PeerConfig, mdns: MulticastDnsMode) -> anyhow::Result<
         .context("opening the media connection")?;
     let video = video_track()?;
     let video_sender = webrtc.add_track(video.clone()).await?;
-    Ok(Connection { webrtc: Arc::new(webrtc), happenings, video, video_sender, estimate })
+    Ok(Connection { webrtc: Arc::new(webrtc), webrtc_events, video, video_sender, estimate })
 }
 
 fn configuration(config: &PeerConfig) -> webrtc::peer_connection::RTCConfiguration {

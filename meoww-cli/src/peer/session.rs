@@ -24,7 +24,7 @@ use super::{
     stats::Tally,
     threads::Threads,
     tracks::send::{Orders, Sender},
-    webrtc_event::Happening,
+    webrtc_event::WebRtcEvent,
 };
 use crate::core::event::PeerEvent;
 
@@ -51,7 +51,7 @@ pub(super) enum End {
 /// What a session waits for.
 enum Input {
     Signal(Option<Signal>),
-    Happening(Happening),
+    WebRtcEvent(WebRtcEvent),
     Channel(Option<DataChannelEvent>),
     Grid,
     Camera,
@@ -64,7 +64,7 @@ pub(super) struct Session {
     pub(super) webrtc: Arc<dyn PeerConnection>,
     pub(super) video_sender: Arc<dyn RtpSender>,
     pub(super) signals: mpsc::Receiver<Signal>,
-    pub(super) happenings: mpsc::Receiver<Happening>,
+    pub(super) webrtc_events: mpsc::Receiver<WebRtcEvent>,
     pub(super) events: mpsc::Sender<PeerEvent>,
     pub(super) media: PeerMedia,
     pub(super) tally: Arc<Tally>,
@@ -99,7 +99,7 @@ impl Session {
         events: mpsc::Sender<PeerEvent>,
         is_initiator: bool,
     ) -> anyhow::Result<Self> {
-        let Connection { webrtc, happenings, video, video_sender, estimate } = connection;
+        let Connection { webrtc, webrtc_events, video, video_sender, estimate } = connection;
         let tally = Arc::new(Tally::default());
         let (orders, ordered) = watch::channel(Orders { payload_type: None, grid: Grid::FULL });
         let mut threads = Threads::new();
@@ -120,7 +120,7 @@ impl Session {
             webrtc,
             video_sender,
             signals,
-            happenings,
+            webrtc_events,
             events,
             media,
             tally,
@@ -166,7 +166,7 @@ impl Session {
         let told = self.camera_told;
         tokio::select! {
             signal = self.signals.recv() => Input::Signal(signal),
-            Some(happening) = self.happenings.recv() => Input::Happening(happening),
+            Some(event) = self.webrtc_events.recv() => Input::WebRtcEvent(event),
             event = poll(channel) => Input::Channel(event),
             Some(()) = self.first_frame.recv() => Input::FirstFrame,
             Ok(()) = self.media.grid.changed(), if self.channel_open => Input::Grid,
@@ -183,12 +183,12 @@ impl Session {
             Input::Signal(Some(Signal::Offer(offer))) => return self.answer(&offer).await,
             Input::Signal(Some(Signal::Answer(answer))) => return self.answered(&answer).await,
             Input::Signal(Some(Signal::Candidate(json))) => self.candidate(&json).await,
-            Input::Happening(Happening::Candidate(candidate)) => {
+            Input::WebRtcEvent(WebRtcEvent::Candidate(candidate)) => {
                 return self.emit(json(&candidate).map(PeerEvent::LocalCandidate));
             }
-            Input::Happening(Happening::State(state)) => return self.state(state).await,
-            Input::Happening(Happening::Track(track)) => return self.track(track).await,
-            Input::Happening(Happening::Channel(channel)) => self.adopt(channel).await,
+            Input::WebRtcEvent(WebRtcEvent::State(state)) => return self.state(state).await,
+            Input::WebRtcEvent(WebRtcEvent::Track(track)) => return self.track(track).await,
+            Input::WebRtcEvent(WebRtcEvent::Channel(channel)) => self.adopt(channel).await,
             Input::Channel(event) => return self.channel_event(event).await,
             Input::Grid => self.tell_grid().await,
             Input::Camera => self.tell_camera().await,

@@ -16,7 +16,7 @@ use webrtc::{
 const QUEUE: usize = 128;
 
 /// One thing that happened.
-pub(super) enum Happening {
+pub(super) enum WebRtcEvent {
     /// A local candidate was found.
     Candidate(RTCIceCandidateInit),
     State(RTCPeerConnectionState),
@@ -26,17 +26,17 @@ pub(super) enum Happening {
     Channel(Arc<dyn DataChannel>),
 }
 
-/// Hands happenings over without ever making the connection's own task wait.
-pub(super) struct Reporter(mpsc::Sender<Happening>);
+/// Hands events over without ever making the connection's own task wait.
+pub(super) struct Reporter(mpsc::Sender<WebRtcEvent>);
 
 impl Reporter {
-    pub(super) fn new() -> (Self, mpsc::Receiver<Happening>) {
+    pub(super) fn new() -> (Self, mpsc::Receiver<WebRtcEvent>) {
         let (sender, receiver) = mpsc::channel(QUEUE);
         (Self(sender), receiver)
     }
 
-    fn report(&self, happening: Happening) {
-        if self.0.try_send(happening).is_err() {
+    fn report(&self, event: WebRtcEvent) {
+        if self.0.try_send(event).is_err() {
             tracing::debug!("a media event came too late or too many came at once");
         }
     }
@@ -48,19 +48,19 @@ impl PeerConnectionEventHandler for Reporter {
         if let Ok(mut candidate) = event.candidate.to_json() {
             // The crate leaves the name of the m-line empty, which no m-line has; its index says it.
             candidate.sdp_mid = candidate.sdp_mid.filter(|mid| !mid.is_empty());
-            self.report(Happening::Candidate(candidate));
+            self.report(WebRtcEvent::Candidate(candidate));
         }
     }
 
     async fn on_connection_state_change(&self, state: RTCPeerConnectionState) {
-        self.report(Happening::State(state));
+        self.report(WebRtcEvent::State(state));
     }
 
     async fn on_track(&self, track: Arc<dyn TrackRemote>) {
-        self.report(Happening::Track(track));
+        self.report(WebRtcEvent::Track(track));
     }
 
     async fn on_data_channel(&self, channel: Arc<dyn DataChannel>) {
-        self.report(Happening::Channel(channel));
+        self.report(WebRtcEvent::Channel(channel));
     }
 }
