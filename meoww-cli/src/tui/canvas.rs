@@ -77,8 +77,8 @@ impl Canvas {
         local: Option<&Frame>,
         out: &mut Vec<u8>,
     ) -> bool {
-        let Scene { mirror, help, .. } = self.scene;
-        let holes: Vec<_> = mirror.into_iter().chain(help).map(cells).collect();
+        let Scene { self_view, help, .. } = self.scene;
+        let holes: Vec<_> = self_view.into_iter().chain(help).map(cells).collect();
         let help = help.map(cells);
         if let (Some(area), Some(frame)) = (self.scene.local, local) {
             self.local.draw(frame, cells(area), help.as_slice(), out);

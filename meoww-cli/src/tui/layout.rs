@@ -14,7 +14,7 @@ pub struct Layout {
     /// The picture of the partner, with its border.
     pub stage: Rect,
     /// One's own picture in the lower right of the stage, with its border.
-    pub mirror: Option<Rect>,
+    pub self_view: Option<Rect>,
     /// The chat, with its border.
     pub chat: Option<Rect>,
     /// The status line.
@@ -23,7 +23,7 @@ pub struct Layout {
 
 impl Layout {
     /// `None` when the screen is too small.
-    pub fn new(screen: Size, chat: bool, mirror: bool) -> Option<Self> {
+    pub fn new(screen: Size, chat: bool, self_view: bool) -> Option<Self> {
         if screen.width < MIN_SIZE.width || screen.height < MIN_SIZE.height {
             return None;
         }
@@ -31,8 +31,8 @@ impl Layout {
         let status = Rect::new(0, height - 1, width, 1);
         let whole = Rect::new(0, 0, width, height - 1);
         let (stage, chat) = if chat { split(whole) } else { (whole, None) };
-        let mirror = if mirror { corner(stage.inner(ONE)) } else { None };
-        Some(Self { stage, mirror, chat, status })
+        let self_view = if self_view { corner(stage.inner(ONE)) } else { None };
+        Some(Self { stage, self_view, chat, status })
     }
 
     /// The cells of the partner's picture.
@@ -42,7 +42,7 @@ impl Layout {
 
     /// The cells of one's own picture.
     pub fn local(&self) -> Option<Rect> {
-        self.mirror.map(|mirror| mirror.inner(ONE))
+        self.self_view.map(|self_view| self_view.inner(ONE))
     }
 
     /// The cells of what was said.
@@ -129,9 +129,9 @@ mod tests {
     proptest! {
         #[test]
         fn panes_are_on_the_screen_and_apart(
-            (width, height, chat, mirror) in (40u16..400, 12u16..150, any::<bool>(), any::<bool>())
+            (width, height, chat, self_view) in (40u16..400, 12u16..150, any::<bool>(), any::<bool>())
         ) {
-            let layout = Layout::new(Size::new(width, height), chat, mirror).unwrap();
+            let layout = Layout::new(Size::new(width, height), chat, self_view).unwrap();
             let panes = [Some(layout.stage), layout.chat, Some(layout.status)];
             let panes: Vec<Rect> = panes.into_iter().flatten().collect();
             let cells: u32 = panes.iter().map(|pane| pane.area()).sum();

@@ -165,7 +165,7 @@ fn switches() {
     assert_eq!(update(&mut state, AT, control('c')), Some(Effect::Quit));
     assert_eq!(update(&mut state, AT, control('q')), Some(Effect::Quit));
     update(&mut state, AT, control('t'));
-    assert_eq!(state.layout.unwrap().mirror, None);
+    assert_eq!(state.layout.unwrap().self_view, None);
     update(&mut state, AT, key(KeyCode::F(3)));
     assert_eq!(state.layout.unwrap().chat, None);
 }
@@ -318,7 +318,7 @@ proptest! {
             let area = ratatui::layout::Rect::new(0, 0, state.size.width, state.size.height);
             let mut buffer = ratatui::buffer::Buffer::empty(area);
             let scene = crate::tui::view::draw(&state, &mut buffer);
-            let inside = [scene.remote, scene.local, scene.mirror, scene.help];
+            let inside = [scene.remote, scene.local, scene.self_view, scene.help];
             prop_assert!(inside.into_iter().flatten().all(|pane| pane.union(area) == area));
         }
     }

@@ -2,7 +2,7 @@
 
 mod chat;
 mod help;
-mod mirror;
+mod self_view;
 mod stage;
 mod status;
 mod theme;
@@ -27,7 +27,7 @@ pub struct Scene {
     /// Where one's own is.
     pub local: Option<Rect>,
     /// Over the partner's picture: one's own with its border.
-    pub mirror: Option<Rect>,
+    pub self_view: Option<Rect>,
     /// Over both.
     pub help: Option<Rect>,
     /// Where the next character will go.
@@ -40,14 +40,14 @@ pub fn draw(state: &State, buf: &mut Buffer) -> Scene {
         too_small(state, buf);
         return Scene::default();
     };
-    let mut scene = Scene { mirror: layout.mirror, ..Scene::default() };
+    let mut scene = Scene { self_view: layout.self_view, ..Scene::default() };
     stage::draw(state, layout.stage, buf);
     if state.shows_remote() {
         leave(layout.remote(), buf);
         scene.remote = Some(layout.remote());
     }
-    if let Some(mirror) = layout.mirror {
-        mirror::draw(state, mirror, buf);
+    if let Some(self_view) = layout.self_view {
+        self_view::draw(state, self_view, buf);
     }
     if let Some(local) = layout.local().filter(|_| state.pictures.local && state.camera) {
         leave(local, buf);

@@ -31,9 +31,9 @@ pub(super) fn draw(state: &State, area: Rect, buf: &mut Buffer) {
     let mut lines = cat(state);
     lines.push(Line::default());
     lines.extend(words(state));
-    // A mirror takes the lower right: what it leaves above is enough for the words.
-    let height = match state.layout.as_ref().and_then(|layout| layout.mirror) {
-        Some(mirror) if inside.height < 14 => mirror.y - inside.y,
+    // The self view takes the lower right: what it leaves above is enough for the words.
+    let height = match state.layout.as_ref().and_then(|layout| layout.self_view) {
+        Some(self_view) if inside.height < 14 => self_view.y - inside.y,
         Some(_) | None => inside.height,
     };
     if usize::from(height) < lines.len() {
