@@ -75,9 +75,9 @@ pub async fn run(screen: Screen) -> anyhow::Result<Outcome> {
     let terminal = Terminal::take().context("cannot take the terminal")?;
     let output = Writer::new(terminal.writer())?;
     let input = read_terminal()?;
-    let show = Show::new(screen, Size::new(columns, rows), output);
+    let event_loop = EventLoop::new(screen, Size::new(columns, rows), output);
     tokio::select! {
-        outcome = show.run(input) => Ok(outcome),
+        outcome = event_loop.run(input) => Ok(outcome),
         () = signal => Ok(Outcome::Signal),
     }
 }
@@ -104,7 +104,7 @@ fn signals() -> io::Result<impl Future<Output = ()>> {
     })
 }
 
-struct Show {
+struct EventLoop {
     screen: Screen,
     state: State,
     canvas: Canvas,
@@ -118,7 +118,7 @@ struct Show {
     is_coming: bool,
 }
 
-impl Show {
+impl EventLoop {
     #[expect(clippy::disallowed_methods, reason = "the screen's clock starts here")]
     fn new(screen: Screen, size: Size, output: Writer) -> Self {
         let state = State::new(size, screen.caps.unicode, *screen.camera_on.borrow());

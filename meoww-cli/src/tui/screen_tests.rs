@@ -75,7 +75,7 @@ fn world(gate: Option<sync::Receiver<()>>) -> (World, impl Future<Output = Outco
         },
     };
     let slow = Slow { terminal: terminal.clone(), updates: updates_out, gate };
-    let show = Show::new(screen, SIZE, Writer::new(slow).unwrap());
+    let event_loop = EventLoop::new(screen, SIZE, Writer::new(slow).unwrap());
     let world = World {
         events,
         commands,
@@ -88,7 +88,7 @@ fn world(gate: Option<sync::Receiver<()>>) -> (World, impl Future<Output = Outco
         updates,
         _local: local,
     };
-    (world, show.run(input_in))
+    (world, event_loop.run(input_in))
 }
 
 impl World {
