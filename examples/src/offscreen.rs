@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use meoww_cli::{driver::Session, picture::source::pattern};
+use meoww_cli::{driver::ClientHandle, picture::source::pattern};
 use meoww_paint::{Color, Frame, Mode, Rect, Render, Renderer, Size, grid_pixels};
 use tokio::task::AbortHandle;
 
@@ -26,7 +26,7 @@ pub struct Drawn {
     last: Option<(Instant, u32)>,
 }
 
-/// The screen of a session.
+/// The screen of a client.
 pub struct Offscreen {
     drawn: Arc<Mutex<Drawn>>,
     task: AbortHandle,
@@ -34,10 +34,10 @@ pub struct Offscreen {
 
 impl Offscreen {
     /// Draws whatever comes, half blocks in true colour, `size` cells large.
-    pub fn attach(session: &Session, size: Size) -> Self {
+    pub fn attach(client: &ClientHandle, size: Size) -> Self {
         let mode = Mode { render: Render::HalfBlock, color: Color::True };
-        session.grid.send_replace(grid_pixels(size));
-        let (mut remote, counter) = (session.remote.clone(), session.drawn.clone());
+        client.grid.send_replace(grid_pixels(size));
+        let (mut remote, counter) = (client.remote.clone(), client.drawn.clone());
         let drawn = Arc::<Mutex<Drawn>>::default();
         let shared = drawn.clone();
         #[expect(clippy::disallowed_methods, reason = "aborted with the screen")]

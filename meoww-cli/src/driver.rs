@@ -50,7 +50,7 @@ pub struct Options {
 }
 
 /// A running client, from the side of the screen or the script.
-pub struct Session {
+pub struct ClientHandle {
     /// What the user wants.
     pub commands: mpsc::Sender<Command>,
     /// What the user is told; ends when the client has.
@@ -72,7 +72,7 @@ pub struct Session {
 /// The client at work.
 pub struct Running(JoinHandle<Result<(), Error>>);
 
-impl Session {
+impl ClientHandle {
     /// Opens the camera and the link. Nothing is searched yet.
     ///
     /// # Errors
@@ -110,7 +110,7 @@ impl Session {
             peer: None,
             closing: JoinSet::new(),
         };
-        #[expect(clippy::disallowed_methods, reason = "the session owns its driver")]
+        #[expect(clippy::disallowed_methods, reason = "the client owns its driver")]
         let running = Running(tokio::spawn(driver.run(wanted)));
         Ok(Self { commands, events, remote, local, camera_on, grid, drawn, running })
     }

@@ -13,7 +13,7 @@ use tokio::{
 
 use crate::{
     core::event::{CallEvent, Command, EndReason, InvalidReason, Stats},
-    driver::Session,
+    driver::ClientHandle,
     error::Error,
     output::Output,
 };
@@ -39,7 +39,7 @@ enum Line {
 }
 
 struct Headless {
-    session: Session,
+    client: ClientHandle,
     plan: Plan,
     out: Output,
     ended: u32,
@@ -47,17 +47,17 @@ struct Headless {
 }
 
 /// Runs until the plan is fulfilled, a `leave`, or a signal.
-pub async fn run(session: Session, plan: Plan, out: Output) -> Result<(), Error> {
+pub async fn run(client: ClientHandle, plan: Plan, out: Output) -> Result<(), Error> {
     let signals = |kind| signal(kind).map_err(|error| Error::Other(error.to_string()));
     let (mut terminate, mut interrupt) =
         (signals(SignalKind::terminate())?, signals(SignalKind::interrupt())?);
     let mut lines = stdin_lines();
-    let mut headless = Headless { session, plan, out, ended: 0, call_over: None };
+    let mut headless = Headless { client, plan, out, ended: 0, call_over: None };
     headless.command(Command::Search).await;
     loop {
         let over = headless.call_over;
         tokio::select! {
-            event = headless.session.events.recv() => match event {
+            event = headless.client.events.recv() => match event {
                 Some(event) => headless.event(event).await?,
                 None => break,
             },
@@ -71,13 +71,13 @@ pub async fn run(session: Session, plan: Plan, out: Output) -> Result<(), Error>
             _ = interrupt.recv() => headless.command(Command::Quit).await,
         }
     }
-    headless.session.finish().await
+    headless.client.finish().await
 }
 
 impl Headless {
     async fn command(&self, command: Command) {
         // The driver is gone only when its events have ended too, which the loop sees.
-        let _ = self.session.commands.send(command).await;
+        let _ = self.client.commands.send(command).await;
     }
 
     fn is_last(&self, ended: u32) -> bool {

@@ -8,7 +8,7 @@ use super::Context;
 use crate::{
     cli::Search,
     core::event::Command,
-    driver::{Options, Session},
+    driver::{ClientHandle, Options},
     error::Error,
     headless::{self, Plan},
     terminal::caps::{Caps, Env, RenderChoice, choose},
@@ -23,13 +23,13 @@ pub(super) async fn run(context: &Context, args: Search) -> Result<(), Error> {
         terms: terms(&args)?,
     };
     if args.headless {
-        let session = Session::start(options).await?;
+        let client = ClientHandle::start(options).await?;
         let plan = Plan { rounds: args.rounds, duration: args.duration };
-        return headless::run(session, plan, context.out).await;
+        return headless::run(client, plan, context.out).await;
     }
     let caps = screen_caps(&args)?;
     context.out.note("Connecting...");
-    show(Session::start(options).await?, caps).await
+    show(ClientHandle::start(options).await?, caps).await
 }
 
 /// Whom to meet.
@@ -62,8 +62,8 @@ fn screen_caps(args: &Search) -> Result<Caps, Error> {
     Ok(caps)
 }
 
-async fn show(session: Session, caps: Caps) -> Result<(), Error> {
-    let Session { commands, events, remote, local, camera_on, grid, drawn, running } = session;
+async fn show(client: ClientHandle, caps: Caps) -> Result<(), Error> {
+    let ClientHandle { commands, events, remote, local, camera_on, grid, drawn, running } = client;
     // The queue is empty, and if the client is gone already, finishing says why.
     let _ = commands.send(Command::Search).await;
     let screen = Screen { events, commands, remote, local, camera_on, grid, drawn, caps };

@@ -14,7 +14,7 @@ use meoww_cli::{
     api::Api,
     config::{self, Paths},
     core::event::{CallEvent, Command, EndReason, Stats},
-    driver::{Options, Session},
+    driver::{ClientHandle, Options},
     picture::source::Camera,
     session::SessionFile,
 };
@@ -92,11 +92,11 @@ async fn run(args: Args) -> anyhow::Result<()> {
     };
     let camera = args.camera.clone().unwrap_or(Camera::Drawn(cat::picture));
     let options = Options { api, camera, relay_only: false, terms: Default::default() };
-    let session = Session::start(options).await?;
-    let offscreen = Offscreen::attach(&session, SCREEN);
+    let client = ClientHandle::start(options).await?;
+    let offscreen = Offscreen::attach(&client, SCREEN);
     let bot = Bot {
         args,
-        session,
+        client,
         offscreen,
         calls: 0,
         blank: 0,
@@ -118,7 +118,7 @@ enum Turn {
 
 struct Bot {
     args: Args,
-    session: Session,
+    client: ClientHandle,
     offscreen: Offscreen,
     calls: u32,
     /// Calls in which nothing was drawn.
@@ -141,7 +141,7 @@ impl Bot {
         loop {
             let turn = self.next_turn();
             tokio::select! {
-                event = self.session.events.recv() => match event {
+                event = self.client.events.recv() => match event {
                     Some(event) => self.event(event).await,
                     None => break,
                 },
@@ -154,14 +154,14 @@ impl Bot {
                 _ = tokio::signal::ctrl_c() => self.say(Command::Quit).await,
             }
         }
-        self.session.finish().await?;
+        self.client.finish().await?;
         anyhow::ensure!(self.blank == 0, "nothing was drawn in {} of the calls", self.blank);
         Ok(())
     }
 
     async fn say(&self, command: Command) {
-        // The session is gone only when its events have ended too, which the loop sees.
-        let _ = self.session.commands.send(command).await;
+        // The client is gone only when its events have ended too, which the loop sees.
+        let _ = self.client.commands.send(command).await;
     }
 
     /// Returns the next action and its time.
@@ -255,7 +255,7 @@ impl Bot {
     }
 
     fn show(&self) {
-        let frame = self.session.remote.borrow().clone();
+        let frame = self.client.remote.borrow().clone();
         if let (true, Some(frame)) = (self.args.snapshot, frame) {
             println!("{}", snapshot(&frame, SNAPSHOT));
         }

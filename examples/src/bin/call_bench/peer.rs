@@ -11,7 +11,7 @@ use clap::Args;
 use cpu_time::ProcessTime;
 use meoww_cli::{
     core::event::{CallEvent, Command, Stats},
-    driver::{Options, Session},
+    driver::{ClientHandle, Options},
     picture::source::Camera,
 };
 use meoww_examples::{
@@ -54,19 +54,19 @@ pub(crate) async fn run(args: PeerArgs) -> anyhow::Result<()> {
     let api = account.api.clone();
     let options =
         Options { api, camera: Camera::Pattern(0), relay_only: false, terms: Default::default() };
-    let mut session = Session::start(options).await?;
-    let screen = Offscreen::attach(&session, SCREEN);
+    let mut client = ClientHandle::start(options).await?;
+    let screen = Offscreen::attach(&client, SCREEN);
     println!("ready");
     let mut orders = BufReader::new(tokio::io::stdin()).lines();
     orders.next_line().await?.context("the benchmark is gone")?;
     let mut moments = Moments { search: Some(Instant::now()), ..Moments::default() };
-    session.commands.send(Command::Search).await?;
+    client.commands.send(Command::Search).await?;
     let mut stats = Vec::new();
     loop {
         let end = moments.connected.map(|(at, _)| at + args.duration);
         tokio::select! {
             () = async { sleep_until(end.expect("guarded").into()).await }, if end.is_some() => break,
-            event = session.events.recv() => match event.context("the session ended")? {
+            event = client.events.recv() => match event.context("the client ended")? {
                 CallEvent::Searching => println!("searching"),
                 CallEvent::Matched { .. } => moments.matched = Some(Instant::now()),
                 CallEvent::Connected { .. } => {
@@ -93,7 +93,7 @@ pub(crate) async fn run(args: PeerArgs) -> anyhow::Result<()> {
     println!("{}", serde_json::to_string(&report)?);
     // Until both have their figures: a goodbye now would cut the other's short.
     orders.next_line().await?;
-    session.finish().await?;
+    client.finish().await?;
     // The reader of stdin may block for ever.
     std::process::exit(0);
 }
