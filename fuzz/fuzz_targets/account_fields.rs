@@ -2,7 +2,10 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use meoww_server::core::account::{Email, Name, Password, Username};
+use meoww_server::{
+    core::account::{Email, Name, Password, Username},
+    fuzzing::recipient,
+};
 
 fuzz_target!(|text: &str| {
     if let Ok(name) = Name::parse(text) {
@@ -18,6 +21,7 @@ fuzz_target!(|text: &str| {
     if let Ok(email) = Email::parse(text) {
         assert_eq!(Email::parse(email.as_str()), Ok(email.clone()));
         assert!(email.as_str().len() <= 254 && !email.as_str().contains(['\r', '\n']));
+        assert_eq!(recipient(&email).as_deref(), Some(email.as_str()), "no mail reaches it");
     }
     // Past a thousand characters it is refused before it is looked at.
     if text.len() < 200 {

@@ -17,8 +17,10 @@ use crate::{
     admin::{db::mongo, protocol::Request},
     bearer, clock,
     config::{Config, ConfigError},
-    core::session::SessionId,
-    http, photos,
+    core::{account::Email, session::SessionId},
+    http,
+    mail::{self, Letter},
+    photos,
     sockets::socketio::{Query, handshake, packet, transport},
     store::{Batch, Fault, StoreError},
     tokens::{AccessTokens, Bearer},
@@ -96,6 +98,14 @@ pub fn import(lines: &[u8]) -> Result<Result<Vec<u8>, StoreError>, Vec<Fault>> {
 pub fn import_mongo(documents: &[u8]) -> (Result<Vec<u8>, StoreError>, Vec<Fault>) {
     let (batch, faults) = mongo::parse(documents);
     (batch.export(), faults)
+}
+
+/// Returns the recipient of a mail to this address, `None` if such a mail cannot be written.
+pub fn recipient(email: &Email) -> Option<String> {
+    let from = "meoww@localhost".parse().ok()?;
+    let message = mail::message(&from, email, Letter::Test).ok()?;
+    let [recipient] = message.envelope().to() else { return None };
+    Some(recipient.to_string())
 }
 
 /// What a configuration file says.

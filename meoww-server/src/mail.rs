@@ -14,6 +14,7 @@ use std::{
 use arc_swap::ArcSwap;
 use lettre::{
     AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor,
+    address::AddressError,
     message::{Mailbox, MultiPart},
 };
 use time::OffsetDateTime;
@@ -35,6 +36,9 @@ pub enum MailError {
     /// The mail itself cannot be written.
     #[error("mail cannot be written: {0}")]
     Message(#[from] lettre::error::Error),
+    /// No mail can go to the address; an earlier version may have stored it.
+    #[error("mail cannot be addressed: {0}")]
+    Address(#[from] AddressError),
     /// The mail server refused it or did not answer.
     #[error("mail server: {0}")]
     Smtp(#[from] lettre::transport::smtp::Error),
@@ -187,11 +191,15 @@ fn try_directory(directory: &Path) -> io::Result<()> {
     std::fs::remove_file(path)
 }
 
-fn message(from: &Mailbox, to: &Email, letter: Letter<'_>) -> Result<Message, MailError> {
+pub(crate) fn message(
+    from: &Mailbox,
+    to: &Email,
+    letter: Letter<'_>,
+) -> Result<Message, MailError> {
     let text = letter.text();
     let message = Message::builder()
         .from(from.clone())
-        .to(Mailbox::new(None, to.address().clone()))
+        .to(Mailbox::new(None, to.as_str().parse()?))
         .subject(text.subject)
         .message_id(None)
         .multipart(MultiPart::alternative_plain_html(text.plain, text.html))?;
@@ -214,7 +222,8 @@ fn write(directory: &Path, mail: &[u8], now: OffsetDateTime) -> io::Result<PathB
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{config::Secret, core::otp::Code};
+    use crate::{config::Secret, core::otp::Code, fuzzing::recipient};
+    use proptest::prelude::*;
     use std::os::unix::fs::PermissionsExt;
 
     /// It takes the connection and says nothing.
@@ -238,6 +247,19 @@ mod tests {
         tokio::select! {
             sent = send => assert!(sent.expect("given up on").is_err(), "nothing was said"),
             () = silent => {}
+        }
+    }
+
+    proptest! {
+        /// No sign-up may end in a mail that can never be sent.
+        #[test]
+        fn every_accepted_address_can_be_mailed(
+            user in r#"[a-z0-9]{1,3}([a-z.+]|[à-ſऀ-ॿ가-힣]|[-"\\<>,:;@ !]|\PC)[a-z0-9]{1,3}"#,
+            domain in r"[a-z0-9]{1,3}([-a-z0-9.]|[à-ſ_:]){1,3}[a-z]{1,2}|\[[0-9.:]{2,9}\]|[0-9.]{4,9}",
+        ) {
+            if let Ok(email) = Email::parse(&format!("{user}@{domain}")) {
+                prop_assert_eq!(recipient(&email), Some(email.as_str().to_owned()));
+            }
         }
     }
 

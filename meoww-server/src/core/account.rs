@@ -1,14 +1,16 @@
 //! Accounts and the fields they are made of. A field is parsed once, at the border; past it the
 //! type is the proof.
 
+mod email;
+
 use std::borrow::Cow;
 
-use lettre::Address;
 use meoww_proto::{UserId, account};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
-use unicode_normalization::UnicodeNormalization;
 use zxcvbn::{Score, zxcvbn};
+
+pub use self::email::{Email, Mailbox};
 
 /// Why a field was refused; the text is for the person who typed it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -60,57 +62,6 @@ impl Username {
     pub fn as_str(&self) -> &str {
         &self.0
     }
-}
-
-/// Unique: an address of RFC 5321, at most 254 bytes, lower-cased and NFKC; its domain as the DNS
-/// knows it (IDNA's A-labels).
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Email(Address);
-
-impl Email {
-    /// Reads what a person typed.
-    pub fn parse(text: &str) -> Result<Self, InvalidField> {
-        const INVALID: InvalidField = InvalidField::because("Invalid email address");
-        let once = normalised(text).ok_or(INVALID)?;
-        // What is compared must not depend on how often it was normalised.
-        if once.len() > 254 || normalised(&once).as_ref() != Some(&once) {
-            return Err(INVALID);
-        }
-        once.parse().map(Self).map_err(|_| INVALID)
-    }
-
-    /// As compared and stored.
-    pub fn as_str(&self) -> &str {
-        self.0.as_ref()
-    }
-
-    /// Whose mail it is, for counting: a sub-address (RFC 5233) ends up in the same mailbox.
-    pub fn mailbox(&self) -> Mailbox {
-        let user = self.0.user();
-        let user = user.split_once('+').map_or(user, |(user, _)| user);
-        Mailbox(format!("{user}@{}", self.0.domain()))
-    }
-
-    /// Where mail goes.
-    pub fn address(&self) -> &Address {
-        &self.0
-    }
-}
-
-/// All addresses whose mail ends up in one place, as far as addresses tell.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Mailbox(String);
-
-/// `None` for what can be no address, at the latest once it is this long.
-fn normalised(text: &str) -> Option<String> {
-    let text = text.trim();
-    if text.len() > 1024 {
-        return None;
-    }
-    let text: String = text.nfkc().collect::<String>().to_lowercase().nfkc().collect();
-    let (user, domain) = text.trim().rsplit_once('@')?;
-    Some(format!("{user}@{}", idna::domain_to_ascii(domain).ok()?))
 }
 
 /// 8 to 128 characters that are not easy to guess, kept only until they are hashed.

@@ -18,7 +18,7 @@ use super::{
     trees::{IssuedToken, Trees, user_id},
 };
 use crate::core::{
-    account::{Account, Email, Name, Username},
+    account::{Account, Name, Username},
     session::Session,
 };
 
@@ -196,9 +196,8 @@ fn well_formed(account: &Account) -> Result<(), String> {
     let user = account.to_user(None);
     Name::parse(&user.name).map_err(|error| error.to_string())?;
     let username = Username::parse(&user.username).map_err(|error| error.to_string())?;
-    let email = Email::parse(&user.email).map_err(|error| error.to_string())?;
-    if username != account.username || email != account.email {
-        return Err("has a username or address that is not lower-case".into());
+    if username != account.username || !account.email.is_normalised() {
+        return Err("has a username or address that is not as it is compared".into());
     }
     Ok(())
 }

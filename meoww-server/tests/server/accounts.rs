@@ -108,6 +108,7 @@ async fn fields_are_checked() {
         ("username", "a b"),
         ("username", "ab"),
         ("email", "nobody"),
+        ("email", "x@[127.0.0.1]"),
         ("email", "a@b\r\nBcc: everybody@example.com"),
         ("password", "short"),
         ("password", &long),

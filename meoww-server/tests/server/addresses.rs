@@ -50,6 +50,8 @@ async fn an_address_is_not_changed_to_just_any() {
     let cases = [
         ("new@example.com", "wrong horse", "WRONG_PASSWORD"),
         ("nowhere", PASSWORD, "INVALID_INPUT"),
+        ("\"a b\"@example.com", PASSWORD, "INVALID_INPUT"),
+        ("ada@[127.0.0.1]", PASSWORD, "INVALID_INPUT"),
         ("ADA@example.com", PASSWORD, "INVALID_INPUT"),
         ("bob@example.com", PASSWORD, "TAKEN"),
     ];

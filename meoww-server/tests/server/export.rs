@@ -160,6 +160,21 @@ async fn unknown_fields_are_ignored_and_missing_ones_have_defaults() {
     assert_eq!(exported(&store).await, good);
 }
 
+/// Earlier versions accepted addresses that no mail reaches; their exports must not be lost for that.
+#[tokio::test]
+async fn addresses_that_are_refused_at_sign_up_come_back_from_an_export() {
+    let good = one_account().await;
+    let with = |user: &str| good.replace("\"010101010101010101010101@", &format!("\"{user}@"));
+    let old = with("\\\"a b\\\"");
+    assert!(old != good && Email::parse("\"a b\"@example.com").is_err());
+    let (_dir, store) = open();
+    let batch = Batch::parse(old.as_bytes()).expect("well-formed");
+    store.import(batch, Merge::default()).await.expect("imported");
+    assert_eq!(exported(&store).await, old);
+    assert!(Batch::parse(with("Ada").as_bytes()).is_err(), "it could not be found");
+    assert!(Batch::parse(with("a\\nb").as_bytes()).is_err());
+}
+
 #[tokio::test]
 async fn a_merge_keeps_what_is_there_and_takes_nothing_where_names_collide() {
     let (_dir, store) = open();
