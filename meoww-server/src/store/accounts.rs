@@ -1,17 +1,12 @@
 //! Accounts on disk, and who holds which name and address.
 
 use meoww_proto::UserId;
-use sled::{
-    Transactional,
-    transaction::{ConflictableTransactionError, TransactionalTree},
-};
 use time::OffsetDateTime;
 
 use super::{
     NewSession, Store, StoreError,
-    records::encode,
-    session_trees::SessionTrees,
-    trees::{Transaction, Trees, get, remove_account, user_id},
+    transaction::{Transaction, Tx},
+    trees::{Table, Trees},
 };
 use crate::core::{
     account::{Account, Email},
@@ -80,38 +75,33 @@ impl Trees {
         challenge: &Challenge,
         now: OffsetDateTime,
     ) -> Result<Creation, StoreError> {
-        let trees = (&self.accounts, &self.emails, &self.usernames, &self.challenges);
-        let created = trees.transaction(|(accounts, emails, usernames, challenges)| {
-            let holders =
-                [emails.get(account.email.as_str())?, usernames.get(account.username.as_str())?];
+        self.transaction(|tx| {
+            let holders = [
+                tx.holder(Table::Emails, account.email.as_str())?,
+                tx.holder(Table::Usernames, account.username.as_str())?,
+            ];
             for holder in holders.into_iter().flatten() {
-                if !evict_holder(accounts, emails, usernames, challenges, &holder, now)? {
+                if !tx.evict_holder(holder, now)? {
                     return Ok(Creation::Taken);
                 }
             }
             let id = account.id.as_bytes();
-            accounts.insert(id, encode(account))?;
-            emails.insert(account.email.as_str(), id)?;
-            usernames.insert(account.username.as_str(), id)?;
-            challenges.insert(id, encode(challenge))?;
+            tx.put(Table::Accounts, id, account)?;
+            tx.put_bytes(Table::Emails, account.email.as_str(), id)?;
+            tx.put_bytes(Table::Usernames, account.username.as_str(), id)?;
+            tx.put(Table::Challenges, id, challenge)?;
             Ok(Creation::Created)
-        })?;
-        Ok(created)
+        })
     }
 
     fn discard_signup(&self, user: UserId) -> Result<bool, StoreError> {
-        let trees = (&self.accounts, &self.emails, &self.usernames, &self.challenges);
-        let discarded =
-            trees.transaction(|(accounts, emails, usernames, challenges)| {
-                match get::<Account>(accounts, user.as_bytes())? {
-                    Some(account) if !account.is_verified => {
-                        remove_account(accounts, emails, usernames, challenges, &account)?;
-                        Ok(true)
-                    }
-                    Some(_) | None => Ok(false),
-                }
-            })?;
-        Ok(discarded)
+        self.transaction(|tx| match tx.account(user)? {
+            Some(account) if !account.is_verified => {
+                tx.remove_account(&account)?;
+                Ok(true)
+            }
+            Some(_) | None => Ok(false),
+        })
     }
 
     fn change_password(
@@ -120,84 +110,51 @@ impl Trees {
         password_hash: &str,
         fresh: &NewSession,
     ) -> Result<bool, StoreError> {
-        let id = proved.id.as_bytes();
-        let trees = (&self.accounts, &self.sessions, &self.user_sessions, &self.tokens);
-        let changed = trees.transaction(|(accounts, sessions, by_user, tokens)| {
-            match get::<Account>(accounts, id)? {
-                Some(account) if account.password_hash == proved.password_hash => {
-                    let account = Account { password_hash: password_hash.to_owned(), ..account };
-                    accounts.insert(id, encode(&account))?;
-                    let trees = SessionTrees { sessions, by_user, tokens };
-                    trees.end_all(proved.id, None)?;
-                    trees.open(fresh)?;
-                    Ok(true)
-                }
-                Some(_) | None => Ok(false),
+        self.transaction(|tx| match tx.account(proved.id)? {
+            Some(account) if account.password_hash == proved.password_hash => {
+                let account = Account { password_hash: password_hash.to_owned(), ..account };
+                tx.put(Table::Accounts, account.id.as_bytes(), &account)?;
+                tx.end_sessions(proved.id, None)?;
+                tx.open_session(fresh)?;
+                Ok(true)
             }
-        })?;
-        Ok(changed)
+            Some(_) | None => Ok(false),
+        })
     }
 
     fn delete_account(&self, user: UserId) -> Result<Option<Account>, StoreError> {
-        let id = user.as_bytes();
-        let trees = (
-            &self.accounts,
-            &self.emails,
-            &self.usernames,
-            &self.challenges,
-            &self.resets,
-            &self.address_changes,
-            &self.sessions,
-            &self.user_sessions,
-            &self.tokens,
-        );
-        let deleted = trees.transaction(
-            |(
-                accounts,
-                emails,
-                usernames,
-                challenges,
-                resets,
-                changes,
-                sessions,
-                by_user,
-                tokens,
-            )| {
-                let Some(account) = get::<Account>(accounts, id)? else { return Ok(None) };
-                remove_account(accounts, emails, usernames, challenges, &account)?;
-                resets.remove(account.email.as_str())?;
-                changes.remove(id)?;
-                SessionTrees { sessions, by_user, tokens }.end_all(user, None)?;
-                Ok(Some(account))
-            },
-        )?;
-        Ok(deleted)
-    }
-
-    pub(super) fn account_by_email(&self, email: &Email) -> Result<Option<Account>, StoreError> {
-        match self.emails.get(email.as_str())? {
-            Some(id) => self.account(user_id(&id)?),
-            None => Ok(None),
-        }
+        self.transaction(|tx| {
+            let Some(account) = tx.account(user)? else { return Ok(None) };
+            tx.remove_account(&account)?;
+            tx.remove(Table::Resets, account.email.as_str())?;
+            tx.remove(Table::AddressChanges, user.as_bytes())?;
+            tx.end_sessions(user, None)?;
+            Ok(Some(account))
+        })
     }
 }
 
-/// Makes way for somebody new: an unverified account whose code has run out is removed. `false` if
-/// the holder stays.
-pub(super) fn evict_holder(
-    accounts: &TransactionalTree,
-    emails: &TransactionalTree,
-    usernames: &TransactionalTree,
-    challenges: &TransactionalTree,
-    holder: &[u8],
-    now: OffsetDateTime,
-) -> Transaction<bool> {
-    let holder = user_id(holder).map_err(ConflictableTransactionError::Abort)?;
-    let Some(old) = get::<Account>(accounts, holder.as_bytes())? else { return Ok(true) };
-    let waiting = get::<Challenge>(challenges, holder.as_bytes())?;
-    if old.is_verified || waiting.is_some_and(|code| !code.is_expired(now)) {
-        return Ok(false);
+impl Tx<'_> {
+    pub(super) fn account(&self, user: UserId) -> Transaction<Option<Account>> {
+        self.get(Table::Accounts, user.as_bytes())
     }
-    remove_account(accounts, emails, usernames, challenges, &old)?;
-    Ok(true)
+
+    /// Makes way for somebody new: an unverified account whose code has run out is removed. `false`
+    /// if the holder stays.
+    pub(super) fn evict_holder(&self, holder: UserId, now: OffsetDateTime) -> Transaction<bool> {
+        let Some(old) = self.account(holder)? else { return Ok(true) };
+        let waiting = self.get::<Challenge>(Table::Challenges, holder.as_bytes())?;
+        if old.is_verified || waiting.is_some_and(|code| !code.is_expired(now)) {
+            return Ok(false);
+        }
+        self.remove_account(&old)?;
+        Ok(true)
+    }
+
+    fn remove_account(&self, account: &Account) -> Transaction<()> {
+        self.remove(Table::Accounts, account.id.as_bytes())?;
+        self.remove(Table::Emails, account.email.as_str())?;
+        self.remove(Table::Usernames, account.username.as_str())?;
+        self.remove(Table::Challenges, account.id.as_bytes())
+    }
 }

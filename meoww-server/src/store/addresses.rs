@@ -2,14 +2,11 @@
 
 use meoww_proto::UserId;
 use serde::{Deserialize, Serialize};
-use sled::Transactional;
 use time::OffsetDateTime;
 
 use super::{
     Store, StoreError,
-    accounts::evict_holder,
-    records::{decode, encode},
-    trees::{Trees, get, purge},
+    trees::{Table, Trees},
 };
 use crate::core::{
     account::{Account, Email},
@@ -20,7 +17,7 @@ use crate::core::{
 #[derive(Serialize, Deserialize)]
 pub(super) struct AddressChange {
     email: Email,
-    challenge: Challenge,
+    pub(super) challenge: Challenge,
 }
 
 /// What became of a code for a new address.
@@ -81,17 +78,20 @@ impl Trees {
         challenge: Challenge,
         now: OffsetDateTime,
     ) -> Result<bool, StoreError> {
-        if let Some(holder) = self.account_by_email(&email)? {
-            let waiting = self.challenges.get(holder.id.as_bytes())?;
-            let waiting = waiting.map(|bytes| decode::<Challenge>(&bytes));
-            let is_stale = waiting.transpose()?.is_none_or(|code| code.is_expired(now));
-            if holder.is_verified || !is_stale {
-                return Ok(false);
-            }
-        }
         let change = AddressChange { email, challenge };
-        self.address_changes.insert(user.as_bytes(), encode(&change))?;
-        Ok(true)
+        self.transaction(|tx| {
+            if let Some(holder) = tx.holder(Table::Emails, change.email.as_str())?
+                && let Some(account) = tx.account(holder)?
+            {
+                let waiting = tx.get::<Challenge>(Table::Challenges, holder.as_bytes())?;
+                let is_stale = waiting.is_none_or(|code| code.is_expired(now));
+                if account.is_verified || !is_stale {
+                    return Ok(false);
+                }
+            }
+            tx.put(Table::AddressChanges, user.as_bytes(), &change)?;
+            Ok(true)
+        })
     }
 
     fn confirm_address(
@@ -101,43 +101,34 @@ impl Trees {
         now: OffsetDateTime,
     ) -> Result<AddressConfirmation, StoreError> {
         let id = user.as_bytes();
-        let trees = (
-            &self.accounts,
-            &self.emails,
-            &self.usernames,
-            &self.challenges,
-            &self.address_changes,
-        );
-        let confirmation =
-            trees.transaction(|(accounts, emails, usernames, challenges, changes)| {
-                let Some(mut change) = get::<AddressChange>(changes, id)? else {
-                    return Ok(AddressConfirmation::NoChallenge);
-                };
-                let Some(mut account) = get::<Account>(accounts, id)? else {
-                    return Ok(AddressConfirmation::NoChallenge);
-                };
-                match change.challenge.attempt(candidate, now) {
-                    Verdict::Accepted => changes.remove(id)?,
-                    Verdict::Wrong => {
-                        changes.insert(id, encode(&change))?;
-                        return Ok(AddressConfirmation::Refused(Verdict::Wrong));
-                    }
-                    refusal @ (Verdict::Exhausted | Verdict::Expired) => {
-                        return Ok(AddressConfirmation::Refused(refusal));
-                    }
-                };
-                if let Some(holder) = emails.get(change.email.as_str())?
-                    && !evict_holder(accounts, emails, usernames, challenges, &holder, now)?
-                {
-                    return Ok(AddressConfirmation::Taken);
+        self.transaction(|tx| {
+            let Some(mut change) = tx.get::<AddressChange>(Table::AddressChanges, id)? else {
+                return Ok(AddressConfirmation::NoChallenge);
+            };
+            let Some(mut account) = tx.account(user)? else {
+                return Ok(AddressConfirmation::NoChallenge);
+            };
+            match change.challenge.attempt(candidate, now) {
+                Verdict::Accepted => tx.remove(Table::AddressChanges, id)?,
+                Verdict::Wrong => {
+                    tx.put(Table::AddressChanges, id, &change)?;
+                    return Ok(AddressConfirmation::Refused(Verdict::Wrong));
                 }
-                emails.remove(account.email.as_str())?;
-                emails.insert(change.email.as_str(), id)?;
-                let old = std::mem::replace(&mut account.email, change.email);
-                accounts.insert(id, encode(&account))?;
-                Ok(AddressConfirmation::Changed { account: Box::new(account), old })
-            })?;
-        Ok(confirmation)
+                refusal @ (Verdict::Exhausted | Verdict::Expired) => {
+                    return Ok(AddressConfirmation::Refused(refusal));
+                }
+            }
+            if let Some(holder) = tx.holder(Table::Emails, change.email.as_str())?
+                && !tx.evict_holder(holder, now)?
+            {
+                return Ok(AddressConfirmation::Taken);
+            }
+            tx.remove(Table::Emails, account.email.as_str())?;
+            tx.put_bytes(Table::Emails, change.email.as_str(), id)?;
+            let old = std::mem::replace(&mut account.email, change.email);
+            tx.put(Table::Accounts, id, &account)?;
+            Ok(AddressConfirmation::Changed { account: Box::new(account), old })
+        })
     }
 
     fn awaited_address(
@@ -145,13 +136,8 @@ impl Trees {
         user: UserId,
         now: OffsetDateTime,
     ) -> Result<Option<Email>, StoreError> {
-        let bytes = self.address_changes.get(user.as_bytes())?;
-        let change = bytes.map(|bytes| decode::<AddressChange>(&bytes));
-        let change = change.transpose()?.filter(|change| !change.challenge.is_expired(now));
+        let change = self.get::<AddressChange>(Table::AddressChanges, user.as_bytes())?;
+        let change = change.filter(|change| !change.challenge.is_expired(now));
         Ok(change.map(|change| change.email))
-    }
-
-    pub(super) fn purge_address_changes(&self, now: OffsetDateTime) -> Result<(), StoreError> {
-        purge::<AddressChange>(&self.address_changes, |change| change.challenge.is_expired(now))
     }
 }

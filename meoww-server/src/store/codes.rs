@@ -1,14 +1,11 @@
 //! One-time codes on disk.
 
 use meoww_proto::UserId;
-use sled::Transactional;
 use time::OffsetDateTime;
 
 use super::{
     NewSession, Store, StoreError,
-    records::encode,
-    session_trees::SessionTrees,
-    trees::{Trees, get},
+    trees::{Table, Trees},
 };
 use crate::core::{
     account::{Account, Ban},
@@ -68,52 +65,44 @@ impl Trees {
         now: OffsetDateTime,
     ) -> Result<Confirmation, StoreError> {
         let id = user.as_bytes();
-        let trees =
-            (&self.accounts, &self.challenges, &self.sessions, &self.user_sessions, &self.tokens);
-        let confirmation =
-            trees.transaction(|(accounts, challenges, sessions, by_user, tokens)| {
-                let Some(mut challenge) = get::<Challenge>(challenges, id)? else {
-                    return Ok(Confirmation::NoChallenge);
-                };
-                let Some(mut account) = get::<Account>(accounts, id)? else {
-                    return Ok(Confirmation::NoChallenge);
-                };
-                match challenge.attempt(candidate, now) {
-                    // Until then the code goes on waiting.
-                    Verdict::Accepted if let Some(ban) = account.ban_in_force(now) => {
-                        Ok(Confirmation::Banned(ban.clone()))
-                    }
-                    Verdict::Accepted => {
-                        account.is_verified = true;
-                        accounts.insert(id, encode(&account))?;
-                        challenges.remove(id)?;
-                        SessionTrees { sessions, by_user, tokens }.open(session)?;
-                        Ok(Confirmation::Confirmed(account))
-                    }
-                    Verdict::Wrong => {
-                        challenges.insert(id, encode(&challenge))?;
-                        Ok(Confirmation::Refused(Verdict::Wrong))
-                    }
-                    refusal @ (Verdict::Exhausted | Verdict::Expired) => {
-                        Ok(Confirmation::Refused(refusal))
-                    }
+        self.transaction(|tx| {
+            let Some(mut challenge) = tx.get::<Challenge>(Table::Challenges, id)? else {
+                return Ok(Confirmation::NoChallenge);
+            };
+            let Some(mut account) = tx.account(user)? else {
+                return Ok(Confirmation::NoChallenge);
+            };
+            match challenge.attempt(candidate, now) {
+                // Until then the code goes on waiting.
+                Verdict::Accepted if let Some(ban) = account.ban_in_force(now) => {
+                    Ok(Confirmation::Banned(ban.clone()))
                 }
-            })?;
-        Ok(confirmation)
+                Verdict::Accepted => {
+                    account.is_verified = true;
+                    tx.put(Table::Accounts, id, &account)?;
+                    tx.remove(Table::Challenges, id)?;
+                    tx.open_session(session)?;
+                    Ok(Confirmation::Confirmed(account))
+                }
+                Verdict::Wrong => {
+                    tx.put(Table::Challenges, id, &challenge)?;
+                    Ok(Confirmation::Refused(Verdict::Wrong))
+                }
+                refusal @ (Verdict::Exhausted | Verdict::Expired) => {
+                    Ok(Confirmation::Refused(refusal))
+                }
+            }
+        })
     }
 
     fn replace_otp(&self, user: UserId, challenge: &Challenge) -> Result<Reissue, StoreError> {
-        let id = user.as_bytes();
-        let reissue = (&self.accounts, &self.challenges).transaction(
-            |(accounts, challenges)| match get::<Account>(accounts, id)? {
-                None => Ok(Reissue::NoAccount),
-                Some(account) if account.is_verified => Ok(Reissue::AlreadyVerified),
-                Some(account) => {
-                    challenges.insert(id, encode(challenge))?;
-                    Ok(Reissue::Replaced(account))
-                }
-            },
-        )?;
-        Ok(reissue)
+        self.transaction(|tx| match tx.account(user)? {
+            None => Ok(Reissue::NoAccount),
+            Some(account) if account.is_verified => Ok(Reissue::AlreadyVerified),
+            Some(account) => {
+                tx.put(Table::Challenges, user.as_bytes(), challenge)?;
+                Ok(Reissue::Replaced(account))
+            }
+        })
     }
 }

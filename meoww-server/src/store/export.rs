@@ -83,7 +83,7 @@ impl Store {
 impl Trees {
     /// A copy of everything, in the order of [`KINDS`]; values are shared with the cache.
     pub(super) fn hold(&self) -> Result<Vec<Held>, StoreError> {
-        let tree = |kind: &Kind| (kind.tree)(self).iter().collect::<Result<Held, _>>();
+        let tree = |kind: &Kind| self.tree(kind.table).iter().collect::<Result<Held, _>>();
         Ok(KINDS.iter().map(tree).collect::<Result<_, _>>()?)
     }
 }

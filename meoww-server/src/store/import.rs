@@ -7,7 +7,6 @@ use std::{
 
 use meoww_proto::UserId;
 use serde::{Deserialize, Serialize};
-use sled::{Transactional, Tree, transaction::ConflictableTransactionError};
 
 use super::{
     NewSession, Store, StoreError,
@@ -15,7 +14,8 @@ use super::{
     kinds::{KINDS, Kind},
     pointers::Pointer,
     records::{decode, encode},
-    trees::{IssuedToken, Trees, user_id},
+    transaction::abort,
+    trees::{IssuedToken, Table, Trees},
 };
 use crate::core::{
     account::{Account, Name, Username},
@@ -213,8 +213,7 @@ impl Store {
 impl Trees {
     fn import(&self, batch: Batch, merge: Merge) -> Result<Imported, StoreError> {
         let mut imported = Imported::default();
-        let is_empty = KINDS.iter().all(|kind| (kind.tree)(self).is_empty());
-        if !merge.into_existing && !is_empty {
+        if !merge.into_existing && !self.hold_nothing() {
             let reason = "the database is not empty".into();
             imported.faults.push(Fault { line: 0, reason });
             return Ok(imported);
@@ -242,7 +241,7 @@ impl Trees {
         let mut accounts: HashSet<UserId> = HashSet::new();
         let mut new = Vec::new();
         for ready in batch.records {
-            if (ready.kind.tree)(self).contains_key(&ready.key)? {
+            if self.contains(ready.kind.table, &ready.key)? {
                 imported.kept += 1;
                 continue;
             }
@@ -261,7 +260,7 @@ impl Trees {
             match (ready.kind.owner)(&ready.key, &ready.value) {
                 Some(owner)
                     if !accounts.contains(&owner)
-                        && !self.accounts.contains_key(owner.as_bytes())? =>
+                        && !self.contains(Table::Accounts, owner.as_bytes())? =>
                 {
                     imported.orphans += 1;
                 }
@@ -278,13 +277,13 @@ impl Trees {
         line: u64,
         claims: &mut HashMap<String, u64>,
     ) -> Result<Option<String>, StoreError> {
-        let fields: [(&str, &str, &Tree); 2] = [
-            ("address", account.email.as_str(), &self.emails),
-            ("username", account.username.as_str(), &self.usernames),
+        let fields = [
+            ("address", account.email.as_str(), Table::Emails),
+            ("username", account.username.as_str(), Table::Usernames),
         ];
         for (what, text, index) in &fields {
-            if let Some(holder) = index.get(text)? {
-                return Ok(Some(format!("{what} {text} belongs to {}", user_id(&holder)?)));
+            if let Some(holder) = self.holder(*index, text)? {
+                return Ok(Some(format!("{what} {text} belongs to {holder}")));
             }
             if let Some(earlier) = claims.get(*text) {
                 return Ok(Some(format!("{what} {text} is also on line {earlier}")));
@@ -295,25 +294,17 @@ impl Trees {
         Ok(None)
     }
 
-    /// One transaction over everything a chunk may touch.
+    /// Writes a chunk in one transaction, with what finds its records.
     fn put(&self, chunk: &[Ready]) -> Result<(), StoreError> {
-        let kinds: Vec<&Tree> = KINDS.iter().map(|kind| (kind.tree)(self)).collect();
-        let all: Vec<&Tree> = kinds.iter().copied().chain(Pointer::trees(self)).collect();
-        all[..].transaction(|open| {
-            let (kinds, pointers) = open.split_at(KINDS.len());
+        self.transaction(|tx| {
             for Ready { kind, key, value, .. } in chunk {
-                let found = KINDS.iter().zip(kinds).find(|(known, _)| known.name == kind.name);
-                if let Some((_, tree)) = found {
-                    tree.insert(&key[..], &value[..])?;
-                }
-                let made = Pointer::to(kind, key, value);
-                for pointer in made.map_err(ConflictableTransactionError::Abort)? {
-                    pointer.put(pointers)?;
+                tx.put_bytes(kind.table, key, value)?;
+                for pointer in Pointer::to(kind, key, value).map_err(abort)? {
+                    pointer.put(tx)?;
                 }
             }
             Ok(())
-        })?;
-        Ok(())
+        })
     }
 }
 

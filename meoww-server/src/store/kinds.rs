@@ -3,13 +3,12 @@
 
 use meoww_proto::UserId;
 use serde::{Serialize, de::DeserializeOwned};
-use sled::Tree;
 
 use super::{
     StoreError,
     addresses::AddressChange,
     records::{decode, encode},
-    trees::{IssuedToken, Trees},
+    trees::{IssuedToken, Table},
 };
 use crate::core::{
     account::Account,
@@ -21,7 +20,7 @@ use crate::core::{
 pub(super) struct Kind {
     /// As `type` of an exported record.
     pub(super) name: &'static str,
-    pub(super) tree: fn(&Trees) -> &Tree,
+    pub(super) table: Table,
     /// What is on disk, as JSON for a file.
     pub(super) to_json: fn(&[u8]) -> Result<String, StoreError>,
     /// The other way; fields this program does not know are left out.
@@ -32,28 +31,26 @@ pub(super) struct Kind {
 
 /// In the order of an export: an account comes before what belongs to it.
 pub(super) static KINDS: [Kind; 8] = [
-    Kind::of::<Account>("account", |trees| &trees.accounts, |_, _| None),
-    Kind::of::<Challenge>("challenge", |trees| &trees.challenges, |key, _| user(key)),
-    Kind::of::<Challenge>("password-reset", |trees| &trees.resets, |_, _| None),
-    Kind::of::<AddressChange>("address-change", |trees| &trees.address_changes, |key, _| user(key)),
-    Kind::of::<Session>(
-        "session",
-        |trees| &trees.sessions,
-        |_, bytes| decode::<Session>(bytes).ok().map(|session| session.user),
-    ),
-    Kind::of::<IssuedToken>("refresh-token", |trees| &trees.tokens, |_, _| None),
+    Kind::of::<Account>("account", Table::Accounts, |_, _| None),
+    Kind::of::<Challenge>("challenge", Table::Challenges, |key, _| user(key)),
+    Kind::of::<Challenge>("password-reset", Table::Resets, |_, _| None),
+    Kind::of::<AddressChange>("address-change", Table::AddressChanges, |key, _| user(key)),
+    Kind::of::<Session>("session", Table::Sessions, |_, bytes| {
+        decode::<Session>(bytes).ok().map(|session| session.user)
+    }),
+    Kind::of::<IssuedToken>("refresh-token", Table::Tokens, |_, _| None),
     // Whom it is about may be gone: an id without an account names nobody.
-    Kind::of::<Block>("block", |trees| &trees.blocks, |key, _| user(key.get(..12)?)),
-    Kind::of::<Report>("report", |trees| &trees.reports, |_, _| None),
+    Kind::of::<Block>("block", Table::Blocks, |key, _| user(key.get(..12)?)),
+    Kind::of::<Report>("report", Table::Reports, |_, _| None),
 ];
 
 impl Kind {
     const fn of<T: Serialize + DeserializeOwned>(
         name: &'static str,
-        tree: fn(&Trees) -> &Tree,
+        table: Table,
         owner: fn(&[u8], &[u8]) -> Option<UserId>,
     ) -> Self {
-        Self { name, tree, to_json: to_json::<T>, from_json: from_json::<T>, owner }
+        Self { name, table, to_json: to_json::<T>, from_json: from_json::<T>, owner }
     }
 
     pub(super) fn named(name: &str) -> Option<&'static Self> {

@@ -21,9 +21,10 @@ mod purge;
 mod records;
 mod resets;
 mod safety;
-mod session_trees;
+mod session_index;
 mod sessions;
-pub mod sled;
+mod sled;
+mod transaction;
 mod trees;
 
 pub(crate) use self::arrivals::Arrival;

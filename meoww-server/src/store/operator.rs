@@ -1,13 +1,11 @@
 //! What operators ask of accounts.
 
 use meoww_proto::UserId;
-use sled::Transactional;
 
 use super::{
     Store, StoreError,
-    records::{decode, encode},
-    session_trees::SessionTrees,
-    trees::{Trees, get, user_id},
+    records::decode,
+    trees::{Table, Trees},
 };
 use crate::core::account::{Account, Ban};
 
@@ -124,9 +122,9 @@ impl Trees {
             return Ok(Some(account));
         }
         let named = named.to_lowercase();
-        let index = if named.contains('@') { &self.emails } else { &self.usernames };
-        match index.get(&named)? {
-            Some(id) => self.account(user_id(&id)?),
+        let index = if named.contains('@') { Table::Emails } else { Table::Usernames };
+        match self.holder(index, &named)? {
+            Some(user) => self.account(user),
             None => Ok(None),
         }
     }
@@ -135,7 +133,7 @@ impl Trees {
         let mut found = Vec::new();
         // The key after one of a fixed length is it and a zero.
         let first = filter.after.map_or(Vec::new(), |id| [&id.as_bytes()[..], &[0]].concat());
-        for entry in self.accounts.range(first..).values() {
+        for entry in self.tree(Table::Accounts).range(first..).values() {
             if found.len() >= filter.limit {
                 break;
             }
@@ -148,9 +146,9 @@ impl Trees {
     }
 
     fn account_counts(&self) -> Result<AccountCounts, StoreError> {
-        let sessions = self.sessions.len() as u64;
+        let sessions = self.tree(Table::Sessions).len() as u64;
         let mut counts = AccountCounts { sessions, ..AccountCounts::default() };
-        for entry in self.accounts.iter().values() {
+        for entry in self.tree(Table::Accounts).iter().values() {
             let account: Account = decode(&entry?)?;
             counts.accounts += 1;
             counts.verified += u64::from(account.is_verified);
@@ -161,7 +159,7 @@ impl Trees {
 
     fn highest<T: Ord>(&self, of: fn(&Account) -> Option<T>) -> Result<Option<T>, StoreError> {
         let mut highest = None;
-        for entry in self.accounts.iter().values() {
+        for entry in self.tree(Table::Accounts).iter().values() {
             // One that cannot be read is for `check` to find.
             highest = highest.max(decode(&entry?).ok().and_then(|account| of(&account)));
         }
@@ -179,45 +177,36 @@ impl Trees {
         ends_sessions: bool,
         change: impl Fn(&mut Account),
     ) -> Result<Option<Account>, StoreError> {
-        let trees = (&self.accounts, &self.sessions, &self.user_sessions, &self.tokens);
-        let changed = trees.transaction(|(accounts, sessions, by_user, tokens)| {
-            let Some(mut account) = get::<Account>(accounts, user.as_bytes())? else {
-                return Ok(None);
-            };
+        self.transaction(|tx| {
+            let Some(mut account) = tx.account(user)? else { return Ok(None) };
             change(&mut account);
-            accounts.insert(user.as_bytes(), encode(&account))?;
+            tx.put(Table::Accounts, user.as_bytes(), &account)?;
             if ends_sessions {
-                SessionTrees { sessions, by_user, tokens }.end_all(user, None)?;
+                tx.end_sessions(user, None)?;
             }
             Ok(Some(account))
-        })?;
-        Ok(changed)
+        })
     }
 
     fn renew_hash(&self, user: UserId, old: &str, new: &str) -> Result<bool, StoreError> {
-        let renewed = self.accounts.transaction(|accounts| {
-            match get::<Account>(accounts, user.as_bytes())? {
-                Some(account) if account.password_hash == old => {
-                    let account = Account { password_hash: new.to_owned(), ..account };
-                    accounts.insert(user.as_bytes(), encode(&account))?;
-                    Ok(true)
-                }
-                Some(_) | None => Ok(false),
+        self.transaction(|tx| match tx.account(user)? {
+            Some(account) if account.password_hash == old => {
+                let account = Account { password_hash: new.to_owned(), ..account };
+                tx.put(Table::Accounts, user.as_bytes(), &account)?;
+                Ok(true)
             }
-        })?;
-        Ok(renewed)
+            Some(_) | None => Ok(false),
+        })
     }
 
     fn verify_account(&self, user: UserId) -> Result<Option<Account>, StoreError> {
         let id = user.as_bytes();
-        let account =
-            (&self.accounts, &self.challenges).transaction(|(accounts, challenges)| {
-                let Some(mut account) = get::<Account>(accounts, id)? else { return Ok(None) };
-                account.is_verified = true;
-                accounts.insert(id, encode(&account))?;
-                challenges.remove(id)?;
-                Ok(Some(account))
-            })?;
-        Ok(account)
+        self.transaction(|tx| {
+            let Some(mut account) = tx.account(user)? else { return Ok(None) };
+            account.is_verified = true;
+            tx.put(Table::Accounts, id, &account)?;
+            tx.remove(Table::Challenges, id)?;
+            Ok(Some(account))
+        })
     }
 }

@@ -4,8 +4,8 @@ use meoww_proto::UserId;
 
 use super::{
     Store, StoreError,
-    records::{decode, encode},
-    trees::{Trees, get},
+    records::decode,
+    trees::{Table, Trees},
 };
 use crate::core::account::Account;
 
@@ -39,19 +39,16 @@ impl Trees {
         user: UserId,
         image: &str,
     ) -> Result<Option<PhotoChange>, StoreError> {
-        let change = self.accounts.transaction(|accounts| {
-            let Some(mut account) = get::<Account>(accounts, user.as_bytes())? else {
-                return Ok(None);
-            };
+        self.transaction(|tx| {
+            let Some(mut account) = tx.account(user)? else { return Ok(None) };
             let before = std::mem::replace(&mut account.profile_image, image.to_owned());
-            accounts.insert(user.as_bytes(), encode(&account))?;
+            tx.put(Table::Accounts, user.as_bytes(), &account)?;
             Ok(Some(PhotoChange { account, before }))
-        })?;
-        Ok(change)
+        })
     }
 
     fn profile_images(&self) -> Result<Vec<String>, StoreError> {
-        let images = self.accounts.iter().map(|entry| {
+        let images = self.tree(Table::Accounts).iter().map(|entry| {
             let (_, bytes) = entry?;
             Ok(decode::<Account>(&bytes)?.profile_image)
         });

@@ -1,24 +1,22 @@
 //! What can be made from records and is kept beside them to find them by.
 
 use meoww_proto::UserId;
-use sled::{IVec, Tree, transaction::ConflictableTransactionError};
+use sled::IVec;
 
 use super::{
     StoreError,
     export::hex,
     kinds::Kind,
-    records::{decode, encode},
+    records::decode,
     safety,
-    trees::{Transaction, Trees, get, user_id},
+    transaction::{Transaction, Tx},
+    trees::{Table, Trees, user_id},
 };
 use crate::core::{
     account::Account,
     safety::Report,
     session::{Session, SessionId},
 };
-
-/// The trees with pointers.
-pub(super) const TREES: usize = 4;
 
 /// One way to find a record.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -57,48 +55,38 @@ impl Pointer {
         let mut all = Vec::new();
         let text = |key: &IVec| String::from_utf8_lossy(key).into_owned();
         let nobody = UserId::from_bytes([0; 12]);
-        for entry in &trees.emails {
+        for entry in trees.tree(Table::Emails) {
             let (key, id) = entry?;
             all.push(Self::Email(text(&key), user_id(&id).unwrap_or(nobody)));
         }
-        for entry in &trees.usernames {
+        for entry in trees.tree(Table::Usernames) {
             let (key, id) = entry?;
             all.push(Self::Username(text(&key), user_id(&id).unwrap_or(nobody)));
         }
-        for entry in &trees.user_sessions {
+        for entry in trees.tree(Table::UserSessions) {
             let (key, bytes) = entry?;
             let user = user_id(&key).unwrap_or(nobody);
             let ids: Vec<SessionId> = decode(&bytes).unwrap_or_default();
             all.extend(ids.iter().map(|id| Self::Session(user, *id.as_bytes())));
         }
-        for entry in &trees.report_parties {
+        for entry in trees.tree(Table::ReportParties) {
             let (key, role) = entry?;
             all.push(Self::ReportParty(key.to_vec(), role.to_vec()));
         }
         Ok(all)
     }
 
-    /// Where they are kept, as [`Pointer::put`] takes them.
-    pub(super) fn trees(trees: &Trees) -> [&Tree; TREES] {
-        [&trees.emails, &trees.usernames, &trees.user_sessions, &trees.report_parties]
-    }
-
-    pub(super) fn put(self, trees: &[sled::transaction::TransactionalTree]) -> Transaction<()> {
-        let [emails, usernames, sessions, parties] = trees else {
-            let error = StoreError::Broken("a tree of pointers is missing".into());
-            return Err(ConflictableTransactionError::Abort(error));
-        };
+    pub(super) fn put(self, tx: &Tx<'_>) -> Transaction<()> {
         match self {
-            Self::Email(email, id) => drop(emails.insert(email.as_str(), id.as_bytes())?),
-            Self::Username(name, id) => drop(usernames.insert(name.as_str(), id.as_bytes())?),
+            Self::Email(email, id) => tx.put_bytes(Table::Emails, email, id.as_bytes()),
+            Self::Username(name, id) => tx.put_bytes(Table::Usernames, name, id.as_bytes()),
             Self::Session(user, id) => {
-                let mut ids: Vec<SessionId> = get(sessions, user.as_bytes())?.unwrap_or_default();
+                let mut ids = tx.session_ids(user)?;
                 ids.extend(SessionId::from_slice(&id));
-                sessions.insert(user.as_bytes(), encode(&ids))?;
+                tx.put(Table::UserSessions, user.as_bytes(), &ids)
             }
-            Self::ReportParty(key, role) => drop(parties.insert(key, role)?),
+            Self::ReportParty(key, role) => tx.put_bytes(Table::ReportParties, key, &role),
         }
-        Ok(())
     }
 
     /// The name of the index.

@@ -2,7 +2,7 @@
 
 use time::OffsetDateTime;
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, trees::Table};
 
 /// The one record of its tree.
 const KEY: &[u8] = b"written-at";
@@ -11,10 +11,6 @@ impl Store {
     /// Writes a little and waits for the disk.
     pub(crate) async fn probe(&self, now: OffsetDateTime) -> Result<(), StoreError> {
         let now = now.unix_timestamp_nanos().to_be_bytes();
-        self.write(move |trees| {
-            trees.probe.insert(KEY, &now)?;
-            Ok(())
-        })
-        .await
+        self.write(move |trees| trees.transaction(|tx| tx.put_bytes(Table::Probe, KEY, &now))).await
     }
 }

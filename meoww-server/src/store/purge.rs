@@ -1,14 +1,13 @@
 //! Forgetting what has run out.
 
-use meoww_proto::UserId;
-use sled::Transactional;
+use serde::de::DeserializeOwned;
 use time::OffsetDateTime;
 
 use super::{
     Store, StoreError,
+    addresses::AddressChange,
     records::decode,
-    session_trees::SessionTrees,
-    trees::{IssuedToken, Trees, get, purge},
+    trees::{IssuedToken, Table, Trees},
 };
 use crate::core::{
     otp::Challenge,
@@ -24,33 +23,41 @@ impl Store {
 
 impl Trees {
     fn purge_expired(&self, now: OffsetDateTime) -> Result<(), StoreError> {
-        for entry in &self.sessions {
+        for entry in self.tree(Table::Sessions) {
             let (key, bytes) = entry?;
             let session: Session = decode(&bytes)?;
             if let Some(id) = SessionId::from_slice(&key).filter(|_| session.is_over(now)) {
-                self.end_session_if_over(session.user, id, now)?;
+                self.end_session_if_over(id, now)?;
             }
         }
-        purge::<IssuedToken>(&self.tokens, |token| token.expires_at <= now)?;
-        purge::<Challenge>(&self.resets, |challenge| challenge.is_expired(now))?;
-        self.purge_address_changes(now)
+        self.purge::<IssuedToken>(Table::Tokens, |token| token.expires_at <= now)?;
+        self.purge::<Challenge>(Table::Resets, |challenge| challenge.is_expired(now))?;
+        self.purge::<AddressChange>(Table::AddressChanges, |it| it.challenge.is_expired(now))
     }
 
     /// It may have been refreshed since it was looked at.
-    fn end_session_if_over(
+    fn end_session_if_over(&self, id: SessionId, now: OffsetDateTime) -> Result<(), StoreError> {
+        self.transaction(|tx| match tx.get::<Session>(Table::Sessions, id.as_bytes())? {
+            Some(session) if session.is_over(now) => tx.end_session(session.user, id),
+            Some(_) | None => Ok(()),
+        })
+    }
+
+    fn purge<T: DeserializeOwned>(
         &self,
-        user: UserId,
-        id: SessionId,
-        now: OffsetDateTime,
+        table: Table,
+        is_over: impl Fn(&T) -> bool,
     ) -> Result<(), StoreError> {
-        let trees = (&self.sessions, &self.user_sessions, &self.tokens);
-        trees.transaction(|(sessions, by_user, tokens)| {
-            let session = get::<Session>(sessions, id.as_bytes())?;
-            if session.is_some_and(|session| session.is_over(now)) {
-                SessionTrees { sessions, by_user, tokens }.end(user, id)?;
+        for entry in self.tree(table) {
+            let (key, bytes) = entry?;
+            if is_over(&decode(&bytes)?) {
+                // It may have been replaced since it was looked at.
+                self.transaction(|tx| match tx.get::<T>(table, &key)? {
+                    Some(value) if is_over(&value) => tx.remove(table, &key),
+                    Some(_) | None => Ok(()),
+                })?;
             }
-            Ok(())
-        })?;
+        }
         Ok(())
     }
 }

@@ -2,14 +2,11 @@
 //! there is such an account, so that judging it is the same work either way.
 
 use meoww_proto::UserId;
-use sled::{Transactional, transaction::ConflictableTransactionError};
 use time::OffsetDateTime;
 
 use super::{
     Store, StoreError,
-    records::encode,
-    session_trees::SessionTrees,
-    trees::{Trees, get, user_id},
+    trees::{Table, Trees},
 };
 use crate::core::{
     account::{Account, Email},
@@ -46,7 +43,7 @@ impl Trees {
         email: &Email,
         challenge: &Challenge,
     ) -> Result<Option<Account>, StoreError> {
-        self.resets.insert(email.as_str(), encode(challenge))?;
+        self.transaction(|tx| tx.put(Table::Resets, email.as_str(), challenge))?;
         Ok(self.account_by_email(email)?.filter(|account| account.is_verified))
     }
 
@@ -58,40 +55,28 @@ impl Trees {
         now: OffsetDateTime,
     ) -> Result<Option<UserId>, StoreError> {
         let key = email.as_str();
-        let trees = (
-            &self.accounts,
-            &self.emails,
-            &self.resets,
-            &self.sessions,
-            &self.user_sessions,
-            &self.tokens,
-        );
-        let reset =
-            trees.transaction(|(accounts, emails, resets, sessions, by_user, tokens)| {
-                let Some(mut challenge) = get::<Challenge>(resets, key.as_bytes())? else {
+        self.transaction(|tx| {
+            let Some(mut challenge) = tx.get::<Challenge>(Table::Resets, key)? else {
+                return Ok(None);
+            };
+            match challenge.attempt(candidate, now) {
+                Verdict::Accepted => tx.remove(Table::Resets, key)?,
+                Verdict::Wrong => {
+                    tx.put(Table::Resets, key, &challenge)?;
                     return Ok(None);
-                };
-                match challenge.attempt(candidate, now) {
-                    Verdict::Accepted => resets.remove(key)?,
-                    Verdict::Wrong => {
-                        resets.insert(key, encode(&challenge))?;
-                        return Ok(None);
-                    }
-                    Verdict::Exhausted | Verdict::Expired => return Ok(None),
-                };
-                let Some(holder) = emails.get(key)? else { return Ok(None) };
-                let user = user_id(&holder).map_err(ConflictableTransactionError::Abort)?;
-                match get::<Account>(accounts, user.as_bytes())? {
-                    Some(account) if account.is_verified => {
-                        let password_hash = password_hash.to_owned();
-                        let account = Account { password_hash, ..account };
-                        accounts.insert(user.as_bytes(), encode(&account))?;
-                        SessionTrees { sessions, by_user, tokens }.end_all(user, None)?;
-                        Ok(Some(user))
-                    }
-                    Some(_) | None => Ok(None),
                 }
-            })?;
-        Ok(reset)
+                Verdict::Exhausted | Verdict::Expired => return Ok(None),
+            }
+            let Some(user) = tx.holder(Table::Emails, key)? else { return Ok(None) };
+            match tx.account(user)? {
+                Some(account) if account.is_verified => {
+                    let account = Account { password_hash: password_hash.to_owned(), ..account };
+                    tx.put(Table::Accounts, user.as_bytes(), &account)?;
+                    tx.end_sessions(user, None)?;
+                    Ok(Some(user))
+                }
+                Some(_) | None => Ok(None),
+            }
+        })
     }
 }

@@ -1,13 +1,13 @@
 //! Blocks and reports on disk.
 
 use meoww_proto::{RoomId, UserId};
-use sled::{IVec, Transactional};
+use sled::IVec;
 use time::OffsetDateTime;
 
 use super::{
     Store, StoreError,
-    records::{decode, encode},
-    trees::{Trees, get},
+    records::decode,
+    trees::{Table, Trees},
 };
 use crate::core::safety::{Block, MAX_REPORTS, REPORT_WINDOW, Report, ReportId, Resolution};
 
@@ -38,11 +38,8 @@ const REPORTED: &[u8] = b"of";
 impl Store {
     /// Keeps a user from ever being matched with another.
     pub async fn add_block(&self, user: UserId, block: Block) -> Result<(), StoreError> {
-        self.write(move |trees| {
-            trees.blocks.insert(pair(user, block.blocked.as_bytes()), encode(&block))?;
-            Ok(())
-        })
-        .await
+        let key = pair(user, block.blocked.as_bytes());
+        self.write(move |trees| trees.transaction(|tx| tx.put(Table::Blocks, &key, &block))).await
     }
 
     /// A user's own blocks, newest first.
@@ -79,10 +76,7 @@ impl Store {
 
     /// One report, if it exists.
     pub async fn report(&self, id: ReportId) -> Result<Option<Report>, StoreError> {
-        self.read(move |trees| {
-            trees.reports.get(id.as_bytes())?.map(|bytes| decode(&bytes)).transpose()
-        })
-        .await
+        self.read(move |trees| trees.get(Table::Reports, id.as_bytes())).await
     }
 
     /// Notes what an operator made of a report, in place of an earlier note; gives the report as it
@@ -106,7 +100,7 @@ impl Store {
 
 impl Trees {
     pub(super) fn blocks_of(&self, user: UserId) -> Result<Vec<Block>, StoreError> {
-        let entries = self.blocks.scan_prefix(user.as_bytes()).values();
+        let entries = self.tree(Table::Blocks).scan_prefix(user.as_bytes()).values();
         let blocks: Result<Vec<Block>, StoreError> = entries.map(|bytes| decode(&bytes?)).collect();
         let mut blocks = blocks?;
         blocks.sort_unstable_by_key(|block| std::cmp::Reverse(block.since));
@@ -114,14 +108,15 @@ impl Trees {
     }
 
     pub(super) fn blocks_somebody(&self, user: UserId) -> Result<bool, StoreError> {
-        Ok(self.blocks.scan_prefix(user.as_bytes()).next().transpose()?.is_some())
+        Ok(self.tree(Table::Blocks).scan_prefix(user.as_bytes()).next().transpose()?.is_some())
     }
 
     fn remove_block(&self, user: UserId, room: RoomId) -> Result<Option<UserId>, StoreError> {
         let Some(block) = self.blocks_of(user)?.into_iter().find(|block| block.room == room) else {
             return Ok(None);
         };
-        self.blocks.remove(pair(user, block.blocked.as_bytes()))?;
+        let key = pair(user, block.blocked.as_bytes());
+        self.transaction(|tx| tx.remove(Table::Blocks, &key))?;
         Ok(Some(block.blocked))
     }
 
@@ -131,21 +126,20 @@ impl Trees {
         {
             return Ok(Filing::TooMany);
         }
-        (&self.reports, &self.report_parties).transaction(|(reports, parties)| {
-            reports.insert(id.as_bytes(), encode(report))?;
-            for (key, role) in self::parties(id.as_bytes(), report) {
-                parties.insert(key, role)?;
+        self.transaction(|tx| {
+            tx.put(Table::Reports, id.as_bytes(), report)?;
+            for (key, role) in parties(id.as_bytes(), report) {
+                tx.put_bytes(Table::ReportParties, key, role)?;
             }
-            Ok(())
-        })?;
-        Ok(Filing::Filed)
+            Ok(Filing::Filed)
+        })
     }
 
     fn reports_since(&self, reporter: UserId, since: OffsetDateTime) -> Result<usize, StoreError> {
         let first = pair(reporter, ReportId::first_of(since).as_bytes());
         let last = pair(reporter, &[u8::MAX; 16]);
         let mut filed = 0;
-        for role in self.report_parties.range(first..=last).values() {
+        for role in self.tree(Table::ReportParties).range(first..=last).values() {
             filed += usize::from(role? == REPORTER);
         }
         Ok(filed)
@@ -153,7 +147,7 @@ impl Trees {
 
     fn reports(&self, filter: ReportFilter) -> Result<Vec<(ReportId, Report)>, StoreError> {
         let mut found = Vec::new();
-        for entry in self.reports.iter().rev() {
+        for entry in self.tree(Table::Reports).iter().rev() {
             if filter.limit.is_some_and(|limit| found.len() >= limit) {
                 break;
             }
@@ -170,13 +164,13 @@ impl Trees {
 
     fn reports_by(&self, user: UserId) -> Result<Vec<(ReportId, Report)>, StoreError> {
         let mut found = Vec::new();
-        for entry in self.report_parties.scan_prefix(user.as_bytes()).rev() {
+        for entry in self.tree(Table::ReportParties).scan_prefix(user.as_bytes()).rev() {
             let (key, role) = entry?;
             let id = report_of(&key)?;
             if role == REPORTER
-                && let Some(bytes) = self.reports.get(id.as_bytes())?
+                && let Some(report) = self.get(Table::Reports, id.as_bytes())?
             {
-                found.push((id, decode(&bytes)?));
+                found.push((id, report));
             }
         }
         Ok(found)
@@ -188,20 +182,22 @@ impl Trees {
         note: &str,
         now: OffsetDateTime,
     ) -> Result<Option<Report>, StoreError> {
-        let report = self.reports.transaction(|reports| {
-            let Some(mut report) = get::<Report>(reports, id.as_bytes())? else { return Ok(None) };
+        self.transaction(|tx| {
+            let Some(mut report) = tx.get::<Report>(Table::Reports, id.as_bytes())? else {
+                return Ok(None);
+            };
             report.resolution = Some(Resolution { note: note.to_owned(), at: now });
-            reports.insert(id.as_bytes(), encode(&report))?;
+            tx.put(Table::Reports, id.as_bytes(), &report)?;
             Ok(Some(report))
-        })?;
-        Ok(report)
+        })
     }
 
     pub(super) fn forget_safety_of(&self, user: UserId) -> Result<(), StoreError> {
-        for key in self.blocks.scan_prefix(user.as_bytes()).keys() {
-            self.blocks.remove(key?)?;
+        for key in self.tree(Table::Blocks).scan_prefix(user.as_bytes()).keys() {
+            let key = key?;
+            self.transaction(|tx| tx.remove(Table::Blocks, &key))?;
         }
-        for entry in self.report_parties.scan_prefix(user.as_bytes()) {
+        for entry in self.tree(Table::ReportParties).scan_prefix(user.as_bytes()) {
             let (key, role) = entry?;
             self.strike_from_report(&key, &role)?;
         }
@@ -210,19 +206,17 @@ impl Trees {
 
     fn strike_from_report(&self, party: &IVec, role: &IVec) -> Result<(), StoreError> {
         let id = report_of(party)?;
-        (&self.reports, &self.report_parties).transaction(|(reports, parties)| {
-            if let Some(mut report) = get::<Report>(reports, id.as_bytes())? {
+        self.transaction(|tx| {
+            if let Some(mut report) = tx.get::<Report>(Table::Reports, id.as_bytes())? {
                 if role == REPORTER {
                     report.reporter = None;
                 } else {
                     report.reported = None;
                 }
-                reports.insert(id.as_bytes(), encode(&report))?;
+                tx.put(Table::Reports, id.as_bytes(), &report)?;
             }
-            parties.remove(party)?;
-            Ok(())
-        })?;
-        Ok(())
+            tx.remove(Table::ReportParties, party)
+        })
     }
 }
 

@@ -1,14 +1,11 @@
 //! Sessions and their refresh tokens on disk.
 
 use meoww_proto::UserId;
-use sled::Transactional;
 use time::OffsetDateTime;
 
 use super::{
     Store, StoreError,
-    records::decode,
-    session_trees::SessionTrees,
-    trees::{Trees, get},
+    trees::{Table, Trees},
 };
 use crate::core::{
     account::{Account, Ban},
@@ -42,7 +39,7 @@ pub enum Refresh {
 impl Store {
     /// Opens a session for a user.
     pub async fn open_session(&self, session: NewSession) -> Result<(), StoreError> {
-        self.write(move |trees| trees.open_session(&session)).await
+        self.write(move |trees| trees.transaction(|tx| tx.open_session(&session))).await
     }
 
     /// Opens a session for a user who proved the password behind `proved`, a hash; `false` if the
@@ -80,7 +77,10 @@ impl Store {
     /// Returns whether a refresh token was never issued, read outside a transaction: requests
     /// without authentication must not cost a write.
     fn is_unknown(&self, presented: TokenDigest) -> bool {
-        matches!(self.look_up(|trees| trees.knows_token(presented)), Ok(false))
+        matches!(
+            self.look_up(|trees| trees.contains(Table::Tokens, presented.as_bytes())),
+            Ok(false)
+        )
     }
 
     /// Ends one session of a user; `false` if the user has no such session.
@@ -94,7 +94,7 @@ impl Store {
         user: UserId,
         except: Option<SessionId>,
     ) -> Result<(), StoreError> {
-        self.write(move |trees| trees.end_sessions_of(user, except)).await
+        self.write(move |trees| trees.transaction(|tx| tx.end_sessions(user, except))).await
     }
 
     /// The live sessions of a user, newest first.
@@ -122,26 +122,14 @@ impl Store {
 }
 
 impl Trees {
-    fn open_session(&self, session: &NewSession) -> Result<(), StoreError> {
-        let trees = (&self.sessions, &self.user_sessions, &self.tokens);
-        trees.transaction(|(sessions, by_user, tokens)| {
-            SessionTrees { sessions, by_user, tokens }.open(session)
-        })?;
-        Ok(())
-    }
-
     fn log_in(&self, new: &NewSession, proved: &str) -> Result<bool, StoreError> {
-        let trees = (&self.accounts, &self.sessions, &self.user_sessions, &self.tokens);
-        let opened = trees.transaction(|(accounts, sessions, by_user, tokens)| {
-            match get::<Account>(accounts, new.session.user.as_bytes())? {
-                Some(account) if account.password_hash == proved => {
-                    SessionTrees { sessions, by_user, tokens }.open(new)?;
-                    Ok(true)
-                }
-                Some(_) | None => Ok(false),
+        self.transaction(|tx| match tx.account(new.session.user)? {
+            Some(account) if account.password_hash == proved => {
+                tx.open_session(new)?;
+                Ok(true)
             }
-        })?;
-        Ok(opened)
+            Some(_) | None => Ok(false),
+        })
     }
 
     fn rotate_refresh(
@@ -151,72 +139,55 @@ impl Trees {
         now: OffsetDateTime,
         expires_at: OffsetDateTime,
     ) -> Result<Refresh, StoreError> {
-        let trees = (&self.accounts, &self.sessions, &self.user_sessions, &self.tokens);
-        let refresh = trees.transaction(|(accounts, sessions, by_user, tokens)| {
-            let trees = SessionTrees { sessions, by_user, tokens };
-            let Some((id, session)) = trees.of_token(presented)? else {
+        self.transaction(|tx| {
+            let Some((id, session)) = tx.session_of_token(presented)? else {
                 return Ok(Refresh::Unknown);
             };
             let user = session.user;
             match session.rotate(presented, next, now, expires_at) {
                 rotation @ (Rotation::Rotated(_) | Rotation::Repeated) => {
-                    let Some(account) = get::<Account>(accounts, user.as_bytes())? else {
+                    let Some(account) = tx.account(user)? else {
                         return Ok(Refresh::Unknown);
                     };
                     if let Some(ban) = account.ban_in_force(now) {
                         return Ok(Refresh::Banned(ban.clone()));
                     }
                     if let Rotation::Rotated(session) = rotation {
-                        trees.put(&NewSession { id, session })?;
+                        tx.put_session(&NewSession { id, session })?;
                     }
                     Ok(Refresh::Rotated(id, user))
                 }
                 Rotation::Reused => {
-                    trees.end(user, id)?;
+                    tx.end_session(user, id)?;
                     Ok(Refresh::Reused(id, user))
                 }
                 Rotation::Expired => {
-                    trees.end(user, id)?;
+                    tx.end_session(user, id)?;
                     Ok(Refresh::Expired(id, user))
                 }
             }
-        })?;
-        Ok(refresh)
+        })
     }
 
     fn end_session(
         &self,
         presented: TokenDigest,
     ) -> Result<Option<(SessionId, UserId)>, StoreError> {
-        let trees = (&self.sessions, &self.user_sessions, &self.tokens);
-        let ended = trees.transaction(|(sessions, by_user, tokens)| {
-            let trees = SessionTrees { sessions, by_user, tokens };
-            let Some((id, session)) = trees.of_token(presented)? else { return Ok(None) };
-            trees.end(session.user, id)?;
+        self.transaction(|tx| {
+            let Some((id, session)) = tx.session_of_token(presented)? else { return Ok(None) };
+            tx.end_session(session.user, id)?;
             Ok(Some((id, session.user)))
-        })?;
-        Ok(ended)
+        })
     }
 
     fn end_session_of(&self, user: UserId, id: SessionId) -> Result<bool, StoreError> {
-        let trees = (&self.sessions, &self.user_sessions, &self.tokens);
-        let ended = trees.transaction(|(sessions, by_user, tokens)| {
-            let trees = SessionTrees { sessions, by_user, tokens };
-            let is_theirs = trees.ids_of(user)?.contains(&id);
+        self.transaction(|tx| {
+            let is_theirs = tx.session_ids(user)?.contains(&id);
             if is_theirs {
-                trees.end(user, id)?;
+                tx.end_session(user, id)?;
             }
             Ok(is_theirs)
-        })?;
-        Ok(ended)
-    }
-
-    fn end_sessions_of(&self, user: UserId, except: Option<SessionId>) -> Result<(), StoreError> {
-        let trees = (&self.sessions, &self.user_sessions, &self.tokens);
-        trees.transaction(|(sessions, by_user, tokens)| {
-            SessionTrees { sessions, by_user, tokens }.end_all(user, except)
-        })?;
-        Ok(())
+        })
     }
 
     fn sessions_of(
@@ -224,22 +195,15 @@ impl Trees {
         user: UserId,
         now: OffsetDateTime,
     ) -> Result<Vec<NewSession>, StoreError> {
-        let ids = self.user_sessions.get(user.as_bytes())?;
-        let ids: Vec<SessionId> = ids.map_or(Ok(Vec::new()), |bytes| decode(&bytes))?;
+        let ids: Option<Vec<SessionId>> = self.get(Table::UserSessions, user.as_bytes())?;
         let mut live = Vec::new();
-        for id in ids {
-            let Some(bytes) = self.sessions.get(id.as_bytes())? else { continue };
-            let session: Session = decode(&bytes)?;
-            if !session.is_over(now) {
-                live.push(NewSession { id, session });
-            }
+        for id in ids.unwrap_or_default() {
+            let session: Option<Session> = self.get(Table::Sessions, id.as_bytes())?;
+            let session = session.filter(|session| !session.is_over(now));
+            live.extend(session.map(|session| NewSession { id, session }));
         }
         live.sort_by_key(|live| std::cmp::Reverse(live.session.created_at));
         Ok(live)
-    }
-
-    fn knows_token(&self, presented: TokenDigest) -> Result<bool, StoreError> {
-        Ok(self.tokens.contains_key(presented.as_bytes())?)
     }
 
     fn session_account(
@@ -247,15 +211,14 @@ impl Trees {
         id: SessionId,
         now: OffsetDateTime,
     ) -> Result<Option<Account>, StoreError> {
-        let Some(bytes) = self.sessions.get(id.as_bytes())? else { return Ok(None) };
-        let session: Session = decode(&bytes)?;
-        if session.is_over(now) { Ok(None) } else { self.account(session.user) }
+        match self.get::<Session>(Table::Sessions, id.as_bytes())? {
+            Some(session) if !session.is_over(now) => self.account(session.user),
+            Some(_) | None => Ok(None),
+        }
     }
 
     pub(super) fn session_end(&self, id: SessionId) -> Result<Option<OffsetDateTime>, StoreError> {
-        match self.sessions.get(id.as_bytes())? {
-            Some(bytes) => Ok(Some(decode::<Session>(&bytes)?.expires_at)),
-            None => Ok(None),
-        }
+        let session: Option<Session> = self.get(Table::Sessions, id.as_bytes())?;
+        Ok(session.map(|session| session.expires_at))
     }
 }

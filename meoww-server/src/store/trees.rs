@@ -1,49 +1,66 @@
-//! The trees on disk and the transactions over them. A transaction may run more than once before it
-//! commits, so it decides from what it reads and does nothing else.
+//! The tables on disk: one sled tree each.
 
 use meoww_proto::UserId;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use sled::{
-    Tree,
-    transaction::{
-        ConflictableTransactionError, ConflictableTransactionResult, TransactionError,
-        TransactionalTree,
-    },
-};
+use sled::Tree;
 use time::OffsetDateTime;
 
 use super::{StoreError, kinds::KINDS, records::decode};
-use crate::core::{account::Account, session::SessionId};
+use crate::core::{
+    account::{Account, Email},
+    session::SessionId,
+};
 
-#[derive(Clone)]
-pub(super) struct Trees {
+/// A table. Those with records come first, in the order of [`KINDS`]; the others are made from them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Table {
     /// User id -> [`Account`].
-    pub(super) accounts: Tree,
-    /// E-mail -> user id.
-    pub(super) emails: Tree,
-    /// Username -> user id.
-    pub(super) usernames: Tree,
-    /// User id -> [`Challenge`].
-    pub(super) challenges: Tree,
-    /// E-mail -> [`Challenge`], whether or not there is such an account.
-    pub(super) resets: Tree,
+    Accounts,
+    /// User id -> [`Challenge`](crate::core::otp::Challenge).
+    Challenges,
+    /// E-mail -> [`Challenge`](crate::core::otp::Challenge), whether or not there is such an account.
+    Resets,
     /// User id -> [`AddressChange`](super::addresses::AddressChange).
-    pub(super) address_changes: Tree,
-    /// Session id -> [`Session`].
-    pub(super) sessions: Tree,
-    /// User id -> ids of its sessions, oldest first.
-    pub(super) user_sessions: Tree,
+    AddressChanges,
+    /// Session id -> [`Session`](crate::core::session::Session).
+    Sessions,
     /// Digest of every refresh token a session had -> [`IssuedToken`].
-    pub(super) tokens: Tree,
+    Tokens,
     /// User id, then the id of whom they block -> [`Block`](crate::core::safety::Block).
-    pub(super) blocks: Tree,
+    Blocks,
     /// Report id -> [`Report`](crate::core::safety::Report).
-    pub(super) reports: Tree,
+    Reports,
+    /// E-mail -> user id.
+    Emails,
+    /// Username -> user id.
+    Usernames,
+    /// User id -> ids of its sessions, oldest first.
+    UserSessions,
     /// User id, then the id of a report by them or about them -> which of the two.
-    pub(super) report_parties: Tree,
+    ReportParties,
     /// What [`Store::probe`](super::Store) writes; of no other use.
-    pub(super) probe: Tree,
+    Probe,
 }
+
+/// Names of the trees on disk, in the order of [`Table`].
+const NAMES: [&str; 13] = [
+    "accounts",
+    "challenges",
+    "password_resets",
+    "address_changes",
+    "sessions",
+    "refresh_tokens",
+    "blocks",
+    "reports",
+    "emails",
+    "usernames",
+    "user_sessions",
+    "report_parties",
+    "probe",
+];
+
+/// The open tables.
+pub(super) struct Trees(Vec<Tree>);
 
 /// A refresh token that is or was good.
 #[derive(Serialize, Deserialize)]
@@ -53,90 +70,65 @@ pub(super) struct IssuedToken {
     pub(super) expires_at: OffsetDateTime,
 }
 
-pub(super) type Transaction<T> = ConflictableTransactionResult<T, StoreError>;
-
 impl From<sled::Error> for StoreError {
     fn from(error: sled::Error) -> Self {
         Self::Broken(error.to_string())
     }
 }
 
-impl From<TransactionError<StoreError>> for StoreError {
-    fn from(error: TransactionError<StoreError>) -> Self {
-        match error {
-            TransactionError::Abort(error) => error,
-            TransactionError::Storage(error) => error.into(),
-        }
-    }
-}
-
 impl Trees {
     pub(super) fn open(db: &sled::Db) -> Result<Self, StoreError> {
-        let trees = Self {
-            accounts: db.open_tree("accounts")?,
-            emails: db.open_tree("emails")?,
-            usernames: db.open_tree("usernames")?,
-            challenges: db.open_tree("challenges")?,
-            resets: db.open_tree("password_resets")?,
-            address_changes: db.open_tree("address_changes")?,
-            sessions: db.open_tree("sessions")?,
-            user_sessions: db.open_tree("user_sessions")?,
-            tokens: db.open_tree("refresh_tokens")?,
-            blocks: db.open_tree("blocks")?,
-            reports: db.open_tree("reports")?,
-            report_parties: db.open_tree("report_parties")?,
-            probe: db.open_tree("probe")?,
-        };
+        let trees = NAMES.iter().map(|name| db.open_tree(name)).collect::<Result<_, _>>()?;
+        let trees = Self(trees);
         trees.index_sessions(db)?;
         Ok(trees)
     }
 
+    pub(super) fn tree(&self, table: Table) -> &Tree {
+        &self.0[table as usize]
+    }
+
+    /// Every tree, in the order of [`Table`].
+    pub(super) fn all(&self) -> Vec<&Tree> {
+        self.0.iter().collect()
+    }
+
     /// Whether there is no record of any kind.
     pub(super) fn hold_nothing(&self) -> bool {
-        KINDS.iter().all(|kind| (kind.tree)(self).is_empty())
+        KINDS.iter().all(|kind| self.tree(kind.table).is_empty())
+    }
+
+    /// Reads one record outside a transaction.
+    pub(super) fn get<T: DeserializeOwned>(
+        &self,
+        table: Table,
+        key: impl AsRef<[u8]>,
+    ) -> Result<Option<T>, StoreError> {
+        self.tree(table).get(key)?.map(|bytes| decode(&bytes)).transpose()
+    }
+
+    pub(super) fn contains(&self, table: Table, key: impl AsRef<[u8]>) -> Result<bool, StoreError> {
+        Ok(self.tree(table).contains_key(key)?)
+    }
+
+    /// Returns the user whom an index by name or address has under `key`.
+    pub(super) fn holder(&self, index: Table, key: &str) -> Result<Option<UserId>, StoreError> {
+        self.tree(index).get(key)?.map(|id| user_id(&id)).transpose()
     }
 
     pub(super) fn account(&self, user: UserId) -> Result<Option<Account>, StoreError> {
-        self.accounts.get(user.as_bytes())?.map(|bytes| decode(&bytes)).transpose()
+        self.get(Table::Accounts, user.as_bytes())
     }
-}
 
-pub(super) fn get<T: DeserializeOwned>(
-    tree: &TransactionalTree,
-    key: &[u8],
-) -> Transaction<Option<T>> {
-    let bytes = tree.get(key)?;
-    bytes.map(|bytes| decode(&bytes)).transpose().map_err(ConflictableTransactionError::Abort)
-}
-
-pub(super) fn remove_account(
-    accounts: &TransactionalTree,
-    emails: &TransactionalTree,
-    usernames: &TransactionalTree,
-    challenges: &TransactionalTree,
-    account: &Account,
-) -> Transaction<()> {
-    accounts.remove(account.id.as_bytes())?;
-    emails.remove(account.email.as_str())?;
-    usernames.remove(account.username.as_str())?;
-    challenges.remove(account.id.as_bytes())?;
-    Ok(())
+    pub(super) fn account_by_email(&self, email: &Email) -> Result<Option<Account>, StoreError> {
+        match self.holder(Table::Emails, email.as_str())? {
+            Some(user) => self.account(user),
+            None => Ok(None),
+        }
+    }
 }
 
 pub(super) fn user_id(bytes: &[u8]) -> Result<UserId, StoreError> {
     let bytes = bytes.try_into().map_err(|_| StoreError::Unreadable("user id".into()))?;
     Ok(UserId::from_bytes(bytes))
-}
-
-pub(super) fn purge<T: DeserializeOwned>(
-    tree: &Tree,
-    is_over: impl Fn(&T) -> bool,
-) -> Result<(), StoreError> {
-    for entry in tree {
-        let (key, bytes) = entry?;
-        if is_over(&decode(&bytes)?) {
-            tree.compare_and_swap(&key, Some(&bytes), None::<&[u8]>)?.ok();
-        }
-    }
-    Ok(())
 }
