@@ -37,7 +37,7 @@ impl FromRequestParts<Arc<Services>> for Authenticated {
             .ok_or(Refusal::Unauthenticated("Access denied. No token provided."))?;
         let bearer = services.tokens.check(&token).ok_or(INVALID)?;
         let now = clock::now();
-        let account = services.store.session_account(bearer.session, now)?;
+        let account = services.store.session_account(bearer.session, now).await?;
         let account = account.filter(|account| account.id == bearer.user).ok_or(INVALID)?;
         if let Some(ban) = account.ban_in_force(now) {
             return Err(Refusal::Banned(ban.clone()));

@@ -1,13 +1,12 @@
 //! Password hashes of the Node.js backend, replaced when their owners log in.
 
-use crate::{core::account::Account, hashing, services::Services, store::StoreError};
+use crate::{core::account::Account, services::Services, store::StoreError};
 
 impl Services {
     /// Looks for such hashes, so that how long a password takes to be verified does not tell who
     /// has one. That there were some is forgotten at the next start.
     pub(crate) async fn look_for_old_hashes(&self) -> Result<(), StoreError> {
-        let highest = self.store.highest(|account| hashing::bcrypt_cost(&account.password_hash));
-        if let Some(cost) = highest.await? {
+        if let Some(cost) = self.store.highest_bcrypt_cost().await? {
             self.hasher.expect_bcrypt(cost);
         }
         Ok(())

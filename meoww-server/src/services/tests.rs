@@ -136,8 +136,8 @@ impl World {
         hang_up_after(waits, &self.services, self.router.clone().oneshot(request)).await
     }
 
-    fn is_over(&self, window: &Window) -> bool {
-        let found = self.services.store.session_account(window.bearer.session, clock::now());
+    async fn is_over(&self, window: &Window) -> bool {
+        let found = self.services.store.session_account(window.bearer.session, clock::now()).await;
         found.expect("read").is_none()
     }
 }
@@ -185,7 +185,7 @@ async fn sessions_end_with_their_sockets(
         let answered = world.request_until(waits, request).await;
         let mut over = 0;
         for window in [&mut member.mine, &mut member.other] {
-            let is_over = world.is_over(window);
+            let is_over = world.is_over(window).await;
             assert_eq!(window.was_closed(), is_over, "{what}, hung up after {waits} waits");
             over += usize::from(is_over);
         }

@@ -18,7 +18,7 @@ pub(crate) async fn over(store: &Store, session: SessionId, mut end: Option<Offs
             return;
         }
         tokio::time::sleep(left).await;
-        end = store.session_end(session).unwrap_or_else(|error| {
+        end = store.session_end(session).await.unwrap_or_else(|error| {
             tracing::warn!(%error, "could not look up a session");
             Some(clock::now() + RETRY)
         });

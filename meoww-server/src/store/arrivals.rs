@@ -21,8 +21,9 @@ impl Store {
         user: UserId,
         session: SessionId,
     ) -> Result<Arrival, StoreError> {
-        let (session_end, blocks_somebody) =
-            self.look_up(|trees| Ok((trees.session_end(session)?, trees.blocks_somebody(user)?)))?;
+        let (session_end, blocks_somebody) = self
+            .look_up(|trees| Ok((trees.session_end(session)?, trees.blocks_somebody(user)?)))
+            .await?;
         let blocks = if blocks_somebody { self.blocks_of(user).await? } else { Vec::new() };
         let blocked = blocks.into_iter().map(|block| block.blocked).collect();
         Ok(Arrival { session_end, blocked })

@@ -7,7 +7,10 @@ use super::{
     records::decode,
     trees::{Table, Trees},
 };
-use crate::core::account::{Account, Ban};
+use crate::{
+    core::account::{Account, Ban},
+    hashing,
+};
 
 /// Which accounts to list.
 #[derive(Debug, Clone, Default)]
@@ -65,12 +68,10 @@ impl Store {
         self.read(Trees::account_counts).await
     }
 
-    /// The highest of what accounts have of something, by reading every account.
-    pub async fn highest<T: Ord + Send + 'static>(
-        &self,
-        of: fn(&Account) -> Option<T>,
-    ) -> Result<Option<T>, StoreError> {
-        self.read(move |trees| trees.highest(of)).await
+    /// The highest cost of the bcrypt hashes that accounts have, by reading every account; `None`
+    /// if no account has one.
+    pub async fn highest_bcrypt_cost(&self) -> Result<Option<u32>, StoreError> {
+        self.read(Trees::highest_bcrypt_cost).await
     }
 
     /// Bans an account, or lifts its ban, and gives it as it is then. A ban ends its sessions.
@@ -157,11 +158,13 @@ impl Trees {
         Ok(counts)
     }
 
-    fn highest<T: Ord>(&self, of: fn(&Account) -> Option<T>) -> Result<Option<T>, StoreError> {
+    fn highest_bcrypt_cost(&self) -> Result<Option<u32>, StoreError> {
         let mut highest = None;
         for entry in self.tree(Table::Accounts).iter().values() {
             // One that cannot be read is for `check` to find.
-            highest = highest.max(decode(&entry?).ok().and_then(|account| of(&account)));
+            let account: Option<Account> = decode(&entry?).ok();
+            let cost = account.and_then(|account| hashing::bcrypt_cost(&account.password_hash));
+            highest = highest.max(cost);
         }
         Ok(highest)
     }

@@ -57,7 +57,7 @@ impl Store {
         now: OffsetDateTime,
         expires_at: OffsetDateTime,
     ) -> Result<Refresh, StoreError> {
-        if self.is_unknown(presented) {
+        if self.is_unknown(presented).await {
             return Ok(Refresh::Unknown);
         }
         self.write(move |trees| trees.rotate_refresh(presented, next, now, expires_at)).await
@@ -68,7 +68,7 @@ impl Store {
         &self,
         presented: TokenDigest,
     ) -> Result<Option<(SessionId, UserId)>, StoreError> {
-        if self.is_unknown(presented) {
+        if self.is_unknown(presented).await {
             return Ok(None);
         }
         self.write(move |trees| trees.end_session(presented)).await
@@ -76,11 +76,9 @@ impl Store {
 
     /// Returns whether a refresh token was never issued, read outside a transaction: requests
     /// without authentication must not cost a write.
-    fn is_unknown(&self, presented: TokenDigest) -> bool {
-        matches!(
-            self.look_up(|trees| trees.contains(Table::Tokens, presented.as_bytes())),
-            Ok(false)
-        )
+    async fn is_unknown(&self, presented: TokenDigest) -> bool {
+        let known = self.look_up(|trees| trees.contains(Table::Tokens, presented.as_bytes()));
+        matches!(known.await, Ok(false))
     }
 
     /// Ends one session of a user; `false` if the user has no such session.
@@ -107,17 +105,17 @@ impl Store {
     }
 
     /// The account a live session belongs to; `None` once the session has ended.
-    pub fn session_account(
+    pub async fn session_account(
         &self,
         id: SessionId,
         now: OffsetDateTime,
     ) -> Result<Option<Account>, StoreError> {
-        self.look_up(|trees| trees.session_account(id, now))
+        self.look_up(|trees| trees.session_account(id, now)).await
     }
 
     /// When a live session ends unless it is refreshed; `None` once it has ended.
-    pub fn session_end(&self, id: SessionId) -> Result<Option<OffsetDateTime>, StoreError> {
-        self.look_up(|trees| trees.session_end(id))
+    pub async fn session_end(&self, id: SessionId) -> Result<Option<OffsetDateTime>, StoreError> {
+        self.look_up(|trees| trees.session_end(id)).await
     }
 }
 

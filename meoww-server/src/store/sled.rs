@@ -1,6 +1,7 @@
 //! The embedded store: sled, one process at a time.
 
 use std::{
+    future::{Ready, ready},
     path::Path,
     sync::{Arc, PoisonError, RwLock},
 };
@@ -50,16 +51,17 @@ impl Store {
         })
     }
 
-    /// For what takes a key or two. sled has them in memory, or reads a page; to wake another thread
-    /// for it and to be woken again takes longer, and every request and every connection does it.
+    /// For what takes a key or two, and is ready at once. sled has them in memory, or reads a page;
+    /// to wake another thread for it and to be woken again takes longer, and every request and every
+    /// connection does it.
     pub(super) fn look_up<T>(
         &self,
         job: impl FnOnce(&Trees) -> Result<T, StoreError>,
-    ) -> Result<T, StoreError> {
+    ) -> Ready<Result<T, StoreError>> {
         let began = clock::instant();
         let value = job(&self.trees);
         self.latency.read.observe((clock::instant() - began).as_secs_f64());
-        value
+        ready(value)
     }
 
     /// For what may take many.

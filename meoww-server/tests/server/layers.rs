@@ -89,6 +89,49 @@ fn imports_go_down() {
     assert_eq!(upward, Vec::<String>::new());
 }
 
+/// The words of the embedded engine: its crate, its types, and the trees opened with it.
+const ENGINE: [&str; 5] =
+    ["sled::", "IVec", "TransactionalTree", "ConflictableTransaction", "Trees"];
+
+/// The words of the engine in a source, each with its line.
+fn engine_words(source: &str) -> Vec<(usize, &'static str)> {
+    let code = source.lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with("//"));
+    let found = code.flat_map(|(at, line)| {
+        let words = ENGINE.into_iter().filter(|word| {
+            // Whole words: not the end of a longer one.
+            let is_whole =
+                |at: usize| !line[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_');
+            line.match_indices(word).any(|(at, _)| is_whole(at))
+        });
+        words.map(move |word| (at + 1, word))
+    });
+    found.collect()
+}
+
+#[test]
+fn the_engine_is_named_in_the_store_alone() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let (mut files, mut named, mut in_store) = (Vec::new(), Vec::new(), 0);
+    sources(&root, &mut files);
+    for path in &files {
+        let file = path.strip_prefix(&root).expect("below it");
+        let words = engine_words(&fs::read_to_string(path).expect("text"));
+        if part(file) == "store" {
+            in_store += words.len();
+        } else {
+            named.extend(words.iter().map(|(n, word)| format!("{}:{n}: {word}", file.display())));
+        }
+    }
+    assert!(in_store > 50, "the words are those of the store");
+    assert_eq!(named, Vec::<String>::new());
+}
+
+#[test]
+fn the_engine_is_found_under_every_name() {
+    let source = "use sled::Db;\n// sled::Db\nfn of(trees: &Trees) {}\nmeoww_sled::x()";
+    assert_eq!(engine_words(source), [(1, "sled::"), (3, "Trees")]);
+}
+
 #[test]
 fn imports_are_found_in_every_form() {
     let source = "use crate::{clock, core::{a, b::{c}},\n    store::Store,\n};\nuse crate::http;\n\

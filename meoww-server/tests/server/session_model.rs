@@ -199,7 +199,7 @@ impl World {
             assert_eq!(listed, expected, "user {n}");
         }
         for Issued { id, user, .. } in &self.issued {
-            let account = self.store.session_account(*id, self.now).expect("read");
+            let account = self.store.session_account(*id, self.now).await.expect("read");
             let live = self.position(*id).filter(|at| self.now < self.live[*at].expires_at);
             assert_eq!(account.map(|account| account.id), live.map(|_| *user));
         }

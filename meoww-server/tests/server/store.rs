@@ -91,8 +91,9 @@ async fn what_has_run_out_is_forgotten() {
     for new in [&first, &second] {
         store.open_session(new.clone()).await.expect("stored");
     }
-    let is_live =
-        async |new: &NewSession, now| store.session_account(new.id, now).expect("read").is_some();
+    let is_live = async |new: &NewSession, now| {
+        store.session_account(new.id, now).await.expect("read").is_some()
+    };
     assert!(is_live(&first, START).await);
     assert!(!is_live(&first, short).await, "over, though nobody has forgotten it yet");
     store.purge_expired(short).await.expect("purged");

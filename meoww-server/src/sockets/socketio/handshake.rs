@@ -105,10 +105,11 @@ pub(crate) fn presented(headers: &HeaderMap) -> Result<String, &'static str> {
 
 impl Handshake {
     /// Looks the session up.
-    pub(super) fn admit(&self, services: &Services) -> Result<Bearer, &'static str> {
+    pub(super) async fn admit(&self, services: &Services) -> Result<Bearer, &'static str> {
         let bearer = self.bearer?;
         let now = clock::now();
-        let account = services.store.session_account(bearer.session, now).map_err(|error| {
+        let account = services.store.session_account(bearer.session, now).await;
+        let account = account.map_err(|error| {
             tracing::error!(%error, "could not look up a session");
             FAILED
         })?;

@@ -70,7 +70,7 @@ async fn let_in(
         match Packet::parse(&text).ok_or(Gone)? {
             Packet::Alive => {}
             Packet::Bye | Packet::Event { .. } | Packet::Binary { .. } => return Err(Gone),
-            Packet::Connect("/") => match handshake.admit(services) {
+            Packet::Connect("/") => match handshake.admit(services).await {
                 Ok(bearer) => {
                     transport.write(packet::connected(sid));
                     transport.flush().await?;
