@@ -17,7 +17,7 @@ use axum::{
     http::HeaderMap,
     middleware,
     response::Response,
-    routing::{MethodRouter, any, get},
+    routing::{MethodFilter, MethodRouter, get, on},
 };
 use serde::Deserialize;
 
@@ -68,7 +68,8 @@ async fn upgrade(
 /// Everything below `/socket.io/`.
 fn socket_io() -> MethodRouter<Arc<Services>> {
     let clients = Clients::new();
-    any(
+    on(
+        MethodFilter::GET.or(MethodFilter::POST),
         async move |State(services): State<Arc<Services>>,
                     Client(client): Client,
                     request: Request| {

@@ -141,6 +141,10 @@ impl IntoResponse for Refusal {
         if let Some(seconds) = self.retry_after() {
             response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
         }
+        if status == StatusCode::REQUEST_TIMEOUT {
+            // RFC 9110, 15.5.9.
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
         if status == StatusCode::UNAUTHORIZED {
             // RFC 9110, 11.6.1 and RFC 6750, 3.
             response.headers_mut().insert(header::WWW_AUTHENTICATE, BEARER);

@@ -13,6 +13,7 @@ mod error;
 pub(crate) mod gate;
 mod headers;
 mod health;
+mod incoming;
 mod own_data;
 mod passwords;
 mod photos;
@@ -21,13 +22,12 @@ mod turn;
 mod upload;
 pub(crate) mod watch;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use axum::{
     Router,
-    extract::{DefaultBodyLimit, Request},
-    middleware::{self, Next},
-    response::{IntoResponse, Response},
+    extract::DefaultBodyLimit,
+    middleware,
     routing::{delete, get, post, put},
 };
 use meoww_proto::limits::MAX_BODY_BYTES;
@@ -35,11 +35,6 @@ use meoww_proto::limits::MAX_BODY_BYTES;
 use self::gate::Limit;
 pub(crate) use self::{client::client_of, error::Refusal};
 use crate::services::Services;
-
-/// Longest a request may take, body and answer.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
-/// Likewise with a photo in it: 5 MB at 700 kbit/s.
-const UPLOAD_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Every route of the server, with those of `sockets`.
 pub(crate) fn router(services: Arc<Services>, sockets: Router<Arc<Services>>) -> Router {
@@ -54,7 +49,7 @@ pub(crate) fn router(services: Arc<Services>, sockets: Router<Arc<Services>>) ->
         .fallback(async || Refusal::NotFound)
         .method_not_allowed_fallback(async || Refusal::MethodNotAllowed)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
-        .layer(middleware::from_fn(in_bounded_time))
+        .layer(middleware::from_fn_with_state(services.clone(), incoming::bounded))
         .layer(cors)
         .layer(middleware::from_fn_with_state(services.metrics.clone(), watch::request))
         .layer(middleware::from_fn(cors::without_content))
@@ -92,13 +87,4 @@ fn auth(services: &Arc<Services>) -> Router<Arc<Services>> {
         .route("/blocks", get(blocks::list))
         .route("/blocks/{id}", delete(blocks::remove))
         .route("/turn-credentials", turn)
-}
-
-async fn in_bounded_time(request: Request, next: Next) -> Response {
-    let uploads = upload::is_multipart(request.headers());
-    let longest = if uploads { UPLOAD_TIMEOUT } else { REQUEST_TIMEOUT };
-    match tokio::time::timeout(longest, next.run(request)).await {
-        Ok(response) => response,
-        Err(_) => Refusal::TooSlow.into_response(),
-    }
 }

@@ -14,9 +14,8 @@ use meoww_proto::account::{PHOTO_FIELD, SignupRequest};
 use super::{body::Body, error::Refusal};
 use crate::photos::{MAX_UPLOAD_BYTES, Photos, Upload};
 
-/// Bytes that are read at most. What goes over the bound of a photo is read and forgotten, as many
-/// clients hear an answer only when they were allowed to finish their request.
-const MAX_READ_BYTES: usize = 2 * MAX_UPLOAD_BYTES;
+/// Bytes that are read at most: a photo, and all that may stand beside it.
+const MAX_READ_BYTES: usize = MAX_UPLOAD_BYTES + MAX_PARTS * 2 * MAX_VALUE_BYTES;
 const MAX_PARTS: usize = 16;
 const MAX_NAME_BYTES: usize = 100;
 const MAX_VALUE_BYTES: usize = 4 * 1024;
@@ -75,19 +74,15 @@ impl Form {
         let parts = Multipart::from_request(request, &()).await;
         let mut parts = parts.map_err(|_| malformed())?;
         let mut form = Self { texts: HashMap::new(), photo: None, upload };
-        let mut verdict = Ok(());
         let mut count = 0;
         while let Some(mut part) = parts.next_field().await.map_err(broken)? {
             count += 1;
             if count > MAX_PARTS {
-                verdict = verdict.and(Err(upload_error("Too many parts")));
+                return Err(upload_error("Too many parts"));
             }
-            if verdict.is_ok() {
-                verdict = form.take(&mut part).await;
-            }
-            while part.chunk().await.map_err(broken)?.is_some() {}
+            form.take(&mut part).await?;
         }
-        verdict.map(|()| form)
+        Ok(form)
     }
 
     async fn take(&mut self, part: &mut Field<'_>) -> Result<(), Refusal> {

@@ -16,8 +16,8 @@ use utoipa::{
 const DESCRIPTION: &str = "\
 Bodies are JSON or URL-encoded forms of at most 64 KiB. A refusal is `{\"error\": SENTENCE}`, with a \
 `code` where a program may want to tell refusals apart. Beside what each route lists: 404 for what \
-is no route, 405 for a route by another method, 408 for a request that takes longer than half a \
-minute, and 500 where the server itself is at fault.
+is no route, 405 for a route by another method, 408 for a body that takes longer than half a minute \
+to arrive (a minute with a photo), 503 where the server takes that long, and 500 where it is at fault.
 
 Limited routes tell in `RateLimit-Policy`, `RateLimit-Limit`, `RateLimit-Remaining` and \
 `RateLimit-Reset` where the client stands.";

@@ -36,6 +36,11 @@ impl Background {
         });
     }
 
+    /// Starts a task that is bounded by its caller in number and time.
+    pub(crate) fn follow_up(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.spawn(task);
+    }
+
     /// Runs an operation in a task of its own, so that it completes even if the caller is dropped.
     pub(crate) async fn to_its_end<T: Send + 'static>(
         &self,

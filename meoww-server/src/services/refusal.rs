@@ -32,7 +32,7 @@ pub(crate) enum Refusal {
     NotFound,
     /// A route, but not by this method.
     MethodNotAllowed,
-    /// The body took too long to come.
+    /// The client took too long to send the body.
     TooSlow,
     /// The body is over the bound.
     TooLarge,

@@ -98,7 +98,9 @@ impl Clients {
             (false, None, &Method::GET) => self.open(services, network, &request),
             (false, Some(client), &Method::GET) => poll(client).await,
             (false, Some(client), &Method::POST) => post(client, request).await,
-            _ => Err(Refusal::MethodNotAllowed),
+            // In the words of Engine.IO.
+            (false, None, _) => Err(Refusal::Invalid("Bad handshake method".into())),
+            _ => Err(Refusal::Invalid("Bad request".into())),
         }
     }
 

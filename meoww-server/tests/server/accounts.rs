@@ -305,12 +305,21 @@ async fn what_is_not_there_is_said_in_json() {
         let reply = server.send(Method::GET, path, &[], "").await;
         assert_eq!((reply.status, reply.error()), (StatusCode::NOT_FOUND, "Not found"), "{path}");
     }
-    for (method, path) in
-        [(Method::GET, "/api/auth/login"), (Method::POST, "/api/auth/me"), (Method::PUT, "/health")]
-    {
+    // RFC 9110, 15.5.6: such an answer names the methods there are.
+    for (method, path, allowed) in [
+        (Method::GET, "/api/auth/login", "POST"),
+        (Method::POST, "/api/auth/me", "DELETE,GET,HEAD"),
+        (Method::PUT, "/health", "GET,HEAD"),
+        (Method::POST, "/photos/x.jpg", "GET,HEAD"),
+        (Method::POST, "/ws", "GET,HEAD"),
+        (Method::POST, "/api-docs/openapi.json", "GET,HEAD"),
+        (Method::PUT, "/socket.io/?EIO=4&transport=polling", "GET,HEAD,POST"),
+    ] {
         let reply = server.send(method, path, &[], "").await;
-        assert_eq!(reply.status, StatusCode::METHOD_NOT_ALLOWED);
+        assert_eq!(reply.status, StatusCode::METHOD_NOT_ALLOWED, "{path}");
         assert_eq!(reply.error(), "Method not allowed", "{path}");
+        let allow = reply.headers.get("allow").map(|value| value.to_str().expect("text"));
+        assert_eq!(allow, Some(allowed), "{path}");
     }
 }
 

@@ -29,6 +29,7 @@ mod photos;
 mod process;
 mod proxy;
 mod reconnect;
+mod refused_bodies;
 mod reload;
 mod safety_store;
 mod session_model;
