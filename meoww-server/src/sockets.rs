@@ -1,7 +1,8 @@
 //! Sockets: `GET /ws` and everything below `/socket.io/`. This file decides who may open one.
 
 pub(crate) mod connection;
-pub(crate) mod lifetime;
+mod lifetime;
+mod session;
 pub(crate) mod socketio;
 pub(crate) mod ws;
 
@@ -59,9 +60,8 @@ async fn upgrade(
     let upgrade = upgrade.map_err(|_| Refusal::Invalid("WebSocket upgrade required".into()))?;
     // A room that cannot be read is a room that is over: the client is welcomed without one.
     let resume = query.ok().and_then(|Query(query)| query.resume?.parse().ok());
-    Ok(ws::bounded(upgrade).on_upgrade(move |mut socket| {
-        let sockets = services.sockets.clone();
-        sockets.track_future(async move { ws::run(services, &mut socket, bearer, resume).await })
+    Ok(ws::bounded(upgrade).on_upgrade(move |socket| {
+        services.sockets.clone().track_future(ws::run(services, socket, bearer, resume))
     }))
 }
 

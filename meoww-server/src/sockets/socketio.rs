@@ -2,9 +2,9 @@
 //! protocol is spoken here and not by a crate for the sake of its cost: the crates hold three tasks
 //! and some 15 KB for a client that says nothing, and give no way to close its transport.
 
+mod client;
 pub(crate) mod handshake;
 pub(crate) mod packet;
-mod session;
 pub(crate) mod transport;
 
 use std::{
@@ -29,11 +29,9 @@ use crate::{
     core::limits::Network,
     queue,
     services::{Refusal, Services},
-    sockets::ws,
+    sockets::{session::PING_INTERVAL, ws},
 };
 
-/// How often a client is asked whether it is there; a poll waits no longer than that for an answer.
-const PING_INTERVAL: Duration = Duration::from_secs(20);
 /// How long it may take to say so.
 const PING_TIMEOUT: Duration = Duration::from_secs(20);
 /// Longest an upgrade may take.
@@ -126,7 +124,7 @@ impl Clients {
         let (transport, requests) = Transport::new(None);
         self.polling().insert(sid, requests);
         services.sockets.clone().spawn(async move {
-            session::run(services, transport, handshake, &sid.simple().to_string()).await;
+            client::run(services, transport, handshake, &sid.simple().to_string()).await;
             self.polling().remove(&sid);
         });
         Ok(text(open_packet(&sid.simple().to_string(), &["websocket"])))
@@ -146,7 +144,7 @@ impl Clients {
                 let sid = Uuid::new_v4().simple().to_string();
                 let (mut transport, _) = Transport::new(Some(socket));
                 transport.write(open_packet(&sid, &[]));
-                session::run(services, transport, handshake, &sid).await;
+                client::run(services, transport, handshake, &sid).await;
             })
         }))
     }

@@ -1,9 +1,6 @@
 //! The way packets go: by polling, by a WebSocket, or by the one and then the other.
 
-use std::{
-    collections::VecDeque,
-    time::{Duration, Instant},
-};
+use std::{collections::VecDeque, time::Instant};
 
 use axum::{
     body::Bytes,
@@ -16,11 +13,9 @@ use super::packet;
 use crate::{
     clock,
     queue::{self, Bounds},
-    sockets::ws,
+    sockets::{session::WRITE_TIMEOUT, ws},
 };
 
-/// Longest a write may take before the reader counts as gone.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Bytes that may wait for the next poll before the outbox has to hold the rest.
 const BACKLOG_BYTES: usize = 64 * 1024;
 /// Bytes after which a client that asks and does not poll counts as gone.
@@ -188,12 +183,12 @@ impl Transport {
     }
 
     /// Lets the last words arrive.
-    pub(super) async fn close(mut self) {
+    pub(super) async fn close(&mut self) {
         if self.flush().await.is_err() {
             return;
         }
-        match self.socket.take() {
-            Some(mut socket) => {
+        match &mut self.socket {
+            Some(socket) => {
                 if socket.send(Message::Close(None)).await.is_ok() {
                     while let Some(Ok(_)) = socket.recv().await {}
                 }

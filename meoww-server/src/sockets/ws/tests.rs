@@ -12,6 +12,7 @@ use tokio_tungstenite::tungstenite::{self, Message};
 use super::*;
 use crate::{
     hub::Whose,
+    sockets::session::PING_INTERVAL,
     testing::{Pipes, ROOMY, Socket, bearer, next_event},
 };
 
@@ -31,7 +32,7 @@ async fn a_quiet_client_is_asked_whether_it_is_there_and_stays_if_it_is() {
     let start = Instant::now();
     let mut asked = Vec::new();
     // Reading is what answers a ping.
-    let _ = timeout(10 * SILENCE_LIMIT, async {
+    let _ = timeout(Duration::from_secs(601), async {
         while let Some(Ok(frame)) = ada.next().await {
             if matches!(frame, Message::Ping(_)) {
                 asked.push(start.elapsed().as_secs());
@@ -39,8 +40,8 @@ async fn a_quiet_client_is_asked_whether_it_is_there_and_stays_if_it_is() {
         }
     })
     .await;
-    let expected: Vec<_> = (0..=10 * 60).step_by(20).collect();
-    assert_eq!(asked[..30], expected[..30], "every {PING_INTERVAL:?}");
+    let expected: Vec<_> = (20..=10 * 60).step_by(20).collect();
+    assert_eq!(asked, expected, "every {PING_INTERVAL:?}");
     assert_eq!(pipes.services.hub.counts().await.connections, 1);
 }
 
