@@ -170,9 +170,9 @@ impl Error {
             Self::Source(SourceError::CameraBusy { .. }) => (31, "camera-busy"),
             Self::Source(SourceError::CameraUnsupported) => (32, "no-camera-support"),
             Self::Source(SourceError::Unreadable { .. }) => (33, "unreadable-file"),
-            Self::Source(SourceError::UnsupportedPixels { .. }) => (34, "unsupported-pixels"),
             Self::Source(SourceError::NoFfmpeg { .. }) => (35, "no-ffmpeg"),
-            Self::Source(SourceError::NoThread(_)) => (1, "error"),
+            Self::Source(SourceError::Silent { .. }) => (36, "no-picture"),
+            Self::Source(SourceError::CameraGone(_) | SourceError::NoThread(_)) => (1, "error"),
             Self::NotATerminal => (40, "not-a-terminal"),
             Self::TerminalTooSmall { .. } => (41, "terminal-too-small"),
             Self::NoUtf8 => (42, "no-utf8"),
@@ -195,8 +195,8 @@ Exit codes:
   12  server unreachable           31  camera busy
   13  not logged in                32  built without camera support
   14  session expired or ended     33  video file unreadable
-  15  wrong address or password    34  video file is not 8-bit 4:2:0
-  16  e-mail address not verified  35  ffmpeg is needed and missing
+  15  wrong address or password    35  ffmpeg is needed and missing
+  16  e-mail address not verified  36  no picture came in time
   17  wrong code                   40  not a terminal
   18  code expired or used up      41  terminal too small
   19  e-mail or username taken     42  locale is not UTF-8

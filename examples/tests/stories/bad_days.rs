@@ -3,6 +3,7 @@
 use std::{
     io::{Read, Write},
     net::TcpListener,
+    process::Command,
 };
 
 use crate::{
@@ -94,11 +95,43 @@ fn cameras_and_files() {
     let search = |camera| anna.meoww(&["search", "--headless", "--camera", camera]);
     search("9").failed(30, "There is no camera 9");
     search("nowhere.y4m").failed(33, "cannot be read");
-    let film = tempfile::NamedTempFile::with_suffix(".mp4").expect("a file");
+    let mut film = tempfile::NamedTempFile::with_suffix(".mp4").expect("a file");
+    film.write_all(b"meow").expect("written");
     let film = film.path().to_str().expect("UTF-8");
     anna.meoww_with(&["search", "--headless", "--camera", film], &[("PATH", "/nowhere")])
         .failed(35, "needs ffmpeg");
     search(film).failed(33, "cannot be read");
+}
+
+/// A pipe without a writer keeps ffmpeg waiting for ever.
+#[test]
+fn a_killed_client_leaves_no_ffmpeg_behind() {
+    let server = Server::start();
+    let anna = User::with_account("anna", &server);
+    let folder = tempfile::tempdir().expect("a folder");
+    let pipe = folder.path().join("pipe.mp4");
+    let pipe = pipe.to_str().expect("UTF-8");
+    let made = Command::new("mkfifo").arg(pipe).status().expect("run");
+    assert!(made.success());
+    let mut client = Command::new(program("meoww"))
+        .args(["search", "--headless", "--camera", pipe])
+        .envs(anna.environment())
+        .spawn()
+        .expect("started");
+    let is_read = || {
+        std::fs::read_dir("/proc").expect("Linux has it").flatten().any(|process| {
+            let line = std::fs::read(process.path().join("cmdline")).unwrap_or_default();
+            line.starts_with(b"ffmpeg") && String::from_utf8_lossy(&line).contains(pipe)
+        })
+    };
+    while !is_read() {
+        std::thread::yield_now();
+    }
+    client.kill().expect("SIGKILL");
+    client.wait().expect("it is gone");
+    while is_read() {
+        std::thread::yield_now();
+    }
 }
 
 #[test]
@@ -138,7 +171,7 @@ fn an_error_that_nobody_can_read_has_its_exit_code() {
     let server = Server::start();
     let anna = User::new("anna", &server);
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("Linux has it");
-    let mut command = std::process::Command::new(program("meoww"));
+    let mut command = Command::new(program("meoww"));
     let status = command.arg("me").envs(anna.environment()).stderr(full).status().expect("run");
     assert_eq!(status.code(), Some(13));
 }

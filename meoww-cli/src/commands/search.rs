@@ -22,13 +22,16 @@ pub(super) async fn run(context: &Context, args: Search) -> Result<(), Error> {
         relay_only: args.relay_only,
         terms: terms(&args)?,
     };
+    // The camera may take seconds, and so may the server.
+    let opening = format!("Opening {}, then connecting to {}.", args.camera, context.api.server());
     if args.headless {
+        context.out.note(&opening);
         let client = ClientHandle::start(options).await?;
         let plan = Plan { rounds: args.rounds, duration: args.duration };
         return headless::run(client, plan, context.out).await;
     }
     let caps = screen_caps(&args)?;
-    context.out.note("Connecting...");
+    context.out.note(&opening);
     show(ClientHandle::start(options).await?, caps).await
 }
 

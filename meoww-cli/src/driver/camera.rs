@@ -78,8 +78,7 @@ impl Worker {
                     Err(_) => return,
                 },
                 () = self.pass_on(pictures.as_mut()) => {
-                    source = None;
-                    self.tell("The camera stopped. Switch it off and on to try again.".to_owned());
+                    self.tell(stopped(source.take().as_ref()));
                     continue;
                 }
             };
@@ -110,4 +109,10 @@ impl Worker {
     fn tell(&self, notice: String) {
         let _ = self.told.try_send(CallEvent::Notice(notice));
     }
+}
+
+fn stopped(source: Option<&Source>) -> String {
+    let reason = source.and_then(Source::ended).map(|reason| format!("{reason} "));
+    let reason = reason.unwrap_or_default();
+    format!("The camera stopped. {reason}Switch it off and on to try again.")
 }

@@ -2,6 +2,7 @@
 
 pub mod decode;
 pub mod encode;
+pub mod filter;
 mod openh264_options;
 pub mod slot;
 pub mod source;

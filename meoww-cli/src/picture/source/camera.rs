@@ -1,5 +1,7 @@
 //! Pictures from a webcam.
 
+use std::sync::Arc;
+
 use meoww_paint::Frame;
 use nokhwa::{
     Buffer, Camera, NokhwaError,
@@ -11,7 +13,7 @@ use nokhwa::{
     },
 };
 
-use super::{Pictures, SourceError, worker::Stop};
+use super::{Next, Pictures, SourceError, worker::Stop};
 
 /// More than a terminal shows, and little enough for any bus.
 const RESOLUTION: (u32, u32) = (640, 480);
@@ -63,21 +65,14 @@ fn closest(index: u32) -> Result<Camera, NokhwaError> {
 
 impl Pictures for Webcam {
     /// Leaves out what cannot be decoded: cameras begin with half pictures.
-    fn next(&mut self, stop: &Stop) -> Option<Frame> {
+    fn next(&mut self, stop: &Stop) -> Next {
         loop {
-            match self.0.frame() {
-                Ok(buffer) => {
-                    if let Some(picture) = convert(&buffer) {
-                        return Some(picture);
-                    }
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "the camera is gone");
-                    return None;
-                }
+            let buffer = self.0.frame().map_err(|e| SourceError::CameraGone(e.to_string()))?;
+            if let Some(picture) = convert(&buffer) {
+                return Ok(Some(Arc::new(picture)));
             }
             if stop.wait(std::time::Duration::ZERO) {
-                return None;
+                return Ok(None);
             }
         }
     }

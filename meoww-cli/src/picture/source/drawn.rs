@@ -1,11 +1,14 @@
 //! Pictures that the program draws itself.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use meoww_paint::Frame;
 
 use super::{
-    Pictures,
+    Next, Pictures,
     worker::{Pace, Stop},
 };
 use crate::clock;
@@ -17,17 +20,16 @@ pub(super) struct Drawn<D> {
     began: Instant,
 }
 
-impl<D: FnMut(Duration) -> Frame> Drawn<D> {
+impl<D: FnMut(Duration) -> Arc<Frame>> Drawn<D> {
     /// A picture each `interval`.
     pub(super) fn new(interval: Duration, draw: D) -> Self {
         Self { draw, pace: Pace::new(interval), began: clock::now() }
     }
 }
 
-impl<D: FnMut(Duration) -> Frame + 'static> Pictures for Drawn<D> {
-    fn next(&mut self, stop: &Stop) -> Option<Frame> {
-        self.pace
-            .wait(stop)
-            .then(|| (self.draw)(clock::now().saturating_duration_since(self.began)))
+impl<D: FnMut(Duration) -> Arc<Frame> + 'static> Pictures for Drawn<D> {
+    fn next(&mut self, stop: &Stop) -> Next {
+        let go_on = self.pace.wait(stop);
+        Ok(go_on.then(|| (self.draw)(clock::now().saturating_duration_since(self.began))))
     }
 }

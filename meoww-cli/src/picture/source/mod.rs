@@ -4,16 +4,22 @@
 mod camera;
 mod card;
 mod drawn;
+mod error;
+mod ffmpeg;
 mod file;
 pub mod pattern;
 mod worker;
+mod y4m;
 
-use std::{convert::Infallible, path::PathBuf, str::FromStr, time::Duration};
+use std::{convert::Infallible, fmt, path::PathBuf, str::FromStr, sync::Arc, time::Duration};
 
 use meoww_paint::Frame;
-use thiserror::Error;
 
-use self::{drawn::Drawn, file::Ffmpeg, worker::Worker};
+pub use self::error::SourceError;
+use self::{
+    drawn::Drawn,
+    worker::{PATIENCE, Stop, Worker},
+};
 use super::slot::FrameSlot;
 
 /// 30 pictures a second.
@@ -34,7 +40,7 @@ pub enum Camera {
     Pattern(u8),
     /// Frames drawn by a function of the time since the first frame; not selectable by name.
     Drawn(fn(Duration) -> Frame),
-    /// A `.y4m` file, or with ffmpeg any other; played over and over.
+    /// A plain `.y4m` file, or with ffmpeg any other; played over and over.
     File(PathBuf),
 }
 
@@ -55,89 +61,57 @@ impl FromStr for Camera {
     }
 }
 
-/// Why there are no pictures, and what to do about it.
-#[derive(Debug, Error)]
-pub enum SourceError {
-    /// There is no such webcam.
-    #[error("There is no camera {0}. Plug one in, or use --camera FILE or --camera none.")]
-    NoCamera(u32),
-    /// The webcam does not open; mostly because another program has it.
-    #[error("Camera {index} does not open ({reason}). Close other programs that use it.")]
-    CameraBusy {
-        /// Which.
-        index: u32,
-        /// What the system says.
-        reason: String,
-    },
-    /// This program cannot use webcams.
-    #[error("This build has no camera support. Use --camera pattern, a file, or none.")]
-    CameraUnsupported,
-    /// The file cannot be read.
-    #[error("{} cannot be read: {reason}. Name a readable file after --camera.", path.display())]
-    Unreadable {
-        /// Which.
-        path: PathBuf,
-        /// What the system or ffmpeg says.
-        reason: String,
-    },
-    /// A Y4M file of another kind.
-    #[error("{} is not 8-bit 4:2:0. Convert it: ffmpeg -i IN -pix_fmt yuv420p OUT.y4m", path.display())]
-    UnsupportedPixels {
-        /// Which.
-        path: PathBuf,
-    },
-    /// A file other than Y4M, and no ffmpeg.
-    #[error("{} needs ffmpeg, which is not installed. Install it, or name a .y4m file.", path.display())]
-    NoFfmpeg {
-        /// Which.
-        path: PathBuf,
-    },
-    /// No thread to be had.
-    #[error("The system has no thread left for the camera. Close other programs.")]
-    NoThread(#[source] std::io::Error),
+impl fmt::Display for Camera {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("the camera"),
+            Self::None => f.write_str("no camera"),
+            Self::Index(index) => write!(f, "camera {index}"),
+            Self::Pattern(_) | Self::Drawn(_) => f.write_str("the test pattern"),
+            Self::File(path) => write!(f, "{}", path.display()),
+        }
+    }
 }
 
 /// Pictures, until it is dropped; then the camera is free again.
 pub struct Source {
     pictures: FrameSlot,
     notice: Option<&'static str>,
-    // In this order: a worker that reads from ffmpeg ends when that does.
-    _ffmpeg: Option<Ffmpeg>,
-    _worker: Option<Worker>,
+    worker: Option<Worker>,
 }
 
 impl Source {
-    /// Waits until the camera or file is open; up to some seconds, so not on an async thread.
+    /// Waits until the camera or file is open, ten seconds at most, so not on an async thread.
     ///
     /// # Errors
     ///
     /// When there are no pictures to be had from it.
     pub fn open(camera: &Camera) -> Result<Self, SourceError> {
+        Self::open_within(camera, PATIENCE)
+    }
+
+    fn open_within(camera: &Camera, patience: Duration) -> Result<Self, SourceError> {
+        let what = camera.to_string();
         match camera {
             Camera::Auto => auto(),
             Camera::None => Ok(Self {
                 pictures: tokio::sync::watch::channel(None).1,
                 notice: None,
-                _ffmpeg: None,
-                _worker: None,
+                worker: None,
             }),
             Camera::Index(index) => webcam(*index),
             Camera::Pattern(variant) => {
                 let variant = *variant;
-                Self::start(None, move || Ok(pattern::Film::new(variant)))
+                Self::start(&what, patience, move |_| Ok(pattern::Film::new(variant)))
             }
             Camera::Drawn(draw) => {
                 let draw = *draw;
-                Self::start(None, move || Ok(Drawn::new(INTERVAL, draw)))
-            }
-            Camera::File(path) if path.extension().is_some_and(|end| end == "y4m") => {
-                let path = path.clone();
-                Self::start(None, move || file::Y4m::open(path))
+                let drawn = move |_: &Stop| Ok(Drawn::new(INTERVAL, move |at| Arc::new(draw(at))));
+                Self::start(&what, patience, drawn)
             }
             Camera::File(path) => {
-                let (ffmpeg, output) = Ffmpeg::start(path)?;
                 let path = path.clone();
-                Self::start(Some(ffmpeg), move || file::Piped::open(path, output))
+                Self::start(&what, patience, move |stop| file::open(&path, stop))
             }
         }
     }
@@ -152,19 +126,34 @@ impl Source {
         self.notice
     }
 
+    /// Why there are no more pictures, once they have ended by themselves.
+    pub fn ended(&self) -> Option<&SourceError> {
+        self.worker.as_ref()?.ended()
+    }
+
     fn start<P: Pictures>(
-        ffmpeg: Option<Ffmpeg>,
-        open: impl FnOnce() -> Result<P, SourceError> + Send + 'static,
+        what: &str,
+        patience: Duration,
+        open: impl FnOnce(&Stop) -> Result<P, SourceError> + Send + 'static,
     ) -> Result<Self, SourceError> {
-        let (worker, pictures) = Worker::start(open)?;
-        Ok(Self { pictures, notice: None, _ffmpeg: ffmpeg, _worker: Some(worker) })
+        let (worker, pictures) = Worker::start(what, patience, open)?;
+        Ok(Self { pictures, notice: None, worker: Some(worker) })
     }
 }
 
+/// The next picture; `Ok(None)` when it was told to stop, and an error when there are no more.
+type Next = Result<Option<Arc<Frame>>, SourceError>;
+
 /// A thing that has one picture after the other.
 trait Pictures: 'static {
-    /// Waits for the next; `None` when there are no more, or `stop` says so.
-    fn next(&mut self, stop: &worker::Stop) -> Option<Frame>;
+    /// Waits for the next, or until `stop` says so.
+    fn next(&mut self, stop: &Stop) -> Next;
+}
+
+impl Pictures for Box<dyn Pictures> {
+    fn next(&mut self, stop: &Stop) -> Next {
+        (**self).next(stop)
+    }
 }
 
 /// A machine may list devices that are no cameras, such as the metadata of one.
@@ -175,8 +164,8 @@ fn auto() -> Result<Source, SourceError> {
             Err(error) => tracing::info!(%error, "a webcam that is of no use"),
         }
     }
-    let card = Source::start(None, || {
-        let card = card::draw();
+    let card = Source::start("the card", PATIENCE, |_| {
+        let card = Arc::new(card::draw());
         Ok(Drawn::new(CARD_INTERVAL, move |_| card.clone()))
     })?;
     let notice = Some("No camera was found; your partner sees a card that says so.");
@@ -190,7 +179,7 @@ fn webcams() -> Vec<u32> {
 
 #[cfg(feature = "camera")]
 fn webcam(index: u32) -> Result<Source, SourceError> {
-    Source::start(None, move || camera::Webcam::open(index))
+    Source::start(&Camera::Index(index).to_string(), PATIENCE, move |_| camera::Webcam::open(index))
 }
 
 #[cfg(not(feature = "camera"))]
@@ -234,8 +223,11 @@ mod tests {
     #[test]
     fn a_missing_camera_is_named() {
         let refused = Source::open(&Camera::Index(99)).err().unwrap();
-        let expected = "There is no camera 99. Plug one in, or use --camera FILE or --camera none.";
-        assert!(cfg!(not(feature = "camera")) || refused.to_string() == expected, "{refused}");
+        let expected = match cfg!(feature = "camera") {
+            true => "There is no camera 99. Plug one in, or use --camera FILE or --camera none.",
+            false => "This build has no camera support. Use --camera pattern, a file, or none.",
+        };
+        assert_eq!(refused.to_string(), expected);
     }
 
     #[test]

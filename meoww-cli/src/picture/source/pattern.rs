@@ -6,10 +6,12 @@
 //! four bars, by default red, green, blue, yellow. At the bottom: a white square that walks over
 //! grey. The blocks are large enough to be read after scaling to 80x60 and H.264.
 
+use std::sync::Arc;
+
 use meoww_paint::Frame;
 
 use super::{
-    INTERVAL, Pictures,
+    INTERVAL, Next, Pictures,
     worker::{Pace, Stop},
 };
 use crate::clock;
@@ -71,13 +73,13 @@ impl Film {
 }
 
 impl Pictures for Film {
-    fn next(&mut self, stop: &Stop) -> Option<Frame> {
+    fn next(&mut self, stop: &Stop) -> Next {
         if !self.pace.wait(stop) {
-            return None;
+            return Ok(None);
         }
         let stamp = Stamp { counter: self.counter, sent: clock::wall() };
         self.counter = (self.counter + 1) % (1 << COUNTER_BITS);
-        Some(draw(SIZE.0, SIZE.1, self.variant, stamp))
+        Ok(Some(Arc::new(draw(SIZE.0, SIZE.1, self.variant, stamp))))
     }
 }
 

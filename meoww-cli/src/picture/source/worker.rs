@@ -2,8 +2,8 @@
 
 use std::{
     sync::{
-        Arc,
-        mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
+        Arc, Condvar, Mutex, OnceLock, PoisonError,
+        mpsc::{RecvTimeoutError, sync_channel},
     },
     thread::{Builder, JoinHandle},
     time::{Duration, Instant},
@@ -14,62 +14,102 @@ use tokio::sync::watch;
 use super::{Pictures, SourceError};
 use crate::{clock, picture::slot::FrameSlot};
 
+/// Devices are slow to open and files on a network slow to answer, but not slower.
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
+
 /// Stops the thread, and waits for it, when it is dropped.
 pub(super) struct Worker {
-    stop: Option<SyncSender<()>>,
+    stop: Stop,
     thread: Option<JoinHandle<()>>,
+    ended: Arc<OnceLock<SourceError>>,
 }
 
-/// Seen from the thread.
-pub(super) struct Stop(Receiver<()>);
+/// The order to stop, seen from the thread.
+#[derive(Clone, Default)]
+pub(super) struct Stop(Arc<(Mutex<bool>, Condvar)>);
 
 impl Stop {
-    /// Sleeps, unless it is to stop; says whether it is.
+    /// Sleeps unless the thread is to stop; returns whether it is.
     pub(super) fn wait(&self, duration: Duration) -> bool {
-        self.0.recv_timeout(duration) == Err(RecvTimeoutError::Disconnected)
+        let (stopped, changed) = &*self.0;
+        let stopped = stopped.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = changed.wait_timeout_while(stopped, duration, |stopped| !*stopped);
+        *waited.unwrap_or_else(PoisonError::into_inner).0
+    }
+
+    fn order(&self) {
+        let (stopped, changed) = &*self.0;
+        *stopped.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        changed.notify_all();
     }
 }
 
 impl Worker {
-    /// Returns when `open` has, with what it says.
+    /// Opens the source `what` on a thread of its own, and returns with the outcome, after
+    /// `patience` at the latest.
     pub(super) fn start<P: Pictures>(
-        open: impl FnOnce() -> Result<P, SourceError> + Send + 'static,
+        what: &str,
+        patience: Duration,
+        open: impl FnOnce(&Stop) -> Result<P, SourceError> + Send + 'static,
     ) -> Result<(Self, FrameSlot), SourceError> {
         let (slot, pictures) = watch::channel(None);
-        let (stop, stopped) = sync_channel(0);
-        let (opened, result) = sync_channel(1);
+        let (opened, outcome) = sync_channel(1);
+        let (stop, ended) = (Stop::default(), Arc::new(OnceLock::new()));
+        let (stopped, end) = (stop.clone(), ended.clone());
         // Opened on the thread it is used on: cameras cannot be moved.
         let work = move || {
-            let mut source = match open() {
+            let mut source = match open(&stopped) {
                 Ok(source) => source,
                 Err(error) => return drop(opened.send(Err(error))),
             };
             let _ = opened.send(Ok(()));
-            let stop = Stop(stopped);
-            while let Some(picture) = source.next(&stop) {
-                slot.send_replace(Some(Arc::new(picture)));
-                if stop.wait(Duration::ZERO) {
-                    break;
-                }
+            if let Err(error) = pump(&mut source, &slot, &stopped) {
+                tracing::warn!(%error, "source ended");
+                let _ = end.set(error);
             }
             slot.send_replace(None);
         };
         let thread = Builder::new()
             .name("meoww-camera".to_owned())
             .spawn(work)
-            .map_err(SourceError::NoThread)?;
-        let worker = Self { stop: Some(stop), thread: Some(thread) };
-        match result.recv() {
+            .map_err(|error| SourceError::NoThread(error.to_string()))?;
+        let mut worker = Self { stop, thread: Some(thread), ended };
+        match outcome.recv_timeout(patience) {
             Ok(opened) => opened.map(|()| (worker, pictures)),
+            Err(RecvTimeoutError::Timeout) => {
+                // A call into a driver or the disk that does not return cannot be waited for.
+                worker.thread = None;
+                Err(SourceError::Silent { what: what.to_owned(), limit: patience })
+            }
             // It panicked, in a camera's driver.
-            Err(error) => Err(SourceError::NoThread(std::io::Error::other(error))),
+            Err(error) => Err(SourceError::NoThread(error.to_string())),
         }
     }
+
+    /// Why there will be no more pictures, once there are none.
+    pub(super) fn ended(&self) -> Option<&SourceError> {
+        self.ended.get()
+    }
+}
+
+/// Passes pictures on until the source ends or is stopped.
+fn pump<P: Pictures>(
+    source: &mut P,
+    slot: &watch::Sender<Option<Arc<meoww_paint::Frame>>>,
+    stop: &Stop,
+) -> Result<(), SourceError> {
+    while let Some(picture) = source.next(stop)? {
+        slot.send_replace(Some(picture));
+        if stop.wait(Duration::ZERO) {
+            break;
+        }
+    }
+    Ok(())
 }
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        drop(self.stop.take());
+        self.stop.order();
         if let Some(thread) = self.thread.take() {
             // Panicked or not, it is over.
             let _ = thread.join();
@@ -88,7 +128,12 @@ impl Pace {
         Self { interval, due: None }
     }
 
-    /// Sleeps until the next picture is due; says whether to go on.
+    #[cfg(test)]
+    pub(super) fn interval(&self) -> Duration {
+        self.interval
+    }
+
+    /// Sleeps until the next picture is due; returns whether to go on.
     pub(super) fn wait(&mut self, stop: &Stop) -> bool {
         let now = clock::now();
         // After a pause (a suspended machine) it goes on from now, and does not make up for it.
