@@ -1,6 +1,7 @@
 //! The server's HTTP API, with the session kept and renewed behind the caller's back.
 
 mod account;
+pub(crate) mod answer;
 
 use std::time::Duration;
 
@@ -10,16 +11,15 @@ use meoww_proto::{
         ACCESS_COOKIE, ApiError, Done, LoginRequest, REFRESH_COOKIE, ResendRequest, Session,
         SignupRequest, SignupResponse, TurnCredentials, User, VerifyRequest,
     },
-    error::ApiErrorCode,
 };
-use reqwest::{Method, RequestBuilder, Response, StatusCode, header};
+use reqwest::{Method, RequestBuilder, Response, header};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::{
     config::ServerUrl,
     error::Error,
     session::{Kept, Login, SessionFile},
-    text::SafeText,
 };
 
 const TIMEOUT: Duration = Duration::from_secs(20);
@@ -161,7 +161,8 @@ impl Api {
 
     /// ICE servers, good for an hour.
     pub async fn turn_credentials(&self) -> Result<TurnCredentials, Error> {
-        self.get("/api/auth/turn-credentials").await
+        let ask = || self.request(Method::GET, "/api/auth/turn-credentials");
+        self.verbatim(self.authorized(ask).await?).await
     }
 
     /// The access token, fresh or not: whoever is refused with it asks for [`Api::renewed`].
@@ -274,46 +275,33 @@ impl Api {
     /// Sends; whatever is not a success comes back as the error it means.
     async fn send(&self, request: RequestBuilder) -> Result<Response, Error> {
         let response = request.send().await.map_err(|error| self.unreachable(&error))?;
-        let status = response.status();
+        let (status, headers) = (response.status(), response.headers().clone());
         if status.is_success() {
             return Ok(response);
         }
-        let retry_after = response.headers().get(header::RETRY_AFTER);
-        let retry_after = retry_after
-            .and_then(|value| value.to_str().ok()?.parse().ok())
-            .map(Duration::from_secs);
-        let route = response.url().path().to_owned();
-        let refusal: ApiError = self.json(response).await?;
-        Err(self.refusal(status, &route, refusal, retry_after))
+        let asked = response.url().clone();
+        let unexpected = || answer::unexpected(&self.server, (status, &headers), &asked);
+        let body = self.body(response).await?;
+        let refusal = serde_json::from_slice(&body).ok().and_then(safe::<ApiError>);
+        let refusal = refusal.ok_or_else(unexpected)?;
+        Err(answer::refusal(&self.server, (status, &headers), asked.path(), refusal))
     }
 
-    fn refusal(
-        &self,
-        status: StatusCode,
-        route: &str,
-        refusal: ApiError,
-        retry_after: Option<Duration>,
-    ) -> Error {
-        let message = SafeText::new(&refusal.error).to_string();
-        match (refusal.code, status) {
-            (Some(ApiErrorCode::EmailNotVerified), _) => Error::EmailNotVerified(refusal.user_id),
-            (Some(ApiErrorCode::InvalidCredentials), _) => Error::InvalidCredentials,
-            (Some(ApiErrorCode::Taken), _) => Error::Taken,
-            (Some(ApiErrorCode::InvalidInput), _) => Error::InvalidInput(message),
-            (Some(ApiErrorCode::InvalidOtp), _) => Error::WrongCode,
-            (Some(ApiErrorCode::OtpExpired), _) => Error::CodeExpired,
-            (Some(ApiErrorCode::Banned), _) => Error::Banned(message),
-            (Some(ApiErrorCode::WrongPassword), _) => Error::WrongPassword,
-            (_, StatusCode::TOO_MANY_REQUESTS) => Error::RateLimited { message, retry_after },
-            // The Node.js backend has no codes: there, a 401 of `login` is its only meaning.
-            (_, StatusCode::UNAUTHORIZED) if route.ends_with("/login") => Error::InvalidCredentials,
-            (_, StatusCode::UNAUTHORIZED) => Error::SessionExpired(self.server.to_string()),
-            _ => Error::Refused { status: status.as_u16(), message },
-        }
-    }
-
-    async fn json<T: DeserializeOwned>(&self, mut response: Response) -> Result<T, Error> {
+    /// The answer, with all text in it safe to draw.
+    async fn json<T: DeserializeOwned>(&self, response: Response) -> Result<T, Error> {
         let status = response.status();
+        let answer: Value = self.verbatim(response).await?;
+        safe(answer).ok_or_else(|| self.not_meoww(format!("unexpected {status}")))
+    }
+
+    /// The answer as it is: for what is not to be drawn.
+    async fn verbatim<T: DeserializeOwned>(&self, response: Response) -> Result<T, Error> {
+        let status = response.status();
+        let body = self.body(response).await?;
+        serde_json::from_slice(&body).map_err(|_| self.not_meoww(format!("unexpected {status}")))
+    }
+
+    async fn body(&self, mut response: Response) -> Result<Vec<u8>, Error> {
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| self.unreachable(&error))? {
             if body.len() + chunk.len() > MAX_ANSWER_BYTES {
@@ -321,7 +309,7 @@ impl Api {
             }
             body.extend_from_slice(&chunk);
         }
-        serde_json::from_slice(&body).map_err(|_| self.not_meoww(format!("unexpected {status}")))
+        Ok(body)
     }
 
     fn not_meoww(&self, why: String) -> Error {
@@ -329,11 +317,15 @@ impl Api {
     }
 
     fn unreachable(&self, error: &reqwest::Error) -> Error {
-        let mut cause: &dyn std::error::Error = error;
-        while let Some(deeper) = cause.source() {
-            cause = deeper;
+        if error.is_timeout() {
+            let why = "no answer in time".to_owned();
+            return Error::Unreachable { server: self.server.to_string(), why };
         }
-        let why = if error.is_timeout() { "no answer in time".into() } else { cause.to_string() };
-        Error::Unreachable { server: self.server.to_string(), why }
+        answer::unreachable(&self.server, error)
     }
+}
+
+fn safe<T: DeserializeOwned>(mut answer: Value) -> Option<T> {
+    answer::sanitise(&mut answer);
+    serde_json::from_value(answer).ok()
 }

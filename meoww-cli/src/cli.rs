@@ -44,6 +44,10 @@ MEOWW_PASSWORD (a new one MEOWW_NEW_PASSWORD), never a flag, which others could 
   printf '%s\\n' \"$PASSWORD\" | meoww login --email me@example.org
   meoww search --headless --json --camera pattern --rounds 3
 
+Surroundings:
+  http_proxy, https_proxy, ALL_PROXY, NO_PROXY    proxies to the server, of HTTP or SOCKS
+  SSL_CERT_FILE                                   authorities to trust, in PEM, instead of the system's
+
 Files:
   $XDG_CONFIG_HOME/meoww/config.toml    the server
   $XDG_STATE_HOME/meoww/sessions.json   sessions, readable by you alone

@@ -20,6 +20,11 @@ const DEFAULT_SERVER: &str = "http://127.0.0.1:5000";
 pub struct ServerUrl(Url);
 
 impl ServerUrl {
+    /// Itself.
+    pub(crate) fn url(&self) -> &Url {
+        &self.0
+    }
+
     /// The URL of an HTTP route such as `/api/auth/me`.
     pub fn http(&self, route: &str) -> String {
         format!("{self}{route}")

@@ -40,6 +40,38 @@ pub enum Error {
         /// The lowest cause known.
         why: String,
     },
+    /// A proxy stands before the server, and does not lead to it.
+    #[error(
+        "Cannot reach {server} through the proxy {proxy} ({why}). It is named by http_proxy, \
+         https_proxy or ALL_PROXY; NO_PROXY names what needs none."
+    )]
+    ProxyFailed {
+        /// The server's address.
+        server: String,
+        /// The proxy's, without a password.
+        proxy: String,
+        /// The lowest cause known.
+        why: String,
+    },
+    /// Something answers there, and names another address.
+    #[error("{server} says that it is at {target}. If you trust that, add --server {target}")]
+    Redirected {
+        /// Its address.
+        server: String,
+        /// The address it names.
+        target: String,
+    },
+    /// TLS ends where nobody known vouches for the server.
+    #[error(
+        "The certificate of {server} is not trusted ({why}). If an authority of your own signed it, \
+         name the file of that authority's certificate in SSL_CERT_FILE."
+    )]
+    UntrustedCertificate {
+        /// Its address.
+        server: String,
+        /// What is wrong with it.
+        why: String,
+    },
     /// No session is kept for this server.
     #[error("Not logged in to {0}. Run `meoww login`, or `meoww signup` for a new account.")]
     NotLoggedIn(String),
@@ -152,8 +184,8 @@ impl Error {
             Self::Missing(..) => (2, "usage"),
             Self::File { .. } => (3, "file"),
             Self::BadServerUrl { .. } => (10, "bad-server-url"),
-            Self::NotMeoww { .. } => (11, "not-a-meoww-server"),
-            Self::Unreachable { .. } => (12, "unreachable"),
+            Self::NotMeoww { .. } | Self::Redirected { .. } => (11, "not-a-meoww-server"),
+            Self::Unreachable { .. } | Self::ProxyFailed { .. } => (12, "unreachable"),
             Self::NotLoggedIn(_) => (13, "not-logged-in"),
             Self::SessionExpired(_) => (14, "session-expired"),
             Self::InvalidCredentials => (15, "invalid-credentials"),
@@ -166,6 +198,7 @@ impl Error {
             Self::Displaced => (22, "displaced"),
             Self::Banned(_) => (23, "banned"),
             Self::WrongPassword => (24, "wrong-password"),
+            Self::UntrustedCertificate { .. } => (25, "untrusted-certificate"),
             Self::Source(SourceError::NoCamera(_)) => (30, "no-camera"),
             Self::Source(SourceError::CameraBusy { .. }) => (31, "camera-busy"),
             Self::Source(SourceError::CameraUnsupported) => (32, "no-camera-support"),
@@ -181,6 +214,15 @@ impl Error {
     }
 }
 
+/// The lowest cause of an error, in its own words.
+pub(crate) fn deepest(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut cause = error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    cause.to_string()
+}
+
 /// The table `meoww --help` ends with.
 macro_rules! exit_codes {
     () => {
@@ -191,15 +233,16 @@ Exit codes:
    2  usage                        22  another window took this one's place
    3  a file of ours is unusable   23  account banned
   10  malformed server address     24  wrong password for a change
-  11  not a Meoww server           30  no such camera
-  12  server unreachable           31  camera busy
-  13  not logged in                32  built without camera support
-  14  session expired or ended     33  video file unreadable
-  15  wrong address or password    35  ffmpeg is needed and missing
-  16  e-mail address not verified  36  no picture came in time
-  17  wrong code                   40  not a terminal
-  18  code expired or used up      41  terminal too small
-  19  e-mail or username taken     42  locale is not UTF-8
+  11  not a Meoww server           25  certificate not trusted
+  12  server unreachable           30  no such camera
+  13  not logged in                31  camera busy
+  14  session expired or ended     32  built without camera support
+  15  wrong address or password    33  video file unreadable
+  16  e-mail address not verified  35  ffmpeg is needed and missing
+  17  wrong code                   36  no picture came in time
+  18  code expired or used up      40  not a terminal
+  19  e-mail or username taken     41  terminal too small
+                                   42  locale is not UTF-8
                                   130  interrupted at a prompt"
     };
 }

@@ -17,6 +17,7 @@ pub mod output;
 pub mod peer;
 pub mod picture;
 mod prompt;
+mod proxy;
 pub mod session;
 pub mod terminal;
 pub mod text;

@@ -1,36 +1,25 @@
 //! The socket to the server: connects, and connects again, until it is dropped.
 
+mod connect;
+
 use std::{sync::Arc, time::Duration};
 
 use futures_util::{SinkExt, StreamExt};
 use meoww_proto::{
     RoomId,
-    account::ApiError,
-    error::{ApiErrorCode, SignalErrorCode},
-    limits::MAX_EVENT_BYTES,
-    signal::{ClientMessage, RESUME_QUERY, ServerMessage, SignalError},
+    error::SignalErrorCode,
+    signal::{ClientMessage, ServerMessage, SignalError},
 };
 use tokio::{
-    net::TcpStream,
     sync::{mpsc, watch},
     task::JoinHandle,
     time::{Instant, sleep, timeout},
 };
-use tokio_tungstenite::{
-    MaybeTlsStream, WebSocketStream, connect_async_with_config,
-    tungstenite::{
-        self, Message,
-        client::IntoClientRequest,
-        http::{HeaderValue, StatusCode, header},
-        protocol::{WebSocketConfig, frame::coding::CloseCode},
-    },
-};
+use tokio_tungstenite::tungstenite::{Message, protocol::frame::coding::CloseCode};
 
+use self::connect::{Socket, connect};
 use crate::{api::Api, core::backoff, error::Error, text::SafeText};
 
-type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
-
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The server pings three times in this long.
 const SILENCE_TIMEOUT: Duration = Duration::from_secs(60);
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -215,55 +204,4 @@ impl Worker {
             }
         }
     }
-}
-
-/// One connection, with a fresh access token if the kept one is refused.
-async fn connect(api: &Api, room: Option<RoomId>) -> Result<Socket, Error> {
-    let token = api.access_token()?;
-    match connect_with(api, room, &token).await {
-        Err(Error::SessionExpired(_)) => {
-            let token = api.renewed(&token).await?;
-            connect_with(api, room, &token).await
-        }
-        other => other,
-    }
-}
-
-async fn connect_with(api: &Api, room: Option<RoomId>, token: &str) -> Result<Socket, Error> {
-    let server = api.server().to_string();
-    let mut url = api.server().socket();
-    if let Some(room) = room {
-        url = format!("{url}?{RESUME_QUERY}={room}");
-    }
-    let bad = |why: String| Error::BadServerUrl { url: url.clone(), why };
-    let mut request = url.as_str().into_client_request().map_err(|error| bad(error.to_string()))?;
-    let bearer = HeaderValue::try_from(format!("Bearer {token}"));
-    let bearer = bearer.map_err(|_| Error::SessionExpired(server.clone()))?;
-    request.headers_mut().insert(header::AUTHORIZATION, bearer);
-    let config = WebSocketConfig::default()
-        .max_message_size(Some(2 * MAX_EVENT_BYTES))
-        .max_frame_size(Some(2 * MAX_EVENT_BYTES));
-    let connecting = connect_async_with_config(request, Some(config), true);
-    match timeout(CONNECT_TIMEOUT, connecting).await {
-        Ok(Ok((socket, _))) => Ok(socket),
-        Ok(Err(tungstenite::Error::Http(response))) => Err(match response.status() {
-            StatusCode::UNAUTHORIZED => Error::SessionExpired(server),
-            StatusCode::SERVICE_UNAVAILABLE => {
-                Error::Unreachable { server, why: "it is going down; try again in a moment".into() }
-            }
-            StatusCode::FORBIDDEN if let Some(message) = banned(response.body().as_deref()) => {
-                Error::Banned(message)
-            }
-            status => Error::NotMeoww { server, why: format!("the socket answers {status}") },
-        }),
-        Ok(Err(error)) => Err(Error::Unreachable { server, why: error.to_string() }),
-        Err(_) => Err(Error::Unreachable { server, why: "no answer in time".into() }),
-    }
-}
-
-/// What the server says to somebody who is banned.
-fn banned(body: Option<&[u8]>) -> Option<String> {
-    let refusal: ApiError = serde_json::from_slice(body?).ok()?;
-    let is_ban = refusal.code == Some(ApiErrorCode::Banned);
-    is_ban.then(|| SafeText::new(&refusal.error).to_string())
 }

@@ -20,7 +20,7 @@ impl Output {
 
     /// A result: `data` for scripts, `text` for people, on stdout.
     pub fn result(self, text: &str, data: &impl Serialize) -> io::Result<()> {
-        let line = if self.json { serde_json::to_string(data)? } else { harmless(text) };
+        let line = if self.json { inert(&serde_json::to_string(data)?) } else { harmless(text) };
         let mut stdout = io::stdout().lock();
         writeln!(stdout, "{line}")?;
         stdout.flush()
@@ -40,7 +40,7 @@ impl Output {
         if self.json {
             let error = error.to_string();
             let line = serde_json::json!({"error": error, "code": code, "exitCode": exit_code});
-            say(&line.to_string());
+            say(&inert(&line.to_string()));
         } else {
             say(&harmless(&format!("meoww: {error}")));
         }
@@ -57,9 +57,33 @@ fn harmless(text: &str) -> String {
     text.chars().filter_map(|c| if c == '\n' { Some(c) } else { drawable(c) }).collect()
 }
 
+/// JSON of the same meaning, in which what a terminal would act on is escaped. (Such characters stand
+/// in strings only; those below U+0020 are escaped already.)
+pub(crate) fn inert(json: &str) -> String {
+    let mut inert = String::with_capacity(json.len());
+    for c in json.chars() {
+        if c == '\n' || drawable(c) == Some(c) {
+            inert.push(c);
+        } else {
+            let mut units = [0; 2];
+            inert.extend(c.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")));
+        }
+    }
+    inert
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn json_means_the_same_and_acts_on_nothing() {
+        let data = serde_json::json!({"name": "ada\x1b[2J\u{9b}31m\u{202e}\u{7f}é 世\u{e0041}"});
+        let printed = inert(&data.to_string());
+        let expected = r#"{"name":"ada\u001b[2J\u009b31m\u202e\u007fé 世\udb40\udc41"}"#;
+        assert_eq!(printed, expected);
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&printed).expect("JSON"), data);
+    }
 
     #[test]
     fn what_a_terminal_acts_on_is_not_printed() {

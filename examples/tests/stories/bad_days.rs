@@ -22,18 +22,47 @@ fn servers_that_are_none() {
         TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
     let down = format!("http://{closed}");
     anna.meoww(&["login", "--email", "a@b.c", "--server", &down]).failed(12, "Cannot reach");
-    anna.meoww(&["login", "--email", "a@b.c", "--server", &web_server()])
-        .failed(11, "not as a Meoww server");
+    let login = |answer| {
+        let address = web_server(answer);
+        anna.meoww(&["login", "--email", "a@b.c", "--server", &address])
+    };
+    login("200 OK\r\ncontent-length: 5\r\n\r\nhello").failed(11, "not as a Meoww server");
+    login(
+        "308 Moved\r\nlocation: https://meoww.example/api/auth/login\r\ncontent-length: 0\r\n\r\n",
+    )
+    .failed(11, "--server https://meoww.example\n");
+    login("502 Bad Gateway\r\ncontent-length: 3\r\n\r\nuh?").failed(12, "try again");
 }
 
-/// The address of something that speaks HTTP, but not Meoww.
-fn web_server() -> String {
+#[test]
+fn a_certificate_that_nobody_knows() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("made");
+    let file = |name: &str, text: String| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).expect("written");
+        path.to_str().expect("UTF-8").to_owned()
+    };
+    let cert = file("cert.pem", made.cert.pem());
+    let key = file("key.pem", made.signing_key.serialize_pem());
+    let server = Server::start_with(&[("MEOWW_TLS_CERT", &cert), ("MEOWW_TLS_KEY", &key)]);
+    let mut anna = User::new("anna", &server);
+    anna.sign_up().failed(25, "SSL_CERT_FILE");
+    anna.env.push(("SSL_CERT_FILE".to_owned(), cert));
+    anna.sign_up().succeeded();
+    anna.meoww(&["verify", &server.code(&anna.email())]).succeeded();
+    let search = ["search", "--headless", "--camera", "none"];
+    anna.meoww_with(&search, &[("SSL_CERT_FILE", "/dev/null")]).failed(25, "SSL_CERT_FILE");
+}
+
+/// The address of something that speaks HTTP, but not Meoww: it answers once.
+fn web_server(answer: &'static str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = format!("http://{}", listener.local_addr().expect("an address"));
     std::thread::spawn(move || {
         let (mut client, _) = listener.accept().expect("a client");
         let _ = client.read(&mut [0; 4096]);
-        let _ = client.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello");
+        let _ = write!(client, "HTTP/1.1 {answer}");
     });
     address
 }

@@ -3,7 +3,9 @@
 mod account;
 mod bad_days;
 mod headless;
+mod hostile_server;
 mod on_screen;
+mod proxies;
 mod relay;
 mod server;
 mod strangers;

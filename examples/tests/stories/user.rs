@@ -11,6 +11,8 @@ pub(crate) struct User {
     pub(crate) name: String,
     server: String,
     home: TempDir,
+    /// What else every `meoww` of this user runs in.
+    pub(crate) env: Vec<(String, String)>,
 }
 
 /// How a command ended.
@@ -23,8 +25,13 @@ pub(crate) struct Ended {
 impl User {
     /// Knows of the server, and has no account.
     pub(crate) fn new(name: &str, server: &Server) -> Self {
+        Self::at(name, &server.address)
+    }
+
+    /// Knows of whatever answers at `address`.
+    pub(crate) fn at(name: &str, address: &str) -> Self {
         let home = tempfile::tempdir().expect("a folder");
-        Self { name: name.to_owned(), server: server.address.clone(), home }
+        Self { name: name.to_owned(), server: address.to_owned(), home, env: Vec::new() }
     }
 
     /// Signed up, verified and logged in, by way of the command line.
@@ -80,7 +87,9 @@ impl User {
             ("LC_ALL", "C.UTF-8".to_owned()),
         ]
         .map(|(name, value)| (name.to_owned(), value))
-        .to_vec()
+        .into_iter()
+        .chain(self.env.clone())
+        .collect()
     }
 }
 

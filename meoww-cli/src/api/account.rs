@@ -79,9 +79,10 @@ impl Api {
         self.sessions.lock()?.store(&self.server, Kept::default())
     }
 
-    /// Everything the server keeps of the account and may tell.
+    /// Everything the server keeps of the account and may tell, as it is.
     pub async fn export(&self) -> Result<Value, Error> {
-        self.get("/api/auth/me/export").await
+        let ask = || self.request(Method::GET, "/api/auth/me/export");
+        self.verbatim(self.authorized(ask).await?).await
     }
 
     /// Whom one never meets again.

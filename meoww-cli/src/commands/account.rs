@@ -10,7 +10,7 @@ use meoww_proto::account::DeleteAccountRequest;
 use serde_json::{Value, json};
 
 use super::{Context, password};
-use crate::{cli::Account, config::file_error, error::Error, prompt::confirm};
+use crate::{cli::Account, config::file_error, error::Error, output::inert, prompt::confirm};
 
 pub(super) async fn run(context: &Context, args: Account) -> Result<(), Error> {
     match args {
@@ -34,7 +34,7 @@ async fn delete(context: &Context, yes: bool) -> Result<(), Error> {
 async fn export(context: &Context, file: Option<&Path>) -> Result<(), Error> {
     let data = context.api.export().await?;
     match file {
-        None => context.result(&format!("{data:#}"), &data),
+        None => context.result(&inert(&format!("{data:#}")), &data),
         Some(path) => {
             write_new(path, &data).map_err(|error| file_error(path, error))?;
             let text = format!("Written to {}.", path.display());
@@ -50,6 +50,6 @@ fn write_new(path: &Path, data: &Value) -> io::Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut file = options.open(path)?;
-    writeln!(file, "{data:#}")?;
+    writeln!(file, "{}", inert(&format!("{data:#}")))?;
     file.sync_all()
 }

@@ -11,6 +11,7 @@ use crate::{
     driver::{ClientHandle, Options},
     error::Error,
     headless::{self, Plan},
+    picture::source::Camera,
     terminal::caps::{Caps, Env, RenderChoice, choose},
     tui::{self, Screen, layout::MIN_SIZE},
 };
@@ -22,8 +23,12 @@ pub(super) async fn run(context: &Context, args: Search) -> Result<(), Error> {
         relay_only: args.relay_only,
         terms: terms(&args)?,
     };
-    // The camera may take seconds, and so may the server.
-    let opening = format!("Opening {}, then connecting to {}.", args.camera, context.api.server());
+    // Either may take seconds.
+    let server = context.api.server();
+    let opening = match &args.camera {
+        Camera::None | Camera::Pattern(_) | Camera::Drawn(_) => format!("Connecting to {server}."),
+        camera => format!("Opening {camera}, then connecting to {server}."),
+    };
     if args.headless {
         context.out.note(&opening);
         let client = ClientHandle::start(options).await?;

@@ -7,7 +7,6 @@ use super::Context;
 use crate::{
     cli::{self, SessionsCommand},
     error::Error,
-    text::SafeText,
 };
 
 pub(super) async fn run(context: &Context, args: cli::Sessions) -> Result<(), Error> {
@@ -22,10 +21,7 @@ pub(super) async fn run(context: &Context, args: cli::Sessions) -> Result<(), Er
 }
 
 async fn list(context: &Context) -> Result<(), Error> {
-    let mut found = context.api.sessions().await?;
-    for session in &mut found.sessions {
-        session.client = SafeText::new(&session.client).to_string();
-    }
+    let found = context.api.sessions().await?;
     let lines: Vec<String> = found.sessions.iter().map(line).collect();
     context.result(&lines.join("\n"), &found)
 }
