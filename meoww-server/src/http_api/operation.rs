@@ -41,7 +41,8 @@ impl Operation {
     pub(super) fn takes_photo(mut self, fields: Option<Value>) -> Self {
         let photo = json!({ "type": "object", "properties": { PHOTO_FIELD: {
             "type": "string", "format": "binary",
-            "description": "PNG, JPEG or WebP by its content, at most 5 MB and 32 megapixels.",
+            "description": "PNG, JPEG or WebP by its content, at most 5 MB, 32 megapixels and 10000 \
+                            pixels on a side.",
         }}});
         let schema = match fields {
             Some(fields) => json!({ "allOf": [fields, photo] }),

@@ -1,14 +1,20 @@
-//! Whatever a user uploaded becomes a profile picture: upright, square, small, and without a word
-//! of what its file said beside the pixels (place, time, camera).
+//! Whatever a user uploaded becomes a profile picture: upright, square, small, in sRGB, and without a
+//! word of what its file said beside the pixels (place, time, camera).
+
+mod colour;
 
 use std::io::Cursor;
 
 use image::{
-    DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, Rgb, RgbImage, RgbaImage,
+    DynamicImage, GenericImageView, ImageDecoder, ImageFormat, ImageReader, Limits, Rgb, RgbImage,
+    Rgba, RgbaImage,
     codecs::jpeg::JpegEncoder,
     imageops::{self, FilterType},
     metadata::Orientation,
 };
+use moxcms::DataColorSpace;
+
+use self::colour::Inks;
 
 /// Width and height of a profile picture, in pixels.
 const SIDE: u32 = 400;
@@ -30,15 +36,16 @@ pub(crate) enum PictureError {
     /// It would take too much memory to look at.
     #[error("Image too large. Maximum is 32 megapixels.")]
     TooManyPixels,
+    /// Likewise, by one side.
+    #[error("Image too long. Maximum is 10000 pixels on a side.")]
+    TooLong,
 }
 
 /// Makes a JPEG of 400 by 400 pixels from the middle of a JPEG, PNG or WebP, of which the first
 /// frame counts. What it is goes by its content.
 pub(crate) fn standardise(upload: &[u8]) -> Result<Vec<u8>, PictureError> {
-    let (image, orientation) = decode(upload)?;
-    let mut picture = DynamicImage::ImageRgb8(on_white(&fill(&image)));
-    // The decoded upload is large, and no longer needed.
-    drop(image);
+    let (middle, orientation) = decode(upload)?;
+    let mut picture = DynamicImage::ImageRgb8(on_white(&middle));
     picture.apply_orientation(orientation);
     let mut jpeg = Vec::new();
     let encoder = JpegEncoder::new_with_quality(&mut jpeg, QUALITY);
@@ -46,12 +53,14 @@ pub(crate) fn standardise(upload: &[u8]) -> Result<Vec<u8>, PictureError> {
     Ok(jpeg)
 }
 
-fn decode(upload: &[u8]) -> Result<(DynamicImage, Orientation), PictureError> {
+/// The middle in sRGB, as small as a profile picture, and how it lies.
+fn decode(upload: &[u8]) -> Result<(RgbaImage, Orientation), PictureError> {
     let mut reader = ImageReader::new(Cursor::new(upload))
         .with_guessed_format()
         .map_err(|_| PictureError::NotAnImage)?;
     // Named, as another crate of a build may turn on formats that nobody here bargained for.
-    let Some(ImageFormat::Jpeg | ImageFormat::Png | ImageFormat::WebP) = reader.format() else {
+    let Some(format @ (ImageFormat::Jpeg | ImageFormat::Png | ImageFormat::WebP)) = reader.format()
+    else {
         return Err(PictureError::NotAnImage);
     };
     let mut limits = Limits::default();
@@ -59,18 +68,33 @@ fn decode(upload: &[u8]) -> Result<(DynamicImage, Orientation), PictureError> {
     reader.limits(limits);
     let mut decoder = reader.into_decoder().map_err(|_| PictureError::NotAnImage)?;
     let (width, height) = decoder.dimensions();
-    let pixels = u64::from(width) * u64::from(height);
-    if width.max(height) > MAX_SIDE || pixels > MAX_PIXELS {
+    if width.max(height) > MAX_SIDE {
+        return Err(PictureError::TooLong);
+    }
+    if u64::from(width) * u64::from(height) > MAX_PIXELS {
         return Err(PictureError::TooManyPixels);
     }
-    // Orientation is a courtesy: where it cannot be read, the picture stays as it lies.
+    // Orientation and profile are courtesies: where they cannot be read, the picture stays as it is.
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let profile = colour::profile(upload, format, decoder.icc_profile().ok().flatten());
+    if let Some(profile) = &profile
+        && profile.color_space == DataColorSpace::Cmyk
+        && let Some(inks) = Inks::decode(upload)
+        && let Some(middle) = inks.to_srgb(fill(&inks.image), profile)
+    {
+        return Ok((middle, orientation));
+    }
     let image = DynamicImage::from_decoder(decoder).map_err(|_| PictureError::NotAnImage)?;
-    Ok((image, orientation))
+    let middle = fill(&image);
+    let middle = match &profile {
+        Some(profile) => colour::to_srgb(middle, profile),
+        None => middle,
+    };
+    Ok((middle, orientation))
 }
 
 /// Cuts before it scales: scaled first, a strip of one by ten thousand pixels would take gigabytes.
-fn fill(image: &DynamicImage) -> RgbaImage {
+fn fill(image: &impl GenericImageView<Pixel = Rgba<u8>>) -> RgbaImage {
     let side = image.width().min(image.height());
     let (left, top) = ((image.width() - side) / 2, (image.height() - side) / 2);
     let middle = imageops::crop_imm(image, left, top, side, side);

@@ -2,6 +2,8 @@ use super::*;
 use image::{ImageBuffer, Rgba};
 use proptest::prelude::*;
 
+mod colours;
+
 const RED: Rgb<u8> = Rgb([220, 20, 20]);
 const GREEN: Rgb<u8> = Rgb([20, 200, 20]);
 const BLUE: Rgb<u8> = Rgb([20, 20, 220]);
@@ -113,10 +115,17 @@ fn crc32(bytes: &[u8]) -> u32 {
 
 #[test]
 fn size_is_judged_before_decoding() {
-    for (width, height) in [(60_000, 60_000), (8_000, 4_001), (MAX_SIDE + 1, 1)] {
-        let outcome = standardise(&promising_png(width, height));
-        assert_eq!(outcome, Err(PictureError::TooManyPixels), "{width}x{height}");
+    for (width, height, error) in [
+        (60_000, 60_000, PictureError::TooLong),
+        (12_000, 2_000, PictureError::TooLong),
+        (1, MAX_SIDE + 1, PictureError::TooLong),
+        (8_000, 4_001, PictureError::TooManyPixels),
+    ] {
+        assert_eq!(standardise(&promising_png(width, height)), Err(error), "{width}x{height}");
     }
+    assert!(PictureError::TooLong.to_string().contains(&MAX_SIDE.to_string()));
+    let megapixels = format!("{} megapixels", MAX_PIXELS / 1_000_000);
+    assert!(PictureError::TooManyPixels.to_string().contains(&megapixels));
 }
 
 #[test]
