@@ -27,6 +27,8 @@ use crate::{
 
 /// Longest the end may take: requests under way, goodbyes on sockets.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(10);
+/// Longest the export at the end may take.
+const EXPORT_GRACE: Duration = Duration::from_secs(10);
 /// How often what has run out is forgotten.
 const PURGE_INTERVAL: Duration = Duration::from_secs(60 * 60);
 
@@ -71,7 +73,7 @@ impl Server {
     }
 
     /// Serves until `stop` completes. Then sockets are told, requests under way finish within ten
-    /// seconds, and everything is on disk when this returns.
+    /// seconds, and everything is on disk when this returns, another ten seconds later at most.
     pub async fn serve(
         self: Arc<Self>,
         listener: TcpListener,
@@ -111,7 +113,8 @@ impl Server {
             tracing::warn!("some connections did not end in time");
         }
         self.services.store.flush().await.map_err(io::Error::other)?;
-        exports::save(&self.services.store, &self.services.config.data_dir).await;
+        exports::save_within(&self.services.store, &self.services.config.data_dir, EXPORT_GRACE)
+            .await;
         if self.services.hub.has_failed() {
             // The service manager restarts the process.
             return Err(io::Error::other("the hub has failed"));

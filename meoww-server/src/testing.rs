@@ -112,7 +112,7 @@ async fn log_in(services: &Services, n: u8) -> String {
     format!("{ACCESS_COOKIE}={}", services.tokens.issue(bearer, now))
 }
 
-fn account(n: u8, now: OffsetDateTime) -> Account {
+pub(crate) fn account(n: u8, now: OffsetDateTime) -> Account {
     Account {
         id: bearer(n).user,
         name: Name::parse("Ada").expect("a name"),

@@ -10,7 +10,8 @@ use crate::{
     clock,
     core::{lobby::Terms, safety::Block},
     outbox::{Delivery, Inbox},
-    testing::bearer,
+    store::{Batch, Merge},
+    testing::{account, bearer},
 };
 
 struct Guest {
@@ -274,6 +275,8 @@ async fn a_block_on_disk_keeps_apart_who_connects_later() {
     let [one, other] = [1, 2].map(|n| bearer(n).user);
     let room = RoomId::from_uuid(uuid::Uuid::nil());
     let block = Block { room, blocked: other, since: clock::now() };
+    let account = Batch::of_accounts([(1, account(1, clock::now()))]);
+    house.hub.store.import(account, Merge::default()).await.expect("stored");
     house.hub.store.add_block(one, block).await.expect("kept");
     for guest in [house.connect(1).await, house.connect(2).await] {
         house.search(&guest).await;

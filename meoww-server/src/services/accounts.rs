@@ -101,7 +101,6 @@ impl Services {
         user: UserId,
     ) -> Result<Option<Account>, StoreError> {
         self.finish(async move |services: Arc<Self>| {
-            services.store.forget_safety_of(user).await?;
             let deleted = services.store.delete_account(user).await?;
             services.close(Whose::User(user)).await;
             if let Some(account) = &deleted {

@@ -56,8 +56,9 @@ impl Store {
         self.write(move |trees| trees.change_password(&proved, &password_hash, &fresh)).await
     }
 
-    /// Removes an account with its codes and sessions, and says what it was. Digests of its
-    /// refresh tokens, which lead nowhere now, go when those would have run out.
+    /// Removes an account with its codes, sessions and blocks, and its id from reports, and says what
+    /// it was. Digests of its refresh tokens, which lead nowhere now, go when those would have run
+    /// out.
     pub async fn delete_account(&self, user: UserId) -> Result<Option<Account>, StoreError> {
         self.write(move |trees| trees.delete_account(user)).await
     }
@@ -123,14 +124,19 @@ impl Trees {
     }
 
     fn delete_account(&self, user: UserId) -> Result<Option<Account>, StoreError> {
-        self.transaction(|tx| {
+        // First, so that after a crash the account is there to be deleted once more; and again for
+        // what the user decided until it was gone.
+        self.forget_safety_of(user)?;
+        let deleted = self.transaction(|tx| {
             let Some(account) = tx.account(user)? else { return Ok(None) };
             tx.remove_account(&account)?;
             tx.remove(Table::Resets, account.email.as_str())?;
             tx.remove(Table::AddressChanges, user.as_bytes())?;
             tx.end_sessions(user, None)?;
             Ok(Some(account))
-        })
+        })?;
+        self.forget_safety_of(user)?;
+        Ok(deleted)
     }
 }
 

@@ -39,7 +39,7 @@ pub enum AddressConfirmation {
 
 impl Store {
     /// Lets a new address wait for its code in place of any before it; `false` if it belongs to
-    /// somebody else.
+    /// somebody else, or the user is deleted by now.
     pub async fn begin_address_change(
         &self,
         user: UserId,
@@ -80,6 +80,9 @@ impl Trees {
     ) -> Result<bool, StoreError> {
         let change = AddressChange { email, challenge };
         self.transaction(|tx| {
+            if tx.account(user)?.is_none() {
+                return Ok(false);
+            }
             if let Some(holder) = tx.holder(Table::Emails, change.email.as_str())?
                 && let Some(account) = tx.account(holder)?
             {

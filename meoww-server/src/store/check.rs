@@ -7,10 +7,12 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Store, StoreError,
-    export::{Held, hex},
-    kinds::KINDS,
+    export::hex,
+    kinds::{KINDS, Kind},
     pointers::Pointer,
     records::decode,
+    snapshot::Records,
+    trees::Trees,
 };
 use crate::core::{account::Account, session::Session};
 
@@ -41,7 +43,15 @@ impl Store {
     }
 }
 
-fn findings(held: &[Held], pointers: &[Pointer]) -> Vec<Finding> {
+impl Trees {
+    /// A copy of all records, in the order of [`KINDS`]; values are shared with the cache.
+    fn hold(&self) -> Result<Vec<Records>, StoreError> {
+        let records = |kind: &Kind| self.tree(kind.table).iter().collect::<Result<_, _>>();
+        Ok(KINDS.iter().map(records).collect::<Result<_, _>>()?)
+    }
+}
+
+fn findings(held: &[Records], pointers: &[Pointer]) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut accounts: HashSet<UserId> = HashSet::new();
     let mut expected = BTreeSet::new();
@@ -81,7 +91,7 @@ fn findings(held: &[Held], pointers: &[Pointer]) -> Vec<Finding> {
 }
 
 /// A spent refresh token outlives its session on purpose; a session's good one must be there.
-fn sessions_without_token(held: &[Held], findings: &mut Vec<Finding>) {
+fn sessions_without_token(held: &[Records], findings: &mut Vec<Finding>) {
     let of = |name| {
         let held = KINDS.iter().zip(held).filter(move |(kind, _)| kind.name == name);
         held.flat_map(|(_, held)| held)

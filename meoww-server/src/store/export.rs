@@ -14,13 +14,8 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use sled::IVec;
 
-use super::{
-    Store, StoreError,
-    kinds::{KINDS, Kind},
-    trees::Trees,
-};
+use super::{Store, StoreError, kinds::Kind, snapshot::Snapshot};
 use crate::draft::Draft;
 
 /// Of the lines of an export. Within a version fields may be added, and are ignored by who does not
@@ -50,25 +45,25 @@ impl<'a> Line<'a> {
     }
 }
 
+/// Bytes collected before they are written.
+const BUFFER: usize = 64 << 10;
+
 pub(super) const FORMAT: &str = "meoww-export";
 pub(super) const HEADER: &str = "header";
 pub(super) const END: &str = "end";
 
-/// What one tree held at one moment.
-pub(super) type Held = Vec<(IVec, IVec)>;
-
 impl Store {
-    /// Writes all there was at one moment, password hashes included, and gives back `out` and how
-    /// many records it took. Nothing waits while it is written.
+    /// Writes all records of this moment, password hashes included, and gives back `out` and how many
+    /// they are. Others read and write meanwhile; what they change is not in it.
     pub async fn export<W: Write + Send + 'static>(&self, out: W) -> Result<(W, u64), StoreError> {
-        let held = self.read_alone(Trees::hold).await?;
-        self.read(move |_| {
-            let mut out = BufWriter::new(out);
-            let records = write_all(&mut out, &held)?;
-            let out = out.into_inner().map_err(|error| failed(error.error()))?;
-            Ok((out, records))
-        })
-        .await
+        let mut export = Export { snapshot: self.snapshot().await?, lines: Lines::begin(out)? };
+        // Dropped between two steps, it is over.
+        loop {
+            export = match self.run(|_| export.step()).await? {
+                Step::Taken(export) => export,
+                Step::Last(lines) => return self.run(|_| lines.end()).await,
+            }
+        }
     }
 
     /// Like [`Store::export`], to a file that is whole and on disk once it has its name, and that
@@ -76,41 +71,73 @@ impl Store {
     pub async fn export_file(&self, path: &Path) -> Result<u64, StoreError> {
         let draft = Draft::create(path).map_err(|error| failed(&error))?;
         let (draft, records) = self.export(draft).await?;
-        self.read(move |_| draft.keep().map(|()| records).map_err(|error| failed(&error))).await
+        self.run(move |_| draft.keep().map(|()| records).map_err(|error| failed(&error))).await
     }
 }
 
-impl Trees {
-    /// A copy of everything, in the order of [`KINDS`]; values are shared with the cache.
-    pub(super) fn hold(&self) -> Result<Vec<Held>, StoreError> {
-        let tree = |kind: &Kind| self.tree(kind.table).iter().collect::<Result<Held, _>>();
-        Ok(KINDS.iter().map(tree).collect::<Result<_, _>>()?)
-    }
+/// An export under way.
+struct Export<W: Write> {
+    snapshot: Snapshot,
+    lines: Lines<W>,
 }
 
-pub(super) fn write_all(out: &mut impl Write, held: &[Held]) -> Result<u64, StoreError> {
-    let header = Line { format: Some(FORMAT), version: Some(FORMAT_VERSION), ..Line::of(HEADER) };
-    write(out, &header)?;
-    let mut records = 0;
-    for (kind, held) in KINDS.iter().zip(held) {
-        for (key, bytes) in held {
-            let key = hex(key);
-            let value = RawValue::from_string((kind.to_json)(bytes)?)
-                .map_err(|error| StoreError::Export(error.to_string()))?;
-            let line = Line { key: Some(&key), value: Some(&*value), ..Line::of(kind.name) };
-            write(out, &line)?;
-            records += 1;
+enum Step<W: Write> {
+    Taken(Export<W>),
+    Last(Lines<W>),
+}
+
+impl<W: Write> Export<W> {
+    fn step(mut self) -> Result<Step<W>, StoreError> {
+        let Some((kind, records)) = self.snapshot.next()? else {
+            return Ok(Step::Last(self.lines));
+        };
+        for (key, bytes) in records {
+            self.lines.record(kind, &key, &bytes)?;
         }
+        Ok(Step::Taken(self))
     }
-    write(out, &Line { records: Some(records), ..Line::of(END) })?;
-    out.flush().map_err(|error| failed(&error))?;
-    Ok(records)
 }
 
-fn write(out: &mut impl Write, line: &Line<'_>) -> Result<(), StoreError> {
-    let mut text = serde_json::to_vec(line).expect("plain data always serialises");
-    text.push(b'\n');
-    out.write_all(&text).map_err(|error| failed(&error))
+/// Writes the lines of an export.
+pub(super) struct Lines<W: Write> {
+    out: BufWriter<W>,
+    records: u64,
+}
+
+impl<W: Write> Lines<W> {
+    pub(super) fn begin(out: W) -> Result<Self, StoreError> {
+        let mut lines = Self { out: BufWriter::with_capacity(BUFFER, out), records: 0 };
+        let (format, version) = (Some(FORMAT), Some(FORMAT_VERSION));
+        lines.write(&Line { format, version, ..Line::of(HEADER) })?;
+        Ok(lines)
+    }
+
+    pub(super) fn record(
+        &mut self,
+        kind: &Kind,
+        key: &[u8],
+        bytes: &[u8],
+    ) -> Result<(), StoreError> {
+        let key = hex(key);
+        let value = RawValue::from_string((kind.to_json)(bytes)?)
+            .map_err(|error| StoreError::Export(error.to_string()))?;
+        self.write(&Line { key: Some(&key), value: Some(&*value), ..Line::of(kind.name) })?;
+        self.records += 1;
+        Ok(())
+    }
+
+    /// Gives back where the lines went, and how many records they are.
+    pub(super) fn end(mut self) -> Result<(W, u64), StoreError> {
+        self.write(&Line { records: Some(self.records), ..Line::of(END) })?;
+        let out = self.out.into_inner().map_err(|error| failed(error.error()))?;
+        Ok((out, self.records))
+    }
+
+    fn write(&mut self, line: &Line<'_>) -> Result<(), StoreError> {
+        let mut text = serde_json::to_vec(line).expect("plain data always serialises");
+        text.push(b'\n');
+        self.out.write_all(&text).map_err(|error| failed(&error))
+    }
 }
 
 fn failed(error: &io::Error) -> StoreError {

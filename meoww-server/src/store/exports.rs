@@ -35,6 +35,14 @@ pub(crate) async fn save(store: &Store, data_dir: &Path) {
     }
 }
 
+/// Makes one at the end, unless that takes longer than `grace`.
+pub(crate) async fn save_within(store: &Store, data_dir: &Path, grace: Duration) {
+    if tokio::time::timeout(grace, save(store, data_dir)).await.is_err() {
+        let last = newest(data_dir);
+        tracing::warn!(?last, "no time for an export at the end; the last one stays");
+    }
+}
+
 /// The newest there is.
 pub(crate) fn newest(data_dir: &Path) -> Option<PathBuf> {
     files(&directory(data_dir), "jsonl").ok()?.pop()
@@ -83,9 +91,10 @@ mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt;
 
-    use meoww_proto::{RoomId, UserId};
-
-    use crate::core::safety::Block;
+    use crate::{
+        store::{Batch, Merge},
+        testing::account,
+    };
 
     async fn made(store: &Store, data_dir: &Path) -> PathBuf {
         save(store, data_dir).await;
@@ -96,9 +105,8 @@ mod tests {
     async fn the_last_three_are_kept_for_the_owner_only() {
         let dir = tempfile::tempdir().expect("a directory");
         let store = Store::open(&dir.path().join("db")).expect("opened");
-        let (room, user) = (RoomId::from_uuid(uuid::Uuid::nil()), UserId::from_bytes([1; 12]));
-        let block = Block { room, blocked: user, since: clock::now() };
-        store.add_block(user, block).await.expect("stored");
+        let batch = Batch::of_accounts([(1, account(1, clock::now()))]);
+        store.import(batch, Merge::default()).await.expect("stored");
         made(&store, dir.path()).await;
         fs::write(dir.path().join("exports/1.jsonl.part"), "half").expect("written");
         let mut all = Vec::new();
@@ -112,6 +120,19 @@ mod tests {
         let mode = fs::metadata(&all[0]).expect("there").permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         assert!(age(&all[0]).is_some_and(|age| age < INTERVAL));
+    }
+
+    #[tokio::test]
+    async fn an_end_without_time_for_an_export_leaves_the_last_one() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let store = Store::open(&dir.path().join("db")).expect("opened");
+        let last = made(&store, dir.path()).await;
+        save_within(&store, dir.path(), Duration::ZERO).await;
+        // Its turn comes once the one before has gone.
+        store.export(Vec::new()).await.expect("exported");
+        let left = fs::read_dir(dir.path().join("exports")).expect("a directory");
+        let left: Vec<_> = left.map(|entry| entry.expect("an entry").path()).collect();
+        assert_eq!(left, [last]);
     }
 
     #[tokio::test]

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     NewSession, Store, StoreError,
-    export::{END, FORMAT, FORMAT_VERSION, HEADER, Held, Line, unhex, write_all},
+    export::{END, FORMAT, FORMAT_VERSION, HEADER, Line, Lines, unhex},
     kinds::{KINDS, Kind},
     pointers::Pointer,
     records::{decode, encode},
@@ -132,13 +132,13 @@ impl Batch {
 
     /// What an export says once this is all there is.
     pub(crate) fn export(&self) -> Result<Vec<u8>, StoreError> {
-        let held = KINDS.each_ref().map(|kind| {
-            let records = self.records.iter().filter(|ready| ready.kind.name == kind.name);
-            records.map(|ready| (ready.key.clone().into(), ready.value.clone().into())).collect()
-        });
-        let mut out = Vec::new();
-        write_all(&mut out, &held as &[Held])?;
-        Ok(out)
+        let mut lines = Lines::begin(Vec::new())?;
+        for kind in &KINDS {
+            for ready in self.records.iter().filter(|ready| ready.kind.name == kind.name) {
+                lines.record(kind, &ready.key, &ready.value)?;
+            }
+        }
+        Ok(lines.end()?.0)
     }
 
     /// Takes one line; gives the number of records if it is the last.

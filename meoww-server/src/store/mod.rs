@@ -24,6 +24,7 @@ mod safety;
 mod session_index;
 mod sessions;
 mod sled;
+mod snapshot;
 mod transaction;
 mod trees;
 

@@ -17,7 +17,7 @@ use crate::core::{
 impl Store {
     /// Forgets sessions, refresh tokens and codes that have run out.
     pub async fn purge_expired(&self, now: OffsetDateTime) -> Result<(), StoreError> {
-        self.write(move |trees| trees.purge_expired(now)).await
+        self.write_much(move |trees| trees.purge_expired(now)).await
     }
 }
 

@@ -36,10 +36,10 @@ const REPORTER: &[u8] = b"by";
 const REPORTED: &[u8] = b"of";
 
 impl Store {
-    /// Keeps a user from ever being matched with another.
+    /// Keeps a user from ever being matched with another. Of a user who is deleted by now nothing is
+    /// kept.
     pub async fn add_block(&self, user: UserId, block: Block) -> Result<(), StoreError> {
-        let key = pair(user, block.blocked.as_bytes());
-        self.write(move |trees| trees.transaction(|tx| tx.put(Table::Blocks, &key, &block))).await
+        self.write(move |trees| trees.add_block(user, &block)).await
     }
 
     /// A user's own blocks, newest first.
@@ -89,16 +89,17 @@ impl Store {
     ) -> Result<Option<Report>, StoreError> {
         self.write(move |trees| trees.resolve_report(id, &note, now)).await
     }
-
-    /// Of an account about to be deleted: takes away its blocks, and its id from every report by it
-    /// or about it. The reports stay, as do the blocks others made: an id without an account names
-    /// nobody. To do it again changes nothing.
-    pub async fn forget_safety_of(&self, user: UserId) -> Result<(), StoreError> {
-        self.write(move |trees| trees.forget_safety_of(user)).await
-    }
 }
 
 impl Trees {
+    fn add_block(&self, user: UserId, block: &Block) -> Result<(), StoreError> {
+        let key = pair(user, block.blocked.as_bytes());
+        self.transaction(|tx| match tx.account(user)? {
+            Some(_) => tx.put(Table::Blocks, &key, block),
+            None => Ok(()),
+        })
+    }
+
     pub(super) fn blocks_of(&self, user: UserId) -> Result<Vec<Block>, StoreError> {
         let entries = self.tree(Table::Blocks).scan_prefix(user.as_bytes()).values();
         let blocks: Result<Vec<Block>, StoreError> = entries.map(|bytes| decode(&bytes?)).collect();
@@ -192,6 +193,9 @@ impl Trees {
         })
     }
 
+    /// Takes away the blocks of a user, and its id from every report by it or about it. The reports
+    /// stay, as do the blocks others made: an id without an account names nobody. To do it again
+    /// changes nothing.
     pub(super) fn forget_safety_of(&self, user: UserId) -> Result<(), StoreError> {
         for key in self.tree(Table::Blocks).scan_prefix(user.as_bytes()).keys() {
             let key = key?;

@@ -10,6 +10,7 @@ use super::{
     StoreError,
     flush::{Flusher, Log},
     opening::{self, Opened},
+    snapshot::Snapshot,
     trees::Trees,
 };
 use crate::{clock, metrics::StoreLatency};
@@ -22,6 +23,9 @@ pub struct Store {
     pub(crate) latency: StoreLatency,
     /// Shared by transactions; held alone by whoever needs all trees of one moment.
     gate: Arc<RwLock<()>>,
+    /// Held, before the gate, by what goes through whole trees, one at a time: else it would wait for
+    /// the gate while another such has it for long, and every transaction behind it.
+    turn: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Store {
@@ -47,6 +51,7 @@ impl Store {
             trees: Arc::new(trees),
             flusher: Flusher::start(log)?,
             gate: Arc::default(),
+            turn: Arc::default(),
             latency: StoreLatency::default(),
         })
     }
@@ -76,7 +81,7 @@ impl Store {
     }
 
     /// sled blocks, so it runs where blocking hurts nobody.
-    async fn run<T: Send + 'static>(
+    pub(super) async fn run<T: Send + 'static>(
         &self,
         job: impl FnOnce(&Trees) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
@@ -105,11 +110,23 @@ impl Store {
         value
     }
 
+    /// All records of this moment, to be read while others write.
+    pub(super) async fn snapshot(&self) -> Result<Snapshot, StoreError> {
+        let turn = self.turn.clone().lock_owned().await;
+        let (trees, gate) = (self.trees.clone(), self.gate.clone());
+        self.run(move |_| {
+            let _alone = gate.write().unwrap_or_else(PoisonError::into_inner);
+            Ok(Snapshot::begin(trees, turn))
+        })
+        .await
+    }
+
     /// Like [`Store::read`], while nothing is written.
     pub(super) async fn read_alone<T: Send + 'static>(
         &self,
         job: impl FnOnce(&Trees) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
+        let _turn = self.turn.lock().await;
         let gate = self.gate.clone();
         self.run(move |trees| {
             let _alone = gate.write().unwrap_or_else(PoisonError::into_inner);
@@ -129,6 +146,15 @@ impl Store {
         value
     }
 
+    /// Like [`Store::write`], for what goes through whole trees in many small transactions.
+    pub(super) async fn write_much<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&Trees) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let _turn = self.turn.lock().await;
+        self.write(job).await
+    }
+
     /// Puts everything on disk, at the end.
     pub async fn flush(&self) -> Result<(), StoreError> {
         self.flusher.flush().await
@@ -140,9 +166,10 @@ mod tests {
     use super::*;
     use std::{fs::File, io, os::fd::OwnedFd};
 
-    use meoww_proto::{RoomId, UserId};
-
-    use crate::core::safety::Block;
+    use crate::{
+        core::otp::{Challenge, Code, Subject},
+        testing::account,
+    };
 
     /// A pipe cannot be synced, so the kernel refuses as it does when a disk breaks: the log itself
     /// was written without an error.
@@ -157,16 +184,22 @@ mod tests {
             trees: Arc::new(trees),
             flusher: Flusher::start(log).expect("a thread"),
             gate: Arc::default(),
+            turn: Arc::default(),
             latency: StoreLatency::default(),
         };
-        let (user, room) = (UserId::from_bytes([1; 12]), RoomId::from_uuid(uuid::Uuid::nil()));
-        let block = |n| Block { room, blocked: UserId::from_bytes([n; 12]), since: clock::now() };
+        let now = clock::now();
+        let address = |n| account(n, now).email;
+        let code = Code::draw(&mut rand::rng());
         for n in [2, 3, 4] {
-            let refused = store.add_block(user, block(n)).await;
+            let account = account(n, now);
+            let seal = code.seal(&[7; 32], Subject::SignUp(account.id));
+            let refused = store.create_account(account, Challenge::issue(seal, now), now).await;
             assert!(matches!(refused, Err(StoreError::Stopped)), "{refused:?}");
         }
-        let seen = store.blocks_of(user).await.expect("what only reads goes on");
-        assert!(seen.iter().all(|block| block.blocked == UserId::from_bytes([2; 12])), "{seen:?}");
+        for n in [3, 4] {
+            let seen = store.account_by_email(address(n)).await.expect("what only reads goes on");
+            assert!(seen.is_none());
+        }
         assert!(matches!(store.flush().await, Err(StoreError::Stopped)));
     }
 }

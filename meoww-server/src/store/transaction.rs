@@ -4,7 +4,7 @@
 use meoww_proto::UserId;
 use serde::{Serialize, de::DeserializeOwned};
 use sled::{
-    IVec, Transactional,
+    Transactional,
     transaction::{
         ConflictableTransactionError, ConflictableTransactionResult, TransactionError,
         TransactionalTree,
@@ -14,6 +14,7 @@ use sled::{
 use super::{
     StoreError,
     records::{decode, encode},
+    snapshot::OldValues,
     trees::{Table, Trees, user_id},
 };
 
@@ -22,6 +23,7 @@ pub(super) type Transaction<T> = ConflictableTransactionResult<T, StoreError>;
 /// Every table, within a transaction.
 pub(super) struct Tx<'a> {
     open: &'a [TransactionalTree],
+    old_values: &'a OldValues,
 }
 
 impl From<TransactionError<StoreError>> for StoreError {
@@ -39,7 +41,8 @@ impl Trees {
         &self,
         job: impl Fn(&Tx<'_>) -> Transaction<T>,
     ) -> Result<T, StoreError> {
-        Ok(self.all()[..].transaction(|open| job(&Tx { open }))?)
+        let old_values = &self.old_values;
+        Ok(self.all()[..].transaction(|open| job(&Tx { open, old_values }))?)
     }
 }
 
@@ -75,12 +78,14 @@ impl Tx<'_> {
         key: impl AsRef<[u8]>,
         value: &[u8],
     ) -> Transaction<()> {
-        self.tree(table).insert(IVec::from(key.as_ref()), value)?;
+        let old = self.tree(table).insert(key.as_ref(), value)?;
+        self.old_values.keep(table, key.as_ref(), old);
         Ok(())
     }
 
     pub(super) fn remove(&self, table: Table, key: impl AsRef<[u8]>) -> Transaction<()> {
-        self.tree(table).remove(IVec::from(key.as_ref()))?;
+        let old = self.tree(table).remove(key.as_ref())?;
+        self.old_values.keep(table, key.as_ref(), old);
         Ok(())
     }
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sled::Tree;
 use time::OffsetDateTime;
 
-use super::{StoreError, kinds::KINDS, records::decode};
+use super::{StoreError, kinds::KINDS, records::decode, snapshot::OldValues};
 use crate::core::{
     account::{Account, Email},
     session::SessionId,
@@ -60,7 +60,10 @@ const NAMES: [&str; 13] = [
 ];
 
 /// The open tables.
-pub(super) struct Trees(Vec<Tree>);
+pub(super) struct Trees {
+    trees: Vec<Tree>,
+    pub(super) old_values: OldValues,
+}
 
 /// A refresh token that is or was good.
 #[derive(Serialize, Deserialize)]
@@ -79,18 +82,18 @@ impl From<sled::Error> for StoreError {
 impl Trees {
     pub(super) fn open(db: &sled::Db) -> Result<Self, StoreError> {
         let trees = NAMES.iter().map(|name| db.open_tree(name)).collect::<Result<_, _>>()?;
-        let trees = Self(trees);
+        let trees = Self { trees, old_values: OldValues::default() };
         trees.index_sessions(db)?;
         Ok(trees)
     }
 
     pub(super) fn tree(&self, table: Table) -> &Tree {
-        &self.0[table as usize]
+        &self.trees[table as usize]
     }
 
     /// Every tree, in the order of [`Table`].
     pub(super) fn all(&self) -> Vec<&Tree> {
-        self.0.iter().collect()
+        self.trees.iter().collect()
     }
 
     /// Whether there is no record of any kind.

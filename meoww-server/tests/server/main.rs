@@ -8,6 +8,7 @@ mod bans;
 mod bucket;
 mod drain;
 mod export;
+mod export_under_writes;
 mod golden;
 mod harness;
 mod hostile;

@@ -3,10 +3,12 @@
 use meoww_proto::{RoomId, UserId};
 use meoww_server::{
     core::safety::{Block, Line, MAX_REPORTS, REPORT_WINDOW, Report, ReportId, Speaker},
-    store::{Filing, ReportFilter, Store},
+    store::{Creation, Filing, ReportFilter, Store},
 };
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
+
+use crate::store::{account, create};
 
 const START: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
 
@@ -40,6 +42,11 @@ async fn file(store: &Store, report: Report) -> (ReportId, Filing) {
     (id, store.file_report(id, report).await.expect("stored"))
 }
 
+async fn sign_up(store: &Store, n: u8) {
+    let account = account(n, &format!("user{n}"), &format!("{n}@example.com"));
+    assert_eq!(create(store, &account, START).await, Creation::Created);
+}
+
 async fn listed(store: &Store, filter: ReportFilter) -> Vec<ReportId> {
     let reports = store.reports(filter).await.expect("read");
     reports.into_iter().map(|(id, _)| id).collect()
@@ -49,6 +56,9 @@ async fn listed(store: &Store, filter: ReportFilter) -> Vec<ReportId> {
 async fn a_block_is_listed_until_it_is_taken_back() {
     let dir = tempfile::tempdir().expect("a directory");
     let store = Store::open(dir.path()).expect("opened");
+    for n in [1, 2] {
+        sign_up(&store, n).await;
+    }
     for (who, block) in [(1, block(2, 10)), (1, block(3, 20)), (2, block(1, 30))] {
         store.add_block(user(who), block).await.expect("stored");
     }
@@ -61,8 +71,9 @@ async fn a_block_is_listed_until_it_is_taken_back() {
     assert_eq!(store.remove_block(user(1), room(1)).await.expect("stored"), None, "not one's own");
     assert_eq!(blocks_of(1).await.expect("read"), [block(3, 20)]);
 
-    store.forget_safety_of(user(1)).await.expect("stored");
-    assert_eq!(blocks_of(1).await.expect("read"), []);
+    store.delete_account(user(1)).await.expect("stored");
+    store.add_block(user(1), block(2, 10)).await.expect("stored");
+    assert_eq!(blocks_of(1).await.expect("read"), [], "not even one that came too late");
     assert_eq!(blocks_of(2).await.expect("read"), [block(1, 30)], "what others decided stays");
 }
 
@@ -98,8 +109,9 @@ async fn a_deleted_account_is_named_in_no_report() {
     let store = Store::open(dir.path()).expect("opened");
     let (by, _) = file(&store, report(1, 2, START)).await;
     let (of, _) = file(&store, report(2, 1, START)).await;
+    sign_up(&store, 1).await;
     for _ in 0..2 {
-        store.forget_safety_of(user(1)).await.expect("stored");
+        store.delete_account(user(1)).await.expect("stored");
     }
     let by = store.report(by).await.expect("read").expect("it stays");
     let of = store.report(of).await.expect("read").expect("it stays");

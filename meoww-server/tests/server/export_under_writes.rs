@@ -1,0 +1,243 @@
+//! An export is of one moment, whatever is written while it is.
+
+use std::{
+    io::{self, Write},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use meoww_proto::{RoomId, UserId};
+use meoww_server::{
+    core::{
+        account::{Account, Ban, Email, Name, Username},
+        otp::{Challenge, Code, Subject},
+        safety::{Block, Report, ReportId},
+        session::{ClientName, RefreshToken, Session, SessionId},
+    },
+    store::{Batch, Merge, NewSession, Store},
+};
+use proptest::prelude::*;
+use rand::{RngExt, SeedableRng, rngs::SmallRng};
+use tempfile::TempDir;
+use time::{Duration, OffsetDateTime};
+use tokio::runtime::{Handle, Runtime};
+
+use crate::export::exported;
+
+/// Accounts there at first: more than an export reads in one step.
+const ACCOUNTS: u32 = 1500;
+const NOW: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
+
+fn user(n: u32) -> UserId {
+    let mut id = [7; 12];
+    // Bytes that differ first, so that ids of newcomers fall between those that are there.
+    id[..4].copy_from_slice(&n.wrapping_mul(0x9E37_79B9).to_be_bytes());
+    UserId::from_bytes(id)
+}
+
+fn account(n: u32) -> Account {
+    Account {
+        id: user(n),
+        name: Name::parse("Ada").expect("a name"),
+        username: Username::parse(&format!("ada{n}")).expect("a username"),
+        email: Email::parse(&format!("ada{n}@example.com")).expect("an address"),
+        password_hash: "$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$aGFzaA".into(),
+        profile_image: String::new(),
+        is_verified: true,
+        created_at: NOW,
+        ban: None,
+    }
+}
+
+fn session(of: u32, days: i64) -> NewSession {
+    let current = RefreshToken::draw(&mut rand::rng()).digest();
+    let ends = NOW + Duration::days(days);
+    let session = Session::open(user(of), current, ClientName::default(), NOW, ends);
+    NewSession { id: SessionId::draw(&mut rand::rng()), session }
+}
+
+async fn filled(rng: &mut SmallRng) -> (TempDir, Store) {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = Store::open(&dir.path().join("db")).expect("opened");
+    let mut batch = Batch::of_accounts((0..ACCOUNTS).map(|n| (u64::from(n), account(n))));
+    for n in (0..ACCOUNTS).step_by(2) {
+        batch.add_session(&session(n, rng.random_range(1..30)));
+    }
+    let imported = store.import(batch, Merge::default()).await.expect("imported");
+    assert_eq!(imported.faults, []);
+    (dir, store)
+}
+
+/// Something that changes what is stored: a record that is new, other or gone, of any kind.
+async fn change(store: &Store, rng: &mut SmallRng) {
+    let (n, other) = (rng.random_range(0..ACCOUNTS * 2), rng.random_range(0..ACCOUNTS));
+    let (id, challenge) = (
+        user(n),
+        Challenge::issue(
+            Code::draw(&mut rand::rng()).seal(&[1; 32], Subject::SignUp(user(n))),
+            NOW,
+        ),
+    );
+    let email = account(n).email;
+    let done = match rng.random_range(0..11) {
+        0 => store.create_account(account(n), challenge, NOW).await.map(drop),
+        1 => store.delete_account(id).await.map(drop),
+        2 => store.log_in(session(n, 30), account(n).password_hash).await.map(drop),
+        3 => store.end_sessions_of(id, None).await,
+        4 => store.set_profile_image(id, format!("/photo{other}")).await.map(drop),
+        5 => store.begin_reset(email, challenge).await.map(drop),
+        6 => {
+            let email = account(n + 2 * ACCOUNTS).email;
+            store.begin_address_change(user(other), email, challenge, NOW).await.map(drop)
+        }
+        7 => {
+            let room = RoomId::from_uuid(uuid::Uuid::from_u128(rng.random()));
+            store.add_block(id, Block { room, blocked: user(other), since: NOW }).await
+        }
+        8 => {
+            let room = RoomId::from_uuid(uuid::Uuid::from_u128(rng.random()));
+            let (reporter, reported) = (Some(id), Some(user(other)));
+            let (reason, lines, resolution) = ("rude".to_owned(), Vec::new(), None);
+            let report =
+                Report { room, reporter, reported, reason, lines, filed_at: NOW, resolution };
+            let id = ReportId::draw(NOW, &mut rand::rng());
+            store.file_report(id, report).await.map(drop)
+        }
+        9 => store.set_ban(id, Some(Ban { reason: "rude".into(), until: None })).await.map(drop),
+        _ => store.replace_otp(id, challenge).await.map(drop),
+    };
+    done.expect("stored");
+}
+
+/// What is wrong with an export: nothing may be, and it is brought back as it is.
+async fn demand_whole(export: &str) {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = Store::open(&dir.path().join("db")).expect("opened");
+    let batch = Batch::parse(export.as_bytes());
+    let batch = batch.unwrap_or_else(|faults| panic!("{faults:?}"));
+    let imported = store.import(batch, Merge::default()).await.expect("imported");
+    assert_eq!((&imported.faults[..], imported.orphans), (&[][..], 0));
+    assert_eq!(store.check().await.expect("checked").1, []);
+    assert!(exported(&store).await == export, "brought back as something else");
+}
+
+/// Takes an export and writes to the store each time it is given some of it.
+struct Meddler {
+    export: Vec<u8>,
+    store: Store,
+    runtime: Handle,
+    rng: SmallRng,
+}
+
+impl Write for Meddler {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let Self { store, runtime, rng, .. } = self;
+        runtime.block_on(async {
+            for _ in 0..rng.random_range(0..12) {
+                change(store, rng).await;
+            }
+        });
+        self.export.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(6))]
+
+    #[test]
+    fn an_export_is_of_the_moment_it_began(seed: u64) {
+        let runtime = Runtime::new().expect("a runtime");
+        let handle = runtime.handle().clone();
+        runtime.block_on(async {
+            let mut rng = SmallRng::seed_from_u64(seed);
+            let (_dir, store) = filled(&mut rng).await;
+            for _ in 0..50 {
+                change(&store, &mut rng).await;
+            }
+            let before = exported(&store).await;
+            let meddler = Meddler { export: Vec::new(), store: store.clone(), runtime: handle, rng };
+            let (meddler, _) = store.export(meddler).await.expect("exported");
+            let export = String::from_utf8(meddler.export).expect("text");
+            assert!(export == before, "something of later is in it");
+            let after = exported(&store).await;
+            assert!(after != before, "it was written to meanwhile");
+            for export in [before, after] {
+                demand_whole(&export).await;
+            }
+            assert_eq!(store.check().await.expect("checked").1, []);
+        });
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn exports_taken_while_many_write_are_whole() {
+    let seed = rand::rng().random();
+    println!("seed {seed}");
+    let mut rng = SmallRng::seed_from_u64(seed);
+    let (_dir, store) = filled(&mut rng).await;
+    let is_over = Arc::new(AtomicBool::new(false));
+    let writers = (0..4).map(|n| {
+        let (store, is_over) = (store.clone(), is_over.clone());
+        let mut rng = SmallRng::seed_from_u64(seed ^ n);
+        tokio::spawn(async move {
+            while !is_over.load(Ordering::Relaxed) {
+                change(&store, &mut rng).await;
+            }
+        })
+    });
+    let writers: Vec<_> = writers.collect();
+    let mut exports = Vec::new();
+    for _ in 0..5 {
+        exports.push(exported(&store).await);
+        store.purge_expired(NOW + Duration::days(10)).await.expect("purged");
+    }
+    is_over.store(true, Ordering::Relaxed);
+    for writer in writers {
+        writer.await.expect("no panic");
+    }
+    assert!(exports.windows(2).all(|pair| pair[0] != pair[1]), "nothing was written meanwhile");
+    for export in exports {
+        demand_whole(&export).await;
+    }
+}
+
+/// Takes nothing before it is let go.
+struct Stuck(std::sync::mpsc::Receiver<()>);
+
+impl Write for Stuck {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.recv().map(|()| bytes.len()).map_err(io::Error::other)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_takes_an_export_slowly_keeps_nobody_from_writing() {
+    let mut rng = SmallRng::seed_from_u64(1);
+    let (_dir, store) = filled(&mut rng).await;
+    let before = exported(&store).await;
+    let (let_go, stuck) = std::sync::mpsc::channel();
+    let export = tokio::spawn({
+        let store = store.clone();
+        async move { store.export(Stuck(stuck)).await.map(drop) }
+    });
+    for _ in 0..50 {
+        change(&store, &mut rng).await;
+    }
+    // Whoever took it is gone: the next begins afresh.
+    drop(let_go);
+    export.await.expect("no panic").expect_err("cut short");
+    let after = exported(&store).await;
+    assert!(after != before, "changed meanwhile");
+    demand_whole(&after).await;
+}
