@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use meoww_proto::tags::{MAX_TAG_WAIT, Tag};
 
 pub use self::account::{
-    Account, Blocks, BlocksCommand, Email, Password, Sessions, SessionsCommand,
+    Account, Blocks, BlocksCommand, Email, Password, Sessions, SessionsCommand, Unblock,
 };
 
 use crate::{
@@ -72,7 +72,7 @@ pub enum Command {
     Logout,
     /// Show who is logged in
     Me,
-    /// Show where you are logged in, and end sessions
+    /// Show where you are logged in, and revoke sessions
     Sessions(Sessions),
     /// Change the password, or set a new one with a mailed code
     #[command(subcommand)]
@@ -83,8 +83,10 @@ pub enum Command {
     /// Take your data with you, or delete the account
     #[command(subcommand)]
     Account(Account),
-    /// Show whom you never meet again, and lift that
+    /// Show whom you never meet again
     Blocks(Blocks),
+    /// Let yourself meet somebody again
+    Unblock(Unblock),
     /// Find somebody to talk to
     Search(Box<Search>),
 }

@@ -1,6 +1,6 @@
 //! What happened, for whoever looks into a fault: into a file, as the screen belongs to the call.
 
-use std::{fs::OpenOptions, io, sync::Mutex};
+use std::sync::Mutex;
 
 use tracing::{Level, Metadata};
 use tracing_subscriber::{
@@ -8,21 +8,19 @@ use tracing_subscriber::{
 };
 
 use crate::{
-    config::{Paths, create_private_dir, file_error},
+    config::{Paths, file_error, open_private},
     error::Error,
 };
 
 /// Logs what `MEOWW_LOG` asks for (`debug`, `meoww_cli=trace,warn`); nothing when it is not set.
 pub(crate) fn start(paths: &Paths) -> Result<(), Error> {
     let Ok(filter) = std::env::var("MEOWW_LOG") else { return Ok(()) };
-    let open = || {
-        create_private_dir(paths.log.parent().ok_or(io::ErrorKind::InvalidInput)?)?;
-        OpenOptions::new().create(true).append(true).open(&paths.log)
-    };
-    let file = open().map_err(|source| file_error(&paths.log, source))?;
+    let file = open_private(&paths.log).map_err(|source| file_error(&paths.log, source))?;
     tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(filter))
         .with_ansi(false)
+        // Those go to stderr, and where that cannot be written to, they end the program.
+        .log_internal_errors(false)
         .with_writer(Mutex::new(file))
         .finish()
         .with(filter_fn(is_discreet))

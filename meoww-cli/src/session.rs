@@ -9,7 +9,7 @@ use meoww_proto::{UserId, account::User};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    config::{ServerUrl, create_private_dir, file_error, write_private},
+    config::{ServerUrl, file_error, open_private, write_private},
     error::Error,
 };
 
@@ -59,8 +59,7 @@ impl SessionFile {
     pub fn lock(&self) -> Result<SessionGuard<'_>, Error> {
         let path = self.path.with_extension("lock");
         let locked = || {
-            create_private_dir(path.parent().ok_or(io::ErrorKind::InvalidInput)?)?;
-            let file = fs::OpenOptions::new().create(true).append(true).open(&path)?;
+            let file = open_private(&path)?;
             file.lock()?;
             Ok(file)
         };

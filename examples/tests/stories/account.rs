@@ -32,14 +32,18 @@ fn sessions_are_seen_and_ended_from_another_machine() {
     let other = known.iter().find(|session| session["current"] == false).expect("the phone's");
     let mut call = Script::start(&phone, &["--camera", "none"]);
     call.wait_for("searching");
-    laptop.meoww(&["sessions", "end", other["id"].as_str().expect("an id")]).succeeded();
+    laptop.meoww(&["sessions", "revoke", other["id"].as_str().expect("an id")]).succeeded();
     assert_eq!(call.ended(), 14, "log in again");
     phone.meoww(&["me"]).failed(14, "meoww login");
 
     let phone = elsewhere("anna", &server);
-    laptop.meoww(&["sessions", "end-others"]).succeeded();
+    laptop.meoww(&["sessions", "revoke-others"]).succeeded();
     phone.meoww(&["me"]).failed(14, "meoww login");
     assert_eq!(sessions(&laptop).len(), 1);
+    // The names before the first release.
+    laptop.meoww(&["sessions", "end-others"]).succeeded();
+    laptop.meoww(&["blocks", "remove", "x"]).failed(1, "refused");
+    laptop.meoww(&["unblock", "x"]).failed(1, "refused");
     laptop.meoww(&["sessions", "end", "nonsense/../x"]).failed(20, "no such session");
     let current = sessions(&laptop)[0]["id"].as_str().expect("an id").to_owned();
     laptop.meoww(&["sessions", "end", &current]).succeeded();

@@ -195,12 +195,26 @@ fn errors_are_json_for_scripts() {
     assert_eq!((&error["code"], &error["exitCode"]), (&"not-logged-in".into(), &13.into()));
 }
 
+/// Neither stderr nor the log takes a byte, or there is no log to be had.
 #[test]
 fn an_error_that_nobody_can_read_has_its_exit_code() {
     let server = Server::start();
     let anna = User::new("anna", &server);
-    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("Linux has it");
-    let mut command = Command::new(program("meoww"));
-    let status = command.arg("me").envs(anna.environment()).stderr(full).status().expect("run");
-    assert_eq!(status.code(), Some(13));
+    let state = anna.environment()[1].1.clone();
+    let log = std::path::Path::new(&state).join("meoww/meoww.log");
+    let ended = || {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("Linux has it");
+        let mut command = Command::new(program("meoww"));
+        command.arg("me").envs(anna.environment()).env("MEOWW_LOG", "trace").stderr(full);
+        command.status().expect("run").code()
+    };
+    assert_eq!(ended(), Some(13));
+    let mode = std::fs::metadata(&log).expect("a log").permissions();
+    assert_eq!(std::os::unix::fs::PermissionsExt::mode(&mode) & 0o777, 0o600);
+    std::fs::remove_file(&log).expect("removed");
+    std::os::unix::fs::symlink("/dev/full", &log).expect("a link");
+    assert_eq!(ended(), Some(13));
+    std::fs::remove_file(&log).expect("removed");
+    std::fs::create_dir(&log).expect("a folder in its place");
+    assert_eq!(ended(), Some(13));
 }

@@ -20,12 +20,12 @@ impl Api {
     }
 
     /// Ends a session; for the one of this machine there is [`Api::logout`].
-    pub async fn end_session(&self, id: &str) -> Result<(), Error> {
+    pub async fn revoke_session(&self, id: &str) -> Result<(), Error> {
         self.delete("/api/auth/sessions", Some(id)).await
     }
 
     /// Ends all sessions but the one of this machine.
-    pub async fn end_other_sessions(&self) -> Result<(), Error> {
+    pub async fn revoke_other_sessions(&self) -> Result<(), Error> {
         self.delete("/api/auth/sessions", None).await
     }
 
@@ -91,7 +91,7 @@ impl Api {
     }
 
     /// Lifts a block.
-    pub async fn remove_block(&self, id: &str) -> Result<(), Error> {
+    pub async fn unblock(&self, id: &str) -> Result<(), Error> {
         self.delete("/api/auth/blocks", Some(id)).await
     }
 

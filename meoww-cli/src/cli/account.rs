@@ -15,20 +15,22 @@ pub struct Sessions {
 
 const SESSIONS_HELP: &str = "\
 A session begins with each login and ends by itself when it is not used for days. One you do not
-know: end it, and change the password.";
+know: revoke it, and change the password.";
 
 /// Of `meoww sessions`.
 #[derive(Debug, Subcommand)]
 pub enum SessionsCommand {
     /// Show them, the newest first
     List,
-    /// End one; whoever uses it has to log in again
-    End {
+    /// End one; its machine has to log in again
+    #[command(alias = "end")]
+    Revoke {
         /// As `list` shows it
         id: String,
     },
     /// End all but the one of this machine
-    EndOthers,
+    #[command(alias = "end-others")]
+    RevokeOthers,
 }
 
 /// `meoww password`.
@@ -97,16 +99,22 @@ pub struct Blocks {
 }
 
 const BLOCKS_HELP: &str = "\
-Block somebody during a call or just after it with F5. Who they are stays unknown: strangers are.";
+Block somebody during a call or just after it with F5, and lift the block with `meoww unblock ID`. Who
+they are stays unknown: strangers are.";
 
 /// Of `meoww blocks`.
 #[derive(Debug, Subcommand)]
 pub enum BlocksCommand {
     /// Show them, the newest first
     List,
-    /// Let yourself meet somebody again
-    Remove {
-        /// As `list` shows it
-        id: String,
-    },
+    /// The former name of `meoww unblock`
+    #[command(hide = true)]
+    Remove(Unblock),
+}
+
+/// `meoww unblock`.
+#[derive(Debug, Args)]
+pub struct Unblock {
+    /// As `meoww blocks` shows it
+    pub id: String,
 }

@@ -1,8 +1,6 @@
 //! `meoww blocks`.
 
-use serde_json::json;
-
-use super::Context;
+use super::{Context, unblock};
 use crate::{
     cli::{self, BlocksCommand},
     error::Error,
@@ -11,10 +9,7 @@ use crate::{
 pub(super) async fn run(context: &Context, args: cli::Blocks) -> Result<(), Error> {
     match args.command.unwrap_or(BlocksCommand::List) {
         BlocksCommand::List => list(context).await,
-        BlocksCommand::Remove { id } => {
-            context.api.remove_block(&id).await?;
-            context.result("You may meet them again.", &json!({ "removed": id }))
-        }
+        BlocksCommand::Remove(args) => unblock::run(context, args).await,
     }
 }
 

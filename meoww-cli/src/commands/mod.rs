@@ -11,6 +11,7 @@ mod resend;
 pub mod search;
 mod sessions;
 mod signup;
+mod unblock;
 mod verify;
 mod welcome;
 
@@ -36,11 +37,13 @@ pub(crate) struct Context {
 
 /// Runs a parsed command line.
 pub async fn run(cli: Cli) -> Result<(), Error> {
-    let paths = Paths::of_user()?;
-    log::start(&paths)?;
+    let (paths, out) = (Paths::of_user()?, Output::new(cli.json));
+    if let Err(error) = log::start(&paths) {
+        out.note(&format!("Nothing is logged: {error}"));
+    }
     let server = config::server(&paths, cli.server.as_deref())?;
     let api = Api::new(server, SessionFile::new(paths.sessions.clone()))?;
-    let context = Context { api: Arc::new(api), paths, out: Output::new(cli.json) };
+    let context = Context { api: Arc::new(api), paths, out };
     let Some(command) = cli.command else { return welcome::run(&context).await };
     match command {
         Command::Signup(args) => signup::run(&context, args).await,
@@ -54,6 +57,7 @@ pub async fn run(cli: Cli) -> Result<(), Error> {
         Command::Email(args) => email::run(&context, args).await,
         Command::Account(args) => account::run(&context, args).await,
         Command::Blocks(args) => blocks::run(&context, args).await,
+        Command::Unblock(args) => unblock::run(&context, args).await,
         Command::Search(args) => search::run(&context, *args).await,
     }
 }

@@ -12,9 +12,9 @@ use crate::{
 pub(super) async fn run(context: &Context, args: cli::Sessions) -> Result<(), Error> {
     match args.command.unwrap_or(SessionsCommand::List) {
         SessionsCommand::List => list(context).await,
-        SessionsCommand::End { id } => end(context, &id).await,
-        SessionsCommand::EndOthers => {
-            context.api.end_other_sessions().await?;
+        SessionsCommand::Revoke { id } => revoke(context, &id).await,
+        SessionsCommand::RevokeOthers => {
+            context.api.revoke_other_sessions().await?;
             context.result("All other sessions have ended.", &json!({"ended": "others"}))
         }
     }
@@ -33,11 +33,11 @@ fn line(session: &SessionInfo) -> String {
 }
 
 /// The session of this machine is ended like by `meoww logout`, so that nothing is kept of it.
-async fn end(context: &Context, id: &str) -> Result<(), Error> {
+async fn revoke(context: &Context, id: &str) -> Result<(), Error> {
     let Sessions { sessions } = context.api.sessions().await?;
     match sessions.iter().find(|session| session.id == id) {
         Some(session) if session.current => context.api.logout().await?,
-        Some(_) => context.api.end_session(id).await?,
+        Some(_) => context.api.revoke_session(id).await?,
         None => {
             let none = "There is no such session. `meoww sessions` shows them.";
             return Err(Error::InvalidInput(none.into()));
