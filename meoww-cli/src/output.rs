@@ -74,6 +74,8 @@ pub(crate) fn inert(json: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -83,6 +85,18 @@ mod tests {
         let expected = r#"{"name":"ada\u001b[2J\u009b31m\u202e\u007fé 世\udb40\udc41"}"#;
         assert_eq!(printed, expected);
         assert_eq!(serde_json::from_str::<serde_json::Value>(&printed).expect("JSON"), data);
+    }
+
+    proptest! {
+        #[test]
+        fn json_of_any_text_means_the_same_and_acts_on_nothing(text: String) {
+            let json = serde_json::to_string(&text).expect("JSON");
+            let printed = inert(&json);
+            prop_assert_eq!(serde_json::from_str::<String>(&printed).expect("JSON"), text);
+            let formats = ['\u{200b}'..='\u{200f}', '\u{2028}'..='\u{202e}', '\u{2066}'..='\u{2069}'];
+            let acts = |c: char| c.is_control() || formats.iter().any(|range| range.contains(&c));
+            prop_assert!(!printed.contains(acts), "{printed:?}");
+        }
     }
 
     #[test]

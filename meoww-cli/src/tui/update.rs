@@ -264,7 +264,10 @@ fn call(state: &mut State, event: CallEvent) {
             notice(state, text.as_str());
         }
         CallEvent::Refused { message, .. } => notice(state, message.as_str()),
-        CallEvent::Notice(text) => notice(state, &text),
+        CallEvent::Notice(text) => {
+            say(state, Who::Meoww, &text);
+            notice(state, &text);
+        }
         CallEvent::Stats(stats) => state.stats = Some(stats),
     }
 }

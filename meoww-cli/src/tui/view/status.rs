@@ -8,6 +8,7 @@ use ratatui::{
     text::{Line, Span},
     widgets::Widget,
 };
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::{
     super::state::{Phase, State},
@@ -27,10 +28,14 @@ const HINTS: [(&str, &str); 8] = [
     ("F6", "report"),
 ];
 
+/// Columns between two parts.
+const GAP: usize = 2;
+
 pub(super) fn draw(state: &State, area: Rect, buf: &mut Buffer) {
     let width = usize::from(area.width);
     // The key for the next stranger is never crowded out.
-    let left = fitting(left(state), width - hint(HINTS[0]).width());
+    let room = width - hint(HINTS[0]).width();
+    let left = fitting(left(state, room), room);
     let hints = fitting(HINTS.map(hint).into(), width - left.width());
     left.render(area, buf);
     hints.right_aligned().render(area, buf);
@@ -53,7 +58,7 @@ fn hint((key, what): (&'static str, &'static str)) -> Line<'static> {
     Line::from(vec![Span::raw(" "), Span::styled(key, theme::ACCENT), what])
 }
 
-fn left(state: &State) -> Vec<Line<'static>> {
+fn left(state: &State, room: usize) -> Vec<Line<'static>> {
     let (style, words) = standing(state);
     let mut parts = vec![Line::from(vec![Span::styled(" ● ", style), Span::raw(words)])];
     let mut add = |style: Style, text: String| parts.push(Line::styled(format!("  {text}"), style));
@@ -67,13 +72,32 @@ fn left(state: &State) -> Vec<Line<'static>> {
         let seconds = retry.saturating_sub(state.now).as_millis().div_ceil(1000);
         add(theme::WARN, format!("server lost, trying again in {seconds} s"));
     } else if let Some((notice, _)) = &state.notice {
-        add(theme::WARN, notice.clone());
+        let taken: usize = parts.iter().map(Line::width).sum();
+        let notice = cut(notice, room.saturating_sub(taken + GAP), state.unicode);
+        parts.push(Line::styled(format!("  {notice}"), theme::WARN));
     } else if let (Phase::Live { relayed, .. }, Some(stats)) = (state.phase, &state.stats) {
         numbers(stats, relayed || stats.relayed).for_each(|number| add(theme::DIM, number));
     } else if let Some(Presence { online, searching }) = state.presence {
         add(theme::DIM, format!("{online} online, {searching} searching"));
     }
     parts
+}
+
+/// As much of a notice as fits `room`; all of it is in the chat.
+fn cut(notice: &str, room: usize, unicode: bool) -> String {
+    if notice.width() <= room {
+        return notice.to_owned();
+    }
+    let end = if unicode { "…" } else { ".." };
+    let mut room = room.saturating_sub(end.width());
+    let fits = |c: &char| {
+        let width = c.width().unwrap_or(0);
+        let fits = width <= room;
+        room = room.saturating_sub(width);
+        fits
+    };
+    let kept: String = notice.chars().take_while(fits).collect();
+    kept.trim_end().to_owned() + end
 }
 
 fn standing(state: &State) -> (Style, String) {

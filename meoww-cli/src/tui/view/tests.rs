@@ -133,13 +133,27 @@ fn the_words_of_every_phase() {
     }
 }
 
+/// The longest that comes on a machine without a camera has 60 columns; there is room for 53.
 #[test]
-fn a_notice_is_in_the_status_line() {
-    let mut state = live(80, 24);
-    happens(&mut state, 76, CallEvent::Notice("The camera is busy".to_owned()));
-    let seen = screen(&state);
-    let status = seen.lines().last().unwrap();
-    assert!(status.contains("The camera is busy") && status.contains("Ctrl-N next"), "{status}");
+fn a_notice_is_in_the_status_line_as_far_as_it_fits_and_whole_in_the_chat() {
+    for (notice, shown) in [
+        ("The camera is busy", "The camera is busy"),
+        (
+            "No camera was found; your partner sees a card that says so.",
+            "No camera was found; your partner sees a card that s…",
+        ),
+        ("猫".repeat(40).as_str(), &("猫".repeat(26) + "…")),
+    ] {
+        let mut state = live(80, 24);
+        happens(&mut state, 76, CallEvent::Notice(notice.to_owned()));
+        let seen = screen(&state);
+        let status = seen.lines().last().unwrap();
+        let expected = format!(" ● live 1:15  {shown}");
+        // Cut exactly there: the key for the next stranger follows.
+        let rest = status.strip_prefix(&expected).unwrap_or_else(|| panic!("{status}"));
+        assert!(rest.trim_start().starts_with("Ctrl-N next"), "{status}");
+        assert!(seen.lines().any(|line| line.contains(&notice[..18])), "{seen}");
+    }
 }
 
 #[test]
