@@ -8,8 +8,8 @@ use std::time::Duration;
 use meoww_proto::{
     UserId,
     account::{
-        ACCESS_COOKIE, ApiError, Done, LoginRequest, REFRESH_COOKIE, ResendRequest, Session,
-        SignupRequest, SignupResponse, TurnCredentials, User, VerifyRequest,
+        ACCESS_COOKIE, ApiError, DEVICE_COOKIE, Done, LoginRequest, REFRESH_COOKIE, ResendRequest,
+        Session, SignupRequest, SignupResponse, TurnCredentials, User, VerifyRequest,
     },
 };
 use reqwest::{Method, RequestBuilder, Response, header};
@@ -135,7 +135,7 @@ impl Api {
 
     /// Starts a session.
     pub async fn login(&self, request: &LoginRequest) -> Result<User, Error> {
-        let request = self.request(Method::POST, "/api/auth/login").json(request);
+        let request = self.with_device_cookie(Method::POST, "/api/auth/login")?.json(request);
         let result = self.log_in(request).await;
         if let Err(Error::EmailNotVerified(Some(user_id))) = &result {
             self.keep_unverified(*user_id)?;
@@ -150,7 +150,9 @@ impl Api {
         };
         let request = self.with_refresh_cookie(Method::POST, "/api/auth/logout", &login);
         let told = self.send(request).await;
-        self.sessions.lock()?.store(&self.server, Kept::default())?;
+        let guard = self.sessions.lock()?;
+        let device_token = guard.load(&self.server)?.device_token;
+        guard.store(&self.server, Kept { device_token, ..Kept::default() })?;
         told.map(|_| ())
     }
 
@@ -222,10 +224,12 @@ impl Api {
 
     async fn keep_login(&self, response: Response) -> Result<User, Error> {
         let (access_token, refresh_token) = self.tokens(&response)?;
+        let device_token = cookie(&response, DEVICE_COOKIE);
         let Session { user } = self.json(response).await?;
         let login = Login { user: user.clone(), access_token, refresh_token };
-        let kept = Kept { login: Some(login), unverified: None };
-        self.sessions.lock()?.store(&self.server, kept)?;
+        let guard = self.sessions.lock()?;
+        let device_token = device_token.or(guard.load(&self.server)?.device_token);
+        guard.store(&self.server, Kept { login: Some(login), device_token, unverified: None })?;
         Ok(user)
     }
 
@@ -257,6 +261,15 @@ impl Api {
         self.http.request(method, self.server.http(route))
     }
 
+    /// A request by which the server can tell that this machine was logged in before.
+    fn with_device_cookie(&self, method: Method, route: &str) -> Result<RequestBuilder, Error> {
+        let request = self.request(method, route);
+        Ok(match self.sessions.load(&self.server)?.device_token {
+            Some(token) => request.header(header::COOKIE, format!("{DEVICE_COOKIE}={token}")),
+            None => request,
+        })
+    }
+
     fn with_refresh_cookie(&self, method: Method, route: &str, login: &Login) -> RequestBuilder {
         let cookie = format!("{REFRESH_COOKIE}={}", login.refresh_token);
         self.request(method, route).header(header::COOKIE, cookie)
@@ -264,10 +277,7 @@ impl Api {
 
     fn tokens(&self, response: &Response) -> Result<(String, String), Error> {
         let value = |name| {
-            let cookie = response.cookies().find(|cookie| cookie.name() == name);
-            cookie
-                .map(|cookie| cookie.value().to_owned())
-                .ok_or_else(|| self.not_meoww(format!("no {name} cookie")))
+            cookie(response, name).ok_or_else(|| self.not_meoww(format!("no {name} cookie")))
         };
         Ok((value(ACCESS_COOKIE)?, value(REFRESH_COOKIE)?))
     }
@@ -328,4 +338,9 @@ impl Api {
 fn safe<T: DeserializeOwned>(mut answer: Value) -> Option<T> {
     answer::sanitise(&mut answer);
     serde_json::from_value(answer).ok()
+}
+
+fn cookie(response: &Response, name: &str) -> Option<String> {
+    let found = response.cookies().find(|cookie| cookie.name() == name);
+    found.map(|cookie| cookie.value().to_owned())
 }

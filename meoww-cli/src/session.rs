@@ -19,6 +19,9 @@ pub struct Kept {
     /// Logged in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub login: Option<Login>,
+    /// By which the server knows this machine again, also after a logout.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub device_token: Option<String>,
     /// Signed up, and not yet verified.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unverified: Option<UserId>,

@@ -13,6 +13,8 @@ use crate::{error::ApiErrorCode, ids::UserId};
 pub const ACCESS_COOKIE: &str = "access_token";
 /// Cookie that carries the refresh token (opaque, single use).
 pub const REFRESH_COOKIE: &str = "refresh_token";
+/// Cookie by which a device that logged in once is known; it outlives the session.
+pub const DEVICE_COOKIE: &str = "device_token";
 
 /// The part of a multipart form that holds the profile photo, at `signup` and `PUT
 /// /api/auth/me/photo`.

@@ -135,8 +135,10 @@ pub struct Limits {
     pub connect: Option<Quota>,
     /// Profile photos set by those who have an account.
     pub photo: Option<Quota>,
-    /// Failed proofs of a password by account, from anywhere.
+    /// Failed proofs of a password by account and network, device or session.
     pub account_login: Option<Quota>,
+    /// Failed proofs of a password by account, from all networks together.
+    pub account_login_total: Option<Quota>,
     /// Codes mailed, by who asked for them and by where they went.
     pub account_code: Option<Quota>,
 }
@@ -152,6 +154,7 @@ impl Limits {
         connect: None,
         photo: None,
         account_login: None,
+        account_login_total: None,
         account_code: None,
     };
 }
@@ -171,6 +174,8 @@ impl Default for Limits {
             connect: quota(12_000, 1),
             photo: quota(20, 60),
             account_login: quota(10, 15),
+            // As many as NIST SP 800-63B, 5.2.2, lets fail in a row.
+            account_login_total: quota(100, 15),
             account_code: quota(5, 60),
         }
     }

@@ -17,7 +17,7 @@ use crate::{
     admin::{db::mongo, protocol::Request},
     bearer, clock,
     config::{Config, ConfigError},
-    core::{account::Email, session::SessionId},
+    core::{account::Email, device::DeviceToken, session::SessionId},
     http,
     mail::{self, Letter},
     photos,
@@ -54,6 +54,18 @@ pub fn presented_tokens(authorization: &[u8], cookie: &[u8]) -> [Option<String>;
 /// An access token of this user, good for a day.
 pub fn issue_token(user: UserId) -> String {
     TOKENS.issue(Bearer { user, session: SessionId::draw(&mut rand::rng()) }, clock::now())
+}
+
+/// A token of a device of this user.
+pub fn issue_device_token(user: UserId) -> String {
+    DeviceToken::issue(&[7; 32], user, "hash", &mut rand::rng()).encode()
+}
+
+/// The user of whom a device token is, if it is genuine.
+pub fn check_device_token(token: &str) -> Option<UserId> {
+    let token = DeviceToken::parse(token)?;
+    let user = token.user();
+    token.verify(&[7; 32], user, "hash").map(|_| user)
 }
 
 /// Whom an access token speaks for.

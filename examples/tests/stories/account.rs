@@ -123,3 +123,14 @@ fn alone_it_says_who_one_is_and_what_is_next() {
     let said = shown("meoww --help");
     assert!(said.contains("anna, anna@example.org") && said.contains("meoww search"), "{said}");
 }
+
+#[test]
+fn a_machine_that_was_logged_in_is_not_locked_out_by_strangers() {
+    let server = Server::start_with(&[("MEOWW_LIMIT_ACCOUNT_LOGIN_TOTAL", "1/15m")]);
+    let anna = User::with_account("anna", &server);
+    anna.meoww(&["logout"]).succeeded();
+    let (eve, email) = (User::new("eve", &server), anna.email());
+    eve.meoww(&["login", "--email", &email]).failed(15, "Wrong e-mail address");
+    eve.meoww(&["login", "--email", &email]).failed(21, "Too many attempts");
+    anna.meoww(&["login", "--email", &email]).succeeded();
+}

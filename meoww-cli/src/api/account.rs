@@ -1,13 +1,13 @@
 //! What one has at the server: sessions, password, address, blocks, the account itself.
 
 use meoww_proto::account::{
-    Blocks, ChangeEmailRequest, ChangePasswordRequest, ConfirmEmailRequest, DeleteAccountRequest,
-    Done, ForgotPasswordRequest, ResetPasswordRequest, Sessions, User,
+    Blocks, ChangeEmailRequest, ChangePasswordRequest, ConfirmEmailRequest, DEVICE_COOKIE,
+    DeleteAccountRequest, Done, ForgotPasswordRequest, ResetPasswordRequest, Sessions, User,
 };
 use reqwest::Method;
 use serde_json::Value;
 
-use super::Api;
+use super::{Api, cookie};
 use crate::{
     error::Error,
     session::{Kept, Login},
@@ -39,19 +39,21 @@ impl Api {
     /// Has a code mailed, if there is such an account.
     pub async fn forgot_password(&self, email: String) -> Result<Done, Error> {
         let request = ForgotPasswordRequest { email };
-        let request = self.request(Method::POST, "/api/auth/password/forgot").json(&request);
+        let request =
+            self.with_device_cookie(Method::POST, "/api/auth/password/forgot")?.json(&request);
         self.json(self.send(request).await?).await
     }
 
     /// Sets a new password by a mailed code. All sessions end, also the one of this machine.
     pub async fn reset_password(&self, request: &ResetPasswordRequest) -> Result<(), Error> {
-        let ask = self.request(Method::POST, "/api/auth/password/reset").json(request);
-        self.send(ask).await?;
+        let ask = self.with_device_cookie(Method::POST, "/api/auth/password/reset")?.json(request);
+        let device_token = cookie(&self.send(ask).await?, DEVICE_COOKIE);
         let guard = self.sessions.lock()?;
         let kept = guard.load(&self.server)?;
         let ended = |login: &Login| login.user.email == request.email.trim().to_lowercase();
         let login = kept.login.filter(|login| !ended(login));
-        guard.store(&self.server, Kept { login, ..kept })
+        let device_token = device_token.or(kept.device_token);
+        guard.store(&self.server, Kept { login, device_token, ..kept })
     }
 
     /// Has a code mailed to a new address.

@@ -79,6 +79,11 @@ fn limits(raw: RawLimits, standard: Limits) -> Result<Limits, ConfigError> {
             raw.account_login,
             standard.account_login,
         )?,
+        account_login_total: quota(
+            "MEOWW_LIMIT_ACCOUNT_LOGIN_TOTAL",
+            raw.account_login_total,
+            standard.account_login_total,
+        )?,
         account_code: quota("MEOWW_LIMIT_ACCOUNT_CODE", raw.account_code, standard.account_code)?,
     })
 }

@@ -67,6 +67,7 @@ pub(super) struct RawLimits {
     pub(super) connect: Option<String>,
     pub(super) photo: Option<String>,
     pub(super) account_login: Option<String>,
+    pub(super) account_login_total: Option<String>,
     pub(super) account_code: Option<String>,
 }
 
@@ -108,6 +109,7 @@ impl Raw {
                 connect: get("MEOWW_LIMIT_CONNECT"),
                 photo: get("MEOWW_LIMIT_PHOTO"),
                 account_login: get("MEOWW_LIMIT_ACCOUNT_LOGIN"),
+                account_login_total: get("MEOWW_LIMIT_ACCOUNT_LOGIN_TOTAL"),
                 account_code: get("MEOWW_LIMIT_ACCOUNT_CODE"),
             },
         }
@@ -170,6 +172,10 @@ impl Raw {
                 connect: self.limits.connect.or(other.limits.connect),
                 photo: self.limits.photo.or(other.limits.photo),
                 account_login: self.limits.account_login.or(other.limits.account_login),
+                account_login_total: self
+                    .limits
+                    .account_login_total
+                    .or(other.limits.account_login_total),
                 account_code: self.limits.account_code.or(other.limits.account_code),
             },
         }

@@ -255,8 +255,15 @@ static SETTINGS: &[Setting] = &[
         "limits.account_login",
         "MEOWW_LIMIT_ACCOUNT_LOGIN",
         Ok("10/15m"),
-        "Failed logins to one account, from anywhere.",
+        "Failed logins to one account from one address or known device.",
         |raw| raw.limits.account_login.clone(),
+    ),
+    setting(
+        "limits.account_login_total",
+        "MEOWW_LIMIT_ACCOUNT_LOGIN_TOTAL",
+        Ok("100/15m"),
+        "Failed logins to one account from all addresses; known devices still may.",
+        |raw| raw.limits.account_login_total.clone(),
     ),
     setting(
         "limits.account_code",

@@ -7,6 +7,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use meoww_proto::UserId;
+
 /// So many requests in a window of so long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Quota {
@@ -105,6 +107,15 @@ impl<K: Clone + Eq + Hash> WindowLimiter<K> {
             self.windows.remove(&key);
         }
     }
+}
+
+/// By whom requests are counted: by the network they come from, unless they show whose they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Caller {
+    /// A stranger's.
+    Network(Network),
+    /// Of one account, by any of its sessions and devices: neighbours do not use up its share.
+    Account(UserId),
 }
 
 /// A client's network, as it is counted: one subscriber holds a whole IPv6 /64 (RFC 6177).

@@ -2,6 +2,7 @@
 //! time and dice are arguments, and what is to be done comes out as values.
 
 pub mod account;
+pub mod device;
 pub mod encounters;
 pub mod limits;
 pub mod lobby;

@@ -11,8 +11,11 @@ use super::account::Email;
 
 /// How long a code is good for.
 pub const LIFETIME: Duration = Duration::minutes(10);
-/// Wrong codes after which even the right one is refused.
+/// Wrong codes of [`Presenter::Owner`] after which even the right one is refused.
 pub const MAX_TRIES: u8 = 5;
+/// Wrong codes of [`Presenter::Anyone`] likewise. More than one network may try
+/// ([`MAX_TRIES`] in [`LIFETIME`]), so that one of them cannot spoil the code for all others.
+pub const MAX_TRIES_OF_ANYONE: u8 = 10;
 
 /// The zeros of the scripts that have decimal digits (Unicode 17, category Nd, the basic plane); the
 /// nine others follow each.
@@ -31,9 +34,16 @@ fn digit(c: char) -> Option<char> {
 pub struct Code(String);
 
 impl Code {
-    /// Draws one, uniformly.
-    pub fn draw(rng: &mut impl CryptoRng) -> Self {
-        Self(format!("{:06}", rng.random_range(0..1_000_000)))
+    /// Returns the code that `salt` makes for a subject: HMAC-SHA256 (RFC 2104), its first 64 bits
+    /// modulo a million. The server can mail the same code again without storing it.
+    pub fn derive(key: &[u8; 32], subject: Subject<'_>, salt: Salt) -> Self {
+        let mut mac = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, key));
+        mac.update(b"code for ");
+        subject.update(&mut mac);
+        mac.update(&salt.0);
+        let mac = mac.sign();
+        let first = mac.as_ref().first_chunk().expect("SHA-256 has 32 bytes");
+        Self(format!("{:06}", u64::from_be_bytes(*first) % 1_000_000))
     }
 
     /// Parses typed text. Only digits count, of any script; returns `None` unless there are six.
@@ -52,11 +62,7 @@ impl Code {
     /// two purposes, apart.
     pub fn seal(&self, key: &[u8; 32], subject: Subject<'_>) -> Seal {
         let mut mac = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, key));
-        mac.update(subject.label());
-        match subject {
-            Subject::SignUp(user) | Subject::ChangeEmail(user) => mac.update(user.as_bytes()),
-            Subject::Reset(email) => mac.update(email.as_str().as_bytes()),
-        }
+        subject.update(&mut mac);
         // The code comes last and has one length, so no two inputs read the same.
         mac.update(self.0.as_bytes());
         Seal(mac.sign().as_ref().try_into().expect("SHA-256 has 32 bytes"))
@@ -75,6 +81,14 @@ pub enum Subject<'a> {
 }
 
 impl Subject<'_> {
+    fn update(self, mac: &mut hmac::Context) {
+        mac.update(self.label());
+        match self {
+            Self::SignUp(user) | Self::ChangeEmail(user) => mac.update(user.as_bytes()),
+            Self::Reset(email) => mac.update(email.as_str().as_bytes()),
+        }
+    }
+
     fn label(self) -> &'static [u8] {
         match self {
             Self::SignUp(_) => b"sign-up",
@@ -89,13 +103,34 @@ impl Subject<'_> {
 #[serde(transparent)]
 pub struct Seal([u8; 32]);
 
+/// What a code is derived from: random bytes that tell nothing without the server's key.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Salt([u8; 16]);
+
+/// Who presents a code, or asks for one. Tries of the two are counted apart, so that strangers cannot
+/// spoil a code for its owner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Presenter {
+    /// Somebody with a session or a device of the account, or with an id that only the one who signed
+    /// up was told.
+    Owner,
+    /// Somebody who knows an address.
+    Anyone,
+}
+
 /// A code that was sent and waits to come back.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Challenge {
     seal: Seal,
+    /// `None` in a record of an earlier version, whose code cannot be sent again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    salt: Option<Salt>,
     #[serde(with = "time::serde::timestamp::milliseconds")]
     expires_at: OffsetDateTime,
     wrong_tries: u8,
+    #[serde(default)]
+    wrong_tries_of_anyone: u8,
 }
 
 /// What a try at a [`Challenge`] came to.
@@ -112,9 +147,37 @@ pub enum Verdict {
 }
 
 impl Challenge {
-    /// For a code sent at `now`.
+    /// Draws a code that is sent at `now`.
+    pub fn draw(
+        key: &[u8; 32],
+        subject: Subject<'_>,
+        rng: &mut impl CryptoRng,
+        now: OffsetDateTime,
+    ) -> Self {
+        let salt = Salt(rng.random());
+        let seal = Code::derive(key, subject, salt).seal(key, subject);
+        Self { salt: Some(salt), ..Self::issue(seal, now) }
+    }
+
+    /// For a code that is sent at `now` and never again.
     pub fn issue(seal: Seal, now: OffsetDateTime) -> Self {
-        Self { seal, expires_at: now + LIFETIME, wrong_tries: 0 }
+        let expires_at = now + LIFETIME;
+        Self { seal, salt: None, expires_at, wrong_tries: 0, wrong_tries_of_anyone: 0 }
+    }
+
+    /// Returns the code, for another mail.
+    pub fn code(&self, key: &[u8; 32], subject: Subject<'_>) -> Option<Code> {
+        self.salt.map(|salt| Code::derive(key, subject, salt))
+    }
+
+    /// Returns the challenge that waits after `asker` asked for a code once more: this one, good for
+    /// another [`LIFETIME`], as long as the asker has tries left. Tries are not given back.
+    pub fn renewed(mut self, asker: Presenter, now: OffsetDateTime) -> Option<Self> {
+        if self.salt.is_none() || self.is_expired(now) || self.is_exhausted(asker) {
+            return None;
+        }
+        self.expires_at = now + LIFETIME;
+        Some(self)
     }
 
     /// Whether the ten minutes are over.
@@ -122,89 +185,37 @@ impl Challenge {
         now >= self.expires_at
     }
 
+    /// Whether even the right code of `presenter` is refused.
+    pub fn is_exhausted(&self, presenter: Presenter) -> bool {
+        match presenter {
+            Presenter::Owner => self.wrong_tries >= MAX_TRIES,
+            Presenter::Anyone => self.wrong_tries_of_anyone >= MAX_TRIES_OF_ANYONE,
+        }
+    }
+
     /// Judges a candidate and counts it if it is wrong. The caller stores the counted challenge,
     /// or removes the accepted one, in the same transaction it was read in.
-    pub fn attempt(&mut self, candidate: &Seal, now: OffsetDateTime) -> Verdict {
+    pub fn attempt(
+        &mut self,
+        candidate: &Seal,
+        presenter: Presenter,
+        now: OffsetDateTime,
+    ) -> Verdict {
         if self.is_expired(now) {
             Verdict::Expired
-        } else if self.wrong_tries >= MAX_TRIES {
+        } else if self.is_exhausted(presenter) {
             Verdict::Exhausted
         } else if bool::from(self.seal.0.ct_eq(&candidate.0)) {
             Verdict::Accepted
         } else {
-            self.wrong_tries += 1;
+            match presenter {
+                Presenter::Owner => self.wrong_tries += 1,
+                Presenter::Anyone => self.wrong_tries_of_anyone += 1,
+            }
             Verdict::Wrong
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-    use rand::{SeedableRng, rngs::StdRng};
-
-    const KEY: [u8; 32] = [7; 32];
-    const USER: UserId = UserId::from_bytes([1; 12]);
-    const START: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
-
-    fn seal(code: &str) -> Seal {
-        Code::parse(code).expect("six digits").seal(&KEY, Subject::SignUp(USER))
-    }
-
-    #[test]
-    fn a_code_is_six_digits() {
-        let mut rng = StdRng::seed_from_u64(1);
-        assert!((0..1000).all(|_| Code::parse(Code::draw(&mut rng).as_str()).is_some()));
-        assert!(["", "12345", "1234567", "12345a", "one"].iter().all(|c| Code::parse(c).is_none()));
-        for typed in
-            [" 012345\n", "012 345", "012-345", "0 1 2 3 4 5", "٠١٢٣٤٥", "０１２３４５", "०१२३४५"]
-        {
-            assert_eq!(Code::parse(typed).expect("six digits").as_str(), "012345", "{typed}");
-        }
-    }
-
-    #[test]
-    fn a_seal_depends_on_the_subject_and_the_key() {
-        let code = Code::parse("123456").expect("six digits");
-        let email = Email::parse("ada@example.com").expect("an address");
-        let seals = [
-            code.seal(&KEY, Subject::SignUp(USER)).0,
-            code.seal(&[8; 32], Subject::SignUp(USER)).0,
-            code.seal(&KEY, Subject::SignUp(UserId::from_bytes([2; 12]))).0,
-            code.seal(&KEY, Subject::ChangeEmail(USER)).0,
-            code.seal(&KEY, Subject::Reset(&email)).0,
-        ];
-        assert_eq!(seals.iter().collect::<std::collections::HashSet<_>>().len(), seals.len());
-    }
-
-    #[test]
-    fn five_wrong_codes_spend_the_challenge() {
-        let mut challenge = Challenge::issue(seal("123456"), START);
-        for _ in 0..MAX_TRIES {
-            assert_eq!(challenge.attempt(&seal("000000"), START), Verdict::Wrong);
-        }
-        assert_eq!(challenge.attempt(&seal("123456"), START), Verdict::Exhausted);
-    }
-
-    proptest! {
-        #[test]
-        fn accepted_only_if_right_in_time_and_in_five_tries(
-            wrong in 0u8..8, seconds in 0i64..1200, right: bool,
-        ) {
-            let mut challenge = Challenge::issue(seal("123456"), START);
-            for _ in 0..wrong {
-                challenge.attempt(&seal("654321"), START);
-            }
-            let candidate = seal(if right { "123456" } else { "123457" });
-            let verdict = challenge.attempt(&candidate, START + Duration::seconds(seconds));
-            let expected = match (seconds < 600, wrong < MAX_TRIES, right) {
-                (false, _, _) => Verdict::Expired,
-                (true, false, _) => Verdict::Exhausted,
-                (true, true, false) => Verdict::Wrong,
-                (true, true, true) => Verdict::Accepted,
-            };
-            prop_assert_eq!(verdict, expected);
-        }
-    }
-}
+mod tests;

@@ -80,6 +80,7 @@ pub(crate) async fn verify(
     match services.store.consume_otp(user, seal, opening.record(), now).await? {
         Confirmation::Confirmed(account) => {
             let jar = cookies::set(&services, opening.bearer(), &opening.refresh, now);
+            let jar = cookies::remember_device(&services, jar, user, &account.password_hash);
             Ok((jar, Json(Session { user: services.user(&account) })))
         }
         Confirmation::Banned(ban) => Err(Refusal::Banned(ban)),

@@ -26,12 +26,13 @@ use crate::{
 /// `POST /api/auth/email`.
 pub(crate) async fn request(
     State(services): State<Arc<Services>>,
-    Authenticated { account, .. }: Authenticated,
+    authenticated: Authenticated,
     body: Result<Body<ChangeEmailRequest>, Refusal>,
 ) -> Result<Json<Done>, Refusal> {
     let Body(request) = body?;
     let email = Email::parse(&request.email)?;
-    auth::demand_password(&services, &account, request.password).await?;
+    auth::demand_password(&services, &authenticated, request.password).await?;
+    let account = authenticated.account;
     if email == account.email {
         let message = "That is your address already".into();
         return Err(Refusal::Rejected(ApiErrorCode::InvalidInput, message));

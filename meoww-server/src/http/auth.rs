@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     extract::{FromRequestParts, Request},
-    http::request::Parts,
+    http::{HeaderMap, request::Parts},
     middleware::Next,
     response::Response,
 };
@@ -13,8 +13,12 @@ use meoww_proto::error::ApiErrorCode;
 use super::error::Refusal;
 use crate::{
     bearer, clock,
-    core::account::{Account, Email},
+    core::{
+        account::{Account, Email},
+        device::Guesser,
+    },
     services::Services,
+    store::StoreError,
     tokens::Bearer,
 };
 
@@ -33,17 +37,28 @@ impl FromRequestParts<Arc<Services>> for Authenticated {
         services: &Arc<Services>,
     ) -> Result<Self, Refusal> {
         const INVALID: Refusal = Refusal::Unauthenticated("Invalid token");
-        let token = bearer::presented(&parts.headers)
-            .ok_or(Refusal::Unauthenticated("Access denied. No token provided."))?;
-        let bearer = services.tokens.check(&token).ok_or(INVALID)?;
-        let now = clock::now();
-        let account = services.store.session_account(bearer.session, now).await?;
-        let account = account.filter(|account| account.id == bearer.user).ok_or(INVALID)?;
-        if let Some(ban) = account.ban_in_force(now) {
+        if bearer::presented(&parts.headers).is_none() {
+            return Err(Refusal::Unauthenticated("Access denied. No token provided."));
+        }
+        let live = live_session(services, &parts.headers).await?;
+        let (account, bearer) = live.ok_or(INVALID)?;
+        if let Some(ban) = account.ban_in_force(clock::now()) {
             return Err(Refusal::Banned(ban.clone()));
         }
         Ok(Self { account, bearer })
     }
+}
+
+/// Whom the access token of a request speaks for, if it is good and its session has not ended.
+pub(crate) async fn live_session(
+    services: &Services,
+    headers: &HeaderMap,
+) -> Result<Option<(Account, Bearer)>, StoreError> {
+    let token = bearer::presented(headers);
+    let bearer = token.and_then(|token| services.tokens.check(&token));
+    let Some(bearer) = bearer else { return Ok(None) };
+    let account = services.store.session_account(bearer.session, clock::now()).await?;
+    Ok(account.filter(|account| account.id == bearer.user).map(|account| (account, bearer)))
 }
 
 /// A layer for what comes after authentication without being the handler.
@@ -51,19 +66,20 @@ pub(crate) async fn required(_: Authenticated, request: Request, next: Next) -> 
     next.run(request).await
 }
 
-/// Whether `password` is the account's. A wrong one counts against the address it was tried on;
-/// without an account, the same work and the same count.
+/// Whether `password` is the account's. A wrong one counts against the address it was tried on and
+/// where it came from; without an account, the same work and the same count.
 pub(crate) async fn is_password_of(
     services: &Services,
     account: Option<&Account>,
     tried_on: &Email,
+    guesser: Guesser,
     password: String,
 ) -> Result<bool, Refusal> {
-    let counted = services.gates.account_login.admit(tried_on.clone())?;
+    let counted = services.gates.admit_password(tried_on, guesser)?;
     let expected = account.map(|account| account.password_hash.clone());
     let outcome = services.hasher.verify(password, expected).await;
     if !matches!(outcome, Ok(false)) {
-        services.gates.account_login.forgive(tried_on, counted);
+        services.gates.forgive_password(tried_on, guesser, counted);
     }
     Ok(outcome?)
 }
@@ -71,10 +87,11 @@ pub(crate) async fn is_password_of(
 /// Asks whoever has a session for the password, too, before what cannot be undone.
 pub(crate) async fn demand_password(
     services: &Services,
-    account: &Account,
+    Authenticated { account, bearer }: &Authenticated,
     password: String,
 ) -> Result<(), Refusal> {
-    if is_password_of(services, Some(account), &account.email, password).await? {
+    let guesser = Guesser::Session(bearer.session);
+    if is_password_of(services, Some(account), &account.email, guesser, password).await? {
         return Ok(());
     }
     Err(wrong_password())

@@ -1,13 +1,23 @@
-//! The two cookies a session travels in.
+//! The two cookies a session travels in, and the one by which a device is known.
 
 use axum_extra::extract::{
     CookieJar,
     cookie::{Cookie, SameSite},
 };
-use meoww_proto::account::{ACCESS_COOKIE, REFRESH_COOKIE};
+use meoww_proto::{
+    UserId,
+    account::{ACCESS_COOKIE, DEVICE_COOKIE, REFRESH_COOKIE},
+};
 use time::{Duration, OffsetDateTime};
 
-use crate::{core::session::RefreshToken, services::Services, tokens::Bearer};
+use crate::{
+    core::{device::DeviceToken, session::RefreshToken},
+    services::Services,
+    tokens::Bearer,
+};
+
+/// As long as browsers keep one (RFC 6265bis, 5.5); each login sets it anew.
+const DEVICE_MAX_AGE: Duration = Duration::days(400);
 
 /// Sets both cookies for a session that was opened or refreshed.
 pub(crate) fn set(
@@ -24,7 +34,22 @@ pub(crate) fn set(
         .add(with_max_age(refresh, max_age(services.config.refresh_lifetime)))
 }
 
-/// Makes the client forget both, whether or not it has them.
+/// Makes the device known: its user proved the password with this hash, or chose it. It stays known
+/// after a logout.
+pub(crate) fn remember_device(
+    services: &Services,
+    jar: CookieJar,
+    user: UserId,
+    password_hash: &str,
+) -> CookieJar {
+    let token =
+        DeviceToken::issue(&services.otp_key, user, password_hash, &mut rand::rng()).encode();
+    let mut cookie = with_max_age(cookie(services, DEVICE_COOKIE, token), DEVICE_MAX_AGE);
+    cookie.set_path("/api/auth");
+    jar.add(cookie)
+}
+
+/// Makes the client forget its session, whether or not it has one.
 pub(crate) fn clear(services: &Services) -> CookieJar {
     [ACCESS_COOKIE, REFRESH_COOKIE].into_iter().fold(CookieJar::new(), |jar, name| {
         let mut gone = with_max_age(cookie(services, name, String::new()), Duration::ZERO);

@@ -1,23 +1,24 @@
-//! Rate limits by client address as layers of routes: they count, and tell where the client stands
+//! Rate limits by client address or account as layers of routes: they count, and tell where the client stands
 //! (draft-ietf-httpapi-ratelimit-headers-06).
 
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use axum::{
     extract::{FromRef, Request, State},
-    http::{HeaderName, HeaderValue, StatusCode},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode},
     middleware::Next,
     response::{IntoResponse, Response},
 };
 
-use super::client::Client;
+use super::{client::Client, device};
 use crate::{
     clock,
-    core::limits::{Network, Quota, Standing},
+    core::limits::{Caller, Network, Quota, Standing},
     services::{
         Refusal, Services,
         limits::{Gate, Gates},
     },
+    store::StoreError,
 };
 
 /// What every answer of a limited route carries, as express-rate-limit's `standardHeaders` does.
@@ -32,22 +33,37 @@ pub(crate) const HEADERS: [HeaderName; 4] = [
 #[derive(Clone)]
 pub(crate) struct Limit {
     services: Arc<Services>,
-    gate: fn(&Gates) -> &Gate<Network>,
+    gate: fn(&Gates) -> &Gate<Caller>,
     counts: fn(StatusCode) -> bool,
+    knows_accounts: bool,
 }
 
 impl Limit {
     /// Counts every request.
-    pub(crate) fn all(services: &Arc<Services>, gate: fn(&Gates) -> &Gate<Network>) -> Self {
-        Self { services: services.clone(), gate, counts: |_| true }
+    pub(crate) fn all(services: &Arc<Services>, gate: fn(&Gates) -> &Gate<Caller>) -> Self {
+        Self { services: services.clone(), gate, counts: |_| true, knows_accounts: false }
     }
 
     /// Counts what failed by the client's fault. A right password that does not suffice (403) is
     /// no guess.
-    pub(crate) fn failures(services: &Arc<Services>, gate: fn(&Gates) -> &Gate<Network>) -> Self {
+    pub(crate) fn failures(services: &Arc<Services>, gate: fn(&Gates) -> &Gate<Caller>) -> Self {
         let counts =
             |status: StatusCode| status.is_client_error() && status != StatusCode::FORBIDDEN;
-        Self { services: services.clone(), gate, counts }
+        Self { services: services.clone(), gate, counts, knows_accounts: false }
+    }
+
+    /// Counts who shows a session or a known device by account, so that a neighbour in the network
+    /// cannot lock them out. All of an account together, as everybody can open sessions of their own.
+    pub(crate) fn knowing_accounts(self) -> Self {
+        Self { knows_accounts: true, ..self }
+    }
+
+    async fn caller(&self, client: IpAddr, headers: &HeaderMap) -> Result<Caller, StoreError> {
+        let known = match self.knows_accounts {
+            true => device::known_account(&self.services, headers).await?,
+            false => None,
+        };
+        Ok(known.map_or(Caller::Network(Network::of(client)), Caller::Account))
     }
 }
 
@@ -64,8 +80,12 @@ pub(crate) async fn enforce(
     request: Request,
     next: Next,
 ) -> Response {
-    let (gate, network) = ((limit.gate)(&limit.services.gates), Network::of(client));
-    let (mut response, standing) = match gate.count(network) {
+    let caller = match limit.caller(client, request.headers()).await {
+        Ok(caller) => caller,
+        Err(error) => return Refusal::from(error).into_response(),
+    };
+    let gate = (limit.gate)(&limit.services.gates);
+    let (mut response, standing) = match gate.count(caller) {
         None => return next.run(request).await,
         Some(Err(standing)) => {
             let wait = standing.reset(clock::instant());
@@ -76,7 +96,7 @@ pub(crate) async fn enforce(
             let standing = if (limit.counts)(response.status()) {
                 counted
             } else {
-                gate.forgive(&network, Some(counted)).unwrap_or(counted)
+                gate.forgive(&caller, Some(counted)).unwrap_or(counted)
             };
             (response, standing)
         }

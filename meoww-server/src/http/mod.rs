@@ -8,6 +8,7 @@ mod body;
 pub(crate) mod client;
 mod cookies;
 pub(crate) mod cors;
+mod device;
 mod docs;
 mod error;
 pub(crate) mod gate;
@@ -60,9 +61,9 @@ pub(crate) fn router(services: Arc<Services>, sockets: Router<Arc<Services>>) ->
 fn auth(services: &Arc<Services>) -> Router<Arc<Services>> {
     let limited = |limit| middleware::from_fn_with_state(limit, gate::enforce);
     let signups = || limited(Limit::all(services, |gates| &gates.signup));
-    let codes_sent = || limited(Limit::all(services, |gates| &gates.resend));
-    let codes_tried = || limited(Limit::all(services, |gates| &gates.verify));
-    let passwords = || limited(Limit::failures(services, |gates| &gates.login));
+    let codes_sent = || limited(Limit::all(services, |gates| &gates.resend).knowing_accounts());
+    let codes_tried = || limited(Limit::all(services, |gates| &gates.verify).knowing_accounts());
+    let passwords = || limited(Limit::failures(services, |gates| &gates.login).knowing_accounts());
     let pictures = || limited(Limit::all(services, |gates| &gates.photo));
     let turn = get(turn::credentials)
         .route_layer(limited(Limit::all(services, |gates| &gates.turn)))

@@ -55,11 +55,12 @@ async fn reports(services: &Services, user: UserId) -> Result<Vec<ReportInfo>, R
 /// `DELETE /api/auth/me`.
 pub(crate) async fn delete(
     State(services): State<Arc<Services>>,
-    Authenticated { account, .. }: Authenticated,
+    authenticated: Authenticated,
     body: Result<Body<DeleteAccountRequest>, Refusal>,
 ) -> Result<(CookieJar, Json<Done>), Refusal> {
     let Body(DeleteAccountRequest { password }) = body?;
-    auth::demand_password(&services, &account, password).await?;
+    auth::demand_password(&services, &authenticated, password).await?;
+    let account = authenticated.account;
     services.delete_account(account.id).await?;
     tracing::info!(user = %account.id, "account deleted");
     Ok((cookies::clear(&services), Json(Done { message: "Your account was deleted".into() })))

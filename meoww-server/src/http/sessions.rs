@@ -15,6 +15,7 @@ use super::{
     body::Body,
     client::Agent,
     cookies,
+    device::Device,
     error::Refusal,
 };
 use crate::{
@@ -33,6 +34,7 @@ use crate::{
 pub(crate) async fn login(
     State(services): State<Arc<Services>>,
     Agent(client): Agent,
+    device: Device,
     body: Result<Body<LoginRequest>, Refusal>,
 ) -> Result<(CookieJar, Json<account::Session>), Refusal> {
     let Body(LoginRequest { email, password }) = body?;
@@ -41,8 +43,10 @@ pub(crate) async fn login(
     let is_outdated =
         account.as_ref().is_some_and(|a| hashing::bcrypt_cost(&a.password_hash).is_some());
     let again = is_outdated.then(|| password.clone());
-    let right = auth::is_password_of(&services, account.as_ref(), &email, password).await?;
-    let account = account.filter(|_| right).ok_or(Refusal::InvalidCredentials)?;
+    let guesser = device.guesser(&email);
+    let right =
+        auth::is_password_of(&services, account.as_ref(), &email, guesser, password).await?;
+    let mut account = account.filter(|_| right).ok_or(Refusal::InvalidCredentials)?;
     if !account.is_verified {
         return Err(Refusal::EmailNotVerified(account.id));
     }
@@ -55,9 +59,10 @@ pub(crate) async fn login(
         return Err(Refusal::InvalidCredentials);
     }
     if let Some(password) = again {
-        services.renew_hash(&account, password).await;
+        services.renew_hash(&mut account, password).await;
     }
     let jar = cookies::set(&services, opening.bearer(), &opening.refresh, now);
+    let jar = cookies::remember_device(&services, jar, account.id, &account.password_hash);
     Ok((jar, Json(account::Session { user: services.user(&account) })))
 }
 

@@ -103,10 +103,11 @@ impl Operation {
         self
     }
 
-    /// The answer sets or clears both cookies.
+    /// The answer sets or clears cookies.
     pub(super) fn with_cookies(mut self, status: u16) -> Self {
         self.described["responses"][status.to_string()]["headers"]["Set-Cookie"] = json!({
-            "description": "`access_token` and `refresh_token`: HttpOnly, SameSite=Strict.",
+            "description": "`access_token`, `refresh_token` and, where a password or code was \
+                right, `device_token`: HttpOnly, SameSite=Strict.",
             "schema": { "type": "string" }, "required": true,
         });
         self

@@ -41,7 +41,7 @@ fn joining(schemas: &mut Schemas) -> Vec<Operation> {
             .limited(),
         operation("post /api/auth/resend-otp", JOINING, "Have another code mailed")
             .takes::<ResendRequest>(schemas)
-            .answers::<Done>(200, "The old code is void.", schemas)
+            .answers::<Done>(200, "The code is on its way.", schemas)
             .limited(),
     ]
 }

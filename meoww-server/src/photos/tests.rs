@@ -5,7 +5,7 @@ use crate::{
     clock,
     core::{
         account::{self, Account, Email, Name, Username},
-        otp::{Challenge, Code, Subject},
+        otp::{Challenge, Subject},
     },
 };
 
@@ -29,8 +29,8 @@ async fn owner_of(store: &Store, profile_image: String) {
         created_at: now,
         ban: None,
     };
-    let code = Code::draw(&mut rand::rng());
-    let challenge = Challenge::issue(code.seal(&[0; 32], Subject::SignUp(account.id)), now);
+    let subject = Subject::SignUp(account.id);
+    let challenge = Challenge::draw(&[0; 32], subject, &mut rand::rng(), now);
     store.create_account(account, challenge, now).await.expect("stored");
 }
 

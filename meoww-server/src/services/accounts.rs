@@ -12,7 +12,7 @@ use crate::{
     clock,
     core::{
         account::{Account, Ban},
-        otp::{Challenge, Code, Subject},
+        otp::{Challenge, Subject},
     },
     hub::Whose,
     mail::Letter,
@@ -30,10 +30,10 @@ impl Services {
     ) -> Result<(), Refusal> {
         self.finish(async move |services: Arc<Self>| {
             let now = account.created_at;
-            let code = Code::draw(&mut rand::rng());
-            let seal = code.seal(&services.otp_key, Subject::SignUp(account.id));
+            let (key, subject) = (&services.otp_key, Subject::SignUp(account.id));
+            let challenge = Challenge::draw(key, subject, &mut rand::rng(), now);
+            let code = challenge.code(key, subject).ok_or(Refusal::Internal)?;
             let counted = services.gates.admit_code(None, &account.email)?;
-            let challenge = Challenge::issue(seal, now);
             match services.store.create_account(account.clone(), challenge, now).await? {
                 Creation::Created => {}
                 Creation::Taken => {
@@ -67,26 +67,25 @@ impl Services {
         Ok(())
     }
 
-    /// Mails a new code to an account that waits for one.
+    /// Mails the code once more that an account waits for, or a new one where that is spoilt.
     pub(crate) async fn resend_code(self: &Arc<Self>, user: UserId) -> Result<(), Refusal> {
         self.finish(async move |services: Arc<Self>| {
             let now = clock::now();
-            let code = Code::draw(&mut rand::rng());
-            let seal = code.seal(&services.otp_key, Subject::SignUp(user));
-            // Before the code that waits is void: who may not have a new one keeps the old one.
+            let (key, subject) = (&services.otp_key, Subject::SignUp(user));
+            let fresh = Challenge::draw(key, subject, &mut rand::rng(), now);
             let waiting = services.store.account(user).await?;
             if let Some(waiting) = waiting.filter(|account| !account.is_verified) {
                 services.gates.admit_code(Some(user), &waiting.email)?;
             }
-            let account =
-                match services.store.replace_otp(user, Challenge::issue(seal, now)).await? {
-                    Reissue::Replaced(account) => account,
-                    Reissue::NoAccount => return Err(Refusal::Invalid("User not found".into())),
-                    Reissue::AlreadyVerified => {
-                        return Err(Refusal::Invalid("User is already verified".into()));
-                    }
-                };
-            let sent = services.mailer.send(&account.email, Letter::Verify(&code), now).await;
+            let (email, challenge) = match services.store.reissue_otp(user, fresh, now).await? {
+                Reissue::Waiting(email, challenge) => (email, challenge),
+                Reissue::NoAccount => return Err(Refusal::Invalid("User not found".into())),
+                Reissue::AlreadyVerified => {
+                    return Err(Refusal::Invalid("User is already verified".into()));
+                }
+            };
+            let code = challenge.code(key, subject).ok_or(Refusal::Internal)?;
+            let sent = services.mailer.send(&email, Letter::Verify(&code), now).await;
             sent.map_err(|error| {
                 tracing::error!(%error, user = %user, "code not sent");
                 Refusal::Invalid("Failed to send OTP email".into())

@@ -9,7 +9,7 @@ use crate::{
     clock,
     core::{
         account::Email,
-        otp::{Challenge, Code, Seal, Subject},
+        otp::{Challenge, Seal, Subject},
     },
     mail::Letter,
     store::AddressConfirmation,
@@ -25,12 +25,12 @@ impl Services {
         self.finish(async move |services: Arc<Self>| {
             services.gates.admit_code(Some(user), &email)?;
             let now = clock::now();
-            let code = Code::draw(&mut rand::rng());
-            let seal = code.seal(&services.otp_key, Subject::ChangeEmail(user));
-            let challenge = Challenge::issue(seal, now);
-            if !services.store.begin_address_change(user, email.clone(), challenge, now).await? {
-                return Err(Refusal::address_taken());
-            }
+            let (key, subject) = (&services.otp_key, Subject::ChangeEmail(user));
+            let fresh = Challenge::draw(key, subject, &mut rand::rng(), now);
+            let store = &services.store;
+            let waiting = store.begin_address_change(user, email.clone(), fresh, now).await?;
+            let challenge = waiting.ok_or_else(Refusal::address_taken)?;
+            let code = challenge.code(key, subject).ok_or(Refusal::Internal)?;
             let sent = services.mailer.send(&email, Letter::ChangeEmail(&code), now).await;
             sent.map_err(|error| {
                 tracing::error!(%error, %user, "code not sent");

@@ -14,25 +14,41 @@ use crate::{
     config::Limits,
     core::{
         account::{Email, Mailbox},
-        limits::{Network, Quota, Standing, WindowLimiter},
+        device::{DeviceId, Guesser},
+        limits::{Caller, Quota, Standing, WindowLimiter},
+        otp,
     },
 };
 
 /// One gate a limit.
 pub(crate) struct Gates {
-    pub(crate) signup: Gate<Network>,
-    pub(crate) login: Gate<Network>,
-    pub(crate) resend: Gate<Network>,
-    pub(crate) turn: Gate<Network>,
-    pub(crate) verify: Gate<Network>,
-    pub(crate) connect: Gate<Network>,
-    pub(crate) photo: Gate<Network>,
-    /// Failed passwords, by the address they were tried on: there need be no such account.
-    pub(crate) account_login: Gate<Email>,
+    pub(crate) signup: Gate<Caller>,
+    pub(crate) login: Gate<Caller>,
+    pub(crate) resend: Gate<Caller>,
+    pub(crate) turn: Gate<Caller>,
+    pub(crate) verify: Gate<Caller>,
+    pub(crate) connect: Gate<Caller>,
+    pub(crate) photo: Gate<Caller>,
+    /// Failed passwords, by the address they were tried on (there need be no such account) and where
+    /// they came from.
+    account_login: Gate<(Email, Guesser)>,
+    /// Those of all networks together: devices of the account are not locked out by them.
+    account_login_total: Gate<Email>,
     /// Codes mailed, by who asked for them.
     account_code: Gate<UserId>,
     /// Codes mailed, by where they went.
     mailbox_code: Gate<Mailbox>,
+    /// Codes mailed for forgotten passwords, by where they went and the known device that asked, if
+    /// one did: strangers use up nothing of the owner's, nor of a sign-up's.
+    reset_code: Gate<(Mailbox, Option<DeviceId>)>,
+    /// Wrong codes for forgotten passwords, by address and where they came from.
+    pub(super) reset_tries: Gate<(Email, Guesser)>,
+}
+
+/// A password that was counted before it was looked at.
+pub(crate) struct CountedPassword {
+    here: Option<Standing>,
+    total: Option<Standing>,
 }
 
 impl Gates {
@@ -48,9 +64,14 @@ impl Gates {
             photo: Gate::new("Too many photos, please try again later."),
             connect: Gate::new("Too many connections, please try again later."),
             account_login: Gate::new(ATTEMPTS),
+            account_login_total: Gate::new(ATTEMPTS),
             account_code: Gate::new(CODES),
             mailbox_code: Gate::new(CODES),
+            reset_code: Gate::new(CODES),
+            reset_tries: Gate::new(ATTEMPTS),
         };
+        let window = otp::LIFETIME.unsigned_abs();
+        gates.reset_tries.adopt(Some(Quota { requests: otp::MAX_TRIES.into(), window }));
         gates.adopt(limits);
         gates
     }
@@ -65,8 +86,50 @@ impl Gates {
         self.photo.adopt(limits.photo);
         self.connect.adopt(limits.connect);
         self.account_login.adopt(limits.account_login);
+        self.account_login_total.adopt(limits.account_login_total);
         self.account_code.adopt(limits.account_code);
         self.mailbox_code.adopt(limits.account_code);
+        self.reset_code.adopt(limits.account_code);
+    }
+
+    /// Counts a password about to be looked at.
+    pub(crate) fn admit_password(
+        &self,
+        tried_on: &Email,
+        guesser: Guesser,
+    ) -> Result<CountedPassword, Refusal> {
+        let here = self.account_login.admit((tried_on.clone(), guesser))?;
+        let total = match guesser {
+            Guesser::Network(_) => self.account_login_total.admit(tried_on.clone()),
+            Guesser::Device(_) | Guesser::Session(_) => Ok(None),
+        };
+        match total {
+            Ok(total) => Ok(CountedPassword { here, total }),
+            Err(refusal) => {
+                self.account_login.forgive(&(tried_on.clone(), guesser), here);
+                Err(refusal)
+            }
+        }
+    }
+
+    /// Takes back a password that was not wrong.
+    pub(crate) fn forgive_password(
+        &self,
+        tried_on: &Email,
+        guesser: Guesser,
+        CountedPassword { here, total }: CountedPassword,
+    ) {
+        self.account_login.forgive(&(tried_on.clone(), guesser), here);
+        self.account_login_total.forgive(tried_on, total);
+    }
+
+    /// Counts a code about to be mailed for a forgotten password.
+    pub(crate) fn admit_reset_code(&self, to: &Email, asker: Guesser) -> Result<(), Refusal> {
+        let device = match asker {
+            Guesser::Device(device) => Some(device),
+            Guesser::Network(_) | Guesser::Session(_) => None,
+        };
+        self.reset_code.admit((to.mailbox(), device)).map(|_| ())
     }
 
     /// Counts a code about to be mailed, so that nobody's mailbox is flooded from many addresses

@@ -5,14 +5,16 @@ use std::sync::Arc;
 
 use meoww_proto::UserId;
 
-use super::{Services, sessions::Opening};
+use super::{Refusal, Services, sessions::Opening};
 use crate::{
     clock,
     core::{
         account::{Account, Email},
-        otp::Seal,
+        device::Guesser,
+        otp::{Challenge, Seal, Subject},
     },
     hub::Whose,
+    mail::Letter,
     store::StoreError,
 };
 
@@ -36,20 +38,53 @@ impl Services {
         .await
     }
 
-    /// Sets a new password with a mailed code; `false` if the code is no good.
+    /// Mails a code to an address, if it has an account; returns before that.
+    pub(crate) fn forgot_password(
+        self: &Arc<Self>,
+        email: Email,
+        asker: Guesser,
+    ) -> Result<(), Refusal> {
+        let place = self.background.place().ok_or(Refusal::Busy)?;
+        self.gates.admit_reset_code(&email, asker)?;
+        self.background.run(place, self.clone().send_reset_code(email, asker));
+        Ok(())
+    }
+
+    async fn send_reset_code(self: Arc<Self>, email: Email, asker: Guesser) {
+        let (now, subject) = (clock::now(), Subject::Reset(&email));
+        let fresh = Challenge::draw(&self.otp_key, subject, &mut rand::rng(), now);
+        let begun = self.store.begin_reset(email.clone(), fresh, asker.presenter(), now).await;
+        match begun {
+            Ok((_, None)) => {}
+            Ok((challenge, Some(account))) => {
+                let Some(code) = challenge.code(&self.otp_key, subject) else { return };
+                let sent = self.mailer.send(&email, Letter::ResetPassword(&code), now).await;
+                if let Err(error) = sent {
+                    tracing::error!(%error, user = %account.id, "code not sent");
+                }
+            }
+            Err(error) => tracing::error!(%error, "no code for a forgotten password"),
+        }
+    }
+
+    /// Sets a new password with a mailed code and says whose; `None` if the code is no good.
     pub(crate) async fn reset_password(
         self: &Arc<Self>,
         email: Email,
         seal: Seal,
+        guesser: Guesser,
         password_hash: String,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Option<UserId>, Refusal> {
         self.finish(async move |services: Arc<Self>| {
-            let now = clock::now();
-            let reset = services.store.reset_password(email, seal, password_hash, now).await?;
+            let counted = services.gates.reset_tries.admit((email.clone(), guesser))?;
+            let (now, candidate) = (clock::now(), (seal, guesser.presenter()));
+            let store = &services.store;
+            let reset = store.reset_password(email.clone(), candidate, password_hash, now).await?;
             if let Some(user) = reset {
+                services.gates.reset_tries.forgive(&(email, guesser), counted);
                 services.close(Whose::User(user)).await;
             }
-            Ok(reset.is_some())
+            Ok(reset)
         })
         .await
     }

@@ -26,7 +26,7 @@ use crate::{
         account::{Email, Name, Password, Username, new_user_id},
         encounters::{Encounter, Transcript},
         lobby::{ConnId, Input, Terms},
-        otp::{Challenge, Code, Subject},
+        otp::{Challenge, Code, Presenter, Subject},
         session::{ClientName, RefreshToken, Session, SessionId},
     },
     mail::{Mailer, SentCode},
@@ -247,11 +247,14 @@ async fn a_stolen_session_is_closed_whoever_hangs_up() {
 async fn a_reset_closes_sockets_whoever_hangs_up() {
     let world = World::open().await;
     let reset = async |world: &World, member: &Member| {
-        let (services, code) = (&world.services, Code::draw(&mut rand::rng()));
+        let (services, now) = (&world.services, clock::now());
         let email = Email::parse(&member.email).expect("an address");
-        let seal = code.seal(&services.otp_key, Subject::Reset(&email));
-        let challenge = Challenge::issue(seal, clock::now());
-        services.store.begin_reset(email, challenge).await.expect("begun");
+        let (key, subject) = (&services.otp_key, Subject::Reset(&email));
+        let challenge = Challenge::draw(key, subject, &mut rand::rng(), now);
+        let code = challenge.code(key, subject).expect("a code");
+        let begun =
+            services.store.begin_reset(email.clone(), challenge, Presenter::Anyone, now).await;
+        begun.expect("begun");
         let body = json!({
             "email": member.email, "otp": code.as_str(), "newPassword": "green-lamp-7-otter",
         });

@@ -26,7 +26,7 @@ use self::{
     transport::Transport,
 };
 use crate::{
-    core::limits::Network,
+    core::limits::{Caller, Network},
     queue,
     services::{Refusal, Services},
     sockets::{session::PING_INTERVAL, ws},
@@ -108,7 +108,7 @@ impl Clients {
         network: Network,
         request: &Request,
     ) -> Result<Handshake, Refusal> {
-        services.gates.connect.admit(network)?;
+        services.gates.connect.admit(Caller::Network(network))?;
         self.door.knock(network, request.headers(), &services.tokens).ok_or(Refusal::Busy)
     }
 

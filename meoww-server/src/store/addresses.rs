@@ -10,7 +10,7 @@ use super::{
 };
 use crate::core::{
     account::{Account, Email},
-    otp::{Challenge, Seal, Verdict},
+    otp::{Challenge, Presenter, Seal, Verdict},
 };
 
 /// An address that waits for its code.
@@ -38,16 +38,17 @@ pub enum AddressConfirmation {
 }
 
 impl Store {
-    /// Lets a new address wait for its code in place of any before it; `false` if it belongs to
+    /// Lets a new address wait for its code in place of any other: for the code that was sent there
+    /// already, as long as it has tries left, or else for `fresh`. `None` if the address belongs to
     /// somebody else, or the user is deleted by now.
     pub async fn begin_address_change(
         &self,
         user: UserId,
         email: Email,
-        challenge: Challenge,
+        fresh: Challenge,
         now: OffsetDateTime,
-    ) -> Result<bool, StoreError> {
-        self.write(move |trees| trees.begin_address_change(user, email, challenge, now)).await
+    ) -> Result<Option<Challenge>, StoreError> {
+        self.write(move |trees| trees.begin_address_change(user, &email, &fresh, now)).await
     }
 
     /// Judges a code and counts the try; the right one gives the account its new address.
@@ -74,26 +75,30 @@ impl Trees {
     fn begin_address_change(
         &self,
         user: UserId,
-        email: Email,
-        challenge: Challenge,
+        email: &Email,
+        fresh: &Challenge,
         now: OffsetDateTime,
-    ) -> Result<bool, StoreError> {
-        let change = AddressChange { email, challenge };
+    ) -> Result<Option<Challenge>, StoreError> {
         self.transaction(|tx| {
             if tx.account(user)?.is_none() {
-                return Ok(false);
+                return Ok(None);
             }
-            if let Some(holder) = tx.holder(Table::Emails, change.email.as_str())?
+            if let Some(holder) = tx.holder(Table::Emails, email.as_str())?
                 && let Some(account) = tx.account(holder)?
             {
                 let waiting = tx.get::<Challenge>(Table::Challenges, holder.as_bytes())?;
                 let is_stale = waiting.is_none_or(|code| code.is_expired(now));
                 if account.is_verified || !is_stale {
-                    return Ok(false);
+                    return Ok(None);
                 }
             }
+            let waiting = tx.get::<AddressChange>(Table::AddressChanges, user.as_bytes())?;
+            let waiting = waiting.filter(|change| change.email == *email);
+            let renewed = waiting.and_then(|it| it.challenge.renewed(Presenter::Owner, now));
+            let challenge = renewed.unwrap_or_else(|| fresh.clone());
+            let change = AddressChange { email: email.clone(), challenge: challenge.clone() };
             tx.put(Table::AddressChanges, user.as_bytes(), &change)?;
-            Ok(true)
+            Ok(Some(challenge))
         })
     }
 
@@ -111,7 +116,7 @@ impl Trees {
             let Some(mut account) = tx.account(user)? else {
                 return Ok(AddressConfirmation::NoChallenge);
             };
-            match change.challenge.attempt(candidate, now) {
+            match change.challenge.attempt(candidate, Presenter::Owner, now) {
                 Verdict::Accepted => tx.remove(Table::AddressChanges, id)?,
                 Verdict::Wrong => {
                     tx.put(Table::AddressChanges, id, &change)?;

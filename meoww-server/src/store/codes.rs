@@ -8,8 +8,8 @@ use super::{
     trees::{Table, Trees},
 };
 use crate::core::{
-    account::{Account, Ban},
-    otp::{Challenge, Seal, Verdict},
+    account::{Account, Ban, Email},
+    otp::{Challenge, Presenter, Seal, Verdict},
 };
 
 /// What became of a code a user sent.
@@ -26,8 +26,8 @@ pub enum Confirmation {
 
 /// What became of a request for a new code.
 pub enum Reissue {
-    /// The old code is void and the new one waits.
-    Replaced(Account),
+    /// This code waits now, and goes there: the one that waited before, as long as it had tries left.
+    Waiting(Email, Challenge),
     /// There is no such account.
     NoAccount,
     /// The account needs no code.
@@ -46,13 +46,14 @@ impl Store {
         self.write(move |trees| trees.consume_otp(user, &candidate, &session, now)).await
     }
 
-    /// Voids the code that waits and lets `challenge` wait in its place.
-    pub async fn replace_otp(
+    /// Renews the code that waits; lets `fresh` wait in its place where it is of no use any more.
+    pub async fn reissue_otp(
         &self,
         user: UserId,
-        challenge: Challenge,
+        fresh: Challenge,
+        now: OffsetDateTime,
     ) -> Result<Reissue, StoreError> {
-        self.write(move |trees| trees.replace_otp(user, &challenge)).await
+        self.write(move |trees| trees.reissue_otp(user, &fresh, now)).await
     }
 }
 
@@ -72,7 +73,7 @@ impl Trees {
             let Some(mut account) = tx.account(user)? else {
                 return Ok(Confirmation::NoChallenge);
             };
-            match challenge.attempt(candidate, now) {
+            match challenge.attempt(candidate, Presenter::Owner, now) {
                 // Until then the code goes on waiting.
                 Verdict::Accepted if let Some(ban) = account.ban_in_force(now) => {
                     Ok(Confirmation::Banned(ban.clone()))
@@ -95,13 +96,21 @@ impl Trees {
         })
     }
 
-    fn replace_otp(&self, user: UserId, challenge: &Challenge) -> Result<Reissue, StoreError> {
+    fn reissue_otp(
+        &self,
+        user: UserId,
+        fresh: &Challenge,
+        now: OffsetDateTime,
+    ) -> Result<Reissue, StoreError> {
         self.transaction(|tx| match tx.account(user)? {
             None => Ok(Reissue::NoAccount),
             Some(account) if account.is_verified => Ok(Reissue::AlreadyVerified),
             Some(account) => {
-                tx.put(Table::Challenges, user.as_bytes(), challenge)?;
-                Ok(Reissue::Replaced(account))
+                let waiting = tx.get::<Challenge>(Table::Challenges, user.as_bytes())?;
+                let renewed = waiting.and_then(|code| code.renewed(Presenter::Owner, now));
+                let challenge = renewed.unwrap_or_else(|| fresh.clone());
+                tx.put(Table::Challenges, user.as_bytes(), &challenge)?;
+                Ok(Reissue::Waiting(account.email, challenge))
             }
         })
     }

@@ -10,18 +10,21 @@ use super::{
 };
 use crate::core::{
     account::{Account, Email},
-    otp::{Challenge, Seal, Verdict},
+    otp::{Challenge, Presenter, Seal, Verdict},
 };
 
 impl Store {
-    /// Lets a code wait for this address in place of any before it. The account is whom to mail
-    /// it to: one that is verified, as an unverified address is nobody's yet.
+    /// Lets a code wait for this address: the one that waits already, as long as `asker` has tries
+    /// left, or else `fresh`. The account is whom to mail it to: one that is verified, as an
+    /// unverified address is nobody's yet.
     pub async fn begin_reset(
         &self,
         email: Email,
-        challenge: Challenge,
-    ) -> Result<Option<Account>, StoreError> {
-        self.write(move |trees| trees.begin_reset(&email, &challenge)).await
+        fresh: Challenge,
+        asker: Presenter,
+        now: OffsetDateTime,
+    ) -> Result<(Challenge, Option<Account>), StoreError> {
+        self.write(move |trees| trees.begin_reset(&email, &fresh, asker, now)).await
     }
 
     /// Judges a code and counts the try; the right one sets the password and ends every session of
@@ -29,11 +32,14 @@ impl Store {
     pub async fn reset_password(
         &self,
         email: Email,
-        candidate: Seal,
+        (candidate, presenter): (Seal, Presenter),
         password_hash: String,
         now: OffsetDateTime,
     ) -> Result<Option<UserId>, StoreError> {
-        self.write(move |trees| trees.reset_password(&email, &candidate, &password_hash, now)).await
+        self.write(move |trees| {
+            trees.reset_password(&email, (&candidate, presenter), &password_hash, now)
+        })
+        .await
     }
 }
 
@@ -41,16 +47,25 @@ impl Trees {
     fn begin_reset(
         &self,
         email: &Email,
-        challenge: &Challenge,
-    ) -> Result<Option<Account>, StoreError> {
-        self.transaction(|tx| tx.put(Table::Resets, email.as_str(), challenge))?;
-        Ok(self.account_by_email(email)?.filter(|account| account.is_verified))
+        fresh: &Challenge,
+        asker: Presenter,
+        now: OffsetDateTime,
+    ) -> Result<(Challenge, Option<Account>), StoreError> {
+        let challenge = self.transaction(|tx| {
+            let waiting = tx.get::<Challenge>(Table::Resets, email.as_str())?;
+            let renewed = waiting.and_then(|code| code.renewed(asker, now));
+            let challenge = renewed.unwrap_or_else(|| fresh.clone());
+            tx.put(Table::Resets, email.as_str(), &challenge)?;
+            Ok(challenge)
+        })?;
+        let account = self.account_by_email(email)?.filter(|account| account.is_verified);
+        Ok((challenge, account))
     }
 
     fn reset_password(
         &self,
         email: &Email,
-        candidate: &Seal,
+        (candidate, presenter): (&Seal, Presenter),
         password_hash: &str,
         now: OffsetDateTime,
     ) -> Result<Option<UserId>, StoreError> {
@@ -59,7 +74,7 @@ impl Trees {
             let Some(mut challenge) = tx.get::<Challenge>(Table::Resets, key)? else {
                 return Ok(None);
             };
-            match challenge.attempt(candidate, now) {
+            match challenge.attempt(candidate, presenter, now) {
                 Verdict::Accepted => tx.remove(Table::Resets, key)?,
                 Verdict::Wrong => {
                     tx.put(Table::Resets, key, &challenge)?;

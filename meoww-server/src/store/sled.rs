@@ -167,7 +167,7 @@ mod tests {
     use std::{fs::File, io, os::fd::OwnedFd};
 
     use crate::{
-        core::otp::{Challenge, Code, Subject},
+        core::otp::{Challenge, Subject},
         testing::account,
     };
 
@@ -189,11 +189,11 @@ mod tests {
         };
         let now = clock::now();
         let address = |n| account(n, now).email;
-        let code = Code::draw(&mut rand::rng());
         for n in [2, 3, 4] {
             let account = account(n, now);
-            let seal = code.seal(&[7; 32], Subject::SignUp(account.id));
-            let refused = store.create_account(account, Challenge::issue(seal, now), now).await;
+            let subject = Subject::SignUp(account.id);
+            let challenge = Challenge::draw(&[7; 32], subject, &mut rand::rng(), now);
+            let refused = store.create_account(account, challenge, now).await;
             assert!(matches!(refused, Err(StoreError::Stopped)), "{refused:?}");
         }
         for n in [3, 4] {

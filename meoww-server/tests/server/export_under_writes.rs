@@ -12,7 +12,7 @@ use meoww_proto::{RoomId, UserId};
 use meoww_server::{
     core::{
         account::{Account, Ban, Email, Name, Username},
-        otp::{Challenge, Code, Subject},
+        otp::{Challenge, Presenter, Subject},
         safety::{Block, Report, ReportId},
         session::{ClientName, RefreshToken, Session, SessionId},
     },
@@ -73,13 +73,8 @@ async fn filled(rng: &mut SmallRng) -> (TempDir, Store) {
 /// Something that changes what is stored: a record that is new, other or gone, of any kind.
 async fn change(store: &Store, rng: &mut SmallRng) {
     let (n, other) = (rng.random_range(0..ACCOUNTS * 2), rng.random_range(0..ACCOUNTS));
-    let (id, challenge) = (
-        user(n),
-        Challenge::issue(
-            Code::draw(&mut rand::rng()).seal(&[1; 32], Subject::SignUp(user(n))),
-            NOW,
-        ),
-    );
+    let id = user(n);
+    let challenge = Challenge::draw(&[1; 32], Subject::SignUp(id), &mut rand::rng(), NOW);
     let email = account(n).email;
     let done = match rng.random_range(0..11) {
         0 => store.create_account(account(n), challenge, NOW).await.map(drop),
@@ -87,7 +82,7 @@ async fn change(store: &Store, rng: &mut SmallRng) {
         2 => store.log_in(session(n, 30), account(n).password_hash).await.map(drop),
         3 => store.end_sessions_of(id, None).await,
         4 => store.set_profile_image(id, format!("/photo{other}")).await.map(drop),
-        5 => store.begin_reset(email, challenge).await.map(drop),
+        5 => store.begin_reset(email, challenge, Presenter::Anyone, NOW).await.map(drop),
         6 => {
             let email = account(n + 2 * ACCOUNTS).email;
             store.begin_address_change(user(other), email, challenge, NOW).await.map(drop)
@@ -106,7 +101,7 @@ async fn change(store: &Store, rng: &mut SmallRng) {
             store.file_report(id, report).await.map(drop)
         }
         9 => store.set_ban(id, Some(Ban { reason: "rude".into(), until: None })).await.map(drop),
-        _ => store.replace_otp(id, challenge).await.map(drop),
+        _ => store.reissue_otp(id, challenge, NOW).await.map(drop),
     };
     done.expect("stored");
 }

@@ -19,6 +19,7 @@ mod lobby;
 mod lobby_matching;
 mod lobby_model;
 mod lobby_promises;
+mod lockout;
 mod log_secrets;
 mod operator;
 mod operator_closes;

@@ -4,7 +4,7 @@ use meoww_proto::UserId;
 use meoww_server::{
     core::{
         account::Account,
-        otp::{self, Challenge, Code, Subject},
+        otp::{self, Challenge, Code, Presenter, Subject},
         session::TokenDigest,
     },
     store::{AddressConfirmation, Refresh, Store},
@@ -63,9 +63,9 @@ async fn an_address_nobody_confirmed_in_time_can_be_changed_to() {
     create(&store, &squatter, START).await;
     let begin =
         |now| store.begin_address_change(ada.id, wanted.clone(), code(ada.id, "123456", now), now);
-    assert!(!begin(START).await.expect("stored"), "eve has ten minutes");
+    assert!(begin(START).await.expect("stored").is_none(), "eve has ten minutes");
     let later = START + otp::LIFETIME;
-    assert!(begin(later).await.expect("stored"));
+    assert!(begin(later).await.expect("stored").is_some());
     let confirm = |digits, now| store.confirm_address(ada.id, seal(ada.id, digits), now);
     let wrong = confirm("000000", later).await.expect("stored");
     assert!(matches!(wrong, AddressConfirmation::Refused(otp::Verdict::Wrong)));
@@ -85,7 +85,8 @@ async fn codes_that_ran_out_are_forgotten() {
     let store = Store::open(dir.path()).expect("opened");
     let ada = member(&store, 1, "ada").await;
     let new = account(2, "new", "new@example.com").email;
-    store.begin_reset(new.clone(), code(ada.id, "123456", START)).await.expect("stored");
+    let reset = code(ada.id, "123456", START);
+    store.begin_reset(new.clone(), reset, Presenter::Anyone, START).await.expect("stored");
     let challenge = code(ada.id, "123456", START);
     store.begin_address_change(ada.id, new, challenge, START).await.expect("stored");
     assert!(store.awaited_address(ada.id, START).await.expect("read").is_some());
