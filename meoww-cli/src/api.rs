@@ -328,8 +328,7 @@ impl Api {
 
     fn unreachable(&self, error: &reqwest::Error) -> Error {
         if error.is_timeout() {
-            let why = "no answer in time".to_owned();
-            return Error::Unreachable { server: self.server.to_string(), why };
+            return answer::silent(&self.server);
         }
         answer::unreachable(&self.server, error)
     }

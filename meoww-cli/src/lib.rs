@@ -8,6 +8,7 @@ pub mod config;
 pub mod core;
 pub mod driver;
 pub mod error;
+mod files;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod headless;

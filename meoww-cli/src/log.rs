@@ -8,8 +8,9 @@ use tracing_subscriber::{
 };
 
 use crate::{
-    config::{Paths, file_error, open_private},
+    config::Paths,
     error::Error,
+    files::{file_error, open_private},
 };
 
 /// Logs what `MEOWW_LOG` asks for (`debug`, `meoww_cli=trace,warn`); nothing when it is not set.

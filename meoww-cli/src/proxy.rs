@@ -82,7 +82,7 @@ pub(crate) fn reason(error: &(dyn StdError + 'static)) -> String {
     let said = deepest(error);
     let known = [
         ("authorization required", NO_PASSWORD),
-        ("tunnel error: unsuccessful", "it refuses to lead there"),
+        ("tunnel error: unsuccessful", "it refuses to lead there; is its password right?"),
         ("failed to create underlying connection", "nothing answers there"),
     ];
     let words = known.into_iter().find(|(words, _)| said.contains(words));

@@ -9,8 +9,9 @@ use meoww_proto::{UserId, account::User};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    config::{ServerUrl, file_error, open_private, write_private},
+    config::ServerUrl,
     error::Error,
+    files::{file_error, open_private, write_private},
 };
 
 /// What is kept of one server.

@@ -8,6 +8,7 @@ use reqwest::{
     StatusCode, Url,
     header::{self, HeaderMap},
 };
+use rustls::CertificateError;
 use serde_json::Value;
 
 use crate::{
@@ -94,16 +95,46 @@ fn target(server: &ServerUrl, headers: &HeaderMap, asked: &Url) -> Option<String
 pub(crate) fn unreachable(server: &ServerUrl, error: &(dyn StdError + 'static)) -> Error {
     let server_name = server.to_string();
     let safe = |why: String| SafeText::new(&why).to_string();
-    if let Some(rustls::Error::InvalidCertificate(_)) = tls_error(error) {
-        return Error::UntrustedCertificate { server: server_name, why: safe(deepest(error)) };
+    if let Some(rustls::Error::InvalidCertificate(fault)) = tls_error(error) {
+        return Error::UntrustedCertificate { server: server_name, why: safe(in_words(fault)) };
     }
+    let why = match Proxy::towards(server.url()) {
+        Some(_) => proxy::reason(error),
+        None => deepest(error),
+    };
+    between(server, safe(why))
+}
+
+/// Why nothing came back in time.
+pub(crate) fn silent(server: &ServerUrl) -> Error {
+    between(server, "no answer in time".to_owned())
+}
+
+fn between(server: &ServerUrl, why: String) -> Error {
+    let name = server.to_string();
     match Proxy::towards(server.url()) {
-        Some(proxy) => Error::ProxyFailed {
-            server: server_name,
-            proxy: proxy.to_string(),
-            why: safe(proxy::reason(error)),
-        },
-        None => Error::Unreachable { server: server_name, why: safe(deepest(error)) },
+        Some(proxy) => Error::ProxyFailed { server: name, proxy: proxy.to_string(), why },
+        None => Error::Unreachable { server: name, why },
+    }
+}
+
+fn in_words(fault: &CertificateError) -> String {
+    match fault {
+        CertificateError::UnknownIssuer => "no authority known here signed it".to_owned(),
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            "it has expired, or the clock here is wrong".to_owned()
+        }
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            "it is not valid yet, or the clock here is wrong".to_owned()
+        }
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            "it is for another name".to_owned()
+        }
+        // As openssl req -x509 makes them, unless told otherwise.
+        other if format!("{other:?}").contains("CaUsedAsEndEntity") => {
+            "it is an authority's own; a server's says basicConstraints=CA:FALSE".to_owned()
+        }
+        other => other.to_string(),
     }
 }
 

@@ -10,7 +10,7 @@ use meoww_proto::account::DeleteAccountRequest;
 use serde_json::{Value, json};
 
 use super::{Context, password};
-use crate::{cli::Account, config::file_error, error::Error, output::inert, prompt::confirm};
+use crate::{cli::Account, error::Error, files::file_error, output::inert, prompt::confirm};
 
 pub(super) async fn run(context: &Context, args: Account) -> Result<(), Error> {
     match args {

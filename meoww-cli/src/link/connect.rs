@@ -63,7 +63,7 @@ async fn connect_with(api: &Api, room: Option<RoomId>, token: &str) -> Result<So
         }
         Ok(Err(Failed::Socket(error))) => Err(answer::unreachable(api.server(), &error)),
         Ok(Err(Failed::Proxy(proxy, why))) => Err(Error::ProxyFailed { server, proxy, why }),
-        Err(_) => Err(Error::Unreachable { server, why: "no answer in time".into() }),
+        Err(_) => Err(answer::silent(api.server())),
     }
 }
 
