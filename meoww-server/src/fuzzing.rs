@@ -12,6 +12,7 @@ use meoww_proto::{
     UserId,
     signal::{ClientMessage, DecodeError},
 };
+use serde_json::Value;
 
 use crate::{
     admin::{db::mongo, protocol::Request},
@@ -107,9 +108,14 @@ pub fn import(lines: &[u8]) -> Result<Result<Vec<u8>, StoreError>, Vec<Fault>> {
 }
 
 /// The export of what `mongoexport` wrote.
-pub fn import_mongo(documents: &[u8]) -> (Result<Vec<u8>, StoreError>, Vec<Fault>) {
-    let (batch, faults) = mongo::parse(documents);
+pub fn import_mongo(documents: &[u8], rename: bool) -> (Result<Vec<u8>, StoreError>, Vec<Fault>) {
+    let (batch, faults) = mongo::parse(documents, rename);
     (batch.export(), faults)
+}
+
+/// The objects in what `mongoexport` wrote.
+pub fn mongo_documents(documents: &[u8]) -> Vec<Result<Value, String>> {
+    mongo::Documents::new(documents).map(|(_, found)| found).collect()
 }
 
 /// Returns the recipient of a mail to this address, `None` if such a mail cannot be written.

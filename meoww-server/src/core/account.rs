@@ -2,6 +2,7 @@
 //! type is the proof.
 
 mod email;
+mod rename;
 
 use std::borrow::Cow;
 
@@ -39,6 +40,11 @@ impl Name {
             ));
         }
         Ok(Self(text.to_owned()))
+    }
+
+    /// As shown and stored.
+    pub fn as_str(&self) -> &str {
+        &self.0
     }
 }
 

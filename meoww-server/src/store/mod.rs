@@ -35,7 +35,7 @@ pub use self::{
     check::Finding,
     codes::{Confirmation, Reissue},
     export::FORMAT_VERSION,
-    import::{Batch, Fault, Imported, Merge},
+    import::{Batch, Change, Changed, Fault, Imported, Merge, Migrated},
     operator::{AccountCounts, AccountFilter},
     photos::PhotoChange,
     safety::{Filing, ReportFilter},

@@ -5,6 +5,7 @@ mod check;
 mod export;
 mod import;
 pub(crate) mod mongo;
+mod progress;
 
 use clap::Subcommand;
 

@@ -1,138 +1,152 @@
-//! What `mongoexport` writes of the Node.js backend's `users` collection (extended JSON, version
-//! 2 or 1), as accounts.
+//! What `mongoexport` writes of the Node.js backend's `users` collection, as accounts.
 
-use std::io::{BufRead, Read};
+mod documents;
+mod extended;
+
+use std::io::BufRead;
 
 use meoww_proto::UserId;
-use serde::Deserialize;
 use serde_json::Value;
-use time::{OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339};
+use time::OffsetDateTime;
 
+pub(crate) use self::documents::Documents;
+use self::extended::{boolean, date, is_absent, object_id};
 use crate::{
-    core::account::{Account, Email, Name, Username},
+    core::account::{Account, Email, InvalidField, Name, Username, rfc3339_millis},
     hashing,
-    store::{Batch, Fault},
+    store::{Batch, Change, Fault, Migrated},
 };
 
-/// Longest line.
-const MAX_LINE: u64 = 1 << 20;
 /// Longest URL of a picture.
 const MAX_URL: usize = 2048;
+/// Longest text of a document that a report repeats, in characters.
+const MAX_SAID: usize = 80;
+/// What takes the users whose names are refused here.
+const HINT: &str = "--rename takes the user under another";
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Document {
-    #[serde(rename = "_id")]
-    id: Id,
-    name: Option<String>,
-    username: String,
-    email: String,
-    password_hash: String,
-    profile_image: Option<String>,
-    is_verified: Option<bool>,
-    created_at: Option<Value>,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Id {
-    Extended {
-        #[serde(rename = "$oid")]
-        oid: UserId,
-    },
-    Plain(UserId),
-}
-
-/// The accounts, and what is wrong with the others: by line, or by place in an array.
-pub(crate) fn parse(mut input: impl BufRead) -> (Batch, Vec<Fault>) {
-    let (mut accounts, mut faults) = (Vec::new(), Vec::new());
-    let mut take = |line: u64, document: Result<Value, String>| match document
-        .and_then(|document| account(&document))
-    {
-        Ok(account) => accounts.push((line, account)),
-        Err(reason) => faults.push(Fault { line, reason }),
-    };
-    if is_array(&mut input) {
-        match serde_json::from_reader::<_, Vec<Value>>(input) {
-            Ok(documents) => (1..).zip(documents).for_each(|(n, value)| take(n, Ok(value))),
-            Err(error) => take(error.line() as u64, Err("the array is not whole".into())),
-        }
-    } else {
-        let (mut line, mut number) = (Vec::new(), 0);
-        loop {
-            line.clear();
-            number += 1;
-            match input.by_ref().take(MAX_LINE).read_until(b'\n', &mut line) {
-                Ok(0) => break,
-                Ok(_) if line.trim_ascii().is_empty() => {}
-                Ok(_) => take(
-                    number,
-                    serde_json::from_slice(&line).map_err(|_| "is no JSON object".into()),
-                ),
-                Err(error) => {
-                    take(number, Err(error.to_string()));
-                    break;
+/// Reads the accounts, and what is wrong with the others. With `rename`, those whose names break the
+/// rules come along under other ones.
+pub(crate) fn parse(input: impl BufRead, rename: bool) -> (Batch, Vec<Fault>) {
+    let (mut batch, mut faults) = (Batch::default(), Vec::new());
+    for (line, document) in Documents::new(input) {
+        match document {
+            Ok(document) => match migrated(&document, rename) {
+                Ok(user) => batch.add_migrated(line, user),
+                Err(reason) => {
+                    let user = document.get("_id").and_then(object_id);
+                    faults.push(Fault { line, user, reason });
                 }
-            }
+            },
+            Err(reason) => faults.push(Fault::at(line, reason)),
         }
     }
-    (Batch::of_accounts(accounts), faults)
+    (batch, faults)
 }
 
-/// As `--jsonArray` makes it.
-fn is_array(input: &mut impl BufRead) -> bool {
-    input.fill_buf().is_ok_and(|bytes| bytes.trim_ascii_start().first() == Some(&b'['))
-}
-
-fn account(document: &Value) -> Result<Account, String> {
-    let document = Document::deserialize(document).map_err(|error| error.to_string())?;
-    let Document { id, name, username, email, password_hash, profile_image, .. } = document;
-    let id = match id {
-        Id::Extended { oid } => oid,
-        Id::Plain(id) => id,
-    };
-    let said = |error: crate::core::account::InvalidField| error.to_string();
-    let username = Username::parse(&username).map_err(said)?;
-    let name = name.filter(|name| !name.trim().is_empty());
+fn migrated(document: &Value, rename: bool) -> Result<Migrated, String> {
+    let document = Fields(document);
+    if document.get("otpHash").is_some() {
+        return Err("is of the otps collection: codes do not come along, users do".into());
+    }
+    let id = document.get("_id").and_then(object_id).ok_or("_id is no ObjectId")?;
+    let email = Email::parse(document.text("email")?).map_err(said)?;
+    let password_hash = document.text("passwordHash")?.to_owned();
     if hashing::bcrypt_cost(&password_hash).is_none() {
         return Err("passwordHash is no bcrypt hash of a cost that can be checked".into());
     }
-    let is_picture = |url: &String| {
-        url.len() <= MAX_URL
-            && (url.starts_with("https://") || url.starts_with("http://"))
-            && !url.contains(|c: char| c.is_control() || c.is_whitespace())
-    };
-    let created_at = match &document.created_at {
-        Some(value) => date(value).ok_or("createdAt is no date")?,
-        None => made_at(id),
-    };
-    Ok(Account {
+    let (username, refused) = document.username(id, rename)?;
+    let mut changes = Vec::new();
+    let account = Account {
         id,
-        name: Name::parse(name.as_deref().unwrap_or(username.as_str())).map_err(said)?,
+        name: document.name(&username, rename, &mut changes)?,
         username,
-        email: Email::parse(&email).map_err(said)?,
+        email,
         password_hash,
-        profile_image: profile_image.filter(is_picture).unwrap_or_default(),
+        profile_image: document.profile_image(&mut changes),
         // As Mongoose reads a document without it.
-        is_verified: document.is_verified.unwrap_or(false),
-        created_at,
+        is_verified: document.get("isVerified").and_then(boolean).unwrap_or(false),
+        created_at: document.created_at(id, &mut changes),
         ban: None,
-    })
+    };
+    Ok(Migrated { account, refused, changes })
 }
 
-/// `{"$date": "2024-..."}`, `{"$date": {"$numberLong": "170..."}}`, `{"$date": 170...}`.
-fn date(value: &Value) -> Option<OffsetDateTime> {
-    let date = value.get("$date")?;
-    let millis = match date {
-        Value::String(text) => {
-            let local = OffsetDateTime::parse(text, &Rfc3339).ok()?;
-            // Kept in UTC, where it may be of a year that cannot be read again.
-            return local.checked_to_offset(UtcOffset::UTC);
+struct Fields<'a>(&'a Value);
+
+impl<'a> Fields<'a> {
+    fn get(&self, name: &str) -> Option<&'a Value> {
+        self.0.get(name).filter(|value| !is_absent(value))
+    }
+
+    fn text(&self, name: &str) -> Result<&'a str, String> {
+        let value = self.get(name).ok_or_else(|| format!("has no {name}"))?;
+        value.as_str().ok_or_else(|| format!("{name} is no text"))
+    }
+
+    /// The username, and the old one if that is refused.
+    fn username(&self, id: UserId, rename: bool) -> Result<(Username, Option<String>), String> {
+        let old = self.text("username")?;
+        match Username::parse(old) {
+            Ok(username) => Ok((username, None)),
+            Err(error) if !rename => Err(format!("{error}; {HINT}")),
+            Err(error) => {
+                let username = Username::instead_of(old, id).next().ok_or_else(|| said(error))?;
+                Ok((username, Some(brief(old))))
+            }
         }
-        Value::Number(number) => number.as_i64()?,
-        other => other.get("$numberLong")?.as_str()?.parse().ok()?,
-    };
-    OffsetDateTime::from_unix_timestamp_nanos(i128::from(millis) * 1_000_000).ok()
+    }
+
+    fn name(
+        &self,
+        username: &Username,
+        rename: bool,
+        changes: &mut Vec<Change>,
+    ) -> Result<Name, String> {
+        let old = self.get("name").map_or(Ok(""), |_| self.text("name"))?;
+        let unnamed = || Name::parse(username.as_str()).map_err(said);
+        if old.trim().is_empty() {
+            return unnamed();
+        }
+        match Name::parse(old) {
+            Ok(name) => Ok(name),
+            Err(error) if !rename => Err(format!("{error}; {HINT}")),
+            Err(_) => {
+                let name = Name::instead_of(old).map_or_else(unnamed, Ok)?;
+                changes.push(Change::new("name", brief(old), name.as_str()));
+                Ok(name)
+            }
+        }
+    }
+
+    fn profile_image(&self, changes: &mut Vec<Change>) -> String {
+        match self.get("profileImage") {
+            None => String::new(),
+            Some(Value::String(url)) if url.is_empty() || is_picture(url) => url.clone(),
+            Some(other) => {
+                changes.push(Change::new("profileImage", brief(&other.to_string()), ""));
+                String::new()
+            }
+        }
+    }
+
+    fn created_at(&self, id: UserId, changes: &mut Vec<Change>) -> OffsetDateTime {
+        let Some(value) = self.get("createdAt") else { return made_at(id) };
+        date(value).unwrap_or_else(|| {
+            let old = brief(&value.to_string());
+            changes.push(Change::new("createdAt", old, rfc3339_millis(made_at(id))));
+            made_at(id)
+        })
+    }
+}
+
+fn said(error: InvalidField) -> String {
+    error.to_string()
+}
+
+fn is_picture(url: &str) -> bool {
+    url.len() <= MAX_URL
+        && (url.starts_with("https://") || url.starts_with("http://"))
+        && !url.contains(|c: char| c.is_control() || c.is_whitespace())
 }
 
 /// An ObjectId begins with the second it was made in.
@@ -142,16 +156,9 @@ fn made_at(id: UserId) -> OffsetDateTime {
     OffsetDateTime::UNIX_EPOCH + time::Duration::seconds(i64::from(seconds))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_date_is_taken_only_if_it_can_be_read_again() {
-        let read = |text: &str| date(&serde_json::json!({ "$date": text }));
-        let noon = OffsetDateTime::UNIX_EPOCH + time::Duration::hours(12);
-        assert_eq!(read("1970-01-01T14:00:00+02:00"), Some(noon));
-        assert!(read("9999-12-31T23:59:59Z").is_some());
-        assert_eq!(read("9999-12-31T23:59:59-01:00"), None, "the year 10000");
-    }
+fn brief(text: &str) -> String {
+    text.chars().take(MAX_SAID).collect()
 }
+
+#[cfg(test)]
+mod tests;
