@@ -173,13 +173,119 @@ fn the_smallest_areas_and_none() {
 }
 
 #[test]
-fn a_still_picture_and_faint_noise_cost_nothing() {
+fn a_still_picture_costs_nothing() {
     for mode in MODES {
         let mut screen = Screen::new(mode);
         let area = Rect::new(0, 0, COLS, ROWS);
         assert!(screen.draw(&picture(40, 32, 0, 0, 1), area, &[]) > 0);
         assert_eq!(screen.draw(&picture(40, 32, 0, 0, 1), area, &[]), 0);
     }
+}
+
+/// Noise of one step moves a colour by 1.16 of 255 for Y and 2.02 for U, so by less than the tolerance.
+#[test]
+fn faint_noise_costs_nothing_and_strong_noise_does() {
+    let noisy = |noise: u8, seed: u32| {
+        let mut frame = picture(40, 32, 0, noise, seed);
+        let still = picture(40, 32, 0, 0, seed);
+        for (plane, still) in frame.planes_mut().into_iter().zip(still.planes()) {
+            plane.iter_mut().zip(still).for_each(|(value, still)| *value = 128 + (*value - still));
+        }
+        frame
+    };
+    assert_ne!(noisy(1, 1), noisy(1, 2), "there is noise");
+    for mode in MODES {
+        let mut screen = Screen::new(mode);
+        let area = Rect::new(0, 0, COLS, ROWS);
+        screen.draw(&noisy(1, 1), area, &[]);
+        for seed in 2..6 {
+            assert_eq!(screen.draw(&noisy(1, seed), area, &[]), 0, "{mode:?}");
+        }
+        assert!(screen.draw(&noisy(90, 6), area, &[]) > 0, "{mode:?}");
+    }
+}
+
+/// A frame of one colour: Y, U and V of BT.601.
+fn plain(width: usize, height: usize, colour: [u8; 3]) -> Frame {
+    let mut frame = Frame::black(width, height);
+    frame.planes_mut().into_iter().zip(colour).for_each(|(plane, value)| plane.fill(value));
+    frame
+}
+
+/// Red, green and blue of a colour by the cube of xterm: 16 + 36 r + 6 g + b, levels 0, 95, 135, ...
+fn rgb(color: vt100::Color) -> Rgb {
+    let level = |step: u8| if step == 0 { 0 } else { 55 + 40 * step };
+    match color {
+        vt100::Color::Rgb(r, g, b) => [r, g, b],
+        vt100::Color::Idx(index @ 16..=231) => {
+            [(index - 16) / 36, (index - 16) / 6 % 6, (index - 16) % 6].map(level)
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Values of ITU-R BT.601, limited range, and what they are in RGB.
+#[test]
+fn colours_are_those_of_the_standard() {
+    for (colour, expected) in [
+        ([235, 128, 128], [255, 255, 255]),
+        ([16, 128, 128], [0, 0, 0]),
+        ([81, 90, 240], [255, 0, 0]),
+        ([145, 54, 34], [0, 255, 0]),
+        ([41, 240, 110], [0, 0, 255]),
+    ] {
+        for mode in MODES.into_iter().filter(|(render, _)| *render != Render::Ascii) {
+            let mut screen = Screen::new(mode);
+            screen.draw(&plain(40, 32, colour), Rect::new(0, 0, COLS, ROWS), &[]);
+            let (text, fg, bg) = screen.cell(Position { x: 20, y: 8 });
+            let seen = rgb(if text == " " { bg } else { fg });
+            let is_near = seen.iter().zip(expected).all(|(a, b)| a.abs_diff(b) <= 2);
+            assert!(is_near, "{mode:?}: {seen:?} for {expected:?}");
+        }
+        let mut letters = Screen::new((Render::Ascii, Color::Mono));
+        letters.draw(&plain(40, 32, colour), Rect::new(0, 0, COLS, ROWS), &[]);
+        let (text, ..) = letters.cell(Position { x: 20, y: 8 });
+        match expected {
+            [255, 255, 255] => assert_eq!(text, "@"),
+            [0, 0, 0] => assert_eq!(text, " "),
+            _ => assert!(!"@ ".contains(text), "{text}"),
+        }
+    }
+}
+
+/// Cells are twice as high as wide, so 40 x 16 of them are 40 x 32 squares. By hand: 4:3 takes 40 x 30,
+/// 2:1 takes 40 x 20, and 1:2 takes 16 x 32 of them.
+#[test]
+fn a_picture_keeps_its_shape_in_the_middle() {
+    for (size, columns, rows) in
+        [((64, 48), 0..40, 0..15), ((80, 40), 0..40, 3..13), ((32, 64), 12..28, 0..16)]
+    {
+        for mode in MODES.into_iter().filter(|(_, color)| *color == Color::True) {
+            let mut screen = Screen::new(mode);
+            screen.draw(&plain(size.0, size.1, [235, 128, 128]), Rect::new(0, 0, COLS, ROWS), &[]);
+            for at in Rect::new(0, 0, COLS, ROWS).positions() {
+                let (text, _, bg) = screen.cell(at);
+                let is_picture = (text, bg) != (" ", vt100::Color::Default);
+                let expected = columns.contains(&at.x) && rows.contains(&at.y);
+                assert_eq!(is_picture, expected, "{mode:?}: {size:?} at {at:?}");
+            }
+        }
+    }
+}
+
+/// White over black in each cell.
+#[test]
+fn the_upper_pixel_of_a_cell_is_above_the_lower() {
+    let mut frame = plain(40, 32, [16, 128, 128]);
+    for row in frame.planes_mut()[0].chunks_mut(40).step_by(2) {
+        row.fill(235);
+    }
+    let mut screen = Screen::new((Render::HalfBlock, Color::True));
+    screen.draw(&frame, Rect::new(0, 0, COLS, ROWS), &[]);
+    let (text, fg, bg) = screen.cell(Position { x: 7, y: 5 });
+    let (upper, lower) = if text == "▀" { (fg, bg) } else { (bg, fg) };
+    assert!(text == "▀" || text == "▄", "{text}");
+    assert_eq!((rgb(upper), rgb(lower)), ([255, 255, 255], [0, 0, 0]));
 }
 
 #[test]

@@ -4,6 +4,9 @@ use std::{
     io::{Read, Write},
     net::TcpListener,
     process::Command,
+    sync::mpsc::sync_channel,
+    thread,
+    time::Duration,
 };
 
 use crate::{
@@ -59,7 +62,7 @@ fn a_certificate_that_nobody_knows() {
 fn web_server(answer: &'static str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = format!("http://{}", listener.local_addr().expect("an address"));
-    std::thread::spawn(move || {
+    thread::spawn(move || {
         let (mut client, _) = listener.accept().expect("a client");
         let _ = client.read(&mut [0; 4096]);
         let _ = write!(client, "HTTP/1.1 {answer}");
@@ -147,20 +150,30 @@ fn a_killed_client_leaves_no_ffmpeg_behind() {
         .envs(anna.environment())
         .spawn()
         .expect("started");
-    let is_read = || {
-        std::fs::read_dir("/proc").expect("Linux has it").flatten().any(|process| {
-            let line = std::fs::read(process.path().join("cmdline")).unwrap_or_default();
-            line.starts_with(b"ffmpeg") && String::from_utf8_lossy(&line).contains(pipe)
-        })
-    };
-    while !is_read() {
-        std::thread::yield_now();
-    }
+    patiently(pipe, true);
     client.kill().expect("SIGKILL");
     client.wait().expect("it is gone");
-    while is_read() {
-        std::thread::yield_now();
-    }
+    patiently(pipe, false);
+}
+
+/// Waits until an ffmpeg is at work on `path`, or none is.
+#[track_caller]
+fn patiently(path: &str, at_work: bool) {
+    let path = path.to_owned();
+    let is_at_work = move || {
+        std::fs::read_dir("/proc").expect("Linux has it").flatten().any(|process| {
+            let line = std::fs::read(process.path().join("cmdline")).unwrap_or_default();
+            line.starts_with(b"ffmpeg") && String::from_utf8_lossy(&line).contains(&path)
+        })
+    };
+    let (over, waited) = sync_channel(1);
+    thread::spawn(move || {
+        while is_at_work() != at_work {
+            thread::yield_now();
+        }
+        over.send(())
+    });
+    waited.recv_timeout(Duration::from_secs(30)).expect("not yet");
 }
 
 #[test]

@@ -93,16 +93,21 @@ fn two_passes(path: &Path) -> Vec<u32> {
 
 /// Waits until no process has `path` on its command line.
 fn wait_for_nobody_at(path: &Path) {
-    let path = path.to_str().unwrap();
-    let is_at_work = || {
+    let path = path.to_str().unwrap().to_owned();
+    let is_at_work = move || {
         std::fs::read_dir("/proc").unwrap().flatten().any(|process| {
             let line = std::fs::read(process.path().join("cmdline")).unwrap_or_default();
-            String::from_utf8_lossy(&line).contains(path)
+            String::from_utf8_lossy(&line).contains(&path)
         })
     };
-    while is_at_work() {
-        std::thread::yield_now();
-    }
+    let (over, waited) = std::sync::mpsc::sync_channel(1);
+    std::thread::spawn(move || {
+        while is_at_work() {
+            std::thread::yield_now();
+        }
+        over.send(())
+    });
+    waited.recv_timeout(PATIENCE).expect("it goes on");
 }
 
 #[test]
