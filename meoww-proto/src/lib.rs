@@ -4,6 +4,7 @@
 //! - [`account`]: bodies of the HTTP API.
 //! - [`signal`]: events on the socket; [`asyncapi`] describes them to machines.
 //! - [`ids`]: identifiers that were checked when they were made.
+//! - [`json`]: JSON as browsers write it.
 //! - [`tags`]: what a search may ask of a partner.
 //! - [`error`]: error codes both sides know.
 #![deny(missing_docs)]
@@ -12,6 +13,7 @@ pub mod account;
 pub mod asyncapi;
 pub mod error;
 pub mod ids;
+pub mod json;
 pub mod limits;
 pub mod signal;
 pub mod tags;

@@ -12,6 +12,7 @@ use super::{
 use crate::{
     error::SignalErrorCode,
     ids::RoomId,
+    json,
     limits::{
         MAX_CANDIDATE_BYTES, MAX_CHAT_CHARS, MAX_DESCRIPTION_BYTES, MAX_EVENT_BYTES,
         MAX_REASON_CHARS,
@@ -80,7 +81,7 @@ struct Event<'a> {
 
 impl Event<'_> {
     fn data<T: DeserializeOwned>(&self) -> Result<T, DecodeError> {
-        serde_json::from_str(self.data).map_err(malformed)
+        json::from_str(self.data).map_err(malformed)
     }
 
     fn room(&self, named: Option<RoomId>) -> Result<RoomId, DecodeError> {

@@ -1,13 +1,23 @@
-//! Request bodies: JSON or a URL-encoded form, as the client says.
+//! Request bodies: JSON or a URL-encoded form, as the client says, compressed or not.
 
 use axum::{
     body::Bytes,
     extract::{FromRequest, Request},
-    http::{HeaderMap, StatusCode, header::CONTENT_TYPE},
+    http::{
+        HeaderMap, StatusCode,
+        header::{CONTENT_ENCODING, CONTENT_TYPE},
+    },
 };
+use meoww_proto::json;
 use serde::de::DeserializeOwned;
+use tower_http::decompression::RequestDecompressionLayer;
 
 use super::error::Refusal;
+
+/// Decompresses bodies, so that bounds are for what comes out; other encodings are left to [`Body`].
+pub(crate) fn decompression() -> RequestDecompressionLayer {
+    RequestDecompressionLayer::new().pass_through_unaccepted(true)
+}
 
 /// A body that was read and typed.
 pub(crate) struct Body<T>(pub(crate) T);
@@ -22,6 +32,9 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Refusal> {
         let format = format(request.headers()).ok_or(Refusal::UnsupportedBody)?;
+        if request.headers().get(CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
+            return Err(Refusal::UnknownEncoding);
+        }
         let bytes =
             Bytes::from_request(request, state).await.map_err(|rejection| {
                 match rejection.status() {
@@ -30,11 +43,17 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
                 }
             })?;
         let parsed = match format {
-            Format::Json => serde_json::from_slice(&bytes).ok(),
+            Format::Json => parse_json(&bytes),
             Format::Form => serde_urlencoded::from_bytes(&bytes).ok(),
         };
         parsed.map(Self).ok_or_else(|| Refusal::Invalid("Malformed request body".into()))
     }
+}
+
+/// Some programs begin with a byte order mark, which may be ignored (RFC 8259, 8.1).
+fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
+    let text = str::from_utf8(bytes).ok()?;
+    json::from_str(text.strip_prefix('\u{feff}').unwrap_or(text)).ok()
 }
 
 fn format(headers: &HeaderMap) -> Option<Format> {

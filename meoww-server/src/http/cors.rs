@@ -9,7 +9,7 @@ use axum::{
     middleware::Next,
     response::Response,
 };
-use tower_http::cors::{AllowOrigin, CorsLayer};
+use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 use url::Url;
 
 use super::gate;
@@ -22,7 +22,8 @@ pub(crate) fn layer(services: Arc<Services>) -> CorsLayer {
         .allow_origin(AllowOrigin::predicate(is_known))
         .allow_credentials(true)
         .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE, Method::OPTIONS])
-        .allow_headers([header::CONTENT_TYPE, header::AUTHORIZATION, header::COOKIE])
+        // Pages that are let in may send what they like, as tracing and tunnels make them.
+        .allow_headers(AllowHeaders::mirror_request())
         .expose_headers(gate::HEADERS.into_iter().chain([header::RETRY_AFTER]).collect::<Vec<_>>())
 }
 

@@ -31,7 +31,9 @@ impl Refusal {
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::UnsupportedBody | Self::NotMultipart => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::UnsupportedBody | Self::UnknownEncoding | Self::NotMultipart => {
+                StatusCode::UNSUPPORTED_MEDIA_TYPE
+            }
             Self::TooMany(..) => StatusCode::TOO_MANY_REQUESTS,
             Self::Busy | Self::NothingKept => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
@@ -54,6 +56,7 @@ impl Refusal {
             Self::TooSlow => "Request took too long".into(),
             Self::TooLarge => "Request body too large".into(),
             Self::UnsupportedBody => "Send JSON or a URL-encoded form".into(),
+            Self::UnknownEncoding => "Send the body as it is, or in gzip, deflate or br".into(),
             Self::NotMultipart => "Send a multipart form".into(),
             Self::Busy => "Server is busy, please try again in a moment.".into(),
             Self::NothingKept => {
@@ -78,6 +81,7 @@ impl Refusal {
             | Self::TooSlow
             | Self::TooLarge
             | Self::UnsupportedBody
+            | Self::UnknownEncoding
             | Self::NotMultipart
             | Self::Busy
             | Self::NothingKept
@@ -97,7 +101,9 @@ impl Refusal {
             Self::MethodNotAllowed => "method-not-allowed",
             Self::TooSlow => "too-slow",
             Self::TooLarge => "too-large",
-            Self::UnsupportedBody | Self::NotMultipart => "unsupported-body",
+            Self::UnsupportedBody | Self::UnknownEncoding | Self::NotMultipart => {
+                "unsupported-body"
+            }
             Self::TooMany(..) => "rate-limited",
             Self::Busy => "busy",
             Self::NothingKept => "nothing-kept",
@@ -124,6 +130,7 @@ impl Refusal {
             | Self::TooSlow
             | Self::TooLarge
             | Self::UnsupportedBody
+            | Self::UnknownEncoding
             | Self::NotMultipart
             | Self::Internal => None,
         }

@@ -17,6 +17,7 @@ mod health;
 mod incoming;
 mod own_data;
 mod passwords;
+mod paths;
 mod photos;
 mod sessions;
 mod turn;
@@ -32,6 +33,7 @@ use axum::{
     routing::{delete, get, post, put},
 };
 use meoww_proto::limits::MAX_BODY_BYTES;
+use tower::{Layer, util::MapRequestLayer};
 
 use self::gate::Limit;
 pub(crate) use self::{client::client_of, error::Refusal};
@@ -39,9 +41,16 @@ use crate::services::Services;
 
 /// Every route of the server, with those of `sockets`.
 pub(crate) fn router(services: Arc<Services>, sockets: Router<Arc<Services>>) -> Router {
+    // A layer of the routes would come too late to choose one.
+    let routes = MapRequestLayer::new(paths::canonical).layer(routes(services, sockets));
+    Router::new().fallback_service(routes)
+}
+
+/// Likewise, for paths as they are written here.
+pub(crate) fn routes(services: Arc<Services>, sockets: Router<Arc<Services>>) -> Router {
     let cors = cors::layer(services.clone());
     Router::new()
-        .nest("/api/auth", auth(&services))
+        .nest("/api/auth", auth(&services).layer(body::decompression()))
         .route("/photos/{file}", get(photos::show))
         .merge(sockets)
         .route("/health", get(health::health))

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use tower::ServiceExt;
 
 use super::*;
-use crate::{config::Config, mail::Mailer, server, services::Services};
+use crate::{config::Config, http, mail::Mailer, services::Services, sockets};
 
 /// The pages that show the document, Socket.IO, whose words another document has, and axum's own
 /// for what is no route.
@@ -78,7 +78,7 @@ async fn the_document_has_exactly_the_routes_of_the_router() {
     let mailer = Mailer::Memory(mpsc::channel(1).0);
     let app =
         Services::with_mailer(Config::new(dir.path().to_owned()), mailer).await.expect("opens");
-    let router = server::routes(app);
+    let router = http::routes(app.clone(), sockets::routes(&app));
     let served = paths(&router);
     let served: BTreeSet<_> =
         served.iter().filter(|path| !NO_ROUTES.contains(&path.as_str())).collect();

@@ -38,6 +38,8 @@ pub(crate) enum Refusal {
     TooLarge,
     /// The body is neither JSON nor a form.
     UnsupportedBody,
+    /// The body is compressed in a way we do not know.
+    UnknownEncoding,
     /// The body is no multipart form.
     NotMultipart,
     /// Over a rate limit, and until when.

@@ -310,7 +310,11 @@ async fn pages_of_each_configured_origin_may_call_with_cookies() {
     })
     .await;
     for page in pages {
-        let headers = [("origin", page), ("access-control-request-method", "POST")];
+        let headers = [
+            ("origin", page),
+            ("access-control-request-method", "POST"),
+            ("access-control-request-headers", "content-type,authorization,cookie"),
+        ];
         let reply = server.send(Method::OPTIONS, "/api/auth/login", &headers, "").await;
         assert_eq!((reply.status, reply.bytes.len()), (StatusCode::NO_CONTENT, 0));
         for (name, value) in [

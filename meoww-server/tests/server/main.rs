@@ -14,6 +14,7 @@ mod harness;
 mod hostile;
 mod jwt;
 mod layers;
+mod leniency;
 mod limits;
 mod lobby;
 mod lobby_matching;
