@@ -17,8 +17,8 @@ fuzz_target!(|text: &str| {
         assert!(text.contains("EIO=4") && text.contains("transport="));
     }
     let packets = socketio_packets(text.to_owned());
-    assert_eq!(packets.join("\u{1e}"), text);
-    for packet in &packets {
+    assert!(packets.as_ref().is_none_or(|packets| packets.join("\u{1e}") == text));
+    for packet in text.split('\u{1e}') {
         if let Some(Ok(message)) = socketio_event(packet) {
             let again = socketio_event(&said(&message)).expect("an event");
             let again = again.expect("what we say can be heard");

@@ -22,7 +22,7 @@ use crate::{
     http,
     mail::{self, Letter},
     photos,
-    sockets::socketio::{Query, handshake, packet, transport},
+    sockets::socketio::{Query, engine, handshake, packet},
     store::{Batch, Fault, StoreError},
     tokens::{AccessTokens, Bearer},
 };
@@ -79,21 +79,20 @@ pub fn is_socketio_query(query: &str) -> bool {
     Query::parse(query).is_ok()
 }
 
-/// The packets of one Socket.IO post.
-pub fn socketio_packets(post: String) -> Vec<String> {
-    let mut packets = Vec::new();
-    transport::split(post, |packet| packets.push(packet.as_str().to_owned()));
-    packets
+/// The packets of one Socket.IO post, if all of them are of the protocol.
+pub fn socketio_packets(post: String) -> Option<Vec<String>> {
+    let packets = engine::Payload::parse(post)?;
+    Some(packets.map(|packet| packet.as_str().to_owned()).collect())
 }
 
 /// The event in a Socket.IO packet, if it holds one.
 pub fn socketio_event(packet: &str) -> Option<Result<ClientMessage, DecodeError>> {
     match packet::Packet::parse(packet)? {
         packet::Packet::Event { arguments, .. } => Some(packet::decode(arguments, None)),
-        packet::Packet::Alive
-        | packet::Packet::Bye
-        | packet::Packet::Connect(_)
-        | packet::Packet::Binary { .. } => None,
+        packet::Packet::Connect(_)
+        | packet::Packet::Leave
+        | packet::Packet::Binary { .. }
+        | packet::Packet::Ignored => None,
     }
 }
 

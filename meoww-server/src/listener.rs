@@ -37,6 +37,9 @@ const MAX_HANDSHAKES: usize = 1024;
 /// What the system may hold for a client that does not read. Left alone it takes in megabytes for
 /// each, and its memory is everybody's.
 const SEND_BUFFER_BYTES: usize = 64 * 1024;
+/// Bytes of a request that are read ahead, headers included. hyper's own 400 KB, which it keeps for
+/// the next request, are too much for each of many thousand clients that send large bodies.
+const READ_BUFFER_BYTES: usize = 32 * 1024;
 /// Pause after the system could not give us a connection (out of file descriptors, mostly).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
 
@@ -162,7 +165,9 @@ pub(crate) async fn speak_http(
     // Not hyper-util's `auto`: for connections with upgrades it waits without a bound for the
     // first bytes to tell the version, and speaks HTTP/2 even when told not to.
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
+    http.timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIMEOUT)
+        .max_buf_size(READ_BUFFER_BYTES);
     let mut connection = pin!(http.serve_connection(TokioIo::new(io), service).with_upgrades());
     let outcome = tokio::select! {
         outcome = &mut connection => outcome,

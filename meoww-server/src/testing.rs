@@ -13,7 +13,7 @@ use tokio::{
 };
 use tokio_tungstenite::{
     WebSocketStream,
-    tungstenite::{Message, client::IntoClientRequest},
+    tungstenite::{self, Message, client::IntoClientRequest},
 };
 
 use crate::{
@@ -81,11 +81,21 @@ impl Pipes {
 
     /// A WebSocket of the member `n`, over a connection that holds so many bytes each way.
     pub(crate) async fn socket(&self, n: u8, path: &str, bytes: usize) -> Socket {
-        let mut request = format!("ws://localhost{path}").into_client_request().expect("a request");
+        self.try_socket(n, path, bytes).await.expect("a socket")
+    }
+
+    /// Likewise, where the server may refuse.
+    pub(crate) async fn try_socket(
+        &self,
+        n: u8,
+        path: &str,
+        bytes: usize,
+    ) -> Result<Socket, tungstenite::Error> {
+        let mut request = format!("ws://localhost{path}").into_client_request()?;
         let cookie = self.cookie(n).parse().expect("a value");
         request.headers_mut().insert("cookie", cookie);
         let opening = tokio_tungstenite::client_async(request, self.dial(bytes));
-        opening.await.expect("a socket").0
+        Ok(opening.await?.0)
     }
 
     /// How long it takes from `start` until nobody is connected.

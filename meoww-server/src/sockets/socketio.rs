@@ -2,10 +2,12 @@
 //! protocol is spoken here and not by a crate for the sake of its cost: the crates hold three tasks
 //! and some 15 KB for a client that says nothing, and give no way to close its transport.
 
+mod body;
 mod client;
+pub(crate) mod engine;
 pub(crate) mod handshake;
 pub(crate) mod packet;
-pub(crate) mod transport;
+mod transport;
 
 use std::{
     collections::HashMap,
@@ -22,8 +24,10 @@ use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use self::{
+    body::Bodies,
+    engine::Payload,
     handshake::{Door, Handshake},
-    transport::Transport,
+    transport::{Post, Transport},
 };
 use crate::{
     core::limits::{Caller, Network},
@@ -40,9 +44,13 @@ const UPGRADE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Everybody who is there.
 pub(crate) struct Clients {
     door: Door,
-    /// Of those who poll or began so.
-    polling: Mutex<HashMap<Uuid, queue::Sender<transport::Request>>>,
+    bodies: Bodies,
+    /// Transports that HTTP requests may name: those that have a WebSocket are gone from here.
+    polling: Mutex<HashMap<Uuid, Requests>>,
 }
+
+/// The way of HTTP requests to the transport they name.
+type Requests = queue::Sender<transport::Request>;
 
 /// The query of a request, as far as it matters.
 pub(crate) struct Query {
@@ -74,10 +82,10 @@ fn unknown() -> Refusal {
 
 impl Clients {
     pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self { door: Door::new(), polling: Mutex::default() })
+        Arc::new(Self { door: Door::new(), bodies: Bodies::new(), polling: Mutex::default() })
     }
 
-    fn polling(&self) -> MutexGuard<'_, HashMap<Uuid, queue::Sender<transport::Request>>> {
+    fn polling(&self) -> MutexGuard<'_, HashMap<Uuid, Requests>> {
         self.polling.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -89,16 +97,19 @@ impl Clients {
         request: Request,
     ) -> Result<Response, Refusal> {
         let query = Query::parse(request.uri().query().unwrap_or_default())?;
-        let known = query.sid.map(|sid| self.polling().get(&sid).cloned().ok_or_else(unknown));
-        match (query.websocket, known.transpose()?, request.method()) {
-            (true, None, &Method::GET) => self.open_socket(services, network, request).await,
-            (true, Some(client), &Method::GET) => upgrade(client, request).await,
-            (false, None, &Method::GET) => self.open(services, network, &request),
-            (false, Some(client), &Method::GET) => poll(client).await,
-            (false, Some(client), &Method::POST) => post(client, request).await,
-            // In the words of Engine.IO.
-            (false, None, _) => Err(Refusal::Invalid("Bad handshake method".into())),
-            _ => Err(Refusal::Invalid("Bad request".into())),
+        let Some(sid) = query.sid else {
+            return match (query.websocket, request.method()) {
+                (true, &Method::GET) => self.open_socket(services, network, request).await,
+                (false, &Method::GET) => self.open(services, network, &request),
+                _ => Err(Refusal::Invalid("Bad handshake method".into())),
+            };
+        };
+        let requests = self.polling().get(&sid).cloned().ok_or_else(unknown)?;
+        match (query.websocket, request.method()) {
+            (true, &Method::GET) => self.upgrade(sid, requests, request).await,
+            (false, &Method::GET) => poll(requests).await,
+            (false, &Method::POST) => self.post(requests, request).await,
+            _ => Err(Refusal::MethodNotAllowed),
         }
     }
 
@@ -124,7 +135,7 @@ impl Clients {
         let (transport, requests) = Transport::new(None);
         self.polling().insert(sid, requests);
         services.sockets.clone().spawn(async move {
-            client::run(services, transport, handshake, &sid.simple().to_string()).await;
+            client::run(services, transport, handshake).await;
             self.polling().remove(&sid);
         });
         Ok(text(open_packet(&sid.simple().to_string(), &["websocket"])))
@@ -144,8 +155,51 @@ impl Clients {
                 let sid = Uuid::new_v4().simple().to_string();
                 let (mut transport, _) = Transport::new(Some(socket));
                 transport.write(open_packet(&sid, &[]));
-                client::run(services, transport, handshake, &sid).await;
+                client::run(services, transport, handshake).await;
             })
+        }))
+    }
+
+    async fn post(&self, requests: Requests, request: Request) -> Result<Response, Refusal> {
+        let (body, share) = self.bodies.read(request.into_body()).await?;
+        let bytes = body.len();
+        let Some(packets) = Payload::parse(body) else {
+            // A transport that is gone meanwhile needs no end.
+            let _ = requests.push(transport::Request::Malformed, 0);
+            return Err(Refusal::Invalid("Malformed packet".into()));
+        };
+        let (done, handled) = oneshot::channel();
+        let post = transport::Request::Post(Post { packets, done, _share: share });
+        requests.push(post, bytes).map_err(|_| Refusal::Busy)?;
+        handled.await.map(|()| text("ok".into())).map_err(|_| unknown())
+    }
+
+    /// A client that polls tries a WebSocket, and stays with it if it works.
+    async fn upgrade(
+        self: Arc<Self>,
+        sid: Uuid,
+        requests: Requests,
+        request: Request,
+    ) -> Result<Response, Refusal> {
+        let upgrade = websocket(request).await?;
+        Ok(upgrade.on_upgrade(async move |mut socket| {
+            let probe = async {
+                expect(&mut socket, engine::PROBE).await?;
+                socket.send(Message::Text(engine::PROBED.into())).await.ok()?;
+                requests.push(transport::Request::Probed, 0).ok()?;
+                expect(&mut socket, engine::UPGRADE).await
+            };
+            let worked = tokio::time::timeout(UPGRADE_TIMEOUT, probe).await.ok().flatten();
+            let outcome = match worked {
+                // Of several, the first to get here; what names the transport later is refused.
+                Some(()) => match self.polling().remove(&sid) {
+                    Some(_) => transport::Request::Upgrade(Box::new(socket)),
+                    None => return,
+                },
+                None => transport::Request::NotUpgraded,
+            };
+            // The client may have gone meanwhile.
+            let _ = requests.push(outcome, 0);
         }))
     }
 }
@@ -153,7 +207,7 @@ impl Clients {
 fn open_packet(sid: &str, upgrades: &[&str]) -> String {
     let milliseconds = |time: Duration| time.as_secs() * 1000;
     let ping = (milliseconds(PING_INTERVAL), milliseconds(PING_TIMEOUT));
-    packet::open(sid, upgrades, ping, ws::MAX_FRAME_BYTES)
+    engine::open(sid, upgrades, ping, ws::MAX_FRAME_BYTES)
 }
 
 fn text(body: String) -> Response {
@@ -167,43 +221,10 @@ async fn websocket(request: Request) -> Result<WebSocketUpgrade, Refusal> {
     Ok(ws::bounded(upgrade))
 }
 
-type Client = queue::Sender<transport::Request>;
-
-async fn poll(client: Client) -> Result<Response, Refusal> {
+async fn poll(requests: Requests) -> Result<Response, Refusal> {
     let (answer, answered) = oneshot::channel();
-    client.push(transport::Request::Poll(answer), 0).map_err(|_| Refusal::Busy)?;
+    requests.push(transport::Request::Poll(answer), 0).map_err(|_| Refusal::Busy)?;
     answered.await.map(text).map_err(|_| unknown())
-}
-
-async fn post(client: Client, request: Request) -> Result<Response, Refusal> {
-    let body = axum::body::to_bytes(request.into_body(), ws::MAX_FRAME_BYTES).await;
-    let body = body.map_err(|_| Refusal::TooLarge)?;
-    let packets = String::from_utf8(body.into());
-    let packets = packets.map_err(|_| Refusal::Invalid("packets are text".into()))?;
-    let (done, taken) = oneshot::channel();
-    let bytes = packets.len();
-    client.push(transport::Request::Post(packets, done), bytes).map_err(|_| Refusal::Busy)?;
-    taken.await.map(|()| text("ok".into())).map_err(|_| unknown())
-}
-
-/// A client that polls tries a WebSocket, and stays with it if it works.
-async fn upgrade(client: Client, request: Request) -> Result<Response, Refusal> {
-    let upgrade = websocket(request).await?;
-    Ok(upgrade.on_upgrade(async move |mut socket| {
-        let probe = async {
-            expect(&mut socket, packet::PROBE).await?;
-            socket.send(Message::Text(packet::PROBED.into())).await.ok()?;
-            client.push(transport::Request::Probed, 0).ok()?;
-            expect(&mut socket, packet::UPGRADE).await
-        };
-        let worked = tokio::time::timeout(UPGRADE_TIMEOUT, probe).await.ok().flatten();
-        let outcome = match worked {
-            Some(()) => transport::Request::Upgrade(Box::new(socket)),
-            None => transport::Request::NotUpgraded,
-        };
-        // The client may have gone meanwhile.
-        let _ = client.push(outcome, 0);
-    }))
 }
 
 async fn expect(socket: &mut axum::extract::ws::WebSocket, packet: &str) -> Option<()> {

@@ -27,7 +27,7 @@ pub(crate) const MAX_FRAME_BYTES: usize = 4 * MAX_EVENT_BYTES;
 /// Silence after which a client that is pinged counts as gone.
 const SILENCE_LIMIT: Duration = Duration::from_secs(60);
 /// How long a connection we close stays open, so that the last words arrive.
-const LINGER: Duration = Duration::from_secs(2);
+pub(super) const LINGER: Duration = Duration::from_secs(2);
 
 /// Bytes read at once. An event has a few hundred, and the buffer is cleared for every read.
 const READ_BUFFER_BYTES: usize = 1024;
@@ -107,8 +107,7 @@ impl Framing for Frames {
 
     async fn close(&mut self, end: End) {
         match end {
-            // The answer to a close frame goes out with the next read.
-            End::Goodbye => drop(tokio::time::timeout(LINGER, self.socket.recv()).await),
+            End::Goodbye => answer_goodbye(&mut self.socket).await,
             End::Lost => {}
             End::Close(reason) => {
                 if self.write(&connection::refusal(reason)).await.is_ok() {
@@ -125,6 +124,14 @@ pub(super) async fn read(socket: &mut WebSocket) -> Result<Message, End> {
         Some(Ok(frame)) => Ok(frame),
         Some(Err(error)) if is_too_long(&error) => Err(End::Close(SignalErrorCode::TooLarge)),
         Some(Err(_)) | None => Err(End::Lost),
+    }
+}
+
+/// Closes a socket whose client said goodbye, in a close frame or in words of its own.
+pub(super) async fn answer_goodbye(socket: &mut WebSocket) {
+    // The answer to a close frame goes out with the next read.
+    if in_time(socket.send(Message::Close(None))).await.is_ok() {
+        let _ = tokio::time::timeout(LINGER, socket.recv()).await;
     }
 }
 

@@ -10,12 +10,13 @@ use meoww_proto::{
     error::SignalErrorCode,
     signal::{DecodeError, ServerMessage},
 };
+use uuid::Uuid;
 
 use super::{
-    PING_TIMEOUT,
+    PING_TIMEOUT, engine,
     handshake::Handshake,
     packet::{self, Packet},
-    transport::{Gone, Transport},
+    transport::Transport,
 };
 use crate::{
     clock,
@@ -30,46 +31,47 @@ use crate::{
 
 /// Longest a client may take from opening a transport to being let in.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a connection we close stays open, so that the last words arrive.
-const LINGER: Duration = Duration::from_secs(2);
 
 /// Serves one client until it goes.
-pub(super) async fn run(
-    services: Arc<Services>,
-    mut transport: Transport,
-    handshake: Handshake,
-    sid: &str,
-) {
+pub(super) async fn run(services: Arc<Services>, mut transport: Transport, handshake: Handshake) {
     let let_in = tokio::select! {
         biased;
-        () = services.closing.cancelled() => None,
+        () = services.closing.cancelled() => Err(End::Close(SignalErrorCode::ShuttingDown)),
         let_in = tokio::time::timeout(
             CONNECT_TIMEOUT,
-            Box::pin(let_in(&services, &mut transport, handshake, sid)),
-        ) => let_in.ok().and_then(Result::ok),
+            Box::pin(let_in(&services, &mut transport, handshake)),
+        ) => let_in.unwrap_or(Err(End::Lost)),
     };
-    if let Some(bearer) = let_in {
-        let _open = Counted::in_gauge(&services.hub.metrics.socketio);
-        session::run(&services, &mut Client { transport, pinged: None }, bearer, None).await;
+    match let_in {
+        Ok(bearer) => {
+            let _open = Counted::in_gauge(&services.hub.metrics.socketio);
+            session::run(&services, &mut Client { transport, pinged: None }, bearer, None).await;
+        }
+        Err(End::Goodbye) => transport.part().await,
+        Err(End::Close(reason)) => transport.close(reason).await,
+        Err(End::Lost) => {}
     }
 }
 
-/// Whom it was that was let in; those who were not are told why, and may try again.
+/// Returns whom the client speaks for. One that is not let in is told why, and may try again.
 async fn let_in(
     services: &Services,
     transport: &mut Transport,
     handshake: Handshake,
-    sid: &str,
-) -> Result<Bearer, Gone> {
-    transport.flush().await?;
+) -> Result<Bearer, End> {
     loop {
-        let text = transport.read().await?;
-        match Packet::parse(&text).ok_or(Gone)? {
-            Packet::Alive => {}
-            Packet::Bye | Packet::Event { .. } | Packet::Binary { .. } => return Err(Gone),
+        transport.flush().await?;
+        let Some(text) = transport.read().await? else { continue };
+        match Packet::parse(&text).ok_or(End::Lost)? {
+            Packet::Ignored => {}
+            Packet::Leave => return Err(End::Goodbye),
+            Packet::Event { .. } | Packet::Binary { .. } => return Err(End::Lost),
             Packet::Connect("/") => match handshake.admit(services).await {
                 Ok(bearer) => {
-                    transport.write(packet::connected(sid));
+                    // An id of its own: that of the transport is the key to it, and a front end may
+                    // show this one around.
+                    let id = Uuid::new_v4().simple().to_string();
+                    transport.write(packet::connected(&id));
                     transport.flush().await?;
                     return Ok(bearer);
                 }
@@ -79,7 +81,6 @@ async fn let_in(
                 transport.write(packet::connect_error(other, "Invalid namespace"));
             }
         }
-        transport.flush().await?;
     }
 }
 
@@ -91,7 +92,7 @@ struct Client {
 }
 
 impl Framing for Client {
-    type Frame = Utf8Bytes;
+    type Frame = Option<Utf8Bytes>;
 
     /// As in the Node.js backend, whose clients know of no way back, a room does not wait.
     const RESUMES: bool = false;
@@ -100,15 +101,21 @@ impl Framing for Client {
         self.transport.has_room()
     }
 
-    async fn read(&mut self) -> Result<Utf8Bytes, End> {
-        self.transport.read().await.map_err(End::from)
+    async fn read(&mut self) -> Result<Option<Utf8Bytes>, End> {
+        self.transport.read().await
     }
 
-    async fn handle(&mut self, text: Utf8Bytes, connection: &mut Connection) -> Result<(), End> {
+    async fn handle(
+        &mut self,
+        text: Option<Utf8Bytes>,
+        connection: &mut Connection,
+    ) -> Result<(), End> {
+        let Some(text) = text else { return Ok(()) };
         let (arguments, ack) = match Packet::parse(&text).ok_or(End::Lost)? {
             // It may ask to be let in once.
-            Packet::Bye | Packet::Connect("/") => return Err(End::Goodbye),
-            Packet::Alive => return Ok(()),
+            Packet::Connect("/") => return Err(End::Lost),
+            Packet::Leave => return Err(End::Goodbye),
+            Packet::Ignored => return Ok(()),
             Packet::Connect(other) => {
                 self.transport.write(packet::connect_error(other, "Invalid namespace"));
                 return Ok(());
@@ -148,30 +155,28 @@ impl Framing for Client {
             return Err(End::Lost);
         }
         self.pinged = Some(clock::instant());
-        self.transport.write(packet::PING.to_owned());
+        self.transport.ping();
         Ok(())
     }
 
     async fn flush(&mut self) -> Result<(), End> {
-        self.transport.flush().await.map_err(End::from)
+        self.transport.flush().await
     }
 
     /// A client that the server disconnects stays away; one whose transport goes comes back by
     /// itself, which it should after a restart.
     async fn close(&mut self, end: End) {
-        let End::Close(reason) = end else { return };
-        self.transport.write(packet::event(&connection::refusal(reason)));
-        let last = match reason {
-            SignalErrorCode::ShuttingDown => packet::CLOSE,
-            _ => packet::DISCONNECT,
+        let reason = match end {
+            End::Goodbye => return self.transport.part().await,
+            End::Lost => return,
+            End::Close(reason) => reason,
         };
-        self.transport.write(last.to_owned());
-        let _ = tokio::time::timeout(LINGER, self.transport.close()).await;
-    }
-}
-
-impl From<Gone> for End {
-    fn from(_: Gone) -> Self {
-        Self::Lost
+        self.transport.write(packet::event(&connection::refusal(reason)));
+        match reason {
+            SignalErrorCode::ShuttingDown => self.transport.write(engine::CLOSE.to_owned()),
+            SignalErrorCode::TooLarge => {}
+            _ => self.transport.write(packet::DISCONNECT.to_owned()),
+        }
+        self.transport.close(reason).await;
     }
 }

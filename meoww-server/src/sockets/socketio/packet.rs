@@ -1,5 +1,5 @@
-//! Packets as text: Engine.IO revision 4 around Socket.IO revision 5, of the default namespace. No
-//! event of ours has binary attachments; one that has is refused.
+//! Socket.IO, revision 5: the messages of Engine.IO as text, of the default namespace. No event of
+//! ours has binary attachments; one that has is refused.
 
 use std::{borrow::Cow, fmt};
 
@@ -15,55 +15,42 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-/// Between the packets of one poll or post.
-pub(crate) const SEPARATOR: char = '\u{1e}';
-pub(super) const PING: &str = "2";
-/// Ends a poll and says nothing.
-pub(super) const NOOP: &str = "6";
-/// A client that tries whether a WebSocket works, the answer, and the client's decision.
-pub(super) const PROBE: &str = "2probe";
-pub(super) const PROBED: &str = "3probe";
-pub(super) const UPGRADE: &str = "5";
-/// The server closes the transport.
-pub(super) const CLOSE: &str = "1";
 /// The server disconnects the client, which then stays away.
 pub(super) const DISCONNECT: &str = "41";
 
-/// What a client says to us.
+/// Longest name of a namespace that is read; there is none but the default one, so that a name only
+/// goes back with its refusal.
+const MAX_NAMESPACE_BYTES: usize = 128;
+
+/// A packet of a client.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Packet<'a> {
-    /// It is there, and no more.
-    Alive,
-    /// It leaves.
-    Bye,
     /// It asks to be let in, to this namespace.
     Connect(&'a str),
+    /// It leaves.
+    Leave,
     /// An event, and the number under which it wants to hear what became of it.
     Event { arguments: &'a str, ack: Option<u64> },
     /// An event with binary attachments, which none of ours has; they follow by themselves.
     Binary { ack: Option<u64> },
+    /// Of another namespace, or the answer to a question that we never ask.
+    Ignored,
 }
 
 impl<'a> Packet<'a> {
     /// `None` for what no client of this protocol sends.
     pub(crate) fn parse(text: &'a str) -> Option<Self> {
-        match text.as_bytes() {
-            [b'1'] => Some(Self::Bye),
-            // Also an attachment, of which its event has said all there is to say.
-            [b'3' | b'6' | b'b', ..] => Some(Self::Alive),
-            [b'4', kind, ..] if kind.is_ascii_digit() => Self::parse_message(*kind, &text[2..]),
-            _ => None,
-        }
-    }
-
-    fn parse_message(kind: u8, rest: &'a str) -> Option<Self> {
+        let (kind, rest) = match text.as_bytes() {
+            [b'4', kind, ..] if kind.is_ascii_digit() => (*kind, &text[2..]),
+            _ => return None,
+        };
         let (namespace, rest) = match rest.starts_with('/') {
             true => rest.split_once(',').unwrap_or((rest, "")),
             false => ("/", rest),
         };
         match kind {
-            b'0' => Some(Self::Connect(namespace)),
-            b'1' if namespace == "/" => Some(Self::Bye),
+            b'0' if namespace.len() <= MAX_NAMESPACE_BYTES => Some(Self::Connect(namespace)),
+            b'1' if namespace == "/" => Some(Self::Leave),
             b'2' if namespace == "/" => {
                 let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
                 let (ack, arguments) = rest.split_at(digits);
@@ -75,26 +62,10 @@ impl<'a> Packet<'a> {
                 let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
                 Some(Self::Binary { ack: rest[..digits].parse().ok() })
             }
-            // Of another namespace, or the answer to a question that we never ask.
-            b'1' | b'2' | b'3' | b'6' => Some(Self::Alive),
+            b'1' | b'2' | b'3' | b'6' => Some(Self::Ignored),
             _ => None,
         }
     }
-}
-
-/// The first packet of a transport.
-pub(super) fn open(sid: &str, upgrades: &[&str], ping: (u64, u64), max_payload: usize) -> String {
-    #[derive(Serialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Open<'a> {
-        sid: &'a str,
-        upgrades: &'a [&'a str],
-        ping_interval: u64,
-        ping_timeout: u64,
-        max_payload: usize,
-    }
-    let (ping_interval, ping_timeout) = ping;
-    packet("0", &Open { sid, upgrades, ping_interval, ping_timeout, max_payload })
 }
 
 /// A client is in.
@@ -136,7 +107,7 @@ pub(super) fn ack(id: u64, refusal: Option<&ServerMessage>) -> String {
 }
 
 fn packet(prefix: &str, data: &impl Serialize) -> String {
-    let mut text = Vec::with_capacity(192);
+    let mut text = Vec::with_capacity(128);
     text.extend_from_slice(prefix.as_bytes());
     serde_json::to_writer(&mut text, data).expect("plain data always serialises");
     String::from_utf8(text).expect("JSON is UTF-8")
@@ -196,33 +167,31 @@ mod tests {
     fn packets_of_the_protocol_are_told_apart() {
         let event = |arguments, ack| Some(Packet::Event { arguments, ack });
         for (text, packet) in [
-            ("1", Some(Packet::Bye)),
-            ("3", Some(Packet::Alive)),
             ("40", Some(Packet::Connect("/"))),
             ("40{\"token\":1}", Some(Packet::Connect("/"))),
             ("40/admin,{}", Some(Packet::Connect("/admin"))),
             ("40/admin", Some(Packet::Connect("/admin"))),
-            ("41", Some(Packet::Bye)),
-            ("41/admin,", Some(Packet::Alive)),
+            ("41", Some(Packet::Leave)),
+            ("41/admin,", Some(Packet::Ignored)),
             ("42[\"search\"]", event("[\"search\"]", None)),
             ("4212[\"search\"]", event("[\"search\"]", Some(12))),
             ("42/,[\"search\"]", event("[\"search\"]", None)),
-            ("42/admin,[\"search\"]", Some(Packet::Alive)),
-            ("431[]", Some(Packet::Alive)),
+            ("42/admin,[\"search\"]", Some(Packet::Ignored)),
+            ("431[]", Some(Packet::Ignored)),
             ("451-[\"offer\"]", Some(Packet::Binary { ack: None })),
             ("452-7[\"offer\"]", Some(Packet::Binary { ack: Some(7) })),
             ("452-/admin,[\"offer\"]", Some(Packet::Binary { ack: None })),
             ("45[\"offer\"]", None),
-            ("461-3[]", Some(Packet::Alive)),
-            ("bAQID", Some(Packet::Alive)),
+            ("461-3[]", Some(Packet::Ignored)),
             ("4", None),
             ("4é", None),
             ("", None),
-            ("0", None),
-            ("2", None),
+            ("2[]", None),
         ] {
             assert_eq!(Packet::parse(text), packet, "{text}");
         }
+        let long = format!("40/{}", "x".repeat(MAX_NAMESPACE_BYTES));
+        assert_eq!(Packet::parse(&long), None);
     }
 
     proptest! {

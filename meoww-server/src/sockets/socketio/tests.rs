@@ -1,6 +1,8 @@
 //! When a client is given up on, in virtual time.
 #![expect(clippy::disallowed_methods, reason = "tests read the clock")]
 
+mod protocol;
+
 use std::net::SocketAddr;
 
 use axum::{
@@ -37,12 +39,17 @@ async fn client(pipes: &Pipes, bytes: usize) -> Socket {
 
 /// One request of a client that polls.
 async fn ask(pipes: &Pipes, path: &str, post: Option<&str>) -> (StatusCode, String) {
-    let mut request = Request::get(path);
-    if post.is_some() {
-        request = Request::post(path);
-    }
-    let request = request.header(header::COOKIE, pipes.cookie(1));
+    let method = if post.is_some() { Method::POST } else { Method::GET };
     let body = Body::from(post.unwrap_or_default().to_owned());
+    send(pipes, Request::builder().method(method).uri(path), body).await
+}
+
+async fn send(
+    pipes: &Pipes,
+    request: axum::http::request::Builder,
+    body: Body,
+) -> (StatusCode, String) {
+    let request = request.header(header::COOKIE, pipes.cookie(1));
     let mut request = request.body(body).expect("a request");
     request.extensions_mut().insert(ConnectInfo(SocketAddr::from(([127, 0, 0, 1], 1))));
     let answer = timeout(LONG, pipes.router.clone().oneshot(request)).await.expect("an answer");
@@ -70,7 +77,7 @@ async fn a_quiet_client_is_asked_whether_it_is_there_and_stays_if_it_is() {
     let mut asked = Vec::new();
     let _ = timeout(Duration::from_secs(601), async {
         while let Some(packet) = next_text(&mut ada).await {
-            if packet == packet::PING {
+            if packet == engine::PING {
                 asked.push(start.elapsed().as_secs());
                 say(&mut ada, "3").await;
             }
@@ -98,7 +105,7 @@ async fn who_answers_no_ping_is_gone() {
 async fn who_stops_answering_is_gone_as_the_handshake_says() {
     let pipes = Pipes::start().await;
     let mut ada = client(&pipes, ROOMY).await;
-    while next_text(&mut ada).await.expect("a packet") != packet::PING {}
+    while next_text(&mut ada).await.expect("a packet") != engine::PING {}
     say(&mut ada, "3").await;
     let last_word = Instant::now();
     let ends = async { while next_text(&mut ada).await.is_some() {} };
@@ -136,7 +143,7 @@ async fn who_polls_stays_and_who_stops_is_gone() {
     while asked.len() < 20 {
         let (status, packets) = ask(&pipes, &path, None).await;
         assert_eq!(status, StatusCode::OK);
-        if packets.split(packet::SEPARATOR).any(|packet| packet == packet::PING) {
+        if packets.split(engine::SEPARATOR).any(|packet| packet == engine::PING) {
             asked.push(start.elapsed().as_secs());
             assert_eq!(ask(&pipes, &path, Some("3")).await.0, StatusCode::OK);
         }
@@ -154,8 +161,8 @@ async fn an_upgrade_that_comes_to_nothing_leaves_the_client_polling() {
     let path = polling(&pipes).await;
     let upgrade = path.replace("polling", "websocket");
     let mut socket = pipes.socket(1, &upgrade, ROOMY).await;
-    say(&mut socket, packet::PROBE).await;
-    assert_eq!(next_text(&mut socket).await.as_deref(), Some(packet::PROBED));
+    say(&mut socket, engine::PROBE).await;
+    assert_eq!(next_text(&mut socket).await.as_deref(), Some(engine::PROBED));
     let start = Instant::now();
     assert!(timeout(LONG, socket.next()).await.expect("it ends").is_none_or(|end| end.is_err()));
     assert_eq!(start.elapsed().as_secs(), UPGRADE_TIMEOUT.as_secs());

@@ -2,39 +2,55 @@
 
 use std::{collections::VecDeque, time::Instant};
 
-use axum::{
-    body::Bytes,
-    extract::ws::{Message, Utf8Bytes, WebSocket},
-};
+use axum::extract::ws::{Message, Utf8Bytes, WebSocket};
 use futures_util::SinkExt;
+use meoww_proto::error::SignalErrorCode;
 use tokio::sync::oneshot;
 
-use super::packet;
+use super::{
+    body::Share,
+    engine::{self, Kind, Payload},
+};
 use crate::{
     clock,
     queue::{self, Bounds},
-    sockets::{session::WRITE_TIMEOUT, ws},
+    sockets::{
+        session::{End, WRITE_TIMEOUT},
+        ws::{self, MAX_FRAME_BYTES},
+    },
 };
 
-/// Bytes that may wait for the next poll before the outbox has to hold the rest.
-const BACKLOG_BYTES: usize = 64 * 1024;
-/// Bytes after which a client that asks and does not poll counts as gone.
-const BACKLOG_LIMIT: usize = 16 * BACKLOG_BYTES;
+/// Bytes that may wait for the next poll. When there are more, nothing is handled that would add to
+/// them: neither what the client posts, nor what waits in its outbox.
+const BACKLOG_BYTES: usize = 16 * 1024;
+/// Packets that a backlog keeps room for once it had them.
+const KEPT: usize = 8;
 /// HTTP requests of one client that may wait: it has one of each kind under way.
-const REQUESTS: Bounds = Bounds { items: 8, bytes: 2 * ws::MAX_FRAME_BYTES };
+const REQUESTS: Bounds = Bounds { items: 8, bytes: MAX_FRAME_BYTES };
 
-/// What a client asks by HTTP. Whoever waits is answered, or finds that nobody will.
+/// A request of a client by HTTP. It is refused where its answer is dropped.
 pub(super) enum Request {
-    /// Give me what there is, as soon as there is something.
+    /// Asks for what there is, as soon as there is something.
     Poll(oneshot::Sender<String>),
-    /// Take these packets.
-    Post(String, oneshot::Sender<()>),
-    /// A WebSocket works: end the poll.
+    /// Packets of the client.
+    Post(Post),
+    /// A body that is none of the protocol: the client is given up.
+    Malformed,
+    /// A WebSocket works: polls are to end.
     Probed,
     /// It did not work out.
     NotUpgraded,
-    /// From here on, this.
+    /// The transport from here on.
     Upgrade(Box<WebSocket>),
+}
+
+/// A body, of which some packets are still to be handled.
+pub(super) struct Post {
+    pub(super) packets: Payload,
+    /// Answered when all of them were.
+    pub(super) done: oneshot::Sender<()>,
+    /// Held for as long as the packets are.
+    pub(super) _share: Share,
 }
 
 /// The transport of one client.
@@ -42,116 +58,180 @@ pub(super) struct Transport {
     requests: queue::Receiver<Request>,
     socket: Option<Box<WebSocket>>,
     poll: Option<oneshot::Sender<String>>,
+    post: Option<Box<Post>>,
     probed: bool,
-    heard: VecDeque<Utf8Bytes>,
     backlog: VecDeque<String>,
     backlog_bytes: usize,
     alive: Instant,
+    pings: u64,
+    pongs: u64,
 }
 
-/// The client is gone, or acts as if it were.
-#[derive(Debug)]
-pub(super) struct Gone;
-
 impl Transport {
-    /// A transport and the way requests get there.
+    /// Returns a transport and the way requests get there.
     pub(super) fn new(socket: Option<WebSocket>) -> (Self, queue::Sender<Request>) {
         let (sender, requests) = queue::bounded(REQUESTS);
         let transport = Self {
             requests,
             socket: socket.map(Box::new),
             poll: None,
+            post: None,
             probed: false,
-            heard: VecDeque::new(),
             backlog: VecDeque::new(),
             backlog_bytes: 0,
             alive: clock::instant(),
+            pings: 0,
+            pongs: 0,
         };
         (transport, sender)
     }
 
-    /// When the client was last heard of.
+    /// Returns when the client gave a sign of life last.
     pub(super) fn alive(&self) -> Instant {
         self.alive
     }
 
-    /// Whether there is room for more packets.
+    /// Returns whether there is room for more packets.
     pub(super) fn has_room(&self) -> bool {
         self.backlog_bytes < BACKLOG_BYTES
     }
 
-    /// The next packet of the client; whoever takes it flushes before the next. Cancel safe.
-    pub(super) async fn read(&mut self) -> Result<Utf8Bytes, Gone> {
+    /// Returns the next message of the client, or `None` if there is none and a flush is due.
+    /// Cancel safe.
+    pub(super) async fn read(&mut self) -> Result<Option<Utf8Bytes>, End> {
         loop {
-            if let Some(packet) = self.heard.pop_front() {
-                return Ok(packet);
+            if let Some(message) = self.next_posted()? {
+                return Ok(Some(message));
             }
             tokio::select! {
-                request = self.requests.recv() => self.take(request),
-                frame = recv(&mut self.socket) => self.take_frame(frame)?,
+                request = self.requests.recv() => {
+                    let upgraded = matches!(request, Request::Upgrade(_));
+                    self.take(request)?;
+                    if upgraded {
+                        return Ok(None);
+                    }
+                }
+                frame = recv(&mut self.socket) => {
+                    if let Some(message) = self.take_frame(frame?)? {
+                        return Ok(Some(message));
+                    }
+                }
             }
             self.answer_poll();
         }
     }
 
-    fn take_frame(&mut self, frame: Option<Result<Message, axum::Error>>) -> Result<(), Gone> {
-        match frame {
-            Some(Ok(Message::Text(packet))) => self.heard.push_back(packet),
-            // Binary is an attachment of an event that is refused without looking at it.
-            Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Binary(_))) => {}
-            Some(Ok(Message::Close(_)) | Err(_)) | None => return Err(Gone),
+    fn next_posted(&mut self) -> Result<Option<Utf8Bytes>, End> {
+        while self.has_room()
+            && let Some(post) = &mut self.post
+        {
+            let Some(packet) = post.packets.next() else {
+                self.finish_post();
+                continue;
+            };
+            let message = self.take_packet(packet)?;
+            if message.is_some() {
+                return Ok(message);
+            }
         }
-        self.alive = clock::instant();
-        Ok(())
+        Ok(None)
     }
 
-    fn take(&mut self, request: Request) {
+    fn finish_post(&mut self) {
+        if let Some(post) = self.post.take() {
+            // The client may have hung up.
+            let _ = post.done.send(());
+        }
+    }
+
+    fn take_frame(&mut self, frame: Message) -> Result<Option<Utf8Bytes>, End> {
+        self.alive = clock::instant();
+        match frame {
+            Message::Text(packet) => self.take_packet(packet),
+            // Binary is an attachment of an event that is refused without looking at it.
+            Message::Ping(_) | Message::Pong(_) | Message::Binary(_) => Ok(None),
+            Message::Close(_) => Err(End::Goodbye),
+        }
+    }
+
+    /// Returns the packet if it is a message.
+    fn take_packet(&mut self, packet: Utf8Bytes) -> Result<Option<Utf8Bytes>, End> {
+        match engine::kind(&packet).ok_or(End::Lost)? {
+            Kind::Message => return Ok(Some(packet)),
+            Kind::Pong => self.pongs = self.pings.min(self.pongs + 1),
+            Kind::Close => return Err(End::Goodbye),
+            Kind::Ignored => {}
+        }
+        Ok(None)
+    }
+
+    fn take(&mut self, request: Request) -> Result<(), End> {
         match request {
-            // A second poll takes the place of one whose connection was lost.
             Request::Poll(poll) => {
+                self.alive = clock::instant();
+                if let Some(open) = self.poll.take_if(|open| !open.is_closed()) {
+                    // Two clients, or one that lost count: neither can know what it has missed.
+                    let _ = open.send(engine::CLOSE.to_owned());
+                    return Err(End::Lost);
+                }
                 self.poll = Some(poll);
-                self.alive = clock::instant();
             }
-            Request::Post(packets, done) => {
-                split(packets, |packet| self.heard.push_back(packet));
+            Request::Post(post) => {
                 self.alive = clock::instant();
-                // The client may have hung up.
-                let _ = done.send(());
+                if self.post.is_some() {
+                    return Err(End::Lost);
+                }
+                self.post = Some(Box::new(post));
             }
+            Request::Malformed => return Err(End::Lost),
             Request::Probed => self.probed = true,
             Request::NotUpgraded => self.probed = false,
             Request::Upgrade(socket) => {
+                self.end_poll();
                 self.socket = Some(socket);
-                self.poll = None;
-                // Nothing new, but what waits can go now.
-                self.heard.push_back(packet::NOOP.into());
             }
         }
+        Ok(())
+    }
+
+    /// Queues a ping and returns its number.
+    pub(super) fn ping(&mut self) -> u64 {
+        self.write(engine::PING.to_owned());
+        self.pings += 1;
+        self.pings
+    }
+
+    /// Returns whether the ping of this number was answered. Pongs come in the order of pings, so
+    /// the client has also read what was written before it.
+    pub(super) fn has_answered(&self, ping: u64) -> bool {
+        self.pongs >= ping
     }
 
     /// Queues a packet; [`Self::flush`] sees to the rest.
     pub(super) fn write(&mut self, packet: String) {
-        self.backlog_bytes += packet.len();
+        self.backlog_bytes += weight(&packet);
         self.backlog.push_back(packet);
     }
 
     /// Sends what waits, or keeps it for the next poll.
-    pub(super) async fn flush(&mut self) -> Result<(), Gone> {
+    pub(super) async fn flush(&mut self) -> Result<(), End> {
         let Some(socket) = &mut self.socket else {
             self.answer_poll();
-            return if self.backlog_bytes <= BACKLOG_LIMIT { Ok(()) } else { Err(Gone) };
+            return Ok(());
         };
         if self.backlog.is_empty() {
             return Ok(());
         }
         let sent = async {
             while let Some(packet) = self.backlog.pop_front() {
-                self.backlog_bytes -= packet.len();
+                self.backlog_bytes -= weight(&packet);
                 socket.feed(Message::Text(packet.into())).await?;
             }
             socket.flush().await
         };
-        tokio::time::timeout(WRITE_TIMEOUT, sent).await.map_err(|_| Gone)?.map_err(|_| Gone)
+        let sent = tokio::time::timeout(WRITE_TIMEOUT, sent).await;
+        self.shrink();
+        sent.map_err(|_| End::Lost)?.map_err(|_| End::Lost)
     }
 
     fn answer_poll(&mut self) {
@@ -160,58 +240,76 @@ impl Transport {
         }
         let Some(poll) = self.poll.take_if(|poll| !poll.is_closed()) else { return };
         if let Err(unread) = poll.send(self.payload()) {
-            // Whoever asked is gone: it waits for the next poll.
-            for packet in unread.rsplit(packet::SEPARATOR).filter(|packet| *packet != packet::NOOP)
+            // The client has hung up: it waits for the next poll.
+            for packet in unread.rsplit(engine::SEPARATOR).filter(|packet| *packet != engine::NOOP)
             {
                 self.backlog.push_front(packet.to_owned());
             }
         }
-        self.backlog_bytes = self.backlog.iter().map(String::len).sum();
+        self.backlog_bytes = self.backlog.iter().map(weight).sum();
+        self.shrink();
     }
 
-    /// As many packets as one answer may have.
+    /// Ends a poll with nothing.
+    fn end_poll(&mut self) {
+        if let Some(poll) = self.poll.take() {
+            let _ = poll.send(engine::NOOP.to_owned());
+        }
+    }
+
+    /// Returns as many packets as one answer may have.
     fn payload(&mut self) -> String {
-        let Some(mut payload) = self.backlog.pop_front() else { return packet::NOOP.to_owned() };
+        let Some(mut payload) = self.backlog.pop_front() else { return engine::NOOP.to_owned() };
         while let Some(packet) = self.backlog.front()
-            && payload.len() + packet.len() < ws::MAX_FRAME_BYTES
+            && payload.len() + packet.len() < MAX_FRAME_BYTES
         {
-            payload.push(packet::SEPARATOR);
+            payload.push(engine::SEPARATOR);
             payload.push_str(packet);
             self.backlog.pop_front();
         }
         payload
     }
 
-    /// Lets the last words arrive.
-    pub(super) async fn close(&mut self) {
+    fn shrink(&mut self) {
+        if self.backlog.is_empty() && self.backlog.capacity() > KEPT {
+            self.backlog = VecDeque::new();
+        }
+    }
+
+    /// Ends what the client still waits for after it said goodbye.
+    pub(super) async fn part(&mut self) {
+        self.finish_post();
+        self.end_poll();
+        if let Some(socket) = &mut self.socket {
+            ws::answer_goodbye(socket).await;
+        }
+    }
+
+    /// Lets what was written arrive, and closes.
+    pub(super) async fn close(&mut self, reason: SignalErrorCode) {
         if self.flush().await.is_err() {
             return;
         }
         match &mut self.socket {
-            Some(socket) => {
-                if socket.send(Message::Close(None)).await.is_ok() {
-                    while let Some(Ok(_)) = socket.recv().await {}
-                }
+            Some(socket) => ws::hang_up(socket, reason).await,
+            None => {
+                self.finish_post();
+                let polled =
+                    async { while !self.backlog.is_empty() && self.read().await.is_ok() {} };
+                let _ = tokio::time::timeout(ws::LINGER, polled).await;
             }
-            None => while !self.backlog.is_empty() && self.read().await.is_ok() {},
         }
     }
 }
 
-/// The packets of a post, one by one and not copied.
-pub(crate) fn split(packets: String, mut each: impl FnMut(Utf8Bytes)) {
-    let packets = Bytes::from(packets);
-    let text = std::str::from_utf8(&packets).unwrap_or_default();
-    for part in text.split(packet::SEPARATOR) {
-        if let Ok(packet) = Utf8Bytes::try_from(packets.slice_ref(part.as_bytes())) {
-            each(packet);
-        }
-    }
+/// Bytes that a packet takes while it waits.
+fn weight(packet: &String) -> usize {
+    packet.capacity() + size_of::<String>()
 }
 
-async fn recv(socket: &mut Option<Box<WebSocket>>) -> Option<Result<Message, axum::Error>> {
+async fn recv(socket: &mut Option<Box<WebSocket>>) -> Result<Message, End> {
     match socket {
-        Some(socket) => socket.recv().await,
+        Some(socket) => ws::read(socket).await,
         None => std::future::pending().await,
     }
 }
@@ -230,22 +328,30 @@ mod tests {
     }
 
     /// Takes in the requests that wait.
-    fn take(transport: &mut Transport) -> Option<Result<Utf8Bytes, Gone>> {
+    fn take(transport: &mut Transport) -> Option<Result<Option<Utf8Bytes>, End>> {
         futures_util::FutureExt::now_or_never(transport.read())
     }
 
-    fn ask(requests: &queue::Sender<Request>) -> oneshot::Receiver<String> {
+    fn poll(requests: &queue::Sender<Request>) -> oneshot::Receiver<String> {
         let (answer, answered) = oneshot::channel();
         assert!(requests.push(Request::Poll(answer), 0).is_ok());
         answered
     }
 
+    fn post(requests: &queue::Sender<Request>, body: &str) -> oneshot::Receiver<()> {
+        let (done, handled) = oneshot::channel();
+        let packets = Payload::parse(body.to_owned()).expect("packets");
+        let post = Post { packets, done, _share: Share::default() };
+        assert!(requests.push(Request::Post(post), body.len()).is_ok());
+        handled
+    }
+
     #[tokio::test]
     async fn a_poll_that_nobody_waits_for_takes_nothing_along() {
         let (mut transport, requests) = transport(&["42[1]", "42[2]"]).await;
-        drop(ask(&requests));
+        drop(poll(&requests));
         assert!(take(&mut transport).is_none());
-        let answered = ask(&requests);
+        let answered = poll(&requests);
         assert!(take(&mut transport).is_none());
         assert_eq!(answered.await.as_deref(), Ok("42[1]\u{1e}42[2]"));
         assert!(transport.has_room() && transport.backlog_bytes == 0);
@@ -253,11 +359,11 @@ mod tests {
 
     #[tokio::test]
     async fn an_answer_is_bounded_and_the_rest_comes_with_the_next() {
-        let large = "x".repeat(ws::MAX_FRAME_BYTES / 2);
+        let large = "x".repeat(MAX_FRAME_BYTES / 2);
         let (mut transport, requests) = transport(&[&large, &large, "42[1]"]).await;
         assert!(!transport.has_room());
         for expected in [large.clone(), format!("{large}\u{1e}42[1]")] {
-            let answered = ask(&requests);
+            let answered = poll(&requests);
             assert!(take(&mut transport).is_none());
             assert!(answered.await.is_ok_and(|answer| answer == expected));
         }
@@ -267,23 +373,44 @@ mod tests {
     #[tokio::test]
     async fn a_probe_ends_the_poll_and_a_post_is_read_packet_by_packet() {
         let (mut transport, requests) = transport(&[]).await;
-        let answered = ask(&requests);
+        let answered = poll(&requests);
         assert!(requests.push(Request::Probed, 0).is_ok());
-        let (done, taken) = oneshot::channel();
-        assert!(requests.push(Request::Post("3\u{1e}42[\"ä\"]".into(), done), 10).is_ok());
-        assert!(matches!(take(&mut transport), Some(Ok(packet)) if packet.as_str() == "3"));
-        assert_eq!(answered.await.as_deref(), Ok(packet::NOOP));
-        assert!(taken.await.is_ok());
+        let handled = post(&requests, "40\u{1e}3\u{1e}42[\"ä\"]");
         let next = take(&mut transport);
-        assert!(matches!(next, Some(Ok(packet)) if packet.as_str() == "42[\"ä\"]"));
+        assert!(matches!(next, Some(Ok(Some(packet))) if packet.as_str() == "40"));
+        assert_eq!(answered.await.as_deref(), Ok(engine::NOOP));
+        let next = take(&mut transport);
+        assert!(matches!(next, Some(Ok(Some(packet))) if packet.as_str() == "42[\"ä\"]"));
+        assert!(take(&mut transport).is_none());
+        assert!(handled.await.is_ok());
     }
 
     #[tokio::test]
-    async fn who_asks_and_does_not_poll_is_gone() {
-        let (mut transport, _requests) = transport(&[]).await;
-        transport.write("x".repeat(BACKLOG_LIMIT));
-        assert!(transport.flush().await.is_ok());
-        transport.write("x".to_owned());
-        assert!(transport.flush().await.is_err());
+    async fn a_client_that_does_not_poll_is_not_heard_until_it_does() {
+        let (mut transport, requests) = transport(&[]).await;
+        let mut handled = post(&requests, &vec!["42[1]"; 1000].join("\u{1e}"));
+        let mut heard = 0;
+        while let Some(Ok(Some(_))) = take(&mut transport) {
+            heard += 1;
+            transport.write("x".repeat(100));
+        }
+        assert!(transport.backlog_bytes < BACKLOG_BYTES + 200, "{}", transport.backlog_bytes);
+        assert!((100..200).contains(&heard), "{heard}");
+        assert!(handled.try_recv().is_err(), "the rest waits");
+        let answered = poll(&requests);
+        assert!(matches!(take(&mut transport), Some(Ok(Some(_)))), "it goes on");
+        assert_eq!(answered.await.map(|packets| packets.len()), Ok(101 * heard - 1));
+    }
+
+    #[tokio::test]
+    async fn pongs_count_in_the_order_of_pings_and_none_in_advance() {
+        let (mut transport, requests) = transport(&[]).await;
+        let _handled = post(&requests, "3\u{1e}3");
+        assert!(take(&mut transport).is_none());
+        let (first, second) = (transport.ping(), transport.ping());
+        assert!(!transport.has_answered(first));
+        let _handled = post(&requests, "3");
+        assert!(take(&mut transport).is_none());
+        assert!(transport.has_answered(first) && !transport.has_answered(second));
     }
 }
