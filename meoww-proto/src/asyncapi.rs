@@ -11,8 +11,10 @@ const WS: &str = "One JSON text message an event: `{\"event\": NAME, \"data\": {
     token comes in the cookie `access_token` or as `Authorization: Bearer`. A connection that broke \
     keeps its place in the room for 30 seconds.";
 const SOCKET_IO: &str = "Socket.IO protocol 5 over Engine.IO 4, polling and WebSocket, the default \
-    namespace. Data that names no room means the present one. An acknowledgement is answered with \
-    `{\"ok\": true}` or `{\"ok\": false, \"code\": CODE, \"message\": TEXT}`.";
+    namespace. Data that names no room means the one of the last `matched` that the client has read. An \
+    acknowledgement is answered with `{\"ok\": true}` once the event took effect, which for a relay or \
+    a chat line means that it waits to be written to the partner, or else with `{\"ok\": false, \
+    \"code\": CODE, \"message\": TEXT}`; the codes are those of `error`.";
 
 /// Both sockets and every event on them, seen from the server.
 pub fn document() -> Value {

@@ -18,8 +18,19 @@ pub enum SignalErrorCode {
     NotInRoom,
     /// The event names a room that is not the connection's present one; it was dropped.
     WrongRoom,
+    /// The partner's connection is lost at the moment; the event was not passed on.
+    PartnerAway,
+    /// The partner reads too slowly, and more would not fit into its queue; the event was not passed
+    /// on, and the partner's connection is cut.
+    PartnerSlow,
+    /// The candidate belongs to no description that its sender sent in this room; it was dropped.
+    StaleCandidate,
     /// Another connection of the same account is in a call.
     InCallElsewhere,
+    /// The server matches nobody any more; see [`ServerMessage::Draining`].
+    ///
+    /// [`ServerMessage::Draining`]: crate::signal::ServerMessage::Draining
+    Draining,
     /// Another connection of the same account took over the search; or, if this connection is closed
     /// then, its room or, where an account has too many connections, its place.
     TakenOver,

@@ -69,8 +69,8 @@ pub struct Report {
     pub reason: String,
 }
 
-/// What passes from one member of a room to the other. The server looks at nothing but its room
-/// and its size.
+/// What passes from one member of a room to the other. The server looks at its room and its size,
+/// and in descriptions and candidates for the `ice-ufrag` by which they belong together.
 #[derive(Debug, Clone)]
 pub struct Relay {
     /// The sender's room as the sender believes; anything but its present one is dropped.

@@ -18,7 +18,7 @@ use crate::{
     admin::{db::mongo, protocol::Request},
     bearer, clock,
     config::{Config, ConfigError},
-    core::{account::Email, device::DeviceToken, session::SessionId},
+    core::{account::Email, device::DeviceToken, ice::Fragments, session::SessionId},
     http,
     mail::{self, Letter},
     photos,
@@ -94,6 +94,13 @@ pub fn socketio_event(packet: &str) -> Option<Result<ClientMessage, DecodeError>
         | packet::Packet::Binary { .. }
         | packet::Packet::Ignored => None,
     }
+}
+
+/// Whether a candidate passes after a description, both in JSON.
+pub fn candidate_passes(description: &str, candidate: &str) -> bool {
+    let mut fragments = Fragments::default();
+    fragments.describe(description);
+    fragments.admits(candidate)
 }
 
 /// The profile picture that an upload becomes.

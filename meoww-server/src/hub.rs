@@ -48,6 +48,8 @@ enum Report {
         outbox: Outbox,
     },
     Happened(Input),
+    /// From a connection that waits to hear what became of it.
+    Asked(ConnId, Input, oneshot::Sender<Result<(), SignalErrorCode>>),
     Close {
         whose: Whose,
         reason: SignalErrorCode,
@@ -136,6 +138,15 @@ impl HubHandle {
         self.send(Report::Happened(input)).await;
     }
 
+    /// Reports what a connection asked for, and returns whether the lobby did it. What the client is
+    /// told of it comes to its outbox as always.
+    pub(crate) async fn ask(&self, conn: ConnId, input: Input) -> Result<(), SignalErrorCode> {
+        let (answer, answered) = oneshot::channel();
+        self.send(Report::Asked(conn, input, answer)).await;
+        // A hub that has failed takes the server down with it.
+        answered.await.unwrap_or(Err(SignalErrorCode::ShuttingDown))
+    }
+
     /// Closes connections and says why. Their rooms are over at once.
     pub(crate) async fn close(&self, whose: Whose, reason: SignalErrorCode) {
         self.send(Report::Close { whose, reason }).await;
@@ -153,12 +164,12 @@ impl HubHandle {
 
     /// How many there are; nothing if the hub is gone.
     pub(crate) async fn counts(&self) -> Counts {
-        self.ask(Report::Count).await
+        self.inquire(Report::Count).await
     }
 
     /// Every room, in no order.
     pub(crate) async fn rooms(&self) -> Vec<OpenRoom> {
-        self.ask(Report::ListRooms).await
+        self.inquire(Report::ListRooms).await
     }
 
     /// Makes the hub's task panic.
@@ -167,7 +178,7 @@ impl HubHandle {
         self.send(Report::Fail).await;
     }
 
-    async fn ask<T: Default>(&self, question: impl FnOnce(oneshot::Sender<T>) -> Report) -> T {
+    async fn inquire<T: Default>(&self, question: impl FnOnce(oneshot::Sender<T>) -> Report) -> T {
         let (answer, answered) = oneshot::channel();
         self.send(question(answer)).await;
         answered.await.unwrap_or_default()

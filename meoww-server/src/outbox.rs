@@ -9,7 +9,8 @@ use meoww_proto::{
 };
 use tokio::sync::Notify;
 
-use crate::queue::{self, Bounds, NotQueued};
+pub(crate) use crate::queue::NotQueued;
+use crate::queue::{self, Bounds};
 
 /// Deliveries that may wait for a connection: more than a partner may send at once, so that only a
 /// reader who stays behind is cut.
@@ -137,9 +138,8 @@ impl Outbox {
         (Self { queue, end: end.clone() }, Inbox { queue: inbox, end })
     }
 
-    /// Queues a delivery, never waiting: a connection whose queue is full is cut. Says whether it
-    /// was queued.
-    pub(crate) fn deliver(&self, delivery: Delivery) -> bool {
+    /// Queues a delivery, never waiting: a connection whose queue is full is cut.
+    pub(crate) fn deliver(&self, delivery: Delivery) -> Result<(), NotQueued> {
         let bytes = delivery.bytes();
         if matches!(delivery, Delivery::Closed(_)) {
             self.end.closed.notify_one();
@@ -148,7 +148,7 @@ impl Outbox {
         if queued == Err(NotQueued::Full) {
             self.end.cut.notify_one();
         }
-        queued.is_ok()
+        queued
     }
 }
 
@@ -161,23 +161,23 @@ mod tests {
     async fn who_stays_behind_is_cut() {
         let (outbox, mut inbox) = Outbox::new();
         for _ in 0..CAPACITY {
-            assert!(outbox.deliver(Delivery::Searching));
+            assert!(outbox.deliver(Delivery::Searching).is_ok());
         }
         assert!(inbox.cut().now_or_never().is_none(), "a full queue is not yet too much");
-        assert!(!outbox.deliver(Delivery::Searching));
+        assert_eq!(outbox.deliver(Delivery::Searching), Err(NotQueued::Full));
         assert!(inbox.cut().now_or_never().is_some());
         inbox.recv().await;
         drop(inbox);
-        assert!(!outbox.deliver(Delivery::Searching), "gone");
+        assert_eq!(outbox.deliver(Delivery::Searching), Err(NotQueued::Gone));
     }
 
     #[tokio::test(start_paused = true)]
     async fn who_was_closed_and_does_not_take_it_in_is_cut() {
         let (outbox, inbox) = Outbox::new();
         let mut cut = std::pin::pin!(inbox.cut());
-        outbox.deliver(Delivery::Searching);
+        assert!(outbox.deliver(Delivery::Searching).is_ok());
         assert!(tokio::time::timeout(LAST_WORDS, &mut cut).await.is_err(), "a connection lasts");
-        outbox.deliver(Delivery::Closed(SignalErrorCode::TakenOver));
+        assert!(outbox.deliver(Delivery::Closed(SignalErrorCode::TakenOver)).is_ok());
         assert!((&mut cut).now_or_never().is_none(), "it is told first");
         assert!(tokio::time::timeout(LAST_WORDS * 4, &mut cut).await.is_ok(), "it stays");
     }
@@ -192,16 +192,16 @@ mod tests {
         let (outbox, mut inbox) = Outbox::new();
         for round in 0..3 {
             for _ in 0..4 {
-                assert!(outbox.deliver(large(CAPACITY_BYTES / 4)), "{round}");
+                assert!(outbox.deliver(large(CAPACITY_BYTES / 4)).is_ok(), "{round}");
             }
-            assert!(outbox.deliver(Delivery::Searching), "our own words weigh nothing");
+            assert!(outbox.deliver(Delivery::Searching).is_ok(), "our own words weigh nothing");
             for _ in 0..5 {
                 inbox.recv().await;
             }
         }
-        assert!(outbox.deliver(large(CAPACITY_BYTES)));
+        assert!(outbox.deliver(large(CAPACITY_BYTES)).is_ok());
         assert!(inbox.cut().now_or_never().is_none(), "a full queue is not yet too much");
-        assert!(!outbox.deliver(large(1)));
+        assert_eq!(outbox.deliver(large(1)), Err(NotQueued::Full));
         assert!(inbox.cut().now_or_never().is_some());
     }
 }

@@ -24,14 +24,18 @@ const ROOM: &str = "6f1c2f6e-2f0a-4a43-9a77-0d3b5b0f5c11";
 const USER: &str = "65f0c0ffee65f0c0ffee65f0";
 
 /// Codes of `error` and when they are used.
-pub(crate) const CODES: [(&str, &str); 11] = [
+pub(crate) const CODES: [(&str, &str); 15] = [
     ("bad-event", "not an event, or data of the wrong shape"),
     ("unknown-event", "an event of no known name"),
     ("too-large", "over a bound"),
     ("rate-limited", "over 200 events a second after a burst of 400; some were dropped"),
     ("not-in-room", "the event needs a room, and there is none"),
     ("wrong-room", "the event names a room that is not the present one"),
+    ("partner-away", "not passed on: the partner's connection is lost at the moment"),
+    ("partner-slow", "not passed on: the partner reads too slowly, and is cut"),
+    ("stale-candidate", "not passed on: of no description that its sender sent in this room"),
     ("in-call-elsewhere", "another connection of the account is in a call"),
+    ("draining", "in acknowledgements: not queued, as the server is going down"),
     ("taken-over", "another connection of the account took over"),
     ("shutting-down", "the server is going down; the connection is closed"),
     ("session-ended", "logged out, password changed or expired; the connection is closed"),

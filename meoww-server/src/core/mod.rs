@@ -4,6 +4,7 @@
 pub mod account;
 pub mod device;
 pub mod encounters;
+pub mod ice;
 pub mod limits;
 pub mod lobby;
 pub mod otp;

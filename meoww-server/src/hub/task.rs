@@ -84,6 +84,10 @@ impl Hub {
                     self.connections.remove(&conn);
                 }
             }
+            Report::Asked(conn, input, answer) => {
+                let refusal = self.step_for(Some(conn), input);
+                let _ = answer.send(refusal.map_or(Ok(()), Err));
+            }
             Report::Close { whose, reason } => self.close(whose, reason),
             Report::Broadcast(text) => self.tell_all(|| Delivery::Notice(text.clone())),
             Report::Drain(grace) => self.drain(grace),
@@ -152,13 +156,20 @@ impl Hub {
     }
 
     fn step(&mut self, input: Input) {
+        self.step_for(None, input);
+    }
+
+    /// Returns why the lobby refused what this connection asked for, if it did.
+    fn step_for(&mut self, asker: Option<ConnId>, input: Input) -> Option<SignalErrorCode> {
         let mut effects = std::mem::take(&mut self.effects);
         self.lobby.handle(input, clock::instant(), &mut rand::rng(), &mut effects);
+        let refusal = asker.and_then(|conn| effects.iter().find_map(|it| it.refusal_of(conn)));
         for effect in effects.drain(..) {
             tracing::debug!(?effect, "lobby");
             self.carry_out(effect);
         }
         self.effects = effects;
+        refusal
     }
 
     fn carry_out(&mut self, effect: Effect) {
@@ -199,15 +210,16 @@ impl Hub {
         self.connections.get(&conn).map(|known| known.outbox.clone())
     }
 
+    /// A connection that is gone, or is cut for its full queue, is reported by itself.
     fn deliver(&self, conn: ConnId, delivery: Delivery) {
         if let Some(known) = self.connections.get(&conn) {
-            known.outbox.deliver(delivery);
+            let _ = known.outbox.deliver(delivery);
         }
     }
 
     fn tell_all(&self, delivery: impl Fn() -> Delivery) {
         for known in self.connections.values() {
-            known.outbox.deliver(delivery());
+            let _ = known.outbox.deliver(delivery());
         }
     }
 }

@@ -6,7 +6,7 @@ mod strangers;
 use std::{sync::Arc, time::Instant};
 
 use meoww_proto::{
-    RoomId, UserId,
+    UserId,
     error::SignalErrorCode,
     signal::{
         Chat, ClientMessage, DecodeError, Matched, Relay, RelayPayload, ServerMessage, SignalError,
@@ -17,11 +17,12 @@ use meoww_proto::{
 use crate::{
     core::{
         encounters::Encounters,
+        ice::Fragments,
         limits::{Allowance, EventBucket},
         lobby::{ConnId, Input, Terms},
         safety::Speaker,
     },
-    outbox::{Delivery, Present},
+    outbox::{Delivery, NotQueued, Present},
     services::Services,
 };
 
@@ -32,60 +33,62 @@ pub(crate) struct Connection {
     bucket: EventBucket,
     present: Option<Present>,
     encounters: Encounters,
+    fragments: Fragments,
 }
 
 /// What became of an event.
 #[derive(Debug)]
-pub(crate) enum Heard {
+pub(crate) enum EventOutcome {
     /// It is done or on its way.
-    Taken,
-    /// This is said to it: an echo or a refusal.
+    Done,
+    /// Likewise, and the client is sent this.
     Answered(ServerMessage),
-    /// It was over the rate, and its sender was told so a moment ago.
-    Dropped,
+    /// It was refused. The client is sent the error unless `is_known`: it was sent one like it a moment
+    /// ago, or is sent it by the hub.
+    Refused { error: SignalError, is_known: bool },
+}
+
+impl EventOutcome {
+    fn refused(code: SignalErrorCode) -> Self {
+        Self::Refused { error: words(code), is_known: false }
+    }
+}
+
+impl From<SignalError> for EventOutcome {
+    fn from(error: SignalError) -> Self {
+        Self::Refused { error, is_known: false }
+    }
 }
 
 impl Connection {
     pub(crate) fn new(conn: ConnId, user: UserId, services: Arc<Services>, now: Instant) -> Self {
         let bucket = EventBucket::new(now);
-        Self { conn, user, services, bucket, present: None, encounters: Encounters::default() }
+        let (encounters, fragments) = (Encounters::default(), Fragments::default());
+        Self { conn, user, services, bucket, present: None, encounters, fragments }
     }
 
-    /// Takes in an event of the client. `decode` is called if the event is within the rate, with the
-    /// present room, which an adapter may let an event mean that names none.
-    pub(crate) async fn hear(
+    /// Handles an event of the client, which is decoded only if it is within the rate. `wants_answer`:
+    /// its outcome is waited for where the hub decides.
+    pub(crate) async fn handle_event(
         &mut self,
         now: Instant,
-        decode: impl FnOnce(Option<RoomId>) -> Result<ClientMessage, DecodeError>,
-    ) -> Heard {
-        let heard = self.take_in(now, decode).await;
-        if let Heard::Answered(ServerMessage::Error(error)) = &heard {
+        wants_answer: bool,
+        decode: impl FnOnce() -> Result<ClientMessage, DecodeError>,
+    ) -> EventOutcome {
+        let outcome = match over_rate(self.bucket.admit(now)) {
+            Some(refused) => refused,
+            None => match decode() {
+                Ok(message) => self.act(message, wants_answer).await,
+                Err(bad) => error(SignalErrorCode::from(&bad), &bad.to_string()).into(),
+            },
+        };
+        if let EventOutcome::Refused { error, is_known: false } = &outcome {
             self.services.hub.metrics.refused(error.code);
         }
-        heard
+        outcome
     }
 
-    async fn take_in(
-        &mut self,
-        now: Instant,
-        decode: impl FnOnce(Option<RoomId>) -> Result<ClientMessage, DecodeError>,
-    ) -> Heard {
-        match self.bucket.admit(now) {
-            Allowance::Pass => {}
-            Allowance::Drop => return Heard::Dropped,
-            Allowance::DropAndTell => {
-                return Heard::Answered(refusal(SignalErrorCode::RateLimited));
-            }
-        }
-        let present = self.present.as_ref().map(|present| present.room);
-        let answer = match decode(present) {
-            Ok(message) => self.act(message).await,
-            Err(bad) => Some(error(SignalErrorCode::from(&bad), &bad.to_string())),
-        };
-        answer.map_or(Heard::Taken, Heard::Answered)
-    }
-
-    async fn act(&mut self, message: ClientMessage) -> Option<ServerMessage> {
+    async fn act(&mut self, message: ClientMessage, wants_answer: bool) -> EventOutcome {
         let input = match message {
             ClientMessage::Search(search) => Input::Search(self.conn, Terms::from(&search)),
             ClientMessage::Cancel => Input::Cancel(self.conn),
@@ -99,44 +102,61 @@ impl Connection {
                 Input::Leave(self.conn)
             }
             // Boxed: every connection would keep room for what few ever do.
-            ClientMessage::Block { room_id } => return Some(Box::pin(self.block(room_id)).await),
-            ClientMessage::Report(report) => return Some(Box::pin(self.report(report)).await),
+            ClientMessage::Block { room_id } => return Box::pin(self.block(room_id)).await,
+            ClientMessage::Report(report) => return Box::pin(self.report(report)).await,
             ClientMessage::Relay(relay) => return self.relay(relay),
         };
-        self.services.hub.report(input).await;
-        None
+        let hub = &self.services.hub;
+        if !wants_answer {
+            hub.report(input).await;
+            return EventOutcome::Done;
+        }
+        match hub.ask(self.conn, input).await {
+            Ok(()) => EventOutcome::Done,
+            Err(code) => EventOutcome::Refused { error: words(code), is_known: true },
+        }
     }
 
     /// Passes on to the partner; a chat line that was passed on comes back as an echo.
-    fn relay(&mut self, relay: Relay) -> Option<ServerMessage> {
+    fn relay(&mut self, relay: Relay) -> EventOutcome {
         let Some(present) = &self.present else {
-            return Some(refusal(SignalErrorCode::NotInRoom));
+            return EventOutcome::refused(SignalErrorCode::NotInRoom);
         };
         if relay.room_id != present.room {
-            return Some(refusal(SignalErrorCode::WrongRoom));
+            return EventOutcome::refused(SignalErrorCode::WrongRoom);
         }
-        let echo = match &relay.payload {
+        let mut echo = None;
+        match &relay.payload {
             RelayPayload::Chat(text) => {
                 let (room_id, text) = (relay.room_id, text.clone());
-                Some(ServerMessage::Chat(Chat { room_id, text, from_self: true }))
+                echo = Some(Chat { room_id, text, from_self: true });
             }
-            RelayPayload::Offer(_) | RelayPayload::Answer(_) | RelayPayload::Candidate(_) => None,
-        };
+            RelayPayload::Offer(json) | RelayPayload::Answer(json) => {
+                self.fragments.describe(json.get());
+            }
+            RelayPayload::Candidate(json) if !self.fragments.admits(json.get()) => {
+                return EventOutcome::refused(SignalErrorCode::StaleCandidate);
+            }
+            RelayPayload::Candidate(_) => {}
+        }
         let relayed = self.services.hub.metrics.relayed(&relay.payload);
         let delivery = Delivery::Relay(relay);
-        match self.bucket.admit_bytes(delivery.bytes()) {
-            Allowance::Pass => {}
-            Allowance::Drop => return None,
-            Allowance::DropAndTell => return Some(refusal(SignalErrorCode::RateLimited)),
+        let allowance = self.bucket.admit_bytes(delivery.bytes());
+        if let Some(refused) = over_rate(allowance) {
+            return refused;
         }
-        if !present.partner.as_ref()?.deliver(delivery) {
-            return None;
-        }
-        relayed.inc();
-        if let Some(ServerMessage::Chat(chat)) = &echo {
-            self.encounters.hear(Speaker::Reporter, &chat.text);
-        }
-        echo
+        let Some(partner) = &present.partner else {
+            return EventOutcome::refused(SignalErrorCode::PartnerAway);
+        };
+        match partner.deliver(delivery) {
+            Ok(()) => relayed.inc(),
+            // The hub has not heard of it yet.
+            Err(NotQueued::Gone) => return EventOutcome::refused(SignalErrorCode::PartnerAway),
+            Err(NotQueued::Full) => return EventOutcome::refused(SignalErrorCode::PartnerSlow),
+        };
+        let Some(chat) = echo else { return EventOutcome::Done };
+        self.encounters.hear(Speaker::Reporter, &chat.text);
+        EventOutcome::Answered(ServerMessage::Chat(chat))
     }
 
     /// Takes in news; gives what the client is told of it, if anything.
@@ -154,6 +174,7 @@ impl Connection {
             Delivery::Matched { room, is_initiator, stranger, partner } => {
                 self.present = Some(Present { room, stranger, partner: Some(partner) });
                 self.encounters.begin(room, stranger);
+                self.fragments.enter_room();
                 Some(ServerMessage::Matched(Matched { room_id: room, is_initiator }))
             }
             Delivery::PartnerMoved { room, partner } => {
@@ -194,13 +215,28 @@ impl Connection {
     }
 }
 
-/// An `error` event with words of its own.
-pub(crate) fn error(code: SignalErrorCode, message: &str) -> ServerMessage {
-    ServerMessage::Error(SignalError { code, message: message.to_owned() })
+/// Returns the refusal of what is over the rate.
+fn over_rate(allowance: Allowance) -> Option<EventOutcome> {
+    let is_known = match allowance {
+        Allowance::Pass => return None,
+        Allowance::Drop => true,
+        Allowance::DropAndTell => false,
+    };
+    Some(EventOutcome::Refused { error: words(SignalErrorCode::RateLimited), is_known })
+}
+
+/// An error with words of its own.
+pub(crate) fn error(code: SignalErrorCode, message: &str) -> SignalError {
+    SignalError { code, message: message.to_owned() }
 }
 
 /// An `error` event with the words that go with its code.
 pub(crate) fn refusal(code: SignalErrorCode) -> ServerMessage {
+    ServerMessage::Error(words(code))
+}
+
+/// An error with the words that go with its code.
+fn words(code: SignalErrorCode) -> SignalError {
     error(
         code,
         match code {
@@ -210,7 +246,11 @@ pub(crate) fn refusal(code: SignalErrorCode) -> ServerMessage {
             SignalErrorCode::RateLimited => "too many events; some were dropped",
             SignalErrorCode::NotInRoom => "you are in no room",
             SignalErrorCode::WrongRoom => "that is not your room",
+            SignalErrorCode::PartnerAway => "your partner's connection is lost at the moment",
+            SignalErrorCode::PartnerSlow => "your partner's connection is too slow and is cut",
+            SignalErrorCode::StaleCandidate => "that candidate is of no description of this room",
             SignalErrorCode::InCallElsewhere => "another connection of your account is in a call",
+            SignalErrorCode::Draining => "the server is going down and matches nobody any more",
             SignalErrorCode::TakenOver => "another connection of your account took over",
             SignalErrorCode::ShuttingDown => "the server is going down; reconnect in a moment",
             SignalErrorCode::SessionEnded => "your session has ended; log in again",
@@ -223,10 +263,15 @@ pub(crate) fn refusal(code: SignalErrorCode) -> ServerMessage {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use meoww_proto::RoomId;
     use tokio::sync::mpsc;
     use uuid::Uuid;
 
-    use crate::{config::Config, mail::Mailer, outbox::Outbox};
+    use crate::{
+        config::Config,
+        mail::Mailer,
+        outbox::{Inbox, Outbox},
+    };
 
     async fn connection() -> Connection {
         let directory = tempfile::tempdir().expect("a directory");
@@ -251,6 +296,66 @@ mod tests {
         Delivery::Relay(Relay { room_id, payload: RelayPayload::Chat("hello".into()) })
     }
 
+    /// In a room with a partner who reads this, or not.
+    fn meet(connection: &mut Connection) -> Inbox {
+        let (partner, inbox) = Outbox::new();
+        let stranger = UserId::from_bytes([2; 12]);
+        connection.deliver(Delivery::Matched {
+            room: room(1),
+            is_initiator: false,
+            stranger,
+            partner,
+        });
+        inbox
+    }
+
+    /// The code with which an offer is refused, if it is.
+    async fn offer(connection: &mut Connection, now: Instant) -> Option<SignalErrorCode> {
+        let json = format!("\"{}\"", "x".repeat(40_000));
+        let offer = serde_json::value::RawValue::from_string(json).expect("JSON");
+        let relay = Relay { room_id: room(1), payload: RelayPayload::Offer(offer) };
+        let message = ClientMessage::Relay(relay);
+        match connection.handle_event(now, true, || Ok(message)).await {
+            EventOutcome::Done => None,
+            EventOutcome::Refused { error, .. } => Some(error.code),
+            EventOutcome::Answered(other) => panic!("{other:?}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn what_does_not_reach_the_partner_is_refused_with_its_reason() {
+        let mut connection = connection().await;
+        let mut now = crate::clock::instant();
+        assert_eq!(offer(&mut connection, now).await, Some(SignalErrorCode::NotInRoom));
+        let inbox = meet(&mut connection);
+        let mut passed = 0;
+        let refused = loop {
+            // Within the rate.
+            now += std::time::Duration::from_secs(1);
+            match offer(&mut connection, now).await {
+                None => passed += 1,
+                Some(code) => break code,
+            }
+        };
+        assert_eq!((refused, passed), (SignalErrorCode::PartnerSlow, 1024 * 1024 / 40_002));
+        drop(inbox);
+        assert_eq!(offer(&mut connection, now).await, Some(SignalErrorCode::PartnerAway));
+        let inbox = meet(&mut connection);
+        let refused = loop {
+            if let Some(code) = offer(&mut connection, now).await {
+                break code;
+            }
+        };
+        assert_eq!(refused, SignalErrorCode::RateLimited);
+        assert_eq!(offer(&mut connection, now).await, Some(SignalErrorCode::RateLimited), "again");
+        drop(inbox);
+        let stranger = UserId::from_bytes([2; 12]);
+        let alone = Present { room: room(1), stranger, partner: None };
+        connection.deliver(Delivery::Welcome(Some(alone)));
+        now += std::time::Duration::from_secs(1);
+        assert_eq!(offer(&mut connection, now).await, Some(SignalErrorCode::PartnerAway));
+    }
+
     #[tokio::test]
     async fn nothing_of_another_room_reaches_the_client() {
         let mut connection = connection().await;
@@ -269,7 +374,8 @@ mod tests {
             let mut connection = connection().await;
             connection.deliver(matched(room(1)));
             let now = crate::clock::instant();
-            assert!(matches!(connection.hear(now, |_| Ok(leave)).await, Heard::Taken));
+            let outcome = connection.handle_event(now, false, || Ok(leave)).await;
+            assert!(matches!(outcome, EventOutcome::Done));
             assert!(connection.deliver(line(room(1))).is_none());
             assert!(connection.deliver(Delivery::RoomOver { room: room(1) }).is_none());
             // Matched by the hub before it heard of the leave: the client is told how that ended.

@@ -100,13 +100,14 @@ pub(super) async fn run<F: Framing>(
         }
         end = session.exchange(services, session_over.as_mut()) => end,
     };
-    // First, so that the partner is not told that something was passed on that is read no more.
-    drop(session);
     let departure = match end {
         End::Lost | End::Close(_) if F::RESUMES => Departure::Lost,
         End::Goodbye | End::Lost | End::Close(_) => Departure::Clean,
     };
     services.hub.report(Input::Disconnect(conn, departure)).await;
+    // Before the farewell: the partner is not to hear that something was passed on which is read no
+    // more.
+    drop(session);
     // A client that does not listen even now is left.
     let _ = tokio::time::timeout(FAREWELL, framing.close(end)).await;
 }

@@ -15,7 +15,7 @@ use meoww_proto::{
 };
 
 use super::{
-    connection::{self, Connection, Heard},
+    connection::{self, Connection, EventOutcome},
     session::{self, End, Framing, WRITE_TIMEOUT},
 };
 use crate::{clock, metrics::Counted, services::Services, tokens::Bearer};
@@ -73,20 +73,21 @@ impl Framing for Frames {
 
     async fn handle(&mut self, frame: Message, connection: &mut Connection) -> Result<(), End> {
         self.heard = clock::instant();
-        let heard = match frame {
-            Message::Text(text) => {
-                connection.hear(self.heard, |_| ClientMessage::decode(&text)).await
-            }
-            Message::Binary(_) => {
-                let refused = || DecodeError::Malformed("events are text".into());
-                connection.hear(self.heard, |_| Err(refused())).await
-            }
+        let decode = || match &frame {
+            Message::Text(text) => ClientMessage::decode(text),
+            _ => Err(DecodeError::Malformed("events are text".into())),
+        };
+        match &frame {
+            Message::Text(_) | Message::Binary(_) => {}
             Message::Ping(_) | Message::Pong(_) => return Ok(()),
             Message::Close(_) => return Err(End::Goodbye),
-        };
-        match heard {
-            Heard::Answered(message) => self.write(&message).await,
-            Heard::Taken | Heard::Dropped => Ok(()),
+        }
+        match connection.handle_event(self.heard, false, decode).await {
+            EventOutcome::Answered(message) => self.write(&message).await,
+            EventOutcome::Refused { error, is_known: false } => {
+                self.write(&ServerMessage::Error(error)).await
+            }
+            EventOutcome::Done | EventOutcome::Refused { is_known: true, .. } => Ok(()),
         }
     }
 

@@ -220,6 +220,8 @@ impl Story {
         peer.send(ClientMessage::Search(Default::default())).await;
         let room: RoomId = peer.next_matched().await.room_id;
         while !text(&mut web).await.starts_with(r#"42["matched""#) {}
+        // Until the pong, what names no room is for the last partner.
+        web.send_text("3").await;
         peer.say(room, SAID).await;
         peer.expect_chat(SAID, true).await;
         let offer = RawValue::from_string(json!({ "sdp": SDP }).to_string()).expect("JSON");

@@ -14,6 +14,7 @@ use tokio_tungstenite::tungstenite::Message;
 
 use crate::{
     harness::{Member, Peer, TestServer},
+    socketio_rough::Rough,
     web::Web,
 };
 
@@ -262,24 +263,6 @@ async fn strangers_cannot_pile_up() {
     open_transport(&server).await.expect("there is room again");
 }
 
-/// A Socket.IO client by hand that was let in and searches: one that can misbehave.
-async fn rough(server: &TestServer, member: &Member) -> Peer {
-    let cookie = format!("access_token={}", member.access);
-    let query = "/socket.io/?EIO=4&transport=websocket";
-    let mut peer = server.open_at(query, &[("cookie", &cookie)]).await.expect("a transport");
-    peer.send_text("40").await;
-    peer.send_text(r#"42["search"]"#).await;
-    while !next_text(&mut peer).await.starts_with(r#"42["searching""#) {}
-    peer
-}
-
-async fn next_text(peer: &mut Peer) -> String {
-    match peer.next_raw().await {
-        Some(Ok(Message::Text(text))) => text.to_string(),
-        other => panic!("{other:?}"),
-    }
-}
-
 #[tokio::test]
 async fn a_logout_ends_the_sockets_of_its_session() {
     let server = TestServer::start().await;
@@ -304,16 +287,19 @@ async fn a_web_user_may_block_the_one_it_talks_to() {
 async fn a_flood_is_dropped_and_the_partner_keeps_listening() {
     const SENT: usize = 2000;
     let server = TestServer::start().await;
-    let mut ada = rough(&server, &server.member("ada").await).await;
+    let mut ada = Rough::connect(&server, &server.member("ada").await).await;
+    ada.emit("search", json!(null)).await;
+    ada.expect("searching").await;
     let (_, mut bob) = server.peer("bob").await;
     bob.send(ClientMessage::Search(Default::default())).await;
     let room = bob.next_matched().await.room_id;
+    ada.matched().await;
     for _ in 0..SENT {
         let event = Message::Text(r#"42["ice-candidate",{"candidate":{}}]"#.into());
-        ada.socket.feed(event).await.expect("sent");
+        ada.0.socket.feed(event).await.expect("sent");
     }
-    ada.socket.flush().await.expect("sent");
-    while !next_text(&mut ada).await.contains("rate-limited") {}
+    ada.0.socket.flush().await.expect("sent");
+    while !ada.next_packet().await.contains("rate-limited") {}
     // Sooner or later there is room for an event again.
     bob.say(room, "done?").await;
     let mut passed = 0;
@@ -321,7 +307,7 @@ async fn a_flood_is_dropped_and_the_partner_keeps_listening() {
         match bob.next().await {
             ServerMessage::Signal(_) => passed += 1,
             ServerMessage::Chat(chat) if chat.from_self => {
-                ada.send_text(r#"42["send-message",{"text":"sorry"}]"#).await;
+                ada.emit("send-message", json!({ "text": "sorry" })).await;
                 bob.say(room, "done?").await;
             }
             ServerMessage::Chat(chat) => break assert_eq!(chat.text, "sorry"),
@@ -335,7 +321,9 @@ async fn a_flood_is_dropped_and_the_partner_keeps_listening() {
 #[tokio::test]
 async fn a_reader_who_stays_behind_is_cut_and_the_partner_goes_on() {
     let server = TestServer::start().await;
-    let _deaf = rough(&server, &server.member("deaf").await).await;
+    let mut deaf = Rough::connect(&server, &server.member("deaf").await).await;
+    deaf.emit("search", json!(null)).await;
+    deaf.expect("searching").await;
     let (_, mut ada) = server.peer("ada").await;
     ada.send(ClientMessage::Search(Default::default())).await;
     let room = ada.next_matched().await.room_id;

@@ -288,13 +288,13 @@ async fn a_reader_who_stays_behind_is_cut_and_the_partner_goes_on() {
     let line = "\u{1f408}".repeat(MAX_CHAT_CHARS);
     loop {
         ada.say(room, &line).await;
-        ada.send_text("?").await;
         match ada.next().await {
-            ServerMessage::Chat(chat) => {
-                assert!(chat.from_self);
-                ada.expect_error(SignalErrorCode::BadEvent).await;
+            ServerMessage::Chat(chat) => assert!(chat.from_self),
+            ServerMessage::Error(error) => {
+                // Its queue was full, or the system took nothing from it for too long.
+                let codes = [SignalErrorCode::PartnerSlow, SignalErrorCode::PartnerAway];
+                break assert!(codes.contains(&error.code), "{error:?}");
             }
-            ServerMessage::Error(error) => break assert_eq!(error.code, SignalErrorCode::BadEvent),
             other => panic!("{other:?}"),
         }
         // As fast as she may for long.

@@ -71,6 +71,8 @@ impl Call {
                     return;
                 }
             }
+            // Found for a call that is over; nothing is missing in this one.
+            SignalErrorCode::StaleCandidate => return,
             SignalErrorCode::InCallElsewhere => {
                 if self.phase == Phase::Searching {
                     self.phase = Phase::Idle;
@@ -86,6 +88,9 @@ impl Call {
             | SignalErrorCode::UnknownEvent
             | SignalErrorCode::TooLarge
             | SignalErrorCode::RateLimited
+            | SignalErrorCode::PartnerAway
+            | SignalErrorCode::PartnerSlow
+            | SignalErrorCode::Draining
             | SignalErrorCode::ShuttingDown
             | SignalErrorCode::SessionEnded
             | SignalErrorCode::Banned

@@ -116,6 +116,24 @@ pub enum Effect {
     Displaced(ConnId),
 }
 
+impl Effect {
+    /// Returns why what this connection asked for was not done, if that is what the effect says.
+    pub fn refusal_of(&self, asker: ConnId) -> Option<SignalErrorCode> {
+        match *self {
+            Self::Refused(conn, code) if conn == asker => Some(code),
+            Self::Draining(conn) if conn == asker => Some(SignalErrorCode::Draining),
+            Self::Refused(..)
+            | Self::Draining(_)
+            | Self::Welcome { .. }
+            | Self::Searching(_)
+            | Self::Matched { .. }
+            | Self::PartnerMoved { .. }
+            | Self::RoomOver { .. }
+            | Self::Displaced(_) => None,
+        }
+    }
+}
+
 /// A room taken up again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place {

@@ -6,18 +6,18 @@ use meoww_proto::{
     signal::{Report, ServerMessage},
 };
 
-use super::{Connection, error, refusal};
+use super::{Connection, EventOutcome, error};
 use crate::{core::lobby::Input, services::Unfiled, store::StoreError};
 
 impl Connection {
     /// From here on nothing of the room passes, even if the block cannot be kept.
-    pub(super) async fn block(&mut self, room_id: RoomId) -> ServerMessage {
+    pub(super) async fn block(&mut self, room_id: RoomId) -> EventOutcome {
         let Some(met) = self.encounters.of(room_id) else {
-            return refusal(SignalErrorCode::WrongRoom);
+            return EventOutcome::refused(SignalErrorCode::WrongRoom);
         };
         let was_present = self.present.take_if(|present| present.room == room_id).is_some();
         match self.services.block(self.user, met).await {
-            Ok(()) => ServerMessage::Blocked { room_id },
+            Ok(()) => EventOutcome::Answered(ServerMessage::Blocked { room_id }),
             Err(failure) => {
                 if was_present {
                     self.services.hub.report(Input::Leave(self.conn)).await;
@@ -27,22 +27,23 @@ impl Connection {
         }
     }
 
-    pub(super) async fn report(&mut self, report: Report) -> ServerMessage {
+    pub(super) async fn report(&mut self, report: Report) -> EventOutcome {
         let Report { room_id, reason } = report;
         let Some(met) = self.encounters.of(room_id) else {
-            return refusal(SignalErrorCode::WrongRoom);
+            return EventOutcome::refused(SignalErrorCode::WrongRoom);
         };
         match self.services.file_report(self.user, met, reason).await {
-            Ok(()) => ServerMessage::Reported { room_id },
+            Ok(()) => EventOutcome::Answered(ServerMessage::Reported { room_id }),
             Err(Unfiled::TooMany) => {
-                error(SignalErrorCode::RateLimited, "too many reports; try again in an hour")
+                let words = "too many reports; try again in an hour";
+                error(SignalErrorCode::RateLimited, words).into()
             }
             Err(Unfiled::Store(failure)) => not_kept(&failure),
         }
     }
 }
 
-fn not_kept(failure: &StoreError) -> ServerMessage {
+fn not_kept(failure: &StoreError) -> EventOutcome {
     tracing::error!(%failure, "cannot keep what a user decided about another");
-    error(SignalErrorCode::Unknown, "the server could not keep this; try again")
+    error(SignalErrorCode::Unknown, "the server could not keep this; try again").into()
 }

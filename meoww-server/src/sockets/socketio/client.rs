@@ -7,6 +7,7 @@ use std::{
 
 use axum::extract::ws::Utf8Bytes;
 use meoww_proto::{
+    RoomId,
     error::SignalErrorCode,
     signal::{DecodeError, ServerMessage},
 };
@@ -23,7 +24,7 @@ use crate::{
     metrics::Counted,
     services::Services,
     sockets::{
-        connection::{self, Connection, Heard},
+        connection::{self, Connection, EventOutcome},
         session::{self, End, Framing, PING_INTERVAL},
     },
     tokens::Bearer,
@@ -45,7 +46,7 @@ pub(super) async fn run(services: Arc<Services>, mut transport: Transport, hands
     match let_in {
         Ok(bearer) => {
             let _open = Counted::in_gauge(&services.hub.metrics.socketio);
-            session::run(&services, &mut Client { transport, pinged: None }, bearer, None).await;
+            session::run(&services, &mut Client::new(transport), bearer, None).await;
         }
         Err(End::Goodbye) => transport.part().await,
         Err(End::Close(reason)) => transport.close(reason).await,
@@ -89,6 +90,24 @@ struct Client {
     transport: Transport,
     /// When the last ping was sent.
     pinged: Option<Instant>,
+    /// The room that data means which names none: that of the last `matched` the client has read.
+    room: Option<RoomId>,
+    /// The room of a later one, and the ping that went right before it.
+    next_room: Option<(u64, RoomId)>,
+}
+
+impl Client {
+    fn new(transport: Transport) -> Self {
+        Self { transport, pinged: None, room: None, next_room: None }
+    }
+
+    /// What the client says before it answers the ping, it said to its last partner.
+    fn take_pongs(&mut self) {
+        let read = self.next_room.take_if(|(ping, _)| self.transport.has_answered(*ping));
+        if let Some((_, room)) = read {
+            self.room = Some(room);
+        }
+    }
 }
 
 impl Framing for Client {
@@ -123,27 +142,34 @@ impl Framing for Client {
             Packet::Event { arguments, ack } => (Some(arguments), ack),
             Packet::Binary { ack } => (None, ack),
         };
-        let decode = |room| match arguments {
-            Some(arguments) => packet::decode(arguments, room),
+        self.take_pongs();
+        let decode = || match arguments {
+            Some(arguments) => packet::decode(arguments, self.room),
             None => Err(DecodeError::Malformed("events carry no binary data".into())),
         };
-        let heard = connection.hear(clock::instant(), decode).await;
-        let said = match &heard {
-            Heard::Dropped => return Ok(()),
-            Heard::Taken => None,
-            Heard::Answered(message) => Some(message),
+        let outcome = connection.handle_event(clock::instant(), ack.is_some(), decode).await;
+        let refusal = match &outcome {
+            EventOutcome::Done | EventOutcome::Answered(_) => None,
+            EventOutcome::Refused { error, .. } => Some(error),
         };
-        if let Some(message) = said {
-            self.transport.write(packet::event(message));
+        let answer = ack.map(|id| packet::ack(id, refusal));
+        match outcome {
+            EventOutcome::Answered(message) => self.transport.write(packet::event(&message)),
+            EventOutcome::Refused { error, is_known: false } => {
+                self.transport.write(packet::event(&ServerMessage::Error(error)));
+            }
+            EventOutcome::Done | EventOutcome::Refused { is_known: true, .. } => {}
         }
-        if let Some(id) = ack {
-            let refusal = said.filter(|said| matches!(said, ServerMessage::Error(_)));
-            self.transport.write(packet::ack(id, refusal));
+        if let Some(answer) = answer {
+            self.transport.write(answer);
         }
         Ok(())
     }
 
     async fn write(&mut self, message: &ServerMessage) -> Result<(), End> {
+        if let ServerMessage::Matched(matched) = message {
+            self.next_room = Some((self.transport.ping(), matched.room_id));
+        }
         self.transport.write(packet::event(message));
         Ok(())
     }

@@ -7,7 +7,7 @@ use meoww_proto::{
     RoomId,
     error::SignalErrorCode,
     limits::MAX_EVENT_BYTES,
-    signal::{ClientMessage, DecodeError, ServerMessage},
+    signal::{ClientMessage, DecodeError, ServerMessage, SignalError},
 };
 use serde::{
     Deserialize, Deserializer, Serialize,
@@ -88,7 +88,7 @@ pub(super) fn event(message: &ServerMessage) -> String {
 }
 
 /// What became of an event; a refusal, if it was refused.
-pub(super) fn ack(id: u64, refusal: Option<&ServerMessage>) -> String {
+pub(super) fn ack(id: u64, refusal: Option<&SignalError>) -> String {
     #[derive(Serialize)]
     struct Outcome<'a> {
         ok: bool,
@@ -98,10 +98,10 @@ pub(super) fn ack(id: u64, refusal: Option<&ServerMessage>) -> String {
         message: Option<&'a str>,
     }
     let outcome = match refusal {
-        Some(ServerMessage::Error(error)) => {
-            Outcome { ok: false, code: Some(error.code), message: Some(&error.message) }
+        Some(SignalError { code, message }) => {
+            Outcome { ok: false, code: Some(*code), message: Some(message) }
         }
-        _ => Outcome { ok: true, code: None, message: None },
+        None => Outcome { ok: true, code: None, message: None },
     };
     packet(&format!("43{id}"), &[outcome])
 }
@@ -113,10 +113,10 @@ fn packet(prefix: &str, data: &impl Serialize) -> String {
     String::from_utf8(text).expect("JSON is UTF-8")
 }
 
-/// Reads the arguments of an event; data that names no room means the present one.
+/// Reads the arguments of an event; data that names no room means `unnamed`.
 pub(crate) fn decode(
     arguments: &str,
-    present: Option<RoomId>,
+    unnamed: Option<RoomId>,
 ) -> Result<ClientMessage, DecodeError> {
     if arguments.len() > MAX_EVENT_BYTES {
         return Err(DecodeError::TooLarge("event"));
@@ -124,7 +124,7 @@ pub(crate) fn decode(
     let Named { name, data } = serde_json::from_str(arguments)
         .map_err(|_| DecodeError::Malformed("not a name and its data".into()))?;
     let data = data.map_or("null", RawValue::get);
-    ClientMessage::from_parts(&name, data, present.ok_or(DecodeError::NoRoom))
+    ClientMessage::from_parts(&name, data, unnamed.ok_or(DecodeError::NoRoom))
 }
 
 /// The arguments that count; what else a client sends along is nobody's business.
