@@ -40,6 +40,7 @@ mod session_model;
 mod sessions;
 mod smtp;
 mod socketio;
+mod socketio_clients;
 mod socketio_rough;
 mod sockets;
 mod store;

@@ -1,4 +1,4 @@
-//! The official Socket.IO client, in a Node.js process of its own.
+//! Socket.IO clients of the registries, each in a process of its own.
 
 use std::{path::Path, process::Stdio};
 
@@ -12,6 +12,41 @@ use crate::harness::{Member, TestServer, patiently};
 
 const CLIENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/socketio-client");
 
+/// A client and its version.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Library {
+    /// A package of the official client, by its name in `package.json`.
+    JavaScript(&'static str),
+    /// python-socketio with one thread a client, or with asyncio.
+    Python(&'static str),
+}
+
+impl Library {
+    pub(crate) const NEWEST: Self = Self::JavaScript("socket.io-client");
+
+    fn command(self) -> Command {
+        let mut command = match self {
+            Self::JavaScript(package) => {
+                let installed = Path::new(CLIENT).join("node_modules").join(package);
+                assert!(installed.exists(), "{package} is missing: run `scripts/setup test`");
+                let mut node = Command::new("node");
+                node.args(["bridge.mjs", package]);
+                node
+            }
+            Self::Python(kind) => {
+                let target = Path::new(env!("CARGO_BIN_EXE_meoww-server")).ancestors().nth(2);
+                let python = target.expect("a target folder").join("socketio/bin/python");
+                assert!(python.exists(), "python-socketio is missing: run `scripts/setup test`");
+                let mut python = Command::new(python);
+                python.args(["bridge.py", kind]);
+                python
+            }
+        };
+        command.current_dir(CLIENT);
+        command
+    }
+}
+
 pub(crate) struct Web {
     input: ChildStdin,
     output: Lines<BufReader<ChildStdout>>,
@@ -19,20 +54,19 @@ pub(crate) struct Web {
 }
 
 impl Web {
-    /// Begins to connect with any options of the client.
+    /// Begins to connect with any options of the newest client.
     pub(crate) async fn open(server: &TestServer, options: Value) -> Self {
-        assert!(
-            Path::new(CLIENT).join("node_modules/socket.io-client").exists(),
-            "the Socket.IO client is not installed: run `scripts/setup test`"
-        );
-        let mut process = Command::new("node")
-            .arg("bridge.mjs")
-            .current_dir(CLIENT)
+        Self::open_by(Library::NEWEST, server, options).await
+    }
+
+    async fn open_by(library: Library, server: &TestServer, options: Value) -> Self {
+        let mut process = library
+            .command()
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
-            .expect("Node.js starts; `scripts/setup test` installs it");
+            .expect("it starts; `scripts/setup test` installs it");
         let input = process.stdin.take().expect("piped");
         let output = BufReader::new(process.stdout.take().expect("piped")).lines();
         let mut web = Self { input, output, _process: process };
@@ -42,20 +76,25 @@ impl Web {
 
     /// As the web front end connects: with its cookie, by the given transports.
     pub(crate) async fn connect(server: &TestServer, member: &Member, transports: &[&str]) -> Self {
+        Self::connect_by(Library::NEWEST, server, member, transports).await
+    }
+
+    pub(crate) async fn connect_by(
+        library: Library,
+        server: &TestServer,
+        member: &Member,
+        transports: &[&str],
+    ) -> Self {
         let cookie = format!("access_token={}", member.access);
         let options = json!({ "transports": transports, "extraHeaders": { "cookie": cookie } });
-        let mut web = Self::open(server, options).await;
+        let mut web = Self::open_by(library, server, options).await;
         let mut expected =
             vec![("connect", json!([])), ("welcome", json!([{ "userId": member.id }]))];
         if let [_, to] = transports {
             expected.push(("upgrade", json!([to])));
         }
         // An upgrade comes whenever it is done.
-        while !expected.is_empty() {
-            let (name, args) = web.next().await;
-            let known = expected.iter().position(|(n, a)| *n == name && *a == args);
-            expected.remove(known.unwrap_or_else(|| panic!("{name} {args}")));
-        }
+        web.expect_all(expected).await;
         web
     }
 
@@ -105,6 +144,27 @@ impl Web {
     /// This must happen next.
     pub(crate) async fn expect(&mut self, name: &str, args: Value) {
         assert_eq!(self.next().await, (name.to_owned(), args));
+    }
+
+    /// These must happen next, in any order.
+    pub(crate) async fn expect_all(&mut self, mut expected: Vec<(&str, Value)>) {
+        while !expected.is_empty() {
+            let (name, args) = self.next().await;
+            let known = expected.iter().position(|(n, a)| *n == name && *a == args);
+            expected.remove(known.unwrap_or_else(|| panic!("{name} {args}")));
+        }
+    }
+
+    /// Emits an event that is acknowledged as done and leads to these events, in any order.
+    pub(crate) async fn ask_for(
+        &mut self,
+        event: &str,
+        args: Value,
+        mut expected: Vec<(&str, Value)>,
+    ) {
+        self.tell(json!({ "emit": event, "args": args, "ack": true })).await;
+        expected.push(("ack", json!([{ "ok": true }])));
+        self.expect_all(expected).await;
     }
 
     /// An event of this name must come next; gives its payload.

@@ -1,6 +1,8 @@
 // One Socket.IO client for a program that speaks no JavaScript: a line of JSON on standard input is
 // something to do, a line on standard output something that happened.
 //
+// Its argument is the package of the client, in one of the versions of package.json.
+//
 //   in:  {"connect": URL, "options": {...}}   once, first
 //        {"emit": NAME, "args": [...]}        with "ack": true, the answer is printed
 //                                             with "bytes": true, its argument is binary
@@ -9,8 +11,8 @@
 //   out: {"on": NAME, "args": [...]}          every event, and "connect", "connect_error",
 //                                             "disconnect", "upgrade" and "ack" likewise
 import { createInterface } from 'node:readline';
-import { io } from 'socket.io-client';
 
+const { io } = await import(process.argv[2] ?? 'socket.io-client');
 const happened = (on, ...args) => process.stdout.write(`${JSON.stringify({ on, args })}\n`);
 let socket;
 
