@@ -182,7 +182,7 @@ fn a_still_picture_costs_nothing() {
     }
 }
 
-/// Noise of one step moves a colour by 1.16 of 255 for Y and 2.02 for U, so by less than the tolerance.
+/// Noise of one step moves a colour by 1.16 of 255 for Y and 2.02 for U: less than the tolerance.
 #[test]
 fn faint_noise_costs_nothing_and_strong_noise_does() {
     let noisy = |noise: u8, seed: u32| {
@@ -212,7 +212,7 @@ fn plain(width: usize, height: usize, colour: [u8; 3]) -> Frame {
     frame
 }
 
-/// Red, green and blue of a colour by the cube of xterm: 16 + 36 r + 6 g + b, levels 0, 95, 135, ...
+/// Red, green and blue of a colour by the cube of xterm: 16 + 36 r + 6 g + b, levels 0, 95, 135 ...
 fn rgb(color: vt100::Color) -> Rgb {
     let level = |step: u8| if step == 0 { 0 } else { 55 + 40 * step };
     match color {
@@ -253,8 +253,8 @@ fn colours_are_those_of_the_standard() {
     }
 }
 
-/// Cells are twice as high as wide, so 40 x 16 of them are 40 x 32 squares. By hand: 4:3 takes 40 x 30,
-/// 2:1 takes 40 x 20, and 1:2 takes 16 x 32 of them.
+/// Cells are twice as high as wide, so 40 x 16 of them are 40 x 32 squares. By hand: 4:3 takes 40 x
+/// 30, 2:1 takes 40 x 20, and 1:2 takes 16 x 32 of them.
 #[test]
 fn a_picture_keeps_its_shape_in_the_middle() {
     for (size, columns, rows) in

@@ -68,7 +68,7 @@ impl Ffmpeg {
         input.push(path);
         let arguments = ["-nostdin", "-hide_banner", "-nostats", "-loglevel", "error", "-i"];
         let output = ["-an", "-sn", "-dn", "-vf", FILTER, "-r", "30", "-pix_fmt", "yuv420p"];
-        let mut guard = Command::new("sh")
+        let mut guard = Command::new("/bin/sh")
             .args(["-c", GUARD, "ffmpeg"])
             .args(arguments)
             .arg(input)

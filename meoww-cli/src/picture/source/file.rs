@@ -37,7 +37,7 @@ pub(super) fn open(path: &Path, stop: &Stop) -> Result<Box<dyn Pictures>, Source
     if !ffmpeg::is_installed() {
         return Err(SourceError::NoFfmpeg { path: path.to_owned() });
     }
-    Ok(Box::new(Clip::open(path, stop)?))
+    Ok(Box::new(Clip::open(path, is_file, stop)?))
 }
 
 /// Refuses what is not even for ffmpeg; returns whether it is a regular file.
@@ -63,25 +63,35 @@ pub(super) fn unreadable(path: &Path, reason: &str) -> SourceError {
 /// A file through ffmpeg, which is started again at its end: not every format can be rewound.
 struct Clip {
     path: PathBuf,
+    /// A pipe can be read by one at a time.
+    is_file: bool,
     /// `None` once the file is played from memory.
     run: Option<Run>,
     /// Read, and not shown yet.
     first: Option<Arc<Frame>>,
     /// The first run so far, while it is short.
     kept: Option<Vec<Arc<Frame>>>,
+    /// Pictures since the run began, or in all from memory.
     shown: usize,
+    /// Pictures of the run before.
+    length: Option<usize>,
+    /// The next run, begun in time to be ready when this one ends.
+    spare: Option<Ffmpeg>,
     pace: Pace,
 }
 
 impl Clip {
-    fn open(path: &Path, stop: &Stop) -> Result<Self, SourceError> {
-        let (run, first) = Run::start(path, stop)?;
+    fn open(path: &Path, is_file: bool, stop: &Stop) -> Result<Self, SourceError> {
+        let (run, first) = Run::start(path, start(path, stop)?)?;
         Ok(Self {
             path: path.to_owned(),
+            is_file,
             run: Some(run),
             kept: Some(vec![first.clone()]),
             first: Some(first),
             shown: 0,
+            length: None,
+            spare: None,
             pace: Pace::new(INTERVAL),
         })
     }
@@ -93,9 +103,19 @@ impl Clip {
         }
     }
 
+    /// Begins the next run a second before this one ends, if that is known.
+    fn prepare(&mut self, stop: &Stop) -> Result<(), SourceError> {
+        let is_near = self.length.is_some_and(|length| self.shown + MAX_KEPT >= length);
+        if is_near && self.is_file && self.spare.is_none() {
+            self.spare = Some(start(&self.path, stop)?);
+        }
+        Ok(())
+    }
+
     /// At the end of a run.
     fn again(&mut self, stop: &Stop) -> Next {
         self.run = None;
+        self.length = Some(std::mem::take(&mut self.shown));
         match &mut self.kept {
             Some(kept) => {
                 if kept.len() <= STILL {
@@ -106,8 +126,9 @@ impl Clip {
             }
             None if stop.wait(Duration::ZERO) => Ok(None),
             None => {
-                let (run, first) = Run::start(&self.path, stop)?;
-                self.run = Some(run);
+                let ffmpeg = self.spare.take().map_or_else(|| start(&self.path, stop), Ok)?;
+                let (run, first) = Run::start(&self.path, ffmpeg)?;
+                (self.run, self.shown) = (Some(run), 1);
                 Ok(Some(first))
             }
         }
@@ -127,17 +148,24 @@ impl Pictures for Clip {
             return Ok(None);
         }
         if let Some(first) = self.first.take() {
+            self.shown = 1;
             return Ok(Some(first));
         }
         let Some(run) = &mut self.run else { return Ok(self.replayed()) };
         match run.next()? {
             Some(picture) => {
                 self.keep(&picture);
+                self.shown += 1;
+                self.prepare(stop)?;
                 Ok(Some(picture))
             }
             None => self.again(stop),
         }
     }
+}
+
+fn start(path: &Path, stop: &Stop) -> Result<Ffmpeg, SourceError> {
+    Ffmpeg::start(path, stop).map_err(|error| unreadable(path, &error.to_string()))
 }
 
 /// One run of ffmpeg.
@@ -149,9 +177,7 @@ struct Run {
 
 impl Run {
     /// With the first picture of it.
-    fn start(path: &Path, stop: &Stop) -> Result<(Self, Arc<Frame>), SourceError> {
-        let ffmpeg = Ffmpeg::start(path, stop);
-        let ffmpeg = ffmpeg.map_err(|error| unreadable(path, &error.to_string()))?;
+    fn start(path: &Path, ffmpeg: Ffmpeg) -> Result<(Self, Arc<Frame>), SourceError> {
         let (said, what) = (ffmpeg.said(), path.display().to_string());
         let decoder = match Decoder::new(BufReader::new(ffmpeg)) {
             Ok(decoder) => decoder,

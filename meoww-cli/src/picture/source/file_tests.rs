@@ -10,6 +10,7 @@ use ::y4m::Colorspace;
 use meoww_paint::Frame;
 use tempfile::TempDir;
 
+use super::{super::worker::Stop, Clip, Pictures};
 use crate::picture::source::{Camera, Source, SourceError, pattern};
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -134,6 +135,30 @@ fn files_of_all_kinds_are_played_over_and_over() {
             assert!(seen.iter().all(|counter| *counter < length), "{name}: {seen:?}");
             wait_for_nobody_at(&path);
         }
+    }
+}
+
+/// It takes a while to begin, in which the picture would stand still.
+#[test]
+fn the_next_run_is_ready_when_one_ends() {
+    let folder = Folder::new(40);
+    let path = folder.make("-i pattern.y4m -c:v mpeg4 -q:v 2", "film.mkv");
+    let stop = Stop::default();
+    let mut clip = Clip::open(&path, true, &stop).unwrap();
+    let mut before = 0;
+    for runs in 1..=3 {
+        while clip.shown >= before {
+            before = clip.shown;
+            clip.next(&stop).unwrap().unwrap();
+        }
+        assert_eq!((before, clip.shown), (40, 1), "run {runs}");
+        before = 1;
+        assert!(clip.spare.is_none());
+        for _ in 1..15 {
+            before = clip.shown;
+            clip.next(&stop).unwrap().unwrap();
+        }
+        assert!(clip.spare.is_some(), "in its last second");
     }
 }
 
