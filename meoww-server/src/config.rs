@@ -135,6 +135,10 @@ pub struct Limits {
     pub connect: Option<Quota>,
     /// Profile photos set by those who have an account.
     pub photo: Option<Quota>,
+    /// Refreshes and logouts.
+    pub refresh: Option<Quota>,
+    /// Refreshes by session.
+    pub session_refresh: Option<Quota>,
     /// Failed proofs of a password by account and network, device or session.
     pub account_login: Option<Quota>,
     /// Failed proofs of a password by account, from all networks together.
@@ -153,6 +157,8 @@ impl Limits {
         verify: None,
         connect: None,
         photo: None,
+        refresh: None,
+        session_refresh: None,
         account_login: None,
         account_login_total: None,
         account_code: None,
@@ -173,6 +179,8 @@ impl Default for Limits {
             verify: quota(30, 15),
             connect: quota(12_000, 1),
             photo: quota(20, 60),
+            refresh: quota(600, 1),
+            session_refresh: quota(30, 1),
             account_login: quota(10, 15),
             // As many as NIST SP 800-63B, 5.2.2, lets fail in a row.
             account_login_total: quota(100, 15),

@@ -74,6 +74,12 @@ fn limits(raw: RawLimits, standard: Limits) -> Result<Limits, ConfigError> {
         verify: quota("MEOWW_LIMIT_VERIFY", raw.verify, standard.verify)?,
         connect: quota("MEOWW_LIMIT_CONNECT", raw.connect, standard.connect)?,
         photo: quota("MEOWW_LIMIT_PHOTO", raw.photo, standard.photo)?,
+        refresh: quota("MEOWW_LIMIT_REFRESH", raw.refresh, standard.refresh)?,
+        session_refresh: quota(
+            "MEOWW_LIMIT_SESSION_REFRESH",
+            raw.session_refresh,
+            standard.session_refresh,
+        )?,
         account_login: quota(
             "MEOWW_LIMIT_ACCOUNT_LOGIN",
             raw.account_login,

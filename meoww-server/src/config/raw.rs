@@ -66,6 +66,8 @@ pub(super) struct RawLimits {
     pub(super) verify: Option<String>,
     pub(super) connect: Option<String>,
     pub(super) photo: Option<String>,
+    pub(super) refresh: Option<String>,
+    pub(super) session_refresh: Option<String>,
     pub(super) account_login: Option<String>,
     pub(super) account_login_total: Option<String>,
     pub(super) account_code: Option<String>,
@@ -108,6 +110,8 @@ impl Raw {
                 verify: get("MEOWW_LIMIT_VERIFY"),
                 connect: get("MEOWW_LIMIT_CONNECT"),
                 photo: get("MEOWW_LIMIT_PHOTO"),
+                refresh: get("MEOWW_LIMIT_REFRESH"),
+                session_refresh: get("MEOWW_LIMIT_SESSION_REFRESH"),
                 account_login: get("MEOWW_LIMIT_ACCOUNT_LOGIN"),
                 account_login_total: get("MEOWW_LIMIT_ACCOUNT_LOGIN_TOTAL"),
                 account_code: get("MEOWW_LIMIT_ACCOUNT_CODE"),
@@ -171,6 +175,8 @@ impl Raw {
                 verify: self.limits.verify.or(other.limits.verify),
                 connect: self.limits.connect.or(other.limits.connect),
                 photo: self.limits.photo.or(other.limits.photo),
+                refresh: self.limits.refresh.or(other.limits.refresh),
+                session_refresh: self.limits.session_refresh.or(other.limits.session_refresh),
                 account_login: self.limits.account_login.or(other.limits.account_login),
                 account_login_total: self
                     .limits

@@ -252,6 +252,20 @@ static SETTINGS: &[Setting] = &[
         |raw| raw.limits.verify.clone(),
     ),
     setting(
+        "limits.refresh",
+        "MEOWW_LIMIT_REFRESH",
+        Ok("600/1m"),
+        "Sessions refreshed or ended from one address.",
+        |raw| raw.limits.refresh.clone(),
+    ),
+    setting(
+        "limits.session_refresh",
+        "MEOWW_LIMIT_SESSION_REFRESH",
+        Ok("30/1m"),
+        "Refreshes of one session.",
+        |raw| raw.limits.session_refresh.clone(),
+    ),
+    setting(
         "limits.account_login",
         "MEOWW_LIMIT_ACCOUNT_LOGIN",
         Ok("10/15m"),

@@ -11,6 +11,7 @@ use ring::{
     hmac,
 };
 use serde::{Deserialize, Serialize};
+use subtle::ConstantTimeEq;
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
@@ -50,22 +51,49 @@ impl FromStr for SessionId {
     }
 }
 
-/// 256 random bits in URL-safe base64; only its [`TokenDigest`] is kept.
+/// Bytes of a refresh token's secret, its session's id, and what shows that both belong together.
+const SECRET: usize = 32;
+const ID: usize = 16;
+const MARK: usize = 16;
+
+/// 256 bits that nobody else knows, the id of its session, and the server's mark on both, in URL-safe
+/// base64. Only its [`TokenDigest`] is kept, and that of a spent one need not be: the mark shows which
+/// session it was of.
 pub struct RefreshToken(String);
 
 impl RefreshToken {
-    /// Draws one.
+    /// Draws one for a session.
+    pub fn issue(session: SessionId, key: &[u8; 32], rng: &mut impl CryptoRng) -> Self {
+        Self::marked(&rng.random::<[u8; SECRET]>(), session, key)
+    }
+
+    /// Draws one without a mark, as earlier versions did.
     pub fn draw(rng: &mut impl CryptoRng) -> Self {
-        Self(URL_SAFE_NO_PAD.encode(rng.random::<[u8; 32]>()))
+        Self(URL_SAFE_NO_PAD.encode(rng.random::<[u8; SECRET]>()))
     }
 
     /// Returns the successor of `presented`: HMAC-SHA256 (RFC 2104) under the server's key, so that
     /// repeated requests get the same token and only the server can compute it.
-    pub fn successor(presented: &str, key: &[u8; 32]) -> Self {
+    pub fn successor(presented: &str, session: SessionId, key: &[u8; 32]) -> Self {
         let mut mac = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, key));
         mac.update(b"refresh token after ");
         mac.update(presented.as_bytes());
-        Self(URL_SAFE_NO_PAD.encode(mac.sign()))
+        Self::marked(mac.sign().as_ref(), session, key)
+    }
+
+    /// Returns the session that a token is or was of, if this server made and marked it.
+    pub fn session(presented: &str, key: &[u8; 32]) -> Option<SessionId> {
+        let mut bytes = [0; SECRET + ID + MARK];
+        let length = URL_SAFE_NO_PAD.decode_slice(presented, &mut bytes).ok()?;
+        let (signed, found) = bytes.split_at(SECRET + ID);
+        let is_ours = length == bytes.len() && bool::from(mark(signed, key).ct_eq(found));
+        SessionId::from_slice(&signed[SECRET..]).filter(|_| is_ours)
+    }
+
+    fn marked(secret: &[u8], session: SessionId, key: &[u8; 32]) -> Self {
+        let signed = [secret, session.as_bytes()].concat();
+        let mark = mark(&signed, key);
+        Self(URL_SAFE_NO_PAD.encode([&signed[..], &mark].concat()))
     }
 
     /// For the cookie that carries it.
@@ -77,6 +105,14 @@ impl RefreshToken {
     pub fn digest(&self) -> TokenDigest {
         TokenDigest::of(&self.0)
     }
+}
+
+/// The first half of HMAC-SHA256 (RFC 2104, 5) over a secret and the id of its session.
+fn mark(signed: &[u8], key: &[u8; 32]) -> [u8; MARK] {
+    let mut mac = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, key));
+    mac.update(b"refresh token of session ");
+    mac.update(signed);
+    *mac.sign().as_ref().first_chunk().expect("SHA-256 has 32 bytes")
 }
 
 /// SHA-256 of a refresh token. The token has 256 bits of its own, so neither salt nor key is needed.
@@ -277,14 +313,35 @@ mod tests {
         assert_eq!(rotate(&session, first, second, soon), Rotation::Reused, "two generations old");
     }
 
-    /// Expected value from `printf 'refresh token after abc' | openssl dgst -sha256 -mac HMAC -macopt
-    /// hexkey:0707... -binary | basenc --base64url`.
+    #[test]
+    fn a_token_shows_the_session_it_was_made_for() {
+        let (key, id) = ([7; 32], SessionId(Uuid::from_bytes([1; 16])));
+        let first = RefreshToken::issue(id, &key, &mut rand::rng());
+        let second = RefreshToken::successor(first.as_str(), id, &key);
+        for token in [&first, &second] {
+            assert_eq!(RefreshToken::session(token.as_str(), &key), Some(id));
+            assert_eq!(RefreshToken::session(token.as_str(), &[8; 32]), None);
+            for at in 0..token.0.len() {
+                let other = if token.0.as_bytes()[at] == b'A' { "B" } else { "A" };
+                let mut forged = token.0.clone();
+                forged.replace_range(at..=at, other);
+                assert_eq!(RefreshToken::session(&forged, &key), None, "{at}");
+            }
+        }
+        let unmarked = RefreshToken::draw(&mut rand::rng());
+        assert_eq!(RefreshToken::session(unmarked.as_str(), &key), None);
+    }
+
+    /// Expected value from Python's `hmac` and `base64` modules.
     #[test]
     fn a_token_has_one_successor() {
-        let successor = RefreshToken::successor("abc", &[7; 32]);
-        assert_eq!(successor.as_str(), "HZ4-vCuhUjKeJ332lusmtXvdOUo1SSh33CWufj6GTNY");
-        assert_ne!(RefreshToken::successor("abd", &[7; 32]).as_str(), successor.as_str());
-        assert_ne!(RefreshToken::successor("abc", &[8; 32]).as_str(), successor.as_str());
+        let id = SessionId(Uuid::from_bytes([1; 16]));
+        let successor = RefreshToken::successor("abc", id, &[7; 32]);
+        let expected = "HZ4-vCuhUjKeJ332lusmtXvdOUo1SSh33CWufj6GTNY\
+             BAQEBAQEBAQEBAQEBAQEBqs3LVcnFq3PJB3a-n-WaPg";
+        assert_eq!(successor.as_str(), expected);
+        assert_ne!(RefreshToken::successor("abd", id, &[7; 32]).as_str(), successor.as_str());
+        assert_ne!(RefreshToken::successor("abc", id, &[8; 32]).as_str(), successor.as_str());
     }
 
     #[test]

@@ -73,6 +73,7 @@ fn auth(services: &Arc<Services>) -> Router<Arc<Services>> {
     let codes_sent = || limited(Limit::all(services, |gates| &gates.resend).knowing_accounts());
     let codes_tried = || limited(Limit::all(services, |gates| &gates.verify).knowing_accounts());
     let passwords = || limited(Limit::failures(services, |gates| &gates.login).knowing_accounts());
+    let refreshes = || limited(Limit::all(services, |gates| &gates.refresh));
     let pictures = || limited(Limit::all(services, |gates| &gates.photo));
     let turn = get(turn::credentials)
         .route_layer(limited(Limit::all(services, |gates| &gates.turn)))
@@ -82,8 +83,8 @@ fn auth(services: &Arc<Services>) -> Router<Arc<Services>> {
         .route("/verify", post(accounts::verify).route_layer(codes_tried()))
         .route("/resend-otp", post(accounts::resend_otp).route_layer(codes_sent()))
         .route("/login", post(sessions::login).route_layer(passwords()))
-        .route("/refresh", post(sessions::refresh))
-        .route("/logout", post(sessions::logout))
+        .route("/refresh", post(sessions::refresh).route_layer(refreshes()))
+        .route("/logout", post(sessions::logout).route_layer(refreshes()))
         .route("/me", delete(own_data::delete).route_layer(passwords()).get(accounts::me))
         .route("/me/photo", put(photos::replace).route_layer(pictures()).delete(photos::remove))
         .route("/me/export", get(own_data::export))

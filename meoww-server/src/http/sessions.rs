@@ -22,7 +22,7 @@ use crate::{
     bearer, clock,
     core::{
         account::{Email, rfc3339_millis},
-        session::{SessionId, TokenDigest},
+        session::SessionId,
     },
     hashing,
     services::Services,
@@ -73,7 +73,7 @@ pub(crate) async fn refresh(
 ) -> Result<(CookieJar, Json<Done>), Refusal> {
     const EXPIRED: Refusal = Refusal::Unauthenticated("Session expired. Please login again.");
     let presented = bearer::cookie(&headers, REFRESH_COOKIE).ok_or(EXPIRED)?;
-    let (refresh, next) = services.refresh(&presented).await?;
+    let (refresh, next) = services.refresh(&presented).await?.ok_or(EXPIRED)?;
     match refresh {
         Refresh::Rotated(session, user) => {
             let jar = cookies::set(&services, Bearer { user, session }, &next, clock::now());
@@ -91,7 +91,7 @@ pub(crate) async fn logout(
     headers: HeaderMap,
 ) -> Result<(CookieJar, Json<Done>), Refusal> {
     if let Some(token) = bearer::cookie(&headers, REFRESH_COOKIE) {
-        services.log_out(TokenDigest::of(&token)).await?;
+        services.log_out(&token).await?;
     }
     Ok((cookies::clear(&services), Json(Done { message: "Logged out successfully".into() })))
 }

@@ -58,10 +58,12 @@ fn sessions(schemas: &mut Schemas) -> Vec<Operation> {
         operation("post /api/auth/refresh", SESSIONS, "Spend the refresh token for new tokens")
             .answers::<Done>(200, "Refreshed.", schemas)
             .with_cookies(200)
-            .refuses(&[401, 403]),
+            .refuses(&[401, 403])
+            .limited(),
         operation("post /api/auth/logout", SESSIONS, "End the session, whatever its tokens are")
             .answers::<Done>(200, "Logged out.", schemas)
-            .with_cookies(200),
+            .with_cookies(200)
+            .limited(),
         operation("get /api/auth/sessions", SESSIONS, "One's own sessions")
             .with_session()
             .answers::<Sessions>(200, "Newest first.", schemas),

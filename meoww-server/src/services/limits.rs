@@ -17,6 +17,7 @@ use crate::{
         device::{DeviceId, Guesser},
         limits::{Caller, Quota, Standing, WindowLimiter},
         otp,
+        session::SessionId,
     },
 };
 
@@ -29,6 +30,10 @@ pub(crate) struct Gates {
     pub(crate) verify: Gate<Caller>,
     pub(crate) connect: Gate<Caller>,
     pub(crate) photo: Gate<Caller>,
+    /// Sessions refreshed and ended by their refresh tokens.
+    pub(crate) refresh: Gate<Caller>,
+    /// Refreshes, each of which may be a write, by session.
+    pub(super) session_refresh: Gate<SessionId>,
     /// Failed passwords, by the address they were tried on (there need be no such account) and where
     /// they came from.
     account_login: Gate<(Email, Guesser)>,
@@ -55,6 +60,7 @@ impl Gates {
     pub(crate) fn new(limits: &Limits) -> Self {
         const ATTEMPTS: &str = "Too many attempts, please try again in 15 minutes.";
         const CODES: &str = "Too many OTP requests, please wait before requesting again.";
+        const REFRESHES: &str = "Too many refreshes, please try again later.";
         let gates = Self {
             signup: Gate::new("Too many signup attempts, please try again later."),
             login: Gate::new(ATTEMPTS),
@@ -63,6 +69,8 @@ impl Gates {
             verify: Gate::new(ATTEMPTS),
             photo: Gate::new("Too many photos, please try again later."),
             connect: Gate::new("Too many connections, please try again later."),
+            refresh: Gate::new(REFRESHES),
+            session_refresh: Gate::new(REFRESHES),
             account_login: Gate::new(ATTEMPTS),
             account_login_total: Gate::new(ATTEMPTS),
             account_code: Gate::new(CODES),
@@ -84,6 +92,8 @@ impl Gates {
         self.turn.adopt(limits.turn);
         self.verify.adopt(limits.verify);
         self.photo.adopt(limits.photo);
+        self.refresh.adopt(limits.refresh);
+        self.session_refresh.adopt(limits.session_refresh);
         self.connect.adopt(limits.connect);
         self.account_login.adopt(limits.account_login);
         self.account_login_total.adopt(limits.account_login_total);

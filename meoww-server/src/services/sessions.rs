@@ -5,7 +5,7 @@ use std::sync::Arc;
 use meoww_proto::{UserId, error::SignalErrorCode};
 use time::OffsetDateTime;
 
-use super::Services;
+use super::{Refusal, Services};
 use crate::{
     clock,
     core::session::{ClientName, RefreshToken, Session, SessionId, TokenDigest},
@@ -48,13 +48,14 @@ impl Services {
         now: OffsetDateTime,
     ) -> Opening {
         let mut rng = rand::rng();
+        let id = SessionId::draw(&mut rng);
         Opening {
-            id: SessionId::draw(&mut rng),
+            id,
             user,
             client,
             opened_at: now,
             expires_at: now + self.config.refresh_lifetime,
-            refresh: RefreshToken::draw(&mut rng),
+            refresh: RefreshToken::issue(id, &self.otp_key, &mut rng),
         }
     }
 
@@ -63,22 +64,35 @@ impl Services {
     pub(crate) async fn refresh(
         self: &Arc<Self>,
         presented: &str,
-    ) -> Result<(Refresh, RefreshToken), StoreError> {
-        let successor = RefreshToken::successor(presented, &self.otp_key);
-        let (presented, next) = (TokenDigest::of(presented), successor.digest());
-        let refresh = self.rotate(presented, next).await?;
-        Ok((refresh, successor))
+    ) -> Result<Option<(Refresh, RefreshToken)>, Refusal> {
+        let Some(session) = self.session_of(presented).await? else { return Ok(None) };
+        self.gates.session_refresh.admit(session)?;
+        let successor = RefreshToken::successor(presented, session, &self.otp_key);
+        let tokens = (TokenDigest::of(presented), successor.digest());
+        let refresh = self.rotate(session, tokens).await?;
+        Ok(Some((refresh, successor)))
+    }
+
+    /// Returns the live session that a refresh token is or was of. Reads only: requests without
+    /// authentication must not cost a write.
+    async fn session_of(&self, presented: &str) -> Result<Option<SessionId>, StoreError> {
+        let session = match RefreshToken::session(presented, &self.otp_key) {
+            Some(session) => Some(session),
+            None => self.store.session_of_token(TokenDigest::of(presented)).await?,
+        };
+        let Some(session) = session else { return Ok(None) };
+        Ok(self.store.session_end(session).await?.map(|_| session))
     }
 
     async fn rotate(
         self: &Arc<Self>,
-        presented: TokenDigest,
-        next: TokenDigest,
+        session: SessionId,
+        tokens: (TokenDigest, TokenDigest),
     ) -> Result<Refresh, StoreError> {
         self.finish(async move |services: Arc<Self>| {
             let now = clock::now();
             let expires_at = now + services.config.refresh_lifetime;
-            let refresh = services.store.rotate_refresh(presented, next, now, expires_at).await?;
+            let refresh = services.store.rotate_refresh(session, tokens, now, expires_at).await?;
             match refresh {
                 Refresh::Reused(session, user) => {
                     tracing::warn!(%user, "a spent refresh token was presented; its session was ended");
@@ -92,13 +106,11 @@ impl Services {
         .await
     }
 
-    /// Ends the session that has this refresh token, if any does.
-    pub(crate) async fn log_out(
-        self: &Arc<Self>,
-        presented: TokenDigest,
-    ) -> Result<(), StoreError> {
+    /// Ends the session that has or had this refresh token, if any does.
+    pub(crate) async fn log_out(self: &Arc<Self>, presented: &str) -> Result<(), StoreError> {
+        let Some(session) = self.session_of(presented).await? else { return Ok(()) };
         self.finish(async move |services: Arc<Self>| {
-            if let Some((session, user)) = services.store.end_session(presented).await? {
+            if let Some(user) = services.store.end_session(session).await? {
                 services.close_session(user, session).await;
             }
             Ok(())

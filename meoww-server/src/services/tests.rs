@@ -105,8 +105,9 @@ impl World {
     }
 
     async fn window(&self, user: UserId) -> Window {
-        let (refresh, now) = (RefreshToken::draw(&mut rand::rng()), clock::now());
-        let id = SessionId::draw(&mut rand::rng());
+        let (mut rng, now) = (rand::rng(), clock::now());
+        let id = SessionId::draw(&mut rng);
+        let refresh = RefreshToken::issue(id, &self.services.otp_key, &mut rng);
         let ends = now + std::time::Duration::from_secs(3600);
         let session = Session::open(user, refresh.digest(), ClientName::default(), now, ends);
         self.services.store.open_session(NewSession { id, session }).await.expect("opened");
@@ -235,9 +236,10 @@ async fn sockets_close_with_their_sessions_whoever_hangs_up() {
 async fn a_stolen_session_is_closed_whoever_hangs_up() {
     let world = World::open().await;
     let reuse = async |world: &World, member: &Member| {
-        let (_, second) =
-            world.services.refresh(member.other.refresh.as_str()).await.expect("kept");
-        world.services.refresh(second.as_str()).await.expect("kept");
+        let services = &world.services;
+        let kept = services.refresh(member.other.refresh.as_str()).await.expect("kept");
+        let (_, second) = kept.expect("known");
+        services.refresh(second.as_str()).await.expect("kept").expect("known");
         world.request(Method::POST, "/refresh", &member.other, &json!({}))
     };
     sessions_end_with_their_sockets(&world, "presenting a spent token", reuse).await;

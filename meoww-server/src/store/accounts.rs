@@ -57,8 +57,7 @@ impl Store {
     }
 
     /// Removes an account with its codes, sessions and blocks, and its id from reports, and says what
-    /// it was. Digests of its refresh tokens, which lead nowhere now, go when those would have run
-    /// out.
+    /// it was.
     pub async fn delete_account(&self, user: UserId) -> Result<Option<Account>, StoreError> {
         self.write(move |trees| trees.delete_account(user)).await
     }

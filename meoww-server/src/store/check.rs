@@ -90,7 +90,7 @@ fn findings(held: &[Records], pointers: &[Pointer]) -> Vec<Finding> {
     findings
 }
 
-/// A spent refresh token outlives its session on purpose; a session's good one must be there.
+/// A session's good refresh token must be there.
 fn sessions_without_token(held: &[Records], findings: &mut Vec<Finding>) {
     let of = |name| {
         let held = KINDS.iter().zip(held).filter(move |(kind, _)| kind.name == name);

@@ -10,7 +10,7 @@ use super::{
     transaction::{Transaction, Tx},
     trees::{IssuedToken, Table, Trees},
 };
-use crate::core::session::{Session, SessionId, TokenDigest};
+use crate::core::session::{Session, SessionId};
 
 /// Sessions one account may have; the one that was refreshed longest ago makes room.
 const MAX_SESSIONS: usize = 100;
@@ -24,7 +24,7 @@ impl Tx<'_> {
         let mut ids = self.session_ids(user)?;
         while ids.len() >= MAX_SESSIONS {
             let stalest = self.stalest(&ids)?;
-            self.remove(Table::Sessions, ids.remove(stalest).as_bytes())?;
+            self.remove_session(ids.remove(stalest))?;
         }
         ids.push(new.id);
         self.put(Table::UserSessions, user.as_bytes(), &ids)?;
@@ -38,16 +38,14 @@ impl Tx<'_> {
         self.put(Table::Tokens, session.current.as_bytes(), &token)
     }
 
-    /// The session that has or had this refresh token.
-    pub(super) fn session_of_token(
-        &self,
-        presented: TokenDigest,
-    ) -> Transaction<Option<(SessionId, Session)>> {
-        let Some(token) = self.get::<IssuedToken>(Table::Tokens, presented.as_bytes())? else {
-            return Ok(None);
-        };
-        let session = self.get::<Session>(Table::Sessions, token.session.as_bytes())?;
-        Ok(session.map(|session| (token.session, session)))
+    /// Removes a session with its tokens.
+    fn remove_session(&self, id: SessionId) -> Transaction<()> {
+        if let Some(session) = self.get::<Session>(Table::Sessions, id.as_bytes())? {
+            for token in session.previous.into_iter().chain([session.current]) {
+                self.remove(Table::Tokens, token.as_bytes())?;
+            }
+        }
+        self.remove(Table::Sessions, id.as_bytes())
     }
 
     pub(super) fn session_ids(&self, user: UserId) -> Transaction<Vec<SessionId>> {
@@ -55,7 +53,7 @@ impl Tx<'_> {
     }
 
     pub(super) fn end_session(&self, user: UserId, id: SessionId) -> Transaction<()> {
-        self.remove(Table::Sessions, id.as_bytes())?;
+        self.remove_session(id)?;
         let mut ids = self.session_ids(user)?;
         ids.retain(|known| *known != id);
         self.put_session_ids(user, &ids)
@@ -66,7 +64,7 @@ impl Tx<'_> {
         let (kept, ended): (Vec<_>, Vec<_>) =
             self.session_ids(user)?.into_iter().partition(|id| Some(*id) == except);
         for id in ended {
-            self.remove(Table::Sessions, id.as_bytes())?;
+            self.remove_session(id)?;
         }
         self.put_session_ids(user, &kept)
     }

@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 
 use super::{
     Store, StoreError,
-    trees::{Table, Trees},
+    trees::{IssuedToken, Table, Trees},
 };
 use crate::core::{
     account::{Account, Ban},
@@ -48,37 +48,31 @@ impl Store {
         self.write(move |trees| trees.log_in(&session, &proved)).await
     }
 
-    /// Replaces a refresh token by its successor `next`, good until `expires_at`; one that was
-    /// replaced a moment ago has it already. An older one ends its session.
+    /// Replaces the refresh token of a session by its successor `next`, good until `expires_at`; one
+    /// that was replaced a moment ago has it already. Any other token that the session had ends it.
     pub async fn rotate_refresh(
         &self,
-        presented: TokenDigest,
-        next: TokenDigest,
+        id: SessionId,
+        (presented, next): (TokenDigest, TokenDigest),
         now: OffsetDateTime,
         expires_at: OffsetDateTime,
     ) -> Result<Refresh, StoreError> {
-        if self.is_unknown(presented).await {
-            return Ok(Refresh::Unknown);
-        }
-        self.write(move |trees| trees.rotate_refresh(presented, next, now, expires_at)).await
+        self.write(move |trees| trees.rotate_refresh(id, (presented, next), now, expires_at)).await
     }
 
-    /// Ends the session that has or had this refresh token, if there is one, and says whose.
-    pub async fn end_session(
+    /// Ends a session, if there is one, and says whose.
+    pub async fn end_session(&self, id: SessionId) -> Result<Option<UserId>, StoreError> {
+        self.write(move |trees| trees.end_session(id)).await
+    }
+
+    /// The session whose present or last refresh token this is, and of earlier versions any one.
+    pub async fn session_of_token(
         &self,
         presented: TokenDigest,
-    ) -> Result<Option<(SessionId, UserId)>, StoreError> {
-        if self.is_unknown(presented).await {
-            return Ok(None);
-        }
-        self.write(move |trees| trees.end_session(presented)).await
-    }
-
-    /// Returns whether a refresh token was never issued, read outside a transaction: requests
-    /// without authentication must not cost a write.
-    async fn is_unknown(&self, presented: TokenDigest) -> bool {
-        let known = self.look_up(|trees| trees.contains(Table::Tokens, presented.as_bytes()));
-        matches!(known.await, Ok(false))
+    ) -> Result<Option<SessionId>, StoreError> {
+        let key = presented.as_bytes();
+        let issued = self.look_up(|trees| trees.get::<IssuedToken>(Table::Tokens, key)).await?;
+        Ok(issued.map(|issued| issued.session))
     }
 
     /// Ends one session of a user; `false` if the user has no such session.
@@ -132,13 +126,13 @@ impl Trees {
 
     fn rotate_refresh(
         &self,
-        presented: TokenDigest,
-        next: TokenDigest,
+        id: SessionId,
+        (presented, next): (TokenDigest, TokenDigest),
         now: OffsetDateTime,
         expires_at: OffsetDateTime,
     ) -> Result<Refresh, StoreError> {
         self.transaction(|tx| {
-            let Some((id, session)) = tx.session_of_token(presented)? else {
+            let Some(session) = tx.get::<Session>(Table::Sessions, id.as_bytes())? else {
                 return Ok(Refresh::Unknown);
             };
             let user = session.user;
@@ -150,7 +144,12 @@ impl Trees {
                     if let Some(ban) = account.ban_in_force(now) {
                         return Ok(Refresh::Banned(ban.clone()));
                     }
-                    if let Rotation::Rotated(session) = rotation {
+                    if let Rotation::Rotated(next) = rotation {
+                        // Its mark shows whose it was, if it comes back.
+                        if let Some(spent) = session.previous {
+                            tx.remove(Table::Tokens, spent.as_bytes())?;
+                        }
+                        let session = next;
                         tx.put_session(&NewSession { id, session })?;
                     }
                     Ok(Refresh::Rotated(id, user))
@@ -167,14 +166,14 @@ impl Trees {
         })
     }
 
-    fn end_session(
-        &self,
-        presented: TokenDigest,
-    ) -> Result<Option<(SessionId, UserId)>, StoreError> {
+    fn end_session(&self, id: SessionId) -> Result<Option<UserId>, StoreError> {
         self.transaction(|tx| {
-            let Some((id, session)) = tx.session_of_token(presented)? else { return Ok(None) };
-            tx.end_session(session.user, id)?;
-            Ok(Some((id, session.user)))
+            let session = tx.get::<Session>(Table::Sessions, id.as_bytes())?;
+            let user = session.map(|session| session.user);
+            if let Some(user) = user {
+                tx.end_session(user, id)?;
+            }
+            Ok(user)
         })
     }
 

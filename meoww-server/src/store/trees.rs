@@ -24,7 +24,7 @@ pub(super) enum Table {
     AddressChanges,
     /// Session id -> [`Session`](crate::core::session::Session).
     Sessions,
-    /// Digest of every refresh token a session had -> [`IssuedToken`].
+    /// Digests of the present and the last refresh token of a session -> [`IssuedToken`].
     Tokens,
     /// User id, then the id of whom they block -> [`Block`](crate::core::safety::Block).
     Blocks,

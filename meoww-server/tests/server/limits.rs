@@ -234,6 +234,33 @@ async fn codes_for_forgotten_passwords_count_alike_for_everybody() {
 }
 
 #[tokio::test]
+async fn refreshes_are_counted_by_session_and_by_address() {
+    const REFRESHES: &str = "Too many refreshes, please try again later.";
+    let limits = Limits { refresh: quota(4), session_refresh: quota(2), ..Limits::OFF };
+    let server = limited(limits).await;
+    let (ada, bob) = (server.member("ada").await, server.member("bob").await);
+    let post = async |client: &str, route: &str, token: &str| {
+        let cookie = format!("refresh_token={token}");
+        let headers = [("cookie", cookie.as_str()), ("x-forwarded-for", client)];
+        server.send(Method::POST, &format!("/api/auth/{route}"), &headers, "").await
+    };
+    let mut token = ada.refresh;
+    for client in ["192.0.2.1", "192.0.2.2"] {
+        let reply = post(client, "refresh", &token).await;
+        assert_eq!(reply.status, StatusCode::OK);
+        token = reply.cookie("refresh_token");
+    }
+    assert_refused(&post("192.0.2.3", "refresh", &token).await, REFRESHES);
+    assert_eq!(post("192.0.2.3", "refresh", &bob.refresh).await.status, StatusCode::OK);
+    assert_eq!(post("192.0.2.3", "refresh", "nonsense").await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(post("192.0.2.3", "logout", "nonsense").await.status, StatusCode::OK);
+    for route in ["refresh", "logout"] {
+        assert_refused(&post("192.0.2.3", route, "nonsense").await, REFRESHES);
+    }
+    assert_eq!(post("192.0.2.4", "logout", &token).await.status, StatusCode::OK, "no lock-in");
+}
+
+#[tokio::test]
 async fn sockets_are_counted_by_address() {
     let server = limited(Limits { connect: quota(2), ..Limits::OFF }).await;
     let (ada, _peer) = server.peer("ada").await;

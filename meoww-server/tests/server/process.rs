@@ -20,7 +20,10 @@ pub(crate) fn command(data_dir: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_meoww-server"));
     command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(data_dir);
     // Only what a test says counts, and nothing of the machine it runs on.
-    command.env_clear().env("MEOWW_LIMIT_SIGNUP", "off").env("MEOWW_LIMIT_LOGIN", "off");
+    command.env_clear();
+    for limit in ["SIGNUP", "LOGIN", "REFRESH", "SESSION_REFRESH"] {
+        command.env(format!("MEOWW_LIMIT_{limit}"), "off");
+    }
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     command
 }

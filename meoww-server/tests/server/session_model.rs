@@ -73,8 +73,6 @@ struct World {
 struct Issued {
     id: SessionId,
     user: UserId,
-    expires_at: OffsetDateTime,
-    is_forgotten: bool,
 }
 
 fn user(n: u8) -> UserId {
@@ -101,7 +99,7 @@ impl World {
         let token = self.issued.len();
         let expires_at = self.now + LIFETIME;
         let new = session(user, &token.to_string(), expires_at);
-        self.issued.push(Issued { id: new.id, user, expires_at, is_forgotten: false });
+        self.issued.push(Issued { id: new.id, user });
         self.live.push(Live { id: new.id, user, token, expires_at });
         new
     }
@@ -124,15 +122,14 @@ impl World {
             Step::Refresh { ago } => self.refresh(ago).await,
             Step::LogOut { ago } => {
                 let Some(token) = self.token(ago) else { return };
-                let Issued { id, user, is_forgotten, .. } = self.issued[token];
-                let at = self.position(id).filter(|_| !is_forgotten);
-                let was_live = at.map(|at| self.live.remove(at)).is_some();
-                let ended = self.store.end_session(digest(token)).await.expect("stored");
-                assert_eq!(ended, was_live.then_some((id, user)));
+                let Issued { id, user } = self.issued[token];
+                let was_live = self.position(id).map(|at| self.live.remove(at)).is_some();
+                let ended = self.store.end_session(id).await.expect("stored");
+                assert_eq!(ended, was_live.then_some(user));
             }
             Step::End { user: n, ago } => {
                 let Some(token) = self.token(ago) else { return };
-                let Issued { id, user: owner, .. } = self.issued[token];
+                let Issued { id, user: owner } = self.issued[token];
                 let at = self.position(id).filter(|_| owner == user(n));
                 let was_theirs = at.map(|at| self.live.remove(at)).is_some();
                 let ended = self.store.end_session_of(user(n), id).await.expect("stored");
@@ -140,7 +137,7 @@ impl World {
             }
             Step::EndOthers { ago } => {
                 let Some(token) = self.token(ago) else { return };
-                let Issued { id, user, .. } = self.issued[token];
+                let Issued { id, user } = self.issued[token];
                 self.live.retain(|live| live.user != user || live.id == id);
                 self.store.end_sessions_of(user, Some(id)).await.expect("stored");
             }
@@ -152,11 +149,6 @@ impl World {
             }
             Step::Purge => {
                 self.live.retain(|live| self.now < live.expires_at);
-                // A token is forgotten when it has run out, also while its session goes on.
-                for issued in self.issued.iter_mut().filter(|issued| issued.expires_at <= self.now)
-                {
-                    issued.is_forgotten = true;
-                }
                 self.store.purge_expired(self.now).await.expect("purged");
             }
             Step::Wait { hours } => self.now += Duration::hours(hours),
@@ -165,11 +157,12 @@ impl World {
 
     async fn refresh(&mut self, ago: usize) {
         let Some(token) = self.token(ago) else { return };
-        let Issued { id, user, is_forgotten, .. } = self.issued[token];
+        let Issued { id, user } = self.issued[token];
         let (next, expires_at) = (self.issued.len(), self.now + LIFETIME);
-        let refresh = self.store.rotate_refresh(digest(token), digest(next), self.now, expires_at);
+        let tokens = (digest(token), digest(next));
+        let refresh = self.store.rotate_refresh(id, tokens, self.now, expires_at);
         let refresh = refresh.await.expect("stored");
-        let Some(at) = self.position(id).filter(|_| !is_forgotten) else {
+        let Some(at) = self.position(id) else {
             assert_eq!(refresh, Refresh::Unknown);
             return;
         };
@@ -183,7 +176,7 @@ impl World {
         } else {
             assert_eq!(refresh, Refresh::Rotated(id, user));
             (live.token, live.expires_at) = (next, expires_at);
-            self.issued.push(Issued { id, user, expires_at, is_forgotten: false });
+            self.issued.push(Issued { id, user });
         }
     }
 
@@ -198,11 +191,15 @@ impl World {
             expected.sort_unstable();
             assert_eq!(listed, expected, "user {n}");
         }
-        for Issued { id, user, .. } in &self.issued {
+        for Issued { id, user } in &self.issued {
             let account = self.store.session_account(*id, self.now).await.expect("read");
             let live = self.position(*id).filter(|at| self.now < self.live[*at].expires_at);
             assert_eq!(account.map(|account| account.id), live.map(|_| *user));
         }
+        let (counts, findings) = self.store.check().await.expect("read");
+        assert_eq!(findings, []);
+        let (_, tokens) = counts.iter().find(|(kind, _)| kind == "refresh-token").expect("a kind");
+        assert!(*tokens <= 2 * self.live.len() as u64, "only what is of use is kept");
     }
 }
 

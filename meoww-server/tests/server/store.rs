@@ -98,12 +98,13 @@ async fn what_has_run_out_is_forgotten() {
     assert!(!is_live(&first, short).await, "over, though nobody has forgotten it yet");
     store.purge_expired(short).await.expect("purged");
     assert!(!is_live(&first, START).await && is_live(&second, short).await);
-    let rotate = |token, now| {
-        store.rotate_refresh(TokenDigest::of(token), TokenDigest::of("next"), now, long)
+    let rotate = |id, token, now| {
+        let tokens = (TokenDigest::of(token), TokenDigest::of("next"));
+        store.rotate_refresh(id, tokens, now, long)
     };
-    assert_eq!(rotate("first", short).await.expect("read"), Refresh::Unknown);
+    assert_eq!(rotate(first.id, "first", short).await.expect("read"), Refresh::Unknown);
     let too_late = Refresh::Expired(second.id, ada.id);
-    assert_eq!(rotate("second", long).await.expect("read"), too_late);
+    assert_eq!(rotate(second.id, "second", long).await.expect("read"), too_late);
     assert!(!is_live(&second, START).await);
     assert!(store.sessions_of(ada.id, START).await.expect("read").is_empty());
 }

@@ -38,7 +38,8 @@ async fn a_password_that_changed_in_the_meantime_proves_nothing() {
     let later = START + Duration::days(7);
     let open = |token| session(ada.id, token, later);
     assert!(store.log_in(open("a"), "ada".into()).await.expect("stored"));
-    let changed = store.change_password(ada.clone(), "new".into(), open("b")).await;
+    let fresh = open("b");
+    let changed = store.change_password(ada.clone(), "new".into(), fresh.clone()).await;
     assert!(changed.expect("stored"));
     assert!(!store.log_in(open("c"), "ada".into()).await.expect("stored"), "the old password");
     let again = store.change_password(ada.clone(), "newer".into(), open("d")).await;
@@ -48,8 +49,8 @@ async fn a_password_that_changed_in_the_meantime_proves_nothing() {
     assert_eq!(live, [TokenDigest::of("b")], "all but the fresh one ended");
     store.delete_account(ada.id).await.expect("stored").expect("it was there");
     assert!(!store.log_in(open("e"), "new".into()).await.expect("stored"), "nobody is there");
-    let (b, f) = (TokenDigest::of("b"), TokenDigest::of("f"));
-    let refresh = store.rotate_refresh(b, f, START, later).await.expect("stored");
+    let tokens = (TokenDigest::of("b"), TokenDigest::of("f"));
+    let refresh = store.rotate_refresh(fresh.id, tokens, START, later).await.expect("stored");
     assert_eq!(refresh, Refresh::Unknown);
 }
 

@@ -245,7 +245,7 @@ impl Client {
         }
         for Session { good, before, spent } in &self.sessions {
             assert_eq!(disk.token(good), Token::Good);
-            assert!(before.iter().chain(spent).all(|token| disk.token(token) == Token::Spent));
+            assert!(before.iter().chain(spent).all(|token| disk.token(token) != Token::Good));
         }
         assert!(self.ended.iter().all(|token| disk.token(token) == Token::Dead));
     }
