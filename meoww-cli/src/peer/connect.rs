@@ -36,7 +36,7 @@ use super::{
     keyframe_requests::KeyframeRequests,
     webrtc_event::{Reporter, WebRtcEvent},
 };
-use crate::clock;
+use crate::{clock, picture::decode::LEVEL_IDC};
 
 /// Between two connectivity checks of a pair. The default of 200 ms makes connecting take 400 ms.
 const CHECK_INTERVAL: Duration = Duration::from_millis(20);
@@ -173,20 +173,23 @@ fn video_track() -> anyhow::Result<Arc<TrackLocalStaticSample>> {
     Ok(Arc::new(TrackLocalStaticSample::new(clock::now(), track)?))
 }
 
-/// Constrained baseline, level 3.1: what every browser has.
+/// Constrained baseline, which every browser with H.264 has, at the level of the decoder: the level
+/// says what may be sent to this side (RFC 6184, section 8.1), and what it sends is of level 3.1.
 fn h264() -> RTCRtpCodecParameters {
     let feedback = [("ccm", "fir"), ("nack", ""), ("nack", "pli"), ("transport-cc", "")];
     let feedback = feedback.map(|(kind, parameter)| RTCPFeedback {
         typ: kind.to_owned(),
         parameter: parameter.to_owned(),
     });
-    let format = "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f";
+    let format = format!(
+        "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e0{LEVEL_IDC:02x}"
+    );
     RTCRtpCodecParameters {
         rtp_codec: RTCRtpCodec {
             mime_type: MIME_TYPE_H264.to_owned(),
             clock_rate: 90_000,
             channels: 0,
-            sdp_fmtp_line: format.to_owned(),
+            sdp_fmtp_line: format,
             rtcp_feedback: feedback.to_vec(),
         },
         payload_type: 102,

@@ -2,7 +2,7 @@
 
 use h264_reader::nal::{
     Nal, RefNal, UnitType,
-    sps::{FrameMbsFlags, SeqParameterSet},
+    sps::{FrameMbsFlags, Level, SeqParameterSet},
 };
 use meoww_paint::Frame;
 use openh264::{
@@ -12,9 +12,17 @@ use openh264::{
 };
 use thiserror::Error;
 
-/// 1920x1080 in macroblocks of 16x16. Larger pictures are refused before the codec takes memory for
-/// them.
-const MAX_MACROBLOCKS: (u32, u32) = (120, 68);
+/// What is decoded at most, whatever a stream claims: level 5 (ITU-T H.264, table A-1), which is
+/// also offered. That is 2560x1920 or 1920x2560; larger pictures are refused before the codec takes
+/// memory for them.
+pub(crate) const LEVEL_IDC: u8 = 50;
+/// MaxFS and MaxDpbMbs of that level, in macroblocks of 16x16.
+const MAX_FRAME: u32 = 22_080;
+const MAX_REFERENCES: u32 = 110_400;
+/// No side is longer than sqrt(8 * MaxFS) macroblocks (annex A.3.1).
+const MAX_SIDE: u32 = 420;
+/// Where a sequence parameter set says its level: after the NAL header, profile and constraints.
+const LEVEL_BYTE: usize = 3;
 
 /// Why a picture could not be decoded. Ask the sender for a key frame.
 #[derive(Debug, Error)]
@@ -22,9 +30,17 @@ pub enum DecodeError {
     /// Damaged, or a picture before it is missing.
     #[error("the picture cannot be decoded: {0}")]
     Codec(#[from] openh264::Error),
-    /// Larger than 1920x1080, or a parameter set that does not say.
-    #[error("the picture is too large or its size is unreadable")]
-    Size,
+    /// More than level 5 allows. A key frame would be as large.
+    #[error("the picture of {width}x{height} is too large")]
+    TooLarge {
+        /// In pixels.
+        width: u32,
+        /// In pixels.
+        height: u32,
+    },
+    /// A parameter set that is damaged, or of a kind that was not negotiated.
+    #[error("the parameter set is unreadable")]
+    Unreadable,
 }
 
 /// Decodes one stream.
@@ -50,16 +66,15 @@ impl Decoder {
     ///
     /// When it is damaged, does not follow from those before it, or is too large.
     pub fn decode(&mut self, unit: &[u8]) -> Result<Option<Frame>, DecodeError> {
-        if !nal_units(unit).all(acceptable) {
-            return Err(DecodeError::Size);
-        }
+        nal_units(unit).try_for_each(check)?;
         let Some(picture) = self.codec.decode(unit)? else {
             return Ok(None);
         };
         let (width, height) = picture.dimensions();
         let (y, u, v) = picture.strides();
         let planes = [picture.y(), picture.u(), picture.v()];
-        Frame::from_planes(width, height, planes, [y, u, v]).ok_or(DecodeError::Size).map(Some)
+        let frame = Frame::from_planes(width, height, planes, [y, u, v]);
+        frame.ok_or(DecodeError::Unreadable).map(Some)
     }
 }
 
@@ -79,22 +94,34 @@ fn nal_units(stream: &[u8]) -> impl Iterator<Item = &[u8]> {
     .filter(|unit| !unit.is_empty())
 }
 
-/// Not a sequence parameter set that announces too large a picture, or is unreadable, nor one of a
-/// scalable stream, which nobody negotiated.
-fn acceptable(unit: &[u8]) -> bool {
+/// Refuses a sequence parameter set that announces too large a picture, or is unreadable, and one of
+/// a scalable stream, which is never negotiated.
+fn check(unit: &[u8]) -> Result<(), DecodeError> {
     let nal = RefNal::new(unit, &[], true);
     match nal.header().map(|header| header.nal_unit_type()) {
-        Ok(UnitType::SeqParameterSet) => {
-            SeqParameterSet::from_bits(nal.rbsp_bits()).is_ok_and(|sps| {
-                let rows = sps.pic_height_in_map_units_minus1;
-                let interlaced = matches!(sps.frame_mbs_flags, FrameMbsFlags::Fields { .. });
-                sps.pic_width_in_mbs_minus1 < MAX_MACROBLOCKS.0
-                    && rows < if interlaced { MAX_MACROBLOCKS.1 / 2 } else { MAX_MACROBLOCKS.1 }
-            })
-        }
-        Ok(UnitType::SubsetSeqParameterSet) => false,
-        Ok(_) | Err(_) => true,
+        Ok(UnitType::SeqParameterSet) => check_size(unit),
+        Ok(UnitType::SubsetSeqParameterSet) => Err(DecodeError::Unreadable),
+        Ok(_) | Err(_) => Ok(()),
     }
+}
+
+fn check_size(unit: &[u8]) -> Result<(), DecodeError> {
+    // Many encoders name the level that was negotiated instead of the one their pictures have; the
+    // reader holds pictures to what it finds there. The highest level lets it read them all.
+    let mut unit = unit.to_vec();
+    *unit.get_mut(LEVEL_BYTE).ok_or(DecodeError::Unreadable)? = Level::L6_2.level_idc();
+    let nal = RefNal::new(&unit, &[], true);
+    let sps = SeqParameterSet::from_bits(nal.rbsp_bits()).map_err(|_| DecodeError::Unreadable)?;
+    let (width, height) = sps.pixel_dimensions().map_err(|_| DecodeError::Unreadable)?;
+    let fields = matches!(sps.frame_mbs_flags, FrameMbsFlags::Fields { .. });
+    let columns = sps.pic_width_in_mbs();
+    let rows = sps.pic_height_in_map_units().saturating_mul(if fields { 2 } else { 1 });
+    let frame = columns.saturating_mul(rows);
+    let references = frame.saturating_mul(sps.max_num_ref_frames);
+    let fits = frame <= MAX_FRAME
+        && columns.max(rows) <= MAX_SIDE
+        && references <= MAX_REFERENCES.max(frame);
+    if fits { Ok(()) } else { Err(DecodeError::TooLarge { width, height }) }
 }
 
 #[cfg(test)]
@@ -116,17 +143,45 @@ mod tests {
         coded.unwrap().data
     }
 
-    #[test]
-    fn too_large_is_refused_before_it_is_decoded() {
-        let frame = Frame::black(2048, 1088);
+    /// A key frame straight from openh264, which names the level its size needs.
+    fn coded_by_openh264(width: usize, height: usize) -> Vec<u8> {
+        let frame = Frame::black(width, height);
         let [y, u, v] = frame.planes();
         let config = EncoderConfig::new().usage_type(UsageType::CameraVideoRealTime);
         let api = OpenH264API::from_source();
         let mut encoder = openh264::encoder::Encoder::with_api_config(api, config).unwrap();
-        let picture = YUVSlices::new((y, u, v), (2048, 1088), (2048, 1024, 1024));
-        let data = encoder.encode(&picture).unwrap().to_vec();
-        let refused = Decoder::new().unwrap().decode(&data);
-        assert!(matches!(refused, Err(DecodeError::Size)), "{refused:?}");
+        let strides = (width, width / 2, width / 2);
+        encoder.encode(&YUVSlices::new((y, u, v), (width, height), strides)).unwrap().to_vec()
+    }
+
+    fn size(data: &[u8]) -> Result<Option<(usize, usize)>, DecodeError> {
+        let picture = Decoder::new().unwrap().decode(data)?;
+        Ok(picture.map(|picture| (picture.width(), picture.height())))
+    }
+
+    /// Upright phones, cinema screens and tall windows: levels bound the area and not each side.
+    #[test]
+    fn pictures_of_level_5_decode_whatever_their_shape() {
+        for shape in [(720, 1280), (1080, 1920), (1920, 1200), (2560, 1440), (1440, 2560)] {
+            assert_eq!(size(&coded_by_openh264(shape.0, shape.1)).unwrap(), Some(shape));
+        }
+    }
+
+    /// As encoders in hardware do, which write what was negotiated.
+    #[test]
+    fn a_level_that_is_too_low_for_the_picture_is_not_believed() {
+        let mut data = coded_by_openh264(1080, 1920);
+        let sps = data.windows(5).position(|bytes| bytes[..4] == [0, 0, 0, 1] && bytes[4] & 31 == 7);
+        data[sps.unwrap() + 4 + LEVEL_BYTE] = 31;
+        assert_eq!(size(&data).unwrap(), Some((1080, 1920)));
+    }
+
+    #[test]
+    fn too_large_is_refused_before_it_is_decoded() {
+        // 164 * 135 = 22,140 macroblocks, 60 more than level 5 has.
+        let refused = size(&coded_by_openh264(2624, 2160));
+        let expected = matches!(refused, Err(DecodeError::TooLarge { width: 2624, height: 2160 }));
+        assert!(expected, "{refused:?}");
     }
 
     #[test]
