@@ -216,7 +216,7 @@ impl Driver {
 
     async fn open_peer(&mut self, matched: Matched) {
         let Matched { room_id, is_initiator } = matched;
-        let ice_servers: Vec<IceServer> = self.ice.list();
+        let ice_servers: Vec<IceServer> = self.ice.list().await;
         let config = PeerConfig { ice_servers, relay_only: self.relay_only, is_initiator };
         match Peer::open(config, self.media.clone()).await {
             Ok((peer, events)) => self.peer = Some(Open { room_id, peer, events }),
