@@ -62,9 +62,29 @@ mod tests {
     }
 
     proptest! {
+        /// Judged by the JSON parser alone: nothing but an object with a known type is a word.
         #[test]
-        fn noise_is_ignored(message in prop::collection::vec(any::<u8>(), 0..2000)) {
-            let _ = Control::parse(&message);
+        fn noise_is_no_word(
+            noise in prop::collection::vec(any::<u8>(), 0..200),
+            kind in "grid|camera|bye|Bye|dance|", key in "type|width|on", more in "[ -~]{0,12}",
+        ) {
+            let text = format!(r#"{{"{key}":"{kind}"{more}}}"#);
+            for message in [noise, text.into_bytes()] {
+                let value = serde_json::from_slice::<serde_json::Value>(&message).ok();
+                let named = value.as_ref().and_then(|value| value.get("type")?.as_str());
+                let expected = named == Some("bye");
+                prop_assert_eq!(Control::parse(&message) == Some(Control::Bye), expected);
+                if !["grid", "camera", "bye"].map(Some).contains(&named) {
+                    prop_assert_eq!(Control::parse(&message), None);
+                }
+            }
+        }
+
+        #[test]
+        fn words_are_read_as_they_were_said(width: u32, height: u32, on: bool) {
+            for word in [Control::Grid { width, height }, Control::Camera { on }, Control::Bye] {
+                prop_assert_eq!(Control::parse(word.to_json().as_bytes()), Some(word));
+            }
         }
     }
 }
