@@ -20,17 +20,17 @@ pub fn control(message: &[u8]) -> Option<String> {
     Control::parse(message).map(Control::to_json)
 }
 
-/// The SDP of an offer, or else of an answer.
+/// What is used of the SDP of an offer, or else of an answer.
 pub fn description(json: &str, is_offer: bool) -> Option<String> {
     let json = RawValue::from_string(json.to_owned()).ok()?;
     let due = if is_offer { Kind::Offer } else { Kind::Answer };
-    remote::description(&json, due).ok().map(|description| description.sdp)
+    remote::description(&json, due).ok().map(|(_, usable)| usable.sdp)
 }
 
 /// What a candidate says.
 pub fn candidate(json: &str) -> Option<String> {
     let json = RawValue::from_string(json.to_owned()).ok()?;
-    remote::candidate(&json).map(|candidate| candidate.candidate)
+    remote::candidate(&json).map(|trickled| trickled.candidate.text().to_owned())
 }
 
 /// The pictures in RTP packets, `None` for one that is lost: each packet is its sequence number,

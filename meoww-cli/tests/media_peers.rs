@@ -92,20 +92,42 @@ async fn lost_pictures_are_made_up_for_by_a_key_frame() {
     b.close().await;
 }
 
-/// A long and lossy path: nearly all pictures come, and none is waited for long.
+/// A long and lossy path. Where a packet is asked for again until the picture is due (220 ms, two
+/// round trips and a half), a picture of some four packets is lost once in a thousand times:
+/// 4 * 0.05^3 = 0.0005. Without repetition it would be 1 - 0.95^4 = 19 % of them, and the pictures
+/// that refer to them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn five_percent_of_loss_is_bearable() {
     let (mut a, mut b) = pair().await;
     let network = proxy::connect(&mut a, &mut b).await;
     let delay = Duration::from_millis(40);
     network.send_replace(Network { loss: 0.05, delay, rate: f64::INFINITY });
-    let mut counters = Vec::new();
-    while counters.len() < 200 {
-        counters.push(b.next_stamp().await.counter);
+    // The call's first pictures may be lost before there is something to repeat them.
+    b.next_stamp().await;
+    let now = std::time::Instant::now;
+    let (sent, decoded) = (a.peer().stats(now()), b.peer().stats(now()));
+    for _ in 0..200 {
+        b.next_stamp().await;
     }
-    let gaps = counters.windows(2).map(|pair| pair[1] - pair[0]);
-    assert!(gaps.max().unwrap() < 60, "{counters:?}");
-    assert!(counters[199] - counters[0] < 300, "{counters:?}");
+    let (sent, decoded) = (
+        a.peer().stats(now()).frames_sent - sent.frames_sent,
+        b.peer().stats(now()).frames_decoded - decoded.frames_decoded,
+    );
+    assert!(decoded * 100 >= sent * 95, "{decoded} of {sent} pictures");
+    a.close().await;
+    b.close().await;
+}
+
+/// Killed, or gone with its network: nothing is said, and nothing comes any more.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_partner_that_vanished_is_noticed_in_five_seconds() {
+    let (mut a, mut b) = pair().await;
+    let network = proxy::connect(&mut a, &mut b).await;
+    b.next_stamp().await;
+    network.send_replace(Network { loss: 1.0, ..Network::PERFECT });
+    // With time to spare for a busy machine; it used to be 13 s.
+    let lost = b.event(|event| matches!(event, PeerEvent::Failed(_)));
+    tokio::time::timeout(Duration::from_secs(9), lost).await.expect("it is not noticed");
     a.close().await;
     b.close().await;
 }
@@ -192,6 +214,14 @@ async fn through_a_relay() {
     connect(&mut a, &mut b).await;
     b.next_stamp().await;
     assert!(a.peer().stats(std::time::Instant::now()).relayed);
+    // This machine's own addresses are what the relay is there to hide. Its own is of loopback here.
+    let own = rtc::shared::ifaces::ifaces().unwrap();
+    let own = own.into_iter().filter_map(|interface| Some(interface.addr?.ip()));
+    for address in own.filter(|address| !address.is_loopback()) {
+        for said in [a.said(), b.said()] {
+            assert!(said.contains("typ relay") && !said.contains(&address.to_string()), "{said}");
+        }
+    }
     a.close().await;
     b.close().await;
 }

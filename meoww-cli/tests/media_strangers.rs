@@ -1,4 +1,4 @@
-//! What a stranger may send instead of an offer: the connection fails, and nothing else happens.
+//! What a stranger may send and do: calls without pictures, connections that fail, and nothing else.
 #![expect(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests are their own edge")]
 
 mod media;
@@ -8,8 +8,11 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use media::Side;
-use meoww_cli::core::event::PeerEvent;
+use media::{
+    Side,
+    stranger::{self, Stranger},
+};
+use meoww_cli::core::event::{NoPicture, PeerEvent};
 use proptest::{
     prelude::*,
     test_runner::{Config, TestRunner},
@@ -42,10 +45,110 @@ async fn reaction(sdp: &str) -> PeerEvent {
     event
 }
 
+/// What is reported of an offer, up to its answer or end.
+async fn reports(sdp: &str) -> Vec<PeerEvent> {
+    let mut side = Side::open(false).await;
+    side.peer()
+        .remote_offer(to_raw_value(&serde_json::json!({"type": "offer", "sdp": sdp})).unwrap());
+    let mut reported = Vec::new();
+    loop {
+        reported.push(side.event(|_| true).await);
+        if matches!(reported.last(), Some(PeerEvent::LocalAnswer(_) | PeerEvent::Failed(_))) {
+            side.close().await;
+            return reported;
+        }
+    }
+}
+
+fn no_picture(events: &[PeerEvent]) -> Option<NoPicture> {
+    events.iter().find_map(|event| match event {
+        PeerEvent::NoPicture(why) => Some(*why),
+        _ => None,
+    })
+}
+
+/// The sections of the answer, by their first lines.
+fn answered(events: &[PeerEvent]) -> Vec<String> {
+    let Some(PeerEvent::LocalAnswer(answer)) = events.last() else { panic!("{events:?}") };
+    let answer: serde_json::Value = serde_json::from_str(answer.get()).unwrap();
+    let lines = answer["sdp"].as_str().unwrap().lines();
+    lines.filter(|line| line.starts_with("m=")).map(str::to_owned).collect()
+}
+
+fn crlf(sdp: &str) -> String {
+    sdp.replace('\n', "\r\n")
+}
+
+/// Chromium with H.264 switched off, and Firefox before its plugin has come: a call without pictures.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_offer_without_a_common_codec_fails() {
-    let sdp = offer().await.replace("H264", "VP8").replace("opus", "speex");
-    assert!(matches!(reaction(&sdp).await, PeerEvent::Failed(_)));
+async fn an_offer_without_h264_is_answered_without_pictures() {
+    let sdp = crlf(&BROWSER.replace("H264/90000", "VP9/90000"));
+    let events = reports(&sdp).await;
+    assert_eq!(no_picture(&events), Some(NoPicture::NoCommonCodec));
+    let sections = answered(&events);
+    assert!(sections[0].starts_with("m=audio 9") && sections[2].starts_with("m=application 9"));
+    assert_eq!(sections[1], "m=video 0 UDP/TLS/RTP/SAVPF 96 97 106 107");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_nothing_in_common_it_is_said_what_is_missing() {
+    let video = BROWSER.find("m=video").unwrap()..BROWSER.find("m=application").unwrap();
+    let session = BROWSER.split("m=audio").next().unwrap();
+    let sdp = crlf(&format!("{session}{}", &BROWSER[video].replace("H264", "AV1")));
+    let events = reports(&sdp).await;
+    let [PeerEvent::Failed(why)] = &events[..] else { panic!("{events:?}") };
+    assert!(why.contains("H.264"), "{why}");
+}
+
+/// Whatever a page leaves out, an answer comes, and it is said that no picture will.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn offers_without_pictures_are_answered_and_told() {
+    let video = BROWSER.find("m=video").unwrap();
+    let data = BROWSER.find("m=application").unwrap();
+    let (session, audio) = BROWSER[..video].split_at(BROWSER.find("m=audio").unwrap());
+    let without = [
+        format!("{session}{audio}"),
+        format!("{session}{}", &BROWSER[data..]),
+        BROWSER.replace("a=sendrecv\na=msid:stream video", "a=recvonly"),
+        BROWSER.replace("m=video 9", "m=video 0"),
+    ];
+    for sdp in without {
+        let events = reports(&crlf(&sdp)).await;
+        assert_eq!(no_picture(&events), Some(NoPicture::NotSent), "{sdp}");
+        assert!(!answered(&events).is_empty());
+    }
+    assert_eq!(no_picture(&reports(&crlf(BROWSER)).await), None);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_that_rejects_video_makes_a_call_without_pictures() {
+    let (mut side, mut stranger) = (Side::open(true).await, Stranger::new().await);
+    let connected = |event: &PeerEvent| matches!(event, PeerEvent::Connected { .. });
+    let events = stranger.until(&mut side, connected).await;
+    assert_eq!(no_picture(&events), Some(NoPicture::NoCommonCodec), "{events:?}");
+    side.close().await;
+}
+
+/// Each would be kept with 256 messages, 65,535 times.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn foreign_data_channels_are_closed_and_too_many_end_the_call() {
+    let (mut side, mut stranger) = (Side::open(false).await, Stranger::new().await);
+    let ours = stranger.channel("meoww").await;
+    let foreign = stranger.channel("files").await;
+    stranger.call(&mut side).await;
+    stranger.until(&mut side, |event| matches!(event, PeerEvent::Connected { .. })).await;
+    stranger::closed(&*foreign).await;
+    let twin = stranger.channel("meoww").await;
+    stranger::closed(&*twin).await;
+    assert!(ours.send_text(r#"{"type":"camera","on":false}"#).await.is_ok());
+    let mut more = Vec::new();
+    for n in 0..20 {
+        more.push(stranger.channel(&format!("flood {n}")).await);
+    }
+    let events = stranger.until(&mut side, |event| matches!(event, PeerEvent::Failed(_))).await;
+    let Some(PeerEvent::Failed(why)) = events.last() else { unreachable!() };
+    assert!(why.contains("data channel"), "{why}");
+    side.close().await;
 }
 
 /// As Chromium offers camera, microphone and a data channel, with other codecs before ours.
@@ -119,12 +222,13 @@ a=max-message-size:262144
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_browsers_offer_is_answered() {
-    let PeerEvent::LocalAnswer(answer) = reaction(&BROWSER.replace('\n', "\r\n")).await else {
+    let PeerEvent::LocalAnswer(answer) = reaction(&crlf(BROWSER)).await else {
         panic!("it was refused");
     };
     let answer: serde_json::Value = serde_json::from_str(answer.get()).unwrap();
     let answer = answer["sdp"].as_str().unwrap();
     assert!(answer.contains("a=rtpmap:106 H264/90000") && !answer.contains("VP8"), "{answer}");
+    assert!(answer.contains("profile-level-id=42e032"), "{answer}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -186,8 +186,32 @@ pub enum PeerEvent {
     },
     /// The partner's first picture was decoded.
     FirstFrame,
+    /// There is no picture of the partner, and why; the call goes on.
+    NoPicture(NoPicture),
     /// The partner said goodbye.
     Bye,
     /// The connection is gone, or never came about.
     Failed(String),
+}
+
+/// Why there is no picture of the partner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NoPicture {
+    /// The partner's program knows no H.264, or turned it down.
+    #[error("No pictures in this call: the partner's side has no H.264. You can still write.")]
+    NoCommonCodec,
+    /// It is not going to send any, or has sent none for a while.
+    #[error("The partner sends no video.")]
+    NotSent,
+    /// Something comes, and no picture can be made of it.
+    #[error("The partner's video cannot be decoded.")]
+    NotDecoded,
+    /// More than is decoded.
+    #[error("The partner's picture of {width}x{height} is too large to be shown.")]
+    TooLarge {
+        /// In pixels.
+        width: u32,
+        /// In pixels.
+        height: u32,
+    },
 }

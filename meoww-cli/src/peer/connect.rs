@@ -13,6 +13,7 @@ use rtc::{
     peer_connection::configuration::{
         interceptor_registry::{configure_rtcp_reports, configure_twcc},
         media_engine::{MIME_TYPE_H264, MIME_TYPE_OPUS, MediaEngine},
+        setting_engine::SctpMaxMessageSize,
     },
     rtp_transceiver::rtp_sender::{
         RTCPFeedback, RTCRtpCodec, RTCRtpCodecParameters, RTCRtpCodingParameters,
@@ -27,13 +28,15 @@ use webrtc::{
         PeerConnection, PeerConnectionBuilder, RTCConfigurationBuilder, RTCIceServer,
         RTCIceTransportPolicy, SettingEngineBuilder,
     },
-    rtp_transceiver::RtpSender,
 };
 
 use super::{
     PeerConfig,
+    candidates::Reach,
     estimate::Feedback,
+    guarded_sockets::GuardedRuntime,
     keyframe_requests::KeyframeRequests,
+    transport::Transport,
     webrtc_event::{Reporter, WebRtcEvent},
 };
 use crate::{clock, picture::decode::LEVEL_IDC};
@@ -51,12 +54,23 @@ const MAX_ADDRESSES: usize = 8;
 /// Bytes of control messages that may wait to be sent.
 const MAX_CONTROL_BUFFER: usize = 64 * 1024;
 
+/// Bytes of control messages that may wait to be read, and of the longest, which is many times what
+/// is read of one.
+const MAX_CONTROL_RECEIVED: u32 = 64 * 1024;
+const MAX_MESSAGE: u32 = 16 * 1024;
+/// A connection is checked all the time (RFC 7675), also while no pictures come, and counts as silent
+/// when nothing has come for so long: a partner whose machine or network is gone says no goodbye.
+pub(super) const SILENT_AFTER: Duration = Duration::from_secs(2);
+const CONSENT_INTERVAL: Duration = Duration::from_millis(500);
+/// After which the `rtc` crate would give a connection up; the session does earlier.
+const GIVEN_UP_AFTER: Duration = Duration::from_secs(25);
+
 /// A connection that is not negotiated yet.
 pub(super) struct Connection {
-    pub(super) webrtc: Arc<dyn PeerConnection>,
+    pub(super) transport: Transport,
     pub(super) webrtc_events: mpsc::Receiver<WebRtcEvent>,
     pub(super) video: Arc<TrackLocalStaticSample>,
-    pub(super) video_sender: Arc<dyn RtpSender>,
+    pub(super) reach: Reach,
     /// Bits a second the path carries.
     pub(super) estimate: watch::Receiver<u32>,
 }
@@ -66,7 +80,11 @@ pub(super) struct Connection {
 /// When an ICE server's URL is malformed, or no socket can be opened.
 pub(super) async fn connect(config: &PeerConfig) -> anyhow::Result<Connection> {
     // Browsers hide their addresses behind .local names (draft-ietf-mmusic-mdns-ice-candidates).
-    // Where multicast is not to be had, those cannot be looked up, and all else works.
+    // Where multicast is not to be had, those cannot be looked up, and all else works. Through a
+    // relay alone they are of no use, and the question would come from this side's address.
+    if config.relay_only {
+        return attempt(config, MulticastDnsMode::Disabled).await;
+    }
     match attempt(config, MulticastDnsMode::QueryOnly).await {
         Ok(connection) => Ok(connection),
         Err(error) => {
@@ -84,8 +102,16 @@ async fn attempt(config: &PeerConfig, mdns: MulticastDnsMode) -> anyhow::Result<
     let chain = interceptors(&mut media, feedback)?;
     let addresses = addresses();
     let loopback = addresses.iter().all(|address| address.ip().is_loopback());
+    let reach = match (config.relay_only, loopback) {
+        (true, _) => Reach::Relay,
+        (false, true) => Reach::Loopback,
+        (false, false) => Reach::Network,
+    };
     let settings = SettingEngineBuilder::new()
         .with_ice_connection_attempts(Some(CHECK_INTERVAL), Some(MAX_CHECKS))
+        .with_ice_timeouts(Some(SILENT_AFTER), Some(GIVEN_UP_AFTER), Some(CONSENT_INTERVAL))
+        .with_sctp_max_receive_buffer_size(MAX_CONTROL_RECEIVED)
+        .with_sctp_max_message_size(SctpMaxMessageSize::Bounded(MAX_MESSAGE))
         .with_prflx_acceptance_min_wait(Some(Duration::ZERO))
         .with_relay_acceptance_min_wait(Some(Duration::ZERO))
         .with_include_loopback_candidate(loopback)
@@ -98,6 +124,7 @@ async fn attempt(config: &PeerConfig, mdns: MulticastDnsMode) -> anyhow::Result<
         .with_setting_engine(settings)
         .with_interceptor_registry(chain)
         .with_handler(Arc::new(reporter))
+        .with_runtime(Arc::new(GuardedRuntime::new()))
         .with_udp_addrs(addresses)
         .with_data_channel_send_buffer_limit(MAX_CONTROL_BUFFER)
         .build()
@@ -105,7 +132,8 @@ async fn attempt(config: &PeerConfig, mdns: MulticastDnsMode) -> anyhow::Result<
         .context("opening the media connection")?;
     let video = video_track()?;
     let video_sender = webrtc.add_track(video.clone()).await?;
-    Ok(Connection { webrtc: Arc::new(webrtc), webrtc_events, video, video_sender, estimate })
+    let transport = Transport { webrtc: Arc::new(webrtc), video_sender };
+    Ok(Connection { transport, webrtc_events, video, reach, estimate })
 }
 
 fn configuration(config: &PeerConfig) -> webrtc::peer_connection::RTCConfiguration {

@@ -3,18 +3,23 @@
 //! A [`Peer`] is a handle on a session, which owns the connection, and on two threads, which scale
 //! and encode what is sent, and decode what comes.
 
+mod candidates;
+mod channel;
+mod checks;
 mod connect;
 pub(crate) mod control;
 mod estimate;
+mod guarded_sockets;
 mod keyframe_requests;
 mod live;
 mod negotiation;
 pub(crate) mod remote;
-mod route;
+mod sdp;
 mod session;
 mod stats;
 mod threads;
 pub(crate) mod tracks;
+mod transport;
 mod webrtc_event;
 
 use std::{
@@ -79,6 +84,16 @@ enum Signal {
     Offer(Box<RawValue>),
     Answer(Box<RawValue>),
     Candidate(Box<RawValue>),
+}
+
+impl From<Signal> for negotiation::Input {
+    fn from(signal: Signal) -> Self {
+        match signal {
+            Signal::Offer(json) => Self::Offer(json),
+            Signal::Answer(json) => Self::Answer(json),
+            Signal::Candidate(json) => Self::Candidate(json),
+        }
+    }
 }
 
 impl Peer {

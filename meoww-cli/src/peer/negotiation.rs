@@ -1,103 +1,193 @@
-//! Offer, answer and candidates (RFC 8829): one exchange a connection, and no second.
-
-use std::ops::ControlFlow;
+//! Offer, answer and candidates (RFC 8829), as a pure value: what came in, and what is to be done.
+//! One exchange a connection, and no second.
+//!
+//! A description begins a generation of ICE (RFC 8445, section 2.5), named by its `ice-ufrag`.
+//! Candidates that name another generation are not used.
 
 use rtc::peer_connection::transport::RTCIceCandidateInit;
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
+use webrtc::peer_connection::RTCSessionDescription;
 
 use super::{
-    control::LABEL,
-    remote::{self, Kind, MAX_CANDIDATES},
-    session::{End, Session, fail},
+    candidates::{Candidate, Chosen, Reach, without_base},
+    remote::{self, Kind, Trickled},
+    sdp::{self, Rejected, TheirVideo, Usable},
 };
 use crate::core::event::PeerEvent;
 
-impl Session {
-    pub(super) async fn offer(&mut self) -> ControlFlow<End> {
-        let offer = async {
-            self.channel = Some(self.webrtc.create_data_channel(LABEL, None).await?);
-            let offer = self.webrtc.create_offer(None).await?;
-            self.webrtc.set_local_description(offer.clone()).await?;
-            anyhow::Ok(offer)
-        };
-        match offer.await {
-            Ok(offer) => self.emit(json(&offer).map(PeerEvent::LocalOffer)),
-            Err(error) => {
-                tracing::debug!(?error, "offer");
-                fail("no offer could be made")
-            }
+/// Candidates that may come before the description they belong to.
+const MAX_EARLY: usize = 32;
+
+/// What happened.
+pub(super) enum Input {
+    /// The connection is there.
+    Start,
+    Offer(Box<RawValue>),
+    Answer(Box<RawValue>),
+    Candidate(Box<RawValue>),
+    /// What was made of [`Effect::MakeOffer`] or [`Effect::MakeAnswer`].
+    Local(Box<RTCSessionDescription>),
+    LocalCandidate(RTCIceCandidateInit),
+}
+
+/// What is to be done, in order.
+#[derive(Debug)]
+pub(super) enum Effect {
+    MakeOffer,
+    MakeAnswer,
+    /// Takes the partner's description.
+    Apply(Box<RTCSessionDescription>),
+    /// Takes one of the partner's candidates.
+    Add(RTCIceCandidateInit),
+    /// What comes of pictures each way.
+    Agreed(Agreed),
+    Tell(PeerEvent),
+    /// There will be no connection; why is for people.
+    Fail(String),
+}
+
+/// What both sides make of pictures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Agreed {
+    pub(super) theirs: TheirVideo,
+    /// Whether the partner takes this side's.
+    pub(super) ours: bool,
+}
+
+/// One exchange.
+pub(super) struct Negotiation {
+    /// The description that is due from the partner; `None` once it came.
+    due: Option<Kind>,
+    relay_only: bool,
+    chosen: Chosen,
+    early: Vec<Trickled>,
+    /// The partner's generation.
+    ufrag: Option<String>,
+    rejected: Vec<Rejected>,
+}
+
+impl Negotiation {
+    pub(super) fn new(is_initiator: bool, reach: Reach) -> Self {
+        Self {
+            due: Some(if is_initiator { Kind::Answer } else { Kind::Offer }),
+            relay_only: reach == Reach::Relay,
+            chosen: Chosen::new(reach),
+            early: Vec::new(),
+            ufrag: None,
+            rejected: Vec::new(),
         }
     }
 
-    pub(super) async fn answer(&mut self, offer: &RawValue) -> ControlFlow<End> {
-        if !self.describe(offer, Kind::Offer).await? {
-            return ControlFlow::Continue(());
-        }
-        // Fails, for one, when the partner has none of our codecs.
-        let answer = async {
-            let answer = self.webrtc.create_answer(None).await?;
-            self.webrtc.set_local_description(answer.clone()).await?;
-            anyhow::Ok(answer)
-        };
-        match answer.await {
-            Ok(answer) => self.emit(json(&answer).map(PeerEvent::LocalAnswer)),
-            Err(error) => {
-                tracing::debug!(?error, "answer");
-                fail("the partner's offer cannot be answered")
-            }
+    pub(super) fn handle(&mut self, input: Input) -> Vec<Effect> {
+        match input {
+            Input::Start if self.due == Some(Kind::Answer) => vec![Effect::MakeOffer],
+            Input::Start => Vec::new(),
+            Input::Offer(json) => self.description(&json, Kind::Offer),
+            Input::Answer(json) => self.description(&json, Kind::Answer),
+            Input::Candidate(json) => self.candidate(&json),
+            Input::Local(description) => self.local(&description),
+            Input::LocalCandidate(candidate) => self.local_candidate(candidate),
         }
     }
 
-    pub(super) async fn answered(&mut self, answer: &RawValue) -> ControlFlow<End> {
-        self.describe(answer, Kind::Answer).await.map_continue(drop)
-    }
-
-    /// Applies the partner's description; says whether it did. A second one is ignored.
-    async fn describe(&mut self, json: &RawValue, kind: Kind) -> ControlFlow<End, bool> {
-        let due = if self.is_initiator { Kind::Answer } else { Kind::Offer };
-        if self.described || kind != due {
+    fn description(&mut self, json: &RawValue, kind: Kind) -> Vec<Effect> {
+        if self.due != Some(kind) {
             tracing::debug!(?kind, "a description that is not due");
-            return ControlFlow::Continue(false);
+            return Vec::new();
         }
-        let description = match remote::description(json, kind) {
-            Ok(description) => description,
-            Err(error) => return ControlFlow::Break(End::Failed(error.to_string())),
+        let (description, usable) = match remote::description(json, kind) {
+            Ok(used) => used,
+            Err(error) => return vec![Effect::Fail(error.to_string())],
         };
-        if let Err(error) = self.webrtc.set_remote_description(description).await {
-            tracing::debug!(?error, "remote description");
-            return ControlFlow::Break(End::Failed("the partner's description is unusable".into()));
+        self.due = None;
+        let Usable { candidates, ufrag, video, wants_video, rejected, .. } = usable;
+        (self.ufrag, self.rejected) = (ufrag, rejected);
+        let mut effects = vec![
+            Effect::Agreed(Agreed { theirs: video, ours: wants_video }),
+            Effect::Apply(Box::new(description)),
+        ];
+        if kind == Kind::Offer {
+            effects.push(Effect::MakeAnswer);
         }
-        self.described = true;
-        for candidate in std::mem::take(&mut self.held) {
-            self.add(candidate).await;
-        }
-        ControlFlow::Continue(true)
+        let early = std::mem::take(&mut self.early);
+        let early = early.into_iter().filter(|early| self.is_current(early));
+        let early: Vec<_> = early.map(|early| early.candidate).collect();
+        let inside = candidates.iter().filter_map(|text| Candidate::parse(text));
+        let best = self.chosen.best_of(inside.chain(early).collect());
+        effects.extend(best.iter().map(|candidate| add(candidate.text())));
+        effects
     }
 
-    /// Takes a candidate, or holds it until there is a description it belongs to.
-    pub(super) async fn candidate(&mut self, json: &RawValue) {
-        let Some(candidate) = remote::candidate(json) else {
-            return;
+    fn candidate(&mut self, json: &RawValue) -> Vec<Effect> {
+        let Some(trickled) = remote::candidate(json) else {
+            return Vec::new();
         };
-        self.candidates += 1;
-        if self.candidates > MAX_CANDIDATES {
-            tracing::debug!("the partner names too many addresses");
-        } else if self.described {
-            self.add(candidate).await;
-        } else {
-            self.held.push(candidate);
+        if self.due.is_some() {
+            if self.early.len() < MAX_EARLY {
+                self.early.push(trickled);
+            }
+            return Vec::new();
         }
+        let take = self.is_current(&trickled) && self.chosen.take(&trickled.candidate);
+        if take { vec![add(trickled.candidate.text())] } else { Vec::new() }
     }
 
-    async fn add(&self, candidate: RTCIceCandidateInit) {
-        if let Err(error) = self.webrtc.add_ice_candidate(candidate).await {
-            tracing::debug!(?error, "a candidate is of no use");
-        }
+    /// Whether a candidate is of the generation that the partner's description began.
+    fn is_current(&self, trickled: &Trickled) -> bool {
+        trickled.ufrag.is_none() || trickled.ufrag == self.ufrag
     }
+
+    fn local(&mut self, description: &RTCSessionDescription) -> Vec<Effect> {
+        // An offer is made before a description came; nothing was rejected then.
+        let is_answer = self.due.is_none();
+        let Some(sdp) = sdp::with_rejected(&description.sdp, &self.rejected) else {
+            return vec![Effect::Fail("this side's description is malformed".to_owned())];
+        };
+        let lines = sdp.lines().filter_map(|line| match line.strip_prefix("a=candidate:") {
+            Some(_) if self.relay_only && !is_relayed(line) => None,
+            Some(_) => Some(without_base(line)),
+            None => Some(sdp::with_level_of_decoder(line)),
+        });
+        let sdp = lines.fold(String::new(), |sdp, line| sdp + &line + "\r\n");
+        let json = |kind| json(&Init { kind, sdp: &sdp });
+        let event = match is_answer {
+            true => json("answer").map(PeerEvent::LocalAnswer),
+            false => json("offer").map(PeerEvent::LocalOffer),
+        };
+        event.map(Effect::Tell).into_iter().collect()
+    }
+
+    fn local_candidate(&self, mut candidate: RTCIceCandidateInit) -> Vec<Effect> {
+        if self.relay_only && !is_relayed(&candidate.candidate) {
+            return Vec::new();
+        }
+        candidate.candidate = without_base(&candidate.candidate);
+        let event = json(&candidate).map(PeerEvent::LocalCandidate);
+        event.map(Effect::Tell).into_iter().collect()
+    }
+}
+
+/// `RTCSessionDescriptionInit`.
+#[derive(Serialize)]
+struct Init<'a> {
+    #[serde(rename = "type")]
+    kind: &'a str,
+    sdp: &'a str,
+}
+
+fn add(candidate: &str) -> Effect {
+    Effect::Add(RTCIceCandidateInit { candidate: candidate.to_owned(), ..Default::default() })
+}
+
+fn is_relayed(candidate: &str) -> bool {
+    candidate.contains(" typ relay")
 }
 
 /// For the wire.
-pub(super) fn json(value: &impl Serialize) -> Option<Box<RawValue>> {
+fn json(value: &impl Serialize) -> Option<Box<RawValue>> {
     to_raw_value(value).ok()
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,6 @@
 //! What the `webrtc` crate reports, as values in the session's queue.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rtc::peer_connection::transport::RTCIceCandidateInit;
 use tokio::sync::mpsc;
@@ -12,7 +12,8 @@ use webrtc::{
     },
 };
 
-/// More than a well-behaved connection has in all its life.
+/// More than a well-behaved connection has in all its life. When it is full, the queue ends, and the
+/// session with it.
 const QUEUE: usize = 128;
 
 /// One thing that happened.
@@ -27,17 +28,19 @@ pub(super) enum WebRtcEvent {
 }
 
 /// Hands events over without ever making the connection's own task wait.
-pub(super) struct Reporter(mpsc::Sender<WebRtcEvent>);
+pub(super) struct Reporter(Mutex<Option<mpsc::Sender<WebRtcEvent>>>);
 
 impl Reporter {
     pub(super) fn new() -> (Self, mpsc::Receiver<WebRtcEvent>) {
         let (sender, receiver) = mpsc::channel(QUEUE);
-        (Self(sender), receiver)
+        (Self(Mutex::new(Some(sender))), receiver)
     }
 
     fn report(&self, event: WebRtcEvent) {
-        if self.0.try_send(event).is_err() {
+        let mut queue = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if queue.as_ref().is_some_and(|queue| queue.try_send(event).is_err()) {
             tracing::debug!("a media event came too late or too many came at once");
+            *queue = None;
         }
     }
 }

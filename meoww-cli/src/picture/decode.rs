@@ -171,7 +171,8 @@ mod tests {
     #[test]
     fn a_level_that_is_too_low_for_the_picture_is_not_believed() {
         let mut data = coded_by_openh264(1080, 1920);
-        let sps = data.windows(5).position(|bytes| bytes[..4] == [0, 0, 0, 1] && bytes[4] & 31 == 7);
+        let sps =
+            data.windows(5).position(|bytes| bytes[..4] == [0, 0, 0, 1] && bytes[4] & 31 == 7);
         data[sps.unwrap() + 4 + LEVEL_BYTE] = 31;
         assert_eq!(size(&data).unwrap(), Some((1080, 1920)));
     }

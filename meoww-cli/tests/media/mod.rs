@@ -2,10 +2,11 @@
 #![allow(dead_code, reason = "each test file uses its part of it")]
 
 pub(crate) mod proxy;
+pub(crate) mod stranger;
 
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
@@ -32,6 +33,8 @@ pub(crate) struct Side {
     local: FrameSlot,
     remote: FrameSlot,
     camera_on: Arc<AtomicBool>,
+    /// All that was said to the other side through the server.
+    said: Mutex<String>,
     _camera: tokio::task::JoinHandle<()>,
 }
 
@@ -50,11 +53,17 @@ impl Side {
         let drawn = Arc::new(AtomicU64::new(0));
         let media = PeerMedia { local: local.clone(), remote, grid: grids, drawn };
         let (peer, events) = Peer::open(config, media).await.unwrap();
-        Self { peer: Some(peer), events, grid, local, remote: shown, camera_on, _camera: camera }
+        let said = Mutex::new(String::new());
+        let peer = Some(peer);
+        Self { peer, events, grid, local, remote: shown, camera_on, said, _camera: camera }
     }
 
     pub(crate) fn peer(&mut self) -> &mut Peer {
         self.peer.as_mut().unwrap()
+    }
+
+    pub(crate) fn said(&self) -> String {
+        self.said.lock().unwrap().clone()
     }
 
     pub(crate) async fn close(&mut self) {
@@ -66,12 +75,26 @@ impl Side {
     /// Hands a signal to the other side; says whether the connection failed.
     pub(crate) fn pass(&self, event: Option<PeerEvent>, other: &Self) -> bool {
         let other = other.peer.as_ref().unwrap();
+        if let Some(
+            PeerEvent::LocalOffer(json)
+            | PeerEvent::LocalAnswer(json)
+            | PeerEvent::LocalCandidate(json),
+        ) = &event
+        {
+            self.said.lock().unwrap().push_str(json.get());
+        }
         match event {
             Some(PeerEvent::LocalOffer(offer)) => other.remote_offer(offer),
             Some(PeerEvent::LocalAnswer(answer)) => other.remote_answer(answer),
             Some(PeerEvent::LocalCandidate(candidate)) => other.remote_candidate(candidate),
             Some(PeerEvent::Failed(_)) => return true,
-            Some(PeerEvent::Connected { .. } | PeerEvent::FirstFrame | PeerEvent::Bye) | None => {}
+            Some(
+                PeerEvent::Connected { .. }
+                | PeerEvent::FirstFrame
+                | PeerEvent::NoPicture(_)
+                | PeerEvent::Bye,
+            )
+            | None => {}
         }
         false
     }

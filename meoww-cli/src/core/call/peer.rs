@@ -25,6 +25,7 @@ impl Call {
                 self.tell(CallEvent::Connected { relayed });
             }
             PeerEvent::FirstFrame => self.tell(CallEvent::FirstFrame),
+            PeerEvent::NoPicture(why) => self.notice(&why.to_string()),
             PeerEvent::Bye => self.end_and_leave(EndReason::PeerLeft),
             PeerEvent::Failed(why) => {
                 self.notice(&why);

@@ -3,7 +3,7 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::*;
-use crate::core::event::Reason;
+use crate::core::event::{NoPicture, Reason};
 use meoww_proto::{
     UserId,
     error::SignalErrorCode,
@@ -273,6 +273,16 @@ fn a_server_about_to_go_is_left_once_no_call_needs_it() {
     assert_eq!(sends(&call.handle(welcome(None))), ["search"]);
 }
 
+#[test]
+fn without_pictures_the_call_goes_on_and_says_why() {
+    let mut call = live();
+    let large = NoPicture::TooLarge { width: 3840, height: 2160 };
+    let effects = call.handle(Input::Peer(room(1), PeerEvent::NoPicture(large)));
+    let [Effect::Tell(CallEvent::Notice(text))] = &effects[..] else { panic!("{effects:?}") };
+    assert_eq!(text, "The partner's picture of 3840x2160 is too large to be shown.");
+    assert_eq!(call.room(), Some(room(1)));
+}
+
 fn input() -> impl Strategy<Value = Input> {
     let n = 1..4_u8;
     prop_oneof![
@@ -296,6 +306,9 @@ fn input() -> impl Strategy<Value = Input> {
         }))),
         2 => n.clone().prop_map(|n| Input::Peer(room(n), PeerEvent::LocalOffer(json()))),
         2 => n.clone().prop_map(|n| Input::Peer(room(n), PeerEvent::Connected { relayed: false })),
+        1 => n.clone().prop_map(|n| {
+            Input::Peer(room(n), PeerEvent::NoPicture(NoPicture::NotSent))
+        }),
         1 => n.clone().prop_map(|n| Input::Peer(room(n), PeerEvent::Bye)),
         1 => n.prop_map(|n| Input::Peer(room(n), PeerEvent::Failed("no".into()))),
     ]

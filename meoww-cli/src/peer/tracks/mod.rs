@@ -1,6 +1,170 @@
-//! What is sent and received as media: one thread each way, and RTP to whole pictures.
+//! What is sent and received as media, by kind: video on one thread each way, from and to the slots
+//! of pictures; audio is not used, and thrown away.
 
 pub(crate) mod assemble;
 mod depacketize;
-pub(super) mod receive;
-pub(super) mod send;
+mod keyframes;
+mod receive;
+mod send;
+
+use std::sync::{Arc, atomic::Ordering::Relaxed};
+
+use anyhow::Context;
+use meoww_paint::Grid;
+use rtc::rtp_transceiver::rtp_sender::RtpCodecKind;
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinSet,
+};
+use webrtc::media_stream::{
+    track_local::static_sample::TrackLocalStaticSample, track_remote::TrackRemote,
+};
+
+pub(super) use self::receive::Report;
+use self::{
+    receive::Receiver,
+    send::{Orders, Sender},
+};
+use super::{PeerMedia, stats::Tally, threads::Threads};
+
+/// First picture, and what is refused; each is reported once.
+const REPORTS: usize = 4;
+
+/// What the session has to know.
+pub(super) enum TracksEvent {
+    Report(Report),
+    /// What this side can show has changed.
+    Grid,
+    /// This side's camera was switched.
+    Camera,
+}
+
+pub(super) struct Tracks {
+    media: PeerMedia,
+    orders: watch::Sender<Orders>,
+    /// Whether the partner's camera is on, as it says.
+    partner_camera: watch::Sender<bool>,
+    reports: mpsc::Receiver<Report>,
+    /// Given to the receiving thread, when there is one.
+    reporter: Option<mpsc::Sender<Report>>,
+    threads: Threads,
+    /// Read so that their queues do not fill up, of which the library would complain.
+    discarded: JoinSet<()>,
+    tally: Arc<Tally>,
+}
+
+impl Tracks {
+    /// # Errors
+    ///
+    /// When there is no thread for the encoder.
+    pub(super) fn start(
+        media: PeerMedia,
+        video: Arc<TrackLocalStaticSample>,
+        estimate: watch::Receiver<u32>,
+        tally: Arc<Tally>,
+    ) -> anyhow::Result<Self> {
+        let (orders, ordered) = watch::channel(Orders { payload_type: None, grid: Grid::FULL });
+        let (reporter, reports) = mpsc::channel(REPORTS);
+        let sender = Sender {
+            pictures: media.local.clone(),
+            orders: ordered,
+            estimate,
+            track: video,
+            tally: tally.clone(),
+        };
+        let mut threads = Threads::new();
+        threads
+            .start("meoww-encode", move |runtime| sender.run(runtime))
+            .context("starting the encoder's thread")?;
+        Ok(Self {
+            media,
+            orders,
+            partner_camera: watch::channel(true).0,
+            reports,
+            reporter: Some(reporter),
+            threads,
+            discarded: JoinSet::new(),
+            tally,
+        })
+    }
+
+    /// Begins to send pictures.
+    pub(super) fn send(&self, payload_type: u8) {
+        self.orders.send_modify(|orders| orders.payload_type = Some(payload_type));
+    }
+
+    /// What the partner can show.
+    pub(super) fn set_partner_grid(&self, grid: Grid) {
+        self.orders.send_if_modified(|orders| std::mem::replace(&mut orders.grid, grid) != grid);
+    }
+
+    pub(super) fn set_partner_camera(&self, on: bool) {
+        self.partner_camera.send_if_modified(|was| std::mem::replace(was, on) != on);
+    }
+
+    /// The partner sends a track. The first of video is shown.
+    ///
+    /// # Errors
+    ///
+    /// When there is no thread for the decoder.
+    pub(super) async fn receive(&mut self, track: Arc<dyn TrackRemote>) -> std::io::Result<()> {
+        let is_video = track.kind().await == RtpCodecKind::Video;
+        let Some(reporter) = self.reporter.take_if(|_| is_video) else {
+            self.discarded.spawn(async move { while track.poll().await.is_some() {} });
+            return Ok(());
+        };
+        let receiver = Receiver {
+            track,
+            pictures: self.media.remote.clone(),
+            camera_on: self.partner_camera.subscribe(),
+            tally: self.tally.clone(),
+            reports: reporter,
+        };
+        self.threads.start("meoww-decode", move |runtime| receiver.run(runtime))
+    }
+
+    /// What the session has to know next. `told` is what the partner was told about this side's
+    /// camera; without it, there is no channel to tell the partner anything.
+    pub(super) async fn next(&mut self, told: Option<bool>) -> TracksEvent {
+        let PeerMedia { grid, local, .. } = &mut self.media;
+        let is_told = |picture: &Option<_>| picture.is_some() == told.unwrap_or_default();
+        tokio::select! {
+            report = next_report(&mut self.reports) => TracksEvent::Report(report),
+            Ok(()) = grid.changed(), if told.is_some() => TracksEvent::Grid,
+            Ok(_) = local.wait_for(|picture| !is_told(picture)), if told.is_some() => TracksEvent::Camera,
+        }
+    }
+
+    /// Whether the partner should be seen by now and is not, though its camera is said to be on.
+    pub(super) fn lacks_picture(&self) -> bool {
+        *self.partner_camera.borrow() && self.tally.frames_decoded.load(Relaxed) == 0
+    }
+
+    /// Whether anything came at all.
+    pub(super) fn receives(&self) -> bool {
+        self.tally.bytes_in.load(Relaxed) > 0
+    }
+
+    /// What this side can show.
+    pub(super) fn grid(&mut self) -> Grid {
+        *self.media.grid.borrow_and_update()
+    }
+
+    /// Whether this side's camera is on.
+    pub(super) fn camera(&mut self) -> bool {
+        self.media.local.borrow_and_update().is_some()
+    }
+
+    /// Ends the threads, which must not be waited for before their tracks are closed.
+    pub(super) fn stop(self) -> Threads {
+        self.threads
+    }
+}
+
+/// Never, once the receiving thread has ended.
+async fn next_report(reports: &mut mpsc::Receiver<Report>) -> Report {
+    match reports.recv().await {
+        Some(report) => report,
+        None => std::future::pending().await,
+    }
+}

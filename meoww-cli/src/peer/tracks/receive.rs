@@ -2,10 +2,10 @@
 
 use std::{
     sync::{Arc, atomic::Ordering::Relaxed},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use meoww_paint::Frame;
+use meoww_paint::{Frame, Grid, Scaler};
 use rtc::{rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication, rtp};
 use tokio::{
     runtime::Handle,
@@ -16,24 +16,44 @@ use webrtc::media_stream::track_remote::{TrackRemote, TrackRemoteEvent};
 use super::{
     super::stats::{Tally, count},
     assemble::{Assembler, Packet, Unit},
+    keyframes::Keyframes,
 };
-use crate::{clock, picture::decode::Decoder};
+use crate::{
+    clock,
+    picture::decode::{DecodeError, Decoder},
+};
 
-/// Between two key frame requests while there is no picture.
-const REQUEST_GAP: Duration = Duration::from_millis(200);
 /// How often to look whether a missing packet, or a request, is due.
 const TICK: Duration = Duration::from_millis(20);
 
+/// What the session is told, each once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::peer) enum Report {
+    FirstFrame,
+    /// Pictures come that are more than is decoded; in pixels.
+    TooLarge {
+        width: u32,
+        height: u32,
+    },
+}
+
 /// All the thread needs.
-pub(in crate::peer) struct Receiver {
-    pub(in crate::peer) track: Arc<dyn TrackRemote>,
-    pub(in crate::peer) ssrc: u32,
-    pub(in crate::peer) pictures: watch::Sender<Option<Arc<Frame>>>,
+pub(super) struct Receiver {
+    pub(super) track: Arc<dyn TrackRemote>,
+    pub(super) pictures: watch::Sender<Option<Arc<Frame>>>,
     /// Whether the partner says its camera is on. The thread ends when the other end is dropped.
-    pub(in crate::peer) camera_on: watch::Receiver<bool>,
-    pub(in crate::peer) tally: Arc<Tally>,
-    /// Told once, of the first picture.
-    pub(in crate::peer) first: mpsc::Sender<()>,
+    pub(super) camera_on: watch::Receiver<bool>,
+    pub(super) tally: Arc<Tally>,
+    pub(super) reports: mpsc::Sender<Report>,
+}
+
+/// What the thread remembers.
+struct State {
+    decoder: Decoder,
+    assembler: Assembler,
+    keyframes: Keyframes,
+    scaler: Scaler,
+    too_large: bool,
 }
 
 /// Why the thread woke up.
@@ -44,50 +64,35 @@ enum Wake {
     End,
 }
 
-/// Whether a key frame has to be asked for.
-struct Keyframes {
-    needed: bool,
-    asked: Option<Instant>,
-}
-
-impl Keyframes {
-    /// Whether to ask for one that is needed now; counts as asked.
-    fn ask(&mut self, now: Instant) -> bool {
-        let recent = |asked| now.saturating_duration_since(asked) < REQUEST_GAP;
-        let ask = !self.asked.is_some_and(recent);
-        if ask {
-            self.asked = Some(now);
-        }
-        ask
-    }
-}
-
 impl Receiver {
     /// Runs until the session or the track ends.
-    pub(in crate::peer) fn run(mut self, runtime: &Handle) {
-        let Ok(mut decoder) = Decoder::new() else {
+    pub(super) fn run(mut self, runtime: &Handle) {
+        let Ok(decoder) = Decoder::new() else {
             tracing::warn!("the video decoder does not start");
             return;
         };
-        let mut assembler = Assembler::default();
-        // The first packets may have come before the track was there: a key frame is needed anyway.
-        let mut keyframes = Keyframes { needed: true, asked: None };
+        let mut state = State {
+            decoder,
+            assembler: Assembler::default(),
+            keyframes: Keyframes::new(),
+            scaler: Scaler::default(),
+            too_large: false,
+        };
         loop {
             // A camera that is off has none to give.
-            let expecting = keyframes.needed && *self.camera_on.borrow();
-            if expecting && keyframes.ask(clock::now()) {
+            let expecting = state.keyframes.is_needed() && *self.camera_on.borrow();
+            if expecting && state.keyframes.ask(clock::now()) {
                 count(&self.tally.keyframes_requested);
                 runtime.block_on(self.request_keyframe());
             }
-            let wake = runtime.block_on(self.wake(!assembler.is_idle() || expecting));
-            match wake {
-                Wake::Packet(packet) => self.take(&mut assembler, packet),
-                Wake::Camera => self.camera_changed(),
+            match runtime.block_on(self.wake(!state.assembler.is_idle() || expecting)) {
+                Wake::Packet(packet) => self.take(&mut state.assembler, packet),
+                Wake::Camera => self.camera_changed(&mut state.keyframes),
                 Wake::Tick => {}
                 Wake::End => break,
             }
-            while let Some(unit) = assembler.pop(clock::now()) {
-                self.decode(&mut decoder, unit, &mut keyframes);
+            while let Some(unit) = state.assembler.pop(clock::now()) {
+                self.decode(&mut state, unit);
             }
         }
         self.pictures.send_replace(None);
@@ -108,7 +113,8 @@ impl Receiver {
     }
 
     async fn request_keyframe(&self) {
-        let request = PictureLossIndication { sender_ssrc: 0, media_ssrc: self.ssrc };
+        let media_ssrc = self.track.ssrcs().await.first().copied().unwrap_or_default();
+        let request = PictureLossIndication { sender_ssrc: 0, media_ssrc };
         if self.track.write_rtcp(vec![Box::new(request)]).await.is_err() {
             tracing::debug!("a key frame could not be asked for");
         }
@@ -121,40 +127,52 @@ impl Receiver {
         assembler.push(Packet { sequence, marker, payload }, clock::now());
     }
 
-    fn decode(&self, decoder: &mut Decoder, unit: Unit, keyframes: &mut Keyframes) {
+    fn decode(&self, state: &mut State, unit: Unit) {
         let decoded = match unit {
-            Unit::Whole(stream) => decoder.decode(&stream).ok(),
-            Unit::Lost => None,
+            Unit::Whole(stream) => state.decoder.decode(&stream),
+            Unit::Lost => return self.lost(state),
         };
         match decoded {
-            Some(Some(picture)) => {
-                keyframes.needed = false;
-                self.show(picture);
+            Ok(Some(picture)) => {
+                state.keyframes.decoded();
+                self.show(picture, &mut state.scaler);
             }
             // Parameter sets, or padding.
-            Some(None) => {}
-            None => {
-                count(&self.tally.frames_lost);
-                keyframes.needed = true;
+            Ok(None) => {}
+            Err(DecodeError::TooLarge { width, height }) => {
+                if !std::mem::replace(&mut state.too_large, true) {
+                    // Its queue has room for each of the few messages it ever gets.
+                    let _ = self.reports.try_send(Report::TooLarge { width, height });
+                }
+                self.lost(state);
             }
+            Err(DecodeError::Codec(_) | DecodeError::Unreadable) => self.lost(state),
         }
     }
 
-    fn show(&self, picture: Frame) {
+    fn lost(&self, state: &mut State) {
+        count(&self.tally.frames_lost);
+        state.keyframes.lost();
+    }
+
+    /// Larger than any screen asks for is made smaller here, where it is in no one's way.
+    fn show(&self, picture: Frame, scaler: &mut Scaler) {
         self.tally.width.store(picture.width() as u32, Relaxed);
         self.tally.height.store(picture.height() as u32, Relaxed);
         if self.tally.frames_decoded.fetch_add(1, Relaxed) == 0 {
-            // Its queue has room for the only message it ever gets.
-            let _ = self.first.try_send(());
+            let _ = self.reports.try_send(Report::FirstFrame);
         }
         if *self.camera_on.borrow() {
-            self.pictures.send_replace(Some(Arc::new(picture)));
+            let size = Grid::FULL.fit(picture.width(), picture.height());
+            self.pictures.send_replace(Some(scaler.scale(&Arc::new(picture), size)));
         }
     }
 
     /// No stale picture stays when the partner's camera goes off.
-    fn camera_changed(&mut self) {
-        if !*self.camera_on.borrow_and_update() {
+    fn camera_changed(&mut self, keyframes: &mut Keyframes) {
+        if *self.camera_on.borrow_and_update() {
+            keyframes.restart();
+        } else {
             self.pictures.send_replace(None);
         }
     }

@@ -34,20 +34,20 @@ const KEY_SHARE: f64 = 0.5;
 
 /// What the session wants sent. The thread ends when its other end is dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::peer) struct Orders {
+pub(super) struct Orders {
     /// RTP payload type that was negotiated; `None` before there is a connection.
-    pub(in crate::peer) payload_type: Option<u8>,
+    pub(super) payload_type: Option<u8>,
     /// What the partner can show.
-    pub(in crate::peer) grid: Grid,
+    pub(super) grid: Grid,
 }
 
 /// All the thread needs.
-pub(in crate::peer) struct Sender {
-    pub(in crate::peer) pictures: FrameSlot,
-    pub(in crate::peer) orders: watch::Receiver<Orders>,
-    pub(in crate::peer) estimate: watch::Receiver<u32>,
-    pub(in crate::peer) track: Arc<TrackLocalStaticSample>,
-    pub(in crate::peer) tally: Arc<Tally>,
+pub(super) struct Sender {
+    pub(super) pictures: FrameSlot,
+    pub(super) orders: watch::Receiver<Orders>,
+    pub(super) estimate: watch::Receiver<u32>,
+    pub(super) track: Arc<TrackLocalStaticSample>,
+    pub(super) tally: Arc<Tally>,
 }
 
 /// Why the thread woke up.
@@ -75,7 +75,7 @@ struct State {
 
 impl Sender {
     /// Runs until the session ends.
-    pub(in crate::peer) fn run(mut self, runtime: &Handle) {
+    pub(super) fn run(mut self, runtime: &Handle) {
         let mut state = State {
             scaler: Scaler::default(),
             encoder: Encoder::new(*self.estimate.borrow()),

@@ -1,0 +1,281 @@
+//! How often addresses that have not answered are sent connectivity checks.
+//!
+//! A partner names addresses, and may name anyone's. The `rtc` crate checks each pair at every tick;
+//! RFC 8445 (section 14) wants checks paced, so that nobody is flooded on a partner's word. Here an
+//! address gets one check at once, and the next after ever longer gaps, until it answers one, which
+//! only who got it can; and all that have not answered together get [`RATE`]. A check of theirs is
+//! always answered with one, as that is what opens the way through a NAT.
+//!
+//! Checks that go through a TURN relay are counted like those that do not.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+/// Checks a second of all addresses that have not answered; RFC 8445 allows 200 (Ta of 5 ms).
+const RATE: f64 = 100.0;
+/// And as many at once: every pair of two ordinary machines.
+const BURST: f64 = 50.0;
+/// Between the first two checks of one address, and the last two.
+const FIRST_GAP: Duration = Duration::from_millis(20);
+const LONGEST_GAP: Duration = Duration::from_millis(1600);
+/// Addresses that are checked at most; there are fewer pairs of candidates.
+const MAX_TARGETS: usize = 256;
+/// Checks of one address that may still be answered.
+const MAX_PENDING: usize = 16;
+
+/// A STUN message's beginning (RFC 8489): type, length, cookie, transaction.
+const HEADER: usize = 20;
+const COOKIE: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];
+/// Bits of the type that say what the message is; none of them in a request.
+const RESPONSE_BIT: u8 = 0x01;
+const INDICATION_BIT: u8 = 0x10;
+/// TURN (RFC 8656): data for a peer and from one, with its address.
+const SEND_INDICATION: [u8; 2] = [0x00, 0x16];
+const DATA_INDICATION: [u8; 2] = [0x00, 0x17];
+const XOR_PEER_ADDRESS: u16 = 0x0012;
+const DATA: u16 = 0x0013;
+
+/// From where to where: over which socket, and by a relay to whom.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Target {
+    local: SocketAddr,
+    remote: SocketAddr,
+    via: Via,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Via {
+    Direct,
+    /// A channel of the relay.
+    Channel([u8; 2]),
+    /// The address behind the relay, with the transaction's mask taken off.
+    Peer(Vec<u8>),
+}
+
+#[derive(Debug, Default)]
+struct State {
+    answered: bool,
+    sent: u32,
+    next: Option<Instant>,
+    pending: VecDeque<[u8; 12]>,
+}
+
+/// The account of one connection.
+#[derive(Debug)]
+pub(super) struct Checks {
+    targets: HashMap<Target, State>,
+    /// Checks that may be sent, and since when that was so.
+    allowance: f64,
+    at: Option<Instant>,
+}
+
+impl Checks {
+    pub(super) fn new() -> Self {
+        Self { targets: HashMap::new(), allowance: BURST, at: None }
+    }
+
+    /// Whether a packet may go out.
+    pub(super) fn may_send(
+        &mut self,
+        now: Instant,
+        (local, remote): (SocketAddr, SocketAddr),
+        packet: &[u8],
+    ) -> bool {
+        let (via, inner) = unwrap(packet);
+        let Some((0, transaction)) = stun(inner) else {
+            return true;
+        };
+        self.refill(now);
+        let target = Target { local, remote, via };
+        if !self.targets.contains_key(&target) && self.targets.len() >= MAX_TARGETS {
+            return false;
+        }
+        let state = self.targets.entry(target).or_default();
+        if !state.answered {
+            if self.allowance < 1.0 || state.next.is_some_and(|next| now < next) {
+                return false;
+            }
+            self.allowance -= 1.0;
+            let gap = FIRST_GAP * 2_u32.saturating_pow(state.sent.min(10));
+            state.next = Some(now + gap.min(LONGEST_GAP));
+            state.sent += 1;
+        }
+        if state.pending.len() == MAX_PENDING {
+            state.pending.pop_front();
+        }
+        state.pending.push_back(transaction);
+        true
+    }
+
+    /// Takes note of a packet that came in.
+    pub(super) fn received(&mut self, (local, remote): (SocketAddr, SocketAddr), packet: &[u8]) {
+        let (via, inner) = unwrap(packet);
+        let Some((class, transaction)) = stun(inner) else {
+            return;
+        };
+        let Some(state) = self.targets.get_mut(&Target { local, remote, via }) else {
+            return;
+        };
+        if class & RESPONSE_BIT != 0 {
+            state.answered |= state.pending.contains(&transaction);
+        } else if class == 0 {
+            state.next = None;
+        }
+    }
+
+    fn refill(&mut self, now: Instant) {
+        let since = self.at.replace(now).map(|at| now.saturating_duration_since(at));
+        let grown = self.allowance + since.unwrap_or_default().as_secs_f64() * RATE;
+        self.allowance = grown.min(BURST);
+    }
+}
+
+/// The class bits and transaction of a STUN message.
+fn stun(packet: &[u8]) -> Option<(u8, [u8; 12])> {
+    let header = packet.first_chunk::<HEADER>()?;
+    let [first, second, _, _, cookie @ .., _, _, _, _, _, _, _, _, _, _, _, _] = header;
+    let is_stun = first & 0xc0 == 0 && *cookie == COOKIE;
+    let class = (first & RESPONSE_BIT) | (second & INDICATION_BIT);
+    is_stun.then(|| (class, *header.last_chunk().unwrap_or(&[0; 12])))
+}
+
+/// What a relay is to pass on or has passed on, and to or from whom; or else the packet itself.
+fn unwrap(packet: &[u8]) -> (Via, &[u8]) {
+    if let [first @ 0x40..=0x7f, second, _, _, inner @ ..] = packet {
+        return (Via::Channel([*first, *second]), inner);
+    }
+    let kind = packet.first_chunk::<2>();
+    if kind == Some(&SEND_INDICATION) || kind == Some(&DATA_INDICATION) {
+        let peer = attribute(packet, XOR_PEER_ADDRESS);
+        if let (Some(peer), Some(data)) = (peer, attribute(packet, DATA)) {
+            return (Via::Peer(unmask(peer, packet)), data);
+        }
+    }
+    (Via::Direct, packet)
+}
+
+/// The value of an attribute: type, length, value, padding to four bytes.
+fn attribute(packet: &[u8], wanted: u16) -> Option<&[u8]> {
+    let mut rest = packet.get(HEADER..)?;
+    loop {
+        let [t0, t1, l0, l1, after @ ..] = rest else { return None };
+        let length = usize::from(u16::from_be_bytes([*l0, *l1]));
+        if u16::from_be_bytes([*t0, *t1]) == wanted {
+            return after.get(..length);
+        }
+        rest = after.get(length.next_multiple_of(4)..)?;
+    }
+}
+
+/// An address as it is: family and port behind the first bytes, all under the cookie and the
+/// transaction (RFC 8489, section 14.2).
+fn unmask(masked: &[u8], packet: &[u8]) -> Vec<u8> {
+    let mask = packet.get(4..HEADER).unwrap_or_default();
+    let address = masked.iter().skip(4).zip(mask).map(|(byte, mask)| byte ^ mask);
+    masked.iter().take(4).copied().chain(address).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::clock;
+
+    const TICK: Duration = Duration::from_millis(20);
+    const REQUEST: u16 = 0x0001;
+    const SUCCESS: u16 = 0x0101;
+    const SEND: u16 = 0x0016;
+
+    fn message(kind: u16, transaction: u8, attributes: &[u8]) -> Vec<u8> {
+        let length = (attributes.len() as u16).to_be_bytes();
+        let parts = [&kind.to_be_bytes()[..], &length, &COOKIE, &[transaction; 12], attributes];
+        parts.concat()
+    }
+
+    fn pair(n: u8) -> (SocketAddr, SocketAddr) {
+        (([192, 0, 2, 2], 5000).into(), ([198, 51, 100, n], 6000).into())
+    }
+
+    /// Wrapped for a relay, to the peer `n`.
+    fn relayed(n: u8, inner: &[u8]) -> Vec<u8> {
+        let (length, peer) = ((inner.len() as u16).to_be_bytes(), [0, 1, 1, 1, n, 2, 2, 2]);
+        let attributes = [&[0, 0x12, 0, 8][..], &peer, &[0, 0x13], &length, inner].concat();
+        message(SEND, n, &attributes)
+    }
+
+    /// As the `rtc` crate checks: every pair at every tick, for four seconds. Returns how many checks
+    /// each address got.
+    fn checked(mut packet: impl FnMut(u8) -> ((SocketAddr, SocketAddr), Vec<u8>)) -> Vec<u32> {
+        let (mut checks, start) = (Checks::new(), clock::now());
+        let mut sent = vec![0; 24];
+        for tick in 0..200 {
+            for n in 0..24_u8 {
+                let (pair, packet) = packet(n);
+                let sends = checks.may_send(start + TICK * tick, pair, &packet);
+                sent[usize::from(n)] += u32::from(sends);
+            }
+        }
+        sent
+    }
+
+    /// 24 addresses at every tick were 4,800 checks. One gets them at 0, 20, 60, 140, 300, 620, 1260
+    /// and 2540 ms.
+    #[test]
+    fn third_parties_get_a_few_checks_each() {
+        let request = message(REQUEST, 1, &[]);
+        assert_eq!(checked(|n| (pair(n), request.clone())), [8; 24]);
+        assert_eq!(checked(|n| (pair(0), relayed(n, &request))), [8; 24], "behind a relay");
+    }
+
+    #[test]
+    fn all_together_are_bounded() {
+        let (mut checks, start) = (Checks::new(), clock::now());
+        let request = message(REQUEST, 1, &[]);
+        let all = (0..200_u32).flat_map(|tick| (0..=255_u8).map(move |n| (tick, n)));
+        let sent =
+            all.filter(|(tick, n)| checks.may_send(start + TICK * *tick, pair(*n), &request));
+        assert!(sent.count() <= (BURST + 4.0 * RATE) as usize);
+    }
+
+    #[test]
+    fn who_answered_is_checked_without_bounds() {
+        let (mut checks, now) = (Checks::new(), clock::now());
+        let check = |checks: &mut Checks| checks.may_send(now, pair(1), &message(REQUEST, 7, &[]));
+        assert!(check(&mut checks) && !check(&mut checks));
+        // An answer to what was not asked, and one from elsewhere.
+        checks.received(pair(1), &message(SUCCESS, 8, &[]));
+        checks.received(pair(2), &message(SUCCESS, 7, &[]));
+        assert!(!check(&mut checks));
+        checks.received(pair(1), &message(SUCCESS, 7, &[]));
+        assert!((0..1000).all(|_| check(&mut checks)));
+        assert!(checks.may_send(now, pair(2), b"\x80media"), "what is no check");
+    }
+
+    /// It opens the way through this side's NAT when the partner's checks already come.
+    #[test]
+    fn a_check_is_answered_with_one_at_once() {
+        let (mut checks, now) = (Checks::new(), clock::now());
+        let request = message(REQUEST, 7, &[]);
+        assert!(checks.may_send(now, pair(1), &request));
+        assert!(!checks.may_send(now, pair(1), &request));
+        checks.received(pair(1), &request);
+        assert!(checks.may_send(now, pair(1), &request));
+        assert!(!checks.may_send(now, pair(1), &request));
+    }
+
+    proptest! {
+        #[test]
+        fn noise_never_panics(packet in prop::collection::vec(any::<u8>(), 0..80), kind in 0..4_usize) {
+            let mut packet = packet;
+            let starts: [&[u8]; 4] = [&[], &[0, 0x16], &[0, 0x17], &[0x40, 1]];
+            packet.splice(..starts[kind].len().min(packet.len()), starts[kind].iter().copied());
+            let mut checks = Checks::new();
+            checks.received(pair(1), &packet);
+            checks.may_send(clock::now(), pair(1), &packet);
+        }
+    }
+}
