@@ -4,12 +4,13 @@ use std::{
     env,
     ffi::OsStr,
     io::{self, Read},
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Stdio},
     sync::{Arc, Mutex, PoisonError},
 };
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use tempfile::TempDir;
 
 use super::worker::{PATIENCE, Stop};
 use crate::clock;
@@ -56,6 +57,19 @@ pub(super) struct Ffmpeg {
     messages: Option<ChildStderr>,
     said: Said,
     stop: Stop,
+    _alias: Option<(TempDir, PathBuf)>,
+}
+
+/// Another name for a picture called like `my%20dog.png`: to ffmpeg, `%20d` stands for a number, and
+/// the name for all the files that have one there.
+fn alias(path: &Path) -> io::Result<Option<(TempDir, PathBuf)>> {
+    if !path.as_os_str().as_encoded_bytes().contains(&b'%') {
+        return Ok(None);
+    }
+    let folder = tempfile::tempdir()?;
+    let alias = folder.path().join("picture").with_extension(path.extension().unwrap_or_default());
+    std::os::unix::fs::symlink(std::path::absolute(path)?, &alias)?;
+    Ok(Some((folder, alias)))
 }
 
 /// What a run complained about; outlives it.
@@ -64,8 +78,9 @@ pub(super) struct Said(Arc<Mutex<Vec<u8>>>);
 
 impl Ffmpeg {
     pub(super) fn start(path: &Path, stop: &Stop) -> io::Result<Self> {
+        let alias = alias(path)?;
         let mut input = std::ffi::OsString::from("file:");
-        input.push(path);
+        input.push(alias.as_ref().map_or(path, |(_, alias)| alias));
         let arguments = ["-nostdin", "-hide_banner", "-nostats", "-loglevel", "error", "-i"];
         let output = ["-an", "-sn", "-dn", "-vf", FILTER, "-r", "30", "-pix_fmt", "yuv420p"];
         let mut guard = Command::new("/bin/sh")
@@ -81,7 +96,8 @@ impl Ffmpeg {
         let (leash, messages) = (guard.stdin.take(), guard.stderr.take());
         let pictures = guard.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
         let said = Said::default();
-        Ok(Self { guard, leash, pictures, messages, said, stop: stop.clone() })
+        let stop = stop.clone();
+        Ok(Self { guard, leash, pictures, messages, said, stop, _alias: alias })
     }
 
     pub(super) fn said(&self) -> Said {

@@ -170,6 +170,7 @@ fn a_still_is_shown_again_and_again() {
         ("-i pattern.y4m -q:v 2", "still.jpg"),
         ("-i pattern.y4m", "still.png"),
         ("-i pattern.y4m", "still.gif"),
+        ("-i pattern.y4m -f image2 -update 1", "my%20dog.png"),
         (
             "-i song.flac -i still.png -map 0 -map 1 -c copy -disposition:v attached_pic",
             "cover.flac",
