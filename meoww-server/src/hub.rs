@@ -14,16 +14,17 @@ use std::{
 
 use meoww_proto::{RoomId, UserId, error::SignalErrorCode};
 use time::OffsetDateTime;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Mutex, MutexGuard, mpsc, oneshot};
 
 use crate::{
     core::{
         lobby::{ConnId, Counts, Departure, Input, Lobby},
+        safety::Block,
         session::SessionId,
     },
     metrics::Sockets,
     outbox::Outbox,
-    store::{Arrival, Store},
+    store::{Arrival, Store, StoreError},
     tokens::Bearer,
 };
 
@@ -38,6 +39,20 @@ pub(crate) struct HubHandle {
     pub(crate) metrics: Arc<Sockets>,
     /// Where it is kept who is never to meet whom.
     store: Store,
+    block_order: Arc<BlockOrder>,
+}
+
+/// Keeps the lobby's blocks of a user in the order of those on disk: each reading or writing of them
+/// is reported before the next begins. Users share a lock with one in so many.
+struct BlockOrder([Mutex<()>; 64]);
+
+impl BlockOrder {
+    async fn of(&self, user: UserId) -> MutexGuard<'_, ()> {
+        let Self(locks) = self;
+        // The end of an id counts up or is random.
+        let [.., last] = user.as_bytes();
+        locks[usize::from(*last) % locks.len()].lock().await
+    }
 }
 
 enum Report {
@@ -117,6 +132,7 @@ impl HubHandle {
         let conn = ConnId(self.next_conn.fetch_add(1, Ordering::Relaxed));
         self.reports.send(Report::Connected { conn, bearer, resume, outbox }).await.ok()?;
         let Bearer { user, session } = bearer;
+        let _order = self.block_order.of(user).await;
         // Not before: what is decided from now on reaches the lobby by itself.
         match self.store.arrival(user, session).await {
             Ok(Arrival { session_end, blocked }) => {
@@ -131,6 +147,23 @@ impl HubHandle {
                 None
             }
         }
+    }
+
+    /// Keeps a user for ever from meeting another: on disk first, then in the lobby.
+    pub(crate) async fn block(&self, user: UserId, block: Block) -> Result<(), StoreError> {
+        let _order = self.block_order.of(user).await;
+        let blocked = block.blocked;
+        self.store.add_block(user, block).await?;
+        self.report(Input::Block { user, blocked }).await;
+        Ok(())
+    }
+
+    /// Takes back the block a user made in this room; `false` if there is none.
+    pub(crate) async fn unblock(&self, user: UserId, room: RoomId) -> Result<bool, StoreError> {
+        let _order = self.block_order.of(user).await;
+        let Some(blocked) = self.store.remove_block(user, room).await? else { return Ok(false) };
+        self.report(Input::Unblock { user, blocked }).await;
+        Ok(true)
     }
 
     /// Reports what a connection did.
@@ -207,7 +240,8 @@ pub(crate) fn start(store: Store, lobby: Lobby) -> HubHandle {
     let (reports, inbox) = mpsc::channel(CAPACITY);
     let metrics = Arc::<Sockets>::default();
     tokio::spawn(task::Hub::new(lobby, metrics.clone()).run(inbox));
-    HubHandle { reports, next_conn: Arc::default(), metrics, store }
+    let block_order = Arc::new(BlockOrder([const { Mutex::const_new(()) }; 64]));
+    HubHandle { reports, next_conn: Arc::default(), metrics, store, block_order }
 }
 
 #[cfg(test)]

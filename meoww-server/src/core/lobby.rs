@@ -87,7 +87,7 @@ impl Lobby {
                 self.stop_waiting(conn);
                 self.walk_out(conn, now, moment.effects);
             }
-            Input::Block { user, blocked } => self.block(user, blocked, moment.effects),
+            Input::Block { user, blocked } => self.block(user, blocked, now, moment.effects),
             Input::Unblock { user, blocked } => self.unblock(user, blocked, moment),
             Input::Disconnect(conn, departure) => {
                 self.disconnect(conn, departure, now, moment.effects);
@@ -177,11 +177,11 @@ impl Lobby {
     ) {
         let Some(key) = self.forget_connection(conn) else { return };
         let seat = self.users[key].room.filter(|_| self.seat_of(key) == Some(Seat::Taken(conn)));
-        let Some(room) = seat else { return self.forget_if_gone(key) };
+        let Some(room) = seat else { return self.forget_if_gone(key, now) };
         match departure {
             Departure::Clean => {
                 self.rooms.set_seat(room, key, Seat::Vacant { until: now });
-                self.end_room(key, effects);
+                self.leave_partner(key, now, effects);
             }
             Departure::Lost => {
                 self.rooms.set_seat(room, key, Seat::Vacant { until: now + SEAT_LEASE });
@@ -191,7 +191,7 @@ impl Lobby {
 
     fn expire_leases(&mut self, now: Instant, effects: &mut Vec<Effect>) {
         while let Some(key) = self.rooms.next_expired(now) {
-            self.end_room(key, effects);
+            self.end_room(key, now, effects);
         }
     }
 
@@ -199,14 +199,20 @@ impl Lobby {
     fn walk_out(&mut self, conn: ConnId, now: Instant, effects: &mut Vec<Effect>) {
         let Some(&key) = self.connections.get(&conn) else { return };
         if self.seat_of(key) == Some(Seat::Taken(conn)) {
-            if !self.unpaced {
-                self.users[key].pace.charge(now);
-            }
-            self.end_room(key, effects);
+            self.leave_partner(key, now, effects);
         }
     }
 
-    fn end_room(&mut self, key: UserKey, effects: &mut Vec<Effect>) {
+    /// Ends a user's room by the user's own doing. It counts alike in whatever way that is done, or
+    /// there would be one that goes around the pace.
+    fn leave_partner(&mut self, key: UserKey, now: Instant, effects: &mut Vec<Effect>) {
+        if !self.unpaced {
+            self.users[key].pace.charge(now);
+        }
+        self.end_room(key, now, effects);
+    }
+
+    fn end_room(&mut self, key: UserKey, now: Instant, effects: &mut Vec<Effect>) {
         let Some(room) = self.users[key].room.map(|room| self.rooms.close(room)) else { return };
         let ids = room.members.map(|member| self.users[member.user].id);
         for (member, partner) in room.members.iter().zip(ids.into_iter().rev()) {
@@ -215,7 +221,7 @@ impl Lobby {
             user.last_partner = Some(partner);
             let conn = member.seat.conn();
             effects.extend(conn.map(|conn| Effect::RoomOver { conn, room: room.id }));
-            self.forget_if_gone(member.user);
+            self.forget_if_gone(member.user, now);
         }
     }
 
@@ -232,9 +238,9 @@ impl Lobby {
         Some(key)
     }
 
-    fn forget_if_gone(&mut self, key: UserKey) {
+    fn forget_if_gone(&mut self, key: UserKey, now: Instant) {
         if self.users[key].connections.is_empty() && self.users[key].room.is_none() {
-            self.users.remove(key);
+            self.users.remove(key, now);
         }
     }
 }

@@ -1,7 +1,9 @@
 //! The hub without sockets, in virtual time.
 #![expect(clippy::disallowed_methods, reason = "tests read the clock")]
 
-use futures_util::FutureExt;
+use std::{pin::pin, task::Poll};
+
+use futures_util::{FutureExt, poll};
 use meoww_proto::{error::SignalErrorCode, signal::Presence};
 use tokio::time::{Instant, sleep};
 
@@ -29,6 +31,11 @@ impl House {
         let dir = tempfile::tempdir().expect("a directory");
         let hub = start(Store::open(dir.path()).expect("opened"), Lobby::default());
         Self { hub, _dir: dir }
+    }
+
+    async fn sign_up(&self, n: u8) {
+        let batch = Batch::of_accounts([(1, account(n, clock::now()))]);
+        self.hub.store.import(batch, Merge::default()).await.expect("stored");
     }
 
     /// A connection of the user `n` under its session of that number.
@@ -275,9 +282,8 @@ async fn a_block_on_disk_keeps_apart_who_connects_later() {
     let [one, other] = [1, 2].map(|n| bearer(n).user);
     let room = RoomId::from_uuid(uuid::Uuid::nil());
     let block = Block { room, blocked: other, since: clock::now() };
-    let account = Batch::of_accounts([(1, account(1, clock::now()))]);
-    house.hub.store.import(account, Merge::default()).await.expect("stored");
-    house.hub.store.add_block(one, block).await.expect("kept");
+    house.sign_up(1).await;
+    house.hub.block(one, block).await.expect("kept");
     for guest in [house.connect(1).await, house.connect(2).await] {
         house.search(&guest).await;
     }
@@ -285,6 +291,52 @@ async fn a_block_on_disk_keeps_apart_who_connects_later() {
     assert_eq!((counts.searching, counts.rooms), (2, 0));
     house.search(&house.connect(3).await).await;
     assert_eq!(house.settled().await.rooms, 1, "anybody else is met");
+}
+
+/// One thread for what blocks, so that what the store is asked first is done first.
+#[test]
+fn a_block_taken_back_while_its_user_connects_is_gone_for_the_lobby_too() {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_all().start_paused(true).max_blocking_threads(1).build();
+    runtime.expect("a runtime").block_on(async {
+        let house = House::open();
+        let [one, other] = [1, 2].map(|n| bearer(n).user);
+        let room = RoomId::from_uuid(uuid::Uuid::nil());
+        house.sign_up(1).await;
+        let block = Block { room, blocked: other, since: clock::now() };
+        house.hub.block(one, block).await.expect("kept");
+        let waiting = house.connect(2).await;
+        house.search(&waiting).await;
+
+        // Nothing is read or written until both have begun.
+        let (let_go, hold) = std::sync::mpsc::channel::<()>();
+        let held = tokio::task::spawn_blocking(move || hold.recv());
+        let mut connect = pin!(house.connect_as(1, 1));
+        assert!(poll!(&mut connect).is_pending(), "its blocks are to be read");
+        let mut unblock = pin!(house.hub.unblock(one, room));
+        assert!(poll!(&mut unblock).is_pending());
+        drop(let_go);
+        let _ = held.await;
+        let mut unblocked = None;
+        for _ in 0..3 {
+            if let Poll::Ready(done) = poll!(&mut unblock) {
+                unblocked = Some(done);
+                break;
+            }
+            // Whatever it may have asked of the store is done.
+            house.hub.store.account(one).await.expect("read");
+            house.hub.store.flush().await.expect("on disk");
+        }
+        // The connection hears of its blocks only now.
+        let guest = connect.await;
+        let unblocked = match unblocked {
+            Some(done) => done,
+            None => unblock.await,
+        };
+        assert!(unblocked.expect("kept"));
+        house.search(&guest).await;
+        assert_eq!(house.settled().await.rooms, 1, "a block that nobody sees keeps them apart");
+    });
 }
 
 #[tokio::test(start_paused = true)]

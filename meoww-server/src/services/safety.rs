@@ -1,4 +1,4 @@
-//! What users decide about one another: on disk first, then in the lobby.
+//! What users decide about one another.
 
 use std::sync::Arc;
 
@@ -9,7 +9,6 @@ use crate::{
     clock,
     core::{
         encounters::Encounter,
-        lobby::Input,
         safety::{Block, Report, ReportId},
     },
     store::{Filing, StoreError},
@@ -34,12 +33,8 @@ impl Services {
         met: &Encounter,
     ) -> Result<(), StoreError> {
         let &Encounter { room, stranger: blocked, .. } = met;
-        self.finish(async move |services: Arc<Self>| {
-            services.store.add_block(user, Block { room, blocked, since: clock::now() }).await?;
-            services.hub.report(Input::Block { user, blocked }).await;
-            Ok(())
-        })
-        .await
+        let block = Block { room, blocked, since: clock::now() };
+        self.finish(async move |services: Arc<Self>| services.hub.block(user, block).await).await
     }
 
     /// Takes back the block made in this room; `false` if there is none.
@@ -48,14 +43,7 @@ impl Services {
         user: UserId,
         room: RoomId,
     ) -> Result<bool, StoreError> {
-        self.finish(async move |services: Arc<Self>| {
-            let Some(blocked) = services.store.remove_block(user, room).await? else {
-                return Ok(false);
-            };
-            services.hub.report(Input::Unblock { user, blocked }).await;
-            Ok(true)
-        })
-        .await
+        self.finish(async move |services: Arc<Self>| services.hub.unblock(user, room).await).await
     }
 
     /// Tells the operators about whom a user met there.

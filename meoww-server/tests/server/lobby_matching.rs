@@ -6,7 +6,7 @@ use meoww_proto::{
     error::SignalErrorCode,
     tags::{MAX_TAG_WAIT, Tag},
 };
-use meoww_server::core::lobby::{ConnId, Effect, Input, REMATCH_WAIT, Terms};
+use meoww_server::core::lobby::{ConnId, Departure, Effect, Input, REMATCH_WAIT, Terms};
 
 use crate::lobby::{World, matched_conns, matched_room, user};
 
@@ -197,6 +197,40 @@ fn leaving_and_searching_is_no_way_around_the_pace() {
     world.search(2);
     assert_eq!(world.search(1), [Effect::Searching(ConnId(1))], "as if nobody were there");
     assert_eq!(matched_conns(&world.after(Duration::from_millis(500))), [1, 2]);
+}
+
+#[test]
+fn no_way_of_leaving_goes_around_the_pace() {
+    type Leave = fn(&mut World, u64, u8);
+    let clean: Leave = |world, conn, _| {
+        world.handle(Input::Disconnect(ConnId(conn), Departure::Clean));
+    };
+    let lost: Leave = |world, conn, _| {
+        world.handle(Input::Disconnect(ConnId(conn), Departure::Lost));
+    };
+    let block: Leave = |world, _, partner| {
+        world.handle(Input::Block { user: user(1), blocked: user(partner) });
+    };
+    let block_and_go: Leave = |world, conn, partner| {
+        world.handle(Input::Block { user: user(1), blocked: user(partner) });
+        world.handle(Input::Disconnect(ConnId(conn), Departure::Clean));
+    };
+    for leave in [clean, lost, block, block_and_go] {
+        let mut world = World::new(1);
+        world.connect(2, 2);
+        for n in 3..9 {
+            let mine = 100 + u64::from(n);
+            world.connect(n.into(), n);
+            world.search(n.into());
+            world.connect(mine, 1);
+            assert_eq!(matched_conns(&world.search(mine)), [n.into(), mine]);
+            leave(&mut world, mine, n);
+        }
+        world.search(2);
+        world.connect(200, 1);
+        assert_eq!(world.search(200).last(), Some(&Effect::Searching(ConnId(200))));
+        assert_eq!(matched_conns(&world.after(Duration::from_millis(500))), [2, 200]);
+    }
 }
 
 #[test]

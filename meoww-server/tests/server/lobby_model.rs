@@ -8,7 +8,9 @@ use std::{
 };
 
 use meoww_proto::{UserId, tags::Tag};
-use meoww_server::core::lobby::{ConnId, Departure, Effect, Input, REMATCH_WAIT, Terms};
+use meoww_server::core::lobby::{
+    ConnId, Departure, Effect, Input, REMATCH_WAIT, SEAT_LEASE, Terms,
+};
 use proptest::prelude::*;
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
 
@@ -28,11 +30,17 @@ type Tags = usize;
 
 #[derive(Debug, Clone, Copy)]
 enum Action {
-    Search { name: Name, tags: Tags, wait: usize },
+    Search {
+        name: Name,
+        tags: Tags,
+        wait: usize,
+    },
     Cancel(Name),
     Skip(Name),
     Leave(Name),
     Reconnect(Name),
+    /// The connection is lost, and another does not ask for the room.
+    Lose(Name),
     Block(Name, Name),
     Unblock(Name, Name),
     Pass(u64),
@@ -53,6 +61,7 @@ impl Action {
             11..19 => Self::Skip(name),
             19..23 => Self::Leave(name),
             23 => Self::Reconnect(name),
+            27 => Self::Lose(name),
             24 => Self::Block(name, other),
             25..27 => Self::Unblock(name, other),
             _ => Self::Pass(a as u64 % 8 * 500),
@@ -91,6 +100,8 @@ struct Model {
     turns: u64,
     partner: [Option<Name>; USERS],
     last_partner: [Option<Name>; USERS],
+    /// Until when a place in a room is kept of those who lost their connection.
+    away: [Option<Instant>; USERS],
     terms: [(Tags, Duration); USERS],
     /// What skips cost: how much at which time.
     owed: [Option<(Duration, Instant)>; USERS],
@@ -191,6 +202,7 @@ impl Model {
     fn end_room(&mut self, name: Name) {
         if let Some(partner) = self.partner[name].take() {
             self.partner[partner] = None;
+            (self.away[name], self.away[partner]) = (None, None);
             (self.last_partner[name], self.last_partner[partner]) = (Some(partner), Some(name));
         }
     }
@@ -203,9 +215,26 @@ impl Model {
         }
     }
 
+    fn expire(&mut self, now: Instant) {
+        for name in 0..USERS {
+            if self.away[name].is_some_and(|until| until <= now) {
+                self.end_room(name);
+            }
+        }
+    }
+
+    /// What is left of a user without connection and room: what skips cost.
+    fn forget(&mut self, name: Name) {
+        self.last_partner[name] = None;
+        self.terms[name] = Default::default();
+    }
+
     fn act(&mut self, action: Action, now: Instant) -> Vec<[Name; 2]> {
         match action {
             Action::Search { name, tags, wait } => {
+                if self.away[name].is_some() {
+                    self.walk_out(name, now);
+                }
                 let wait = if tags == 0 { 0 } else { wait as u64 };
                 if self.partner[name].is_none() {
                     self.terms[name] = (tags, Duration::from_secs(wait));
@@ -222,21 +251,31 @@ impl Model {
             }
             Action::Leave(name) => {
                 self.waiting.retain(|waiter| waiter.name != name);
-                self.walk_out(name, now);
+                if self.away[name].is_none() {
+                    self.walk_out(name, now);
+                }
                 Vec::new()
             }
             Action::Reconnect(name) => {
                 self.waiting.retain(|waiter| waiter.name != name);
-                self.end_room(name);
-                self.last_partner[name] = None;
-                self.terms[name] = Default::default();
-                self.owed[name] = None;
+                if self.away[name].is_none() {
+                    self.walk_out(name, now);
+                    self.forget(name);
+                }
+                Vec::new()
+            }
+            Action::Lose(name) => {
+                self.waiting.retain(|waiter| waiter.name != name);
+                match self.partner[name] {
+                    Some(_) => drop(self.away[name].get_or_insert(now + SEAT_LEASE)),
+                    None => self.forget(name),
+                }
                 Vec::new()
             }
             Action::Block(a, b) => {
                 self.blocks[a][b] = true;
                 if self.partner[a] == Some(b) {
-                    self.end_room(a);
+                    self.walk_out(a, now);
                 }
                 Vec::new()
             }
@@ -300,12 +339,13 @@ impl Pair {
             Action::Skip(name) => Input::Skip(conn(name)),
             Action::Leave(name) => Input::Leave(conn(name)),
             Action::Reconnect(name) => Input::Disconnect(conn(name), Departure::Clean),
+            Action::Lose(name) => Input::Disconnect(conn(name), Departure::Lost),
             Action::Block(a, b) => Input::Block { user: id(a), blocked: id(b) },
             Action::Unblock(a, b) => Input::Unblock { user: id(a), blocked: id(b) },
             Action::Pass(millis) => return self.pass(Duration::from_millis(millis)),
         };
         self.compare(input, Some(action));
-        if let Action::Reconnect(name) = action {
+        if let Action::Reconnect(name) | Action::Lose(name) = action {
             self.connect(name);
         }
     }
@@ -323,6 +363,7 @@ impl Pair {
 
     fn compare(&mut self, input: Input, action: Option<Action>) {
         let now = self.world.now;
+        self.model.expire(now);
         let mut expected = self.model.wake_due(now);
         expected.extend(action.map(|action| self.model.act(action, now)).into_iter().flatten());
         let effects = self.world.handle(input);

@@ -158,23 +158,33 @@ impl Observer {
     fn walk_out(&mut self, conn: ConnId) {
         if let Some(room) = self.seated.get(&conn) {
             self.over.insert(*room);
-            let user = self.user_of(conn);
-            *self.walked_out.entry(user).or_default() += 1;
+            self.left(self.user_of(conn));
         }
+    }
+
+    fn left(&mut self, user: UserId) {
+        *self.walked_out.entry(user).or_default() += 1;
     }
 
     /// A search does not wait for a place to run out.
     fn abandon(&mut self, conn: ConnId) {
         let user = self.live.iter().find(|(live, _)| *live == conn).map(|(_, user)| *user);
-        let kept = user.and_then(|user| self.vacant.get(&user));
-        self.over.extend(kept.map(|(room, _)| *room));
+        if let Some(user) = user
+            && let Some((room, _)) = self.vacant.get(&user)
+        {
+            self.over.insert(*room);
+            self.left(user);
+        }
     }
 
     fn depart(&mut self, conn: ConnId, departure: Departure) {
         let user = self.live.iter().find(|(live, _)| *live == conn).map(|(_, user)| *user);
         if let (Some(user), Some(room)) = (user, self.seated.remove(&conn)) {
             match departure {
-                Departure::Clean => drop(self.over.insert(room)),
+                Departure::Clean => {
+                    self.over.insert(room);
+                    self.left(user);
+                }
                 Departure::Lost => {
                     self.vacant.insert(user, (room, self.world.now + SEAT_LEASE));
                 }

@@ -27,7 +27,7 @@ impl Lobby {
                 let code = SignalErrorCode::InCallElsewhere;
                 return moment.effects.push(Effect::Refused(conn, code));
             }
-            Some(Seat::Vacant { .. }) => self.end_room(key, moment.effects),
+            Some(Seat::Vacant { .. }) => self.leave_partner(key, moment.now, moment.effects),
             None => {}
         }
         if self.draining {
@@ -142,12 +142,18 @@ impl Lobby {
         }
     }
 
-    pub(super) fn block(&mut self, user: UserId, blocked: UserId, effects: &mut Vec<Effect>) {
+    pub(super) fn block(
+        &mut self,
+        user: UserId,
+        blocked: UserId,
+        now: Instant,
+        effects: &mut Vec<Effect>,
+    ) {
         let Some(key) = self.users.key_of(user) else { return };
         self.users[key].blocks.insert(blocked);
         let partner = self.users[key].room.map(|room| self.rooms[room].seen_by(key).1.user);
         if partner.is_some_and(|partner| self.users[partner].id == blocked) {
-            self.end_room(key, effects);
+            self.leave_partner(key, now, effects);
         }
     }
 

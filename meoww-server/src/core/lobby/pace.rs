@@ -1,6 +1,12 @@
 //! How fast one user may go from stranger to stranger.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
+
+use foldhash::HashMap;
+use meoww_proto::UserId;
 
 /// What leaving a partner costs, in time that has to pass before it is forgotten.
 const COST: Duration = Duration::from_secs(2);
@@ -11,6 +17,8 @@ const FREE: Duration = Duration::from_secs(10);
 const SHARE: u32 = 4;
 /// Longest delay.
 const MAX_DELAY: Duration = Duration::from_secs(5);
+/// Paces kept of users who are gone; beyond it the one that is paid first is forgotten early.
+const MAX_DEPARTED: usize = 100_000;
 
 /// What a user's skips have cost and time has not yet paid: the virtual scheduling of the generic
 /// cell rate algorithm (ITU-T I.371).
@@ -33,6 +41,37 @@ impl Pace {
 
     fn owed(&self, now: Instant) -> Duration {
         self.paid_at.map_or(Duration::ZERO, |paid_at| paid_at.saturating_duration_since(now))
+    }
+}
+
+/// The paces of users who are gone, each until it is paid: a user who comes back goes on with it.
+#[derive(Default)]
+pub(super) struct Departed {
+    paces: HashMap<UserId, Pace>,
+    by_payment: BTreeSet<(Instant, UserId)>,
+}
+
+impl Departed {
+    pub(super) fn insert(&mut self, user: UserId, pace: Pace, now: Instant) {
+        while let Some(first) = self.by_payment.first().copied()
+            && (first.0 <= now || self.paces.len() >= MAX_DEPARTED)
+        {
+            self.by_payment.remove(&first);
+            self.paces.remove(&first.1);
+        }
+        if let Some(paid_at) = pace.paid_at.filter(|paid_at| *paid_at > now) {
+            self.paces.insert(user, pace);
+            self.by_payment.insert((paid_at, user));
+        }
+    }
+
+    /// Takes out the pace of a user who is back.
+    pub(super) fn take(&mut self, user: UserId) -> Pace {
+        let pace = self.paces.remove(&user).unwrap_or_default();
+        if let Some(paid_at) = pace.paid_at {
+            self.by_payment.remove(&(paid_at, user));
+        }
+        pace
     }
 }
 
@@ -72,6 +111,26 @@ mod tests {
         assert_eq!(pace.delay(now), MAX_DELAY);
         assert!(pace.delay(now + Duration::from_secs(10)) < MAX_DELAY);
         assert_eq!(pace.delay(now + Duration::from_secs(20)), Duration::ZERO);
+    }
+
+    #[test]
+    fn what_is_kept_of_the_departed_is_bounded_and_expires() {
+        let user = |n: usize| {
+            let mut id = [0; 12];
+            id[..8].copy_from_slice(&n.to_be_bytes());
+            UserId::from_bytes(id)
+        };
+        let (mut departed, start) = (Departed::default(), Instant::now());
+        let mut pace = Pace::default();
+        pace.charge(start);
+        for n in 0..=MAX_DEPARTED {
+            departed.insert(user(n), pace, start);
+        }
+        assert_eq!((departed.paces.len(), departed.by_payment.len()), (MAX_DEPARTED, MAX_DEPARTED));
+        assert_eq!(departed.take(user(7)).paid_at, Some(start + COST));
+        assert_eq!(departed.take(user(7)).paid_at, None);
+        departed.insert(user(7), pace, start + COST);
+        assert_eq!((departed.paces.len(), departed.by_payment.len()), (0, 0), "all are paid");
     }
 
     proptest! {

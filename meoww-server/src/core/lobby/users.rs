@@ -1,12 +1,20 @@
 //! Users who are connected or have a place in a room.
 
-use std::ops::{Index, IndexMut};
+use std::{
+    ops::{Index, IndexMut},
+    time::Instant,
+};
 
 use foldhash::{HashMap, HashSet};
 use meoww_proto::UserId;
 use slab::Slab;
 
-use super::{ConnId, Terms, pace::Pace, queue::Ticket, rooms::RoomKey};
+use super::{
+    ConnId, Terms,
+    pace::{Departed, Pace},
+    queue::Ticket,
+    rooms::RoomKey,
+};
 
 /// Where a user is kept; good until the user is forgotten.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,6 +39,7 @@ pub(super) struct User {
 pub(super) struct Users {
     users: Slab<User>,
     keys: HashMap<UserId, UserKey>,
+    departed: Departed,
 }
 
 impl Users {
@@ -39,7 +48,7 @@ impl Users {
     }
 
     pub(super) fn find_or_add(&mut self, id: UserId) -> UserKey {
-        let Self { users, keys } = self;
+        let Self { users, keys, departed } = self;
         *keys.entry(id).or_insert_with(|| {
             UserKey(users.insert(User {
                 id,
@@ -47,16 +56,18 @@ impl Users {
                 room: None,
                 ticket: None,
                 terms: Terms::default(),
-                pace: Pace::default(),
+                pace: departed.take(id),
                 last_partner: None,
                 blocks: HashSet::default(),
             }))
         })
     }
 
-    pub(super) fn remove(&mut self, key: UserKey) {
+    /// Forgets a user, except for a pace that is not paid yet.
+    pub(super) fn remove(&mut self, key: UserKey, now: Instant) {
         let user = self.users.remove(key.0);
         self.keys.remove(&user.id);
+        self.departed.insert(user.id, user.pace, now);
     }
 }
 
