@@ -3,9 +3,8 @@
 mod letters;
 
 use std::{
-    fs::OpenOptions,
     io::{self, Write},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -25,6 +24,7 @@ pub use self::letters::{Letter, Purpose};
 use crate::{
     config::{Config, ConfigError},
     core::account::Email,
+    draft::Draft,
 };
 
 /// Longest a mail server may take to accept a mail, from connecting to its last word.
@@ -186,9 +186,7 @@ impl Post {
 /// Whether files can be made in it.
 fn try_directory(directory: &Path) -> io::Result<()> {
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
-    let path = directory.join(format!("{}.draft", Uuid::new_v4().simple()));
-    OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
-    std::fs::remove_file(path)
+    Draft::create(&directory.join(Uuid::new_v4().simple().to_string())).map(drop)
 }
 
 pub(crate) fn message(
@@ -211,11 +209,9 @@ fn write(directory: &Path, mail: &[u8], now: OffsetDateTime) -> io::Result<PathB
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
     let millis = now.unix_timestamp_nanos() / 1_000_000;
     let path = directory.join(format!("{millis:015}-{}.eml", Uuid::new_v4().simple()));
-    let draft = path.with_extension("draft");
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
-    file.write_all(mail)?;
-    file.sync_all()?;
-    std::fs::rename(&draft, &path)?;
+    let mut draft = Draft::create(&path)?;
+    draft.write_all(mail)?;
+    draft.keep()?;
     Ok(path)
 }
 

@@ -1,16 +1,16 @@
 //! Secrets: how they are held, and those a server makes for itself on its first start.
 
 use std::{
-    fmt,
-    fs::{self, File, OpenOptions},
+    fmt, fs,
     io::{self, Write},
-    os::unix::fs::OpenOptionsExt,
     path::Path,
 };
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use rand::{CryptoRng, RngExt};
 use serde::{Deserialize, Serialize};
+
+use crate::draft::Draft;
 
 /// A text that must not reach a log.
 #[derive(Clone)]
@@ -77,16 +77,9 @@ fn write_new(path: &Path, secrets: &OwnSecrets) -> io::Result<()> {
     let file =
         SecretsFile { access: STANDARD.encode(secrets.access), otp: STANDARD.encode(secrets.otp) };
     let text = toml::to_string(&file).map_err(io::Error::other)?;
-    let draft = path.with_extension("new");
-    let mut out =
-        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
-    out.write_all(text.as_bytes())?;
-    out.sync_all()?;
-    fs::rename(&draft, path)?;
-    match path.parent() {
-        Some(directory) => File::open(directory)?.sync_all(),
-        None => Ok(()),
-    }
+    let mut draft = Draft::create(path)?;
+    draft.write_all(text.as_bytes())?;
+    draft.keep()
 }
 
 #[cfg(test)]

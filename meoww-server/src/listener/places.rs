@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    net::{IpAddr, Ipv6Addr},
+    net::IpAddr,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -10,7 +10,7 @@ use ipnet::IpNet;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::config::Config;
+use crate::{config::Config, core::limits::Network};
 
 /// File descriptors for everything that is no connection of a client: the database, mail, photos.
 const RESERVED_FILES: u64 = 128;
@@ -21,7 +21,7 @@ const MANY: u64 = 1 << 20;
 #[derive(Debug, Clone)]
 pub(crate) struct Bounds {
     pub(crate) connections: usize,
-    /// Of one IPv4 address or one /64 of IPv6, which is what one customer gets.
+    /// Of one client's [`Network`].
     pub(crate) per_address: usize,
     /// Proxies speak for many.
     pub(crate) proxies: Vec<IpNet>,
@@ -56,7 +56,7 @@ pub(super) struct Places {
     all: Arc<Semaphore>,
     bounds: Bounds,
     /// How many each client has, for those who have any.
-    taken: Mutex<HashMap<IpAddr, usize>>,
+    taken: Mutex<HashMap<Network, usize>>,
 }
 
 /// Room for one more, whoever it is.
@@ -65,7 +65,7 @@ pub(super) type Room = OwnedSemaphorePermit;
 /// One connection's place, given back when dropped.
 pub(super) struct Place {
     places: Arc<Places>,
-    client: Option<IpAddr>,
+    client: Option<Network>,
     _room: Room,
 }
 
@@ -101,15 +101,10 @@ impl Places {
     }
 
     /// Whom a connection counts for; nobody, for proxies and this machine.
-    fn counted(&self, address: IpAddr) -> Option<IpAddr> {
+    fn counted(&self, address: IpAddr) -> Option<Network> {
         let address = address.to_canonical();
-        if address.is_loopback() || self.bounds.proxies.iter().any(|net| net.contains(&address)) {
-            return None;
-        }
-        Some(match address {
-            IpAddr::V4(_) => address,
-            IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
-        })
+        let is_proxy = || self.bounds.proxies.iter().any(|net| net.contains(&address));
+        (!address.is_loopback() && !is_proxy()).then(|| Network::of(address))
     }
 }
 
