@@ -57,6 +57,8 @@ impl Log {
         flushes: Flushes,
         directory: &Path,
     ) -> Result<Self, StoreError> {
+        // sled writes this file once and never syncs it, and does not open without what is in it.
+        File::open(directory.join("conf")).and_then(|conf| conf.sync_all()).map_err(broken)?;
         // The names of files just created must last as well.
         File::open(directory).and_then(|directory| directory.sync_all()).map_err(broken)?;
         let file = File::open(directory.join("db")).map_err(broken)?;
