@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 use meoww_proto::{UserId, account};
 use serde::{Deserialize, Serialize};
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 use zxcvbn::{Score, zxcvbn};
 
 pub use self::email::{Email, Mailbox};
@@ -160,7 +160,16 @@ impl Ban {
     }
 }
 
+/// How long an account whose address was never confirmed is kept.
+pub const UNVERIFIED_KEPT: Duration = Duration::days(7);
+
 impl Account {
+    /// Whether its owner never came back to confirm the address. One with a ban stays, so that the
+    /// ban is not forgotten by that.
+    pub fn is_abandoned(&self, now: OffsetDateTime) -> bool {
+        !self.is_verified && self.ban.is_none() && now >= self.created_at + UNVERIFIED_KEPT
+    }
+
     /// The ban that holds now, if there is one.
     pub fn ban_in_force(&self, now: OffsetDateTime) -> Option<&Ban> {
         self.ban.as_ref().filter(|ban| ban.is_in_force(now))

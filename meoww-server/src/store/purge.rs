@@ -10,12 +10,14 @@ use super::{
     trees::{IssuedToken, Table, Trees},
 };
 use crate::core::{
+    account::Account,
     otp::Challenge,
     session::{Session, SessionId},
 };
 
 impl Store {
-    /// Forgets sessions, refresh tokens and codes that have run out.
+    /// Forgets sessions, refresh tokens and codes that have run out, and accounts that were never
+    /// verified.
     pub async fn purge_expired(&self, now: OffsetDateTime) -> Result<(), StoreError> {
         self.write_much(move |trees| trees.purge_expired(now)).await
     }
@@ -28,6 +30,13 @@ impl Trees {
             let session: Session = decode(&bytes)?;
             if let Some(id) = SessionId::from_slice(&key).filter(|_| session.is_over(now)) {
                 self.end_session_if_over(id, now)?;
+            }
+        }
+        for entry in self.tree(Table::Accounts) {
+            let account: Account = decode(&entry?.1)?;
+            if account.is_abandoned(now) {
+                // Unless it was verified, or asked for a code, since it was looked at.
+                self.transaction(|tx| tx.evict_holder(account.id, now))?;
             }
         }
         self.purge::<IssuedToken>(Table::Tokens, |token| token.expires_at <= now)?;

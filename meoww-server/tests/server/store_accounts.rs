@@ -3,11 +3,11 @@
 use meoww_proto::UserId;
 use meoww_server::{
     core::{
-        account::Account,
+        account::{Account, UNVERIFIED_KEPT},
         otp::{self, Challenge, Code, Presenter, Subject},
         session::TokenDigest,
     },
-    store::{AddressConfirmation, Refresh, Store},
+    store::{AddressConfirmation, Creation, Refresh, Store},
 };
 use time::{Duration, OffsetDateTime};
 
@@ -78,6 +78,28 @@ async fn an_address_nobody_confirmed_in_time_can_be_changed_to() {
     let holder = store.account_by_email(wanted).await.expect("read").expect("somebody");
     assert_eq!(holder.id, ada.id);
     assert!(store.account(squatter.id).await.expect("read").is_none());
+}
+
+#[tokio::test]
+async fn accounts_that_were_never_verified_are_forgotten_after_a_week() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = Store::open(dir.path()).expect("opened");
+    let ada = member(&store, 1, "ada").await;
+    let eve = account(2, "eve", "eve@example.com");
+    create(&store, &eve, START).await;
+    let week = START + UNVERIFIED_KEPT;
+    let is_there = async |id| store.account(id).await.expect("read").is_some();
+    store.purge_expired(week - Duration::seconds(1)).await.expect("purged");
+    assert!(is_there(eve.id).await);
+    let code = Challenge::issue(seal(eve.id, "123456"), week);
+    store.reissue_otp(eve.id, code, week).await.expect("stored");
+    store.purge_expired(week).await.expect("purged");
+    assert!(is_there(eve.id).await, "a code is on its way");
+    store.purge_expired(week + otp::LIFETIME).await.expect("purged");
+    assert!(!is_there(eve.id).await && is_there(ada.id).await);
+    assert_eq!(store.check().await.expect("read").1, []);
+    let again = account(3, "eve", "eve@example.com");
+    assert_eq!(create(&store, &again, week).await, Creation::Created);
 }
 
 #[tokio::test]
