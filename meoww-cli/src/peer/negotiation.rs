@@ -65,6 +65,8 @@ pub(super) struct Negotiation {
     /// The partner's generation.
     ufrag: Option<String>,
     rejected: Vec<Rejected>,
+    /// The section that this side's candidates name: the first that both sides use.
+    section: u16,
 }
 
 impl Negotiation {
@@ -76,6 +78,7 @@ impl Negotiation {
             early: Vec::new(),
             ufrag: None,
             rejected: Vec::new(),
+            section: 0,
         }
     }
 
@@ -101,8 +104,8 @@ impl Negotiation {
             Err(error) => return vec![Effect::Fail(error.to_string())],
         };
         self.due = None;
-        let Usable { candidates, ufrag, video, wants_video, rejected, .. } = usable;
-        (self.ufrag, self.rejected) = (ufrag, rejected);
+        let Usable { candidates, ufrag, video, wants_video, rejected, first, .. } = usable;
+        (self.ufrag, self.rejected, self.section) = (ufrag, rejected, first);
         let mut effects = vec![
             Effect::Agreed(Agreed { theirs: video, ours: wants_video }),
             Effect::Apply(Box::new(description)),
@@ -141,7 +144,11 @@ impl Negotiation {
     fn local(&mut self, description: &RTCSessionDescription) -> Vec<Effect> {
         // An offer is made before a description came; nothing was rejected then.
         let is_answer = self.due.is_none();
-        let Some(sdp) = sdp::with_rejected(&description.sdp, &self.rejected) else {
+        let sdp = match is_answer {
+            true => sdp::with_rejected(&description.sdp, &self.rejected),
+            false => sdp::data_first(&description.sdp),
+        };
+        let Some(sdp) = sdp else {
             return vec![Effect::Fail("this side's description is malformed".to_owned())];
         };
         let lines = sdp.lines().filter_map(|line| match line.strip_prefix("a=candidate:") {
@@ -163,6 +170,7 @@ impl Negotiation {
             return Vec::new();
         }
         candidate.candidate = without_base(&candidate.candidate);
+        candidate.sdp_mline_index = Some(self.section);
         let event = json(&candidate).map(PeerEvent::LocalCandidate);
         event.map(Effect::Tell).into_iter().collect()
     }

@@ -33,6 +33,8 @@ pub(crate) struct Usable {
     /// Whether the partner wants pictures, in a codec of ours.
     pub(super) wants_video: bool,
     pub(super) rejected: Vec<Rejected>,
+    /// The place of the first section that is used.
+    pub(super) first: u16,
 }
 
 /// A section that is not used.
@@ -90,6 +92,7 @@ pub(super) fn usable(sdp: &str, kind: Kind) -> Result<Usable, Unusable> {
         },
         wants_video: directions(["sendrecv", "recvonly"]),
         rejected: unused.iter().map(|(index, section)| section.reject(*index)).collect(),
+        first: used.first().map_or(0, |(index, _)| *index as u16),
         sdp: text,
     };
     if used.is_empty() { Err(Unusable::NothingInCommon) } else { Ok(usable) }
@@ -107,6 +110,24 @@ pub(super) fn with_rejected(answer: &str, rejected: &[Rejected]) -> Option<Strin
             None => kept.next()?.0.iter().for_each(|line| push_line(&mut text, line)),
         }
     }
+    Some(text)
+}
+
+/// This side's offer with its data channel first. A partner that has no use for a section forgets the
+/// candidates that name it, and those all name the first; nobody rejects a data channel.
+pub(super) fn data_first(offer: &str) -> Option<String> {
+    let (session, mut sections) = split(offer)?;
+    sections.sort_by_key(|section| !section.is("application"));
+    let mids: Vec<_> = sections.iter().filter_map(|section| section.value("mid")).collect();
+    let mut text = String::new();
+    for line in session {
+        match line.starts_with("a=group:BUNDLE") {
+            true => push_line(&mut text, &bundle(&mids.join(" "), &[])),
+            false => push_line(&mut text, line),
+        }
+    }
+    let lines = sections.iter().flat_map(|section| &section.0);
+    lines.for_each(|line| push_line(&mut text, line));
     Some(text)
 }
 
@@ -280,11 +301,20 @@ mod tests {
     fn sections_that_are_not_used_are_left_out_and_answered_as_rejected() {
         let usable = usable(&offer(&[AUDIO, VP8, DATA]), Kind::Offer).unwrap();
         assert_eq!(usable.sdp, format!("{SESSION}a=group:BUNDLE 0 2\r\n{AUDIO}{DATA}"));
+        assert_eq!(usable.first, 0);
         let answer = with_rejected(&usable.sdp, &usable.rejected).unwrap();
         let rejected =
             "m=video 0 UDP/TLS/RTP/SAVPF 96\r\nc=IN IP4 0.0.0.0\r\na=inactive\r\na=mid:1\r\n";
         let expected = format!("{SESSION}a=group:BUNDLE 0 2\r\n{AUDIO}{rejected}{DATA}");
         assert_eq!(answer, expected);
+    }
+
+    #[test]
+    fn an_offer_begins_with_what_is_not_rejected() {
+        let data = DATA.replace("mid:2", "mid:0");
+        let offered = format!("{SESSION}a=group:BUNDLE 1 0\r\n{H264}{data}");
+        let expected = format!("{SESSION}a=group:BUNDLE 0 1\r\n{data}{H264}");
+        assert_eq!(data_first(&offered).unwrap(), expected);
     }
 
     #[test]

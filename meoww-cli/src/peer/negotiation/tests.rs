@@ -80,6 +80,18 @@ fn through_a_relay_alone_only_the_relay_is_named() {
     assert!(text.contains("typ relay") && !text.contains("10.0.0.7") && !text.contains("typ host"));
 }
 
+/// A browser forgets candidates of a section that is rejected.
+#[test]
+fn candidates_name_a_section_that_is_used() {
+    let mut negotiation = Negotiation::new(false, Reach::Network);
+    let vp8 = "m=video 9 UDP/TLS/RTP/SAVPF 96\r\na=mid:v\r\na=rtpmap:96 VP8/90000\r\n";
+    let offer = SDP.replace("m=application", &format!("{vp8}m=application"));
+    negotiation.handle(Input::Offer(description("offer", &offer)));
+    let told = negotiation.handle(Input::LocalCandidate(local_candidate("host")));
+    let [Effect::Tell(PeerEvent::LocalCandidate(json))] = &told[..] else { panic!("{told:?}") };
+    assert!(json.get().contains(r#""sdpMLineIndex":1"#), "{json}");
+}
+
 fn input() -> impl Strategy<Value = (u8, u8, bool)> {
     (0..7_u8, 1..60_u8, any::<bool>())
 }
