@@ -8,6 +8,7 @@ pub mod secrets;
 pub(crate) mod settings;
 
 use std::{
+    mem,
     net::SocketAddr,
     path::{Path, PathBuf},
     time::Duration,
@@ -223,15 +224,23 @@ impl Config {
         flags: Flags,
         env: impl Fn(&str) -> Option<String>,
     ) -> Result<Self, ConfigError> {
+        let paths = (flags.data_dir.clone(), flags.tls_cert.clone(), flags.tls_key.clone());
         let sources = Self::sources(flags, &env)?;
         let said = sources.into_iter().map(|(_, raw)| raw).reduce(Raw::or);
-        parse::config(said.unwrap_or_default())
+        let mut config = parse::config(&said.unwrap_or_default())?;
+        // A path on the command line need not be text.
+        config.data_dir = paths.0.unwrap_or(config.data_dir);
+        if let Some(tls) = &mut config.tls {
+            tls.cert = paths.1.unwrap_or(mem::take(&mut tls.cert));
+            tls.key = paths.2.unwrap_or(mem::take(&mut tls.key));
+        }
+        Ok(config)
     }
 
     /// Resolves what a configuration file says; `path` is for the error.
     pub(crate) fn of_file(path: &Path, text: &str) -> Result<Self, ConfigError> {
         let fail = |reason| ConfigError::File { path: path.to_owned(), reason };
-        parse::config(Raw::parse(text).map_err(fail)?)
+        parse::config(&Raw::parse(text).map_err(fail)?)
     }
 
     /// What was said by whom, the winners first.
@@ -240,10 +249,13 @@ impl Config {
         env: &impl Fn(&str) -> Option<String>,
     ) -> Result<Vec<(&'static str, Raw)>, ConfigError> {
         let file = flags.config.or_else(|| env("MEOWW_CONFIG").map(PathBuf::from));
-        let listen = flags.listen.map(|address| address.to_string());
-        let (tls_cert, tls_key) = (flags.tls_cert, flags.tls_key);
-        let flags = Raw { listen, data_dir: flags.data_dir, tls_cert, tls_key, ..Raw::default() };
-        let mut sources = vec![("flag", flags), ("environment", Raw::from_env(env))];
+        let path = |path: PathBuf| path.to_string_lossy().into_owned();
+        let mut said = Raw::default();
+        said.set("listen", flags.listen.map(|address| address.to_string()));
+        said.set("data_dir", flags.data_dir.map(path));
+        said.set("tls_cert", flags.tls_cert.map(path));
+        said.set("tls_key", flags.tls_key.map(path));
+        let mut sources = vec![("flag", said), ("environment", Raw::from_env(env))];
         if let Some(path) = file {
             sources.push(("file", Raw::from_file(&path)?));
         }

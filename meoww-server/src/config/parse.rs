@@ -6,91 +6,98 @@ use etcetera::BaseStrategy;
 use ipnet::IpNet;
 use url::{Origin, Url};
 
-use super::{Config, ConfigError, Limits, Raw, Secret, Tls, Turn, raw::RawLimits};
+use super::{Config, ConfigError, Limits, Raw, Secret, Tls, Turn};
 use crate::core::limits::Quota;
 
 /// Shortest access-token secret, in bytes: the size of HS256's hash (RFC 7518, 3.2).
 const MIN_SECRET_BYTES: usize = 32;
 
-pub(super) fn config(raw: Raw) -> Result<Config, ConfigError> {
-    let data_dir = raw.data_dir.map_or_else(default_data_dir, Ok)?;
+pub(super) fn config(raw: &Raw) -> Result<Config, ConfigError> {
+    let said = |key| raw.get(key).map(str::to_owned);
+    let data_dir = said("data_dir").map_or_else(default_data_dir, |path| Ok(path.into()))?;
     let mut config = Config::new(data_dir);
-    if let Some(text) = raw.listen {
+    if let Some(text) = said("listen") {
         config.listen = value("MEOWW_LISTEN", &text, "is no ADDRESS:PORT")?;
-    } else if let Some(text) = raw.port {
+    } else if let Some(text) = said("port") {
         config.listen.set_port(value("PORT", &text, "is no port")?);
     }
-    config.tls = tls(raw.tls_cert, raw.tls_key)?;
+    config.tls = tls(said("tls_cert"), said("tls_key"))?;
     let metrics = |text: String| value("MEOWW_METRICS_LISTEN", &text, "is no ADDRESS:PORT");
-    config.metrics_listen = raw.metrics_listen.map(metrics).transpose()?;
-    if let Some(text) = raw.trusted_proxies {
+    config.metrics_listen = said("metrics_listen").map(metrics).transpose()?;
+    if let Some(text) = said("trusted_proxies") {
         config.trusted_proxies = networks(&text)?;
     }
-    config.public_url = raw.public_url.map(|text| public_url(&text)).transpose()?;
-    if let Some(text) = raw.photo_store {
+    config.public_url = said("public_url").map(|text| public_url(&text)).transpose()?;
+    if let Some(text) = said("photo_store") {
         let bucket = text
             .parse()
             .map_err(|reason| invalid("MEOWW_PHOTO_STORE", format!("{text:?} {reason}")))?;
         config.photo_store = Some(bucket);
     }
-    if let Some(text) = raw.drain_grace {
+    if let Some(text) = said("drain_grace") {
         let fail = || not_a_duration("MEOWW_DRAIN_GRACE", &text);
         // Nothing at all is a grace, too: calls are not waited for.
         config.drain_grace = grace(&text).ok_or_else(fail)?;
     }
-    config.pace_skips = switch("MEOWW_PACE_SKIPS", raw.pace_skips, config.pace_skips)?;
-    config.max_connections = most("MEOWW_MAX_CONNECTIONS", raw.max_connections)?;
-    let per_address = most("MEOWW_MAX_CONNECTIONS_PER_ADDRESS", raw.max_connections_per_address)?;
+    config.pace_skips = switch("MEOWW_PACE_SKIPS", said("pace_skips"), config.pace_skips)?;
+    config.max_connections = most("MEOWW_MAX_CONNECTIONS", said("max_connections"))?;
+    let per_address =
+        most("MEOWW_MAX_CONNECTIONS_PER_ADDRESS", said("max_connections_per_address"))?;
     config.max_connections_per_address = per_address.unwrap_or(config.max_connections_per_address);
-    if let Some(text) = raw.frontend_url {
+    if let Some(text) = said("frontend_url") {
         config.frontend_origins = origins(&text)?;
     }
-    config.secure_cookies = raw.production.unwrap_or_default() || config.tls.is_some();
-    config.access_secret = raw.jwt_access_secret.map(access_secret).transpose()?;
-    if let Some(text) = raw.access_token_expiry {
+    config.secure_cookies = raw.get("production") == Some("true") || config.tls.is_some();
+    config.access_secret = said("jwt_access_secret").map(access_secret).transpose()?;
+    if let Some(text) = said("access_token_expiry") {
         config.access_lifetime = duration("ACCESS_TOKEN_EXPIRY", &text)?;
     }
-    if let Some(text) = raw.refresh_token_expiry {
+    if let Some(text) = said("refresh_token_expiry") {
         config.refresh_lifetime = duration("REFRESH_TOKEN_EXPIRY", &text)?;
     }
-    config.turn = turn(raw.turn_server_url, raw.turn_secret)?;
-    if let Some(text) = raw.stun_url {
+    config.turn = turn(said("turn_server_url"), said("turn_secret"))?;
+    if let Some(text) = said("stun_url") {
         config.stun_url = (!text.is_empty()).then_some(text);
     }
-    config.smtp_url = raw.smtp_url.map(Secret::new);
-    if let Some(text) = raw.email_from {
+    config.smtp_url = said("smtp_url").map(Secret::new);
+    if let Some(text) = said("email_from") {
         config.email_from = value("EMAIL_FROM", &text, "is no mailbox")?;
     }
-    config.limits = limits(raw.limits, config.limits)?;
+    config.limits = limits(raw, config.limits)?;
     Ok(config)
 }
 
-fn limits(raw: RawLimits, standard: Limits) -> Result<Limits, ConfigError> {
+fn limits(raw: &Raw, standard: Limits) -> Result<Limits, ConfigError> {
+    let said = |key| raw.get(key).map(str::to_owned);
     Ok(Limits {
-        signup: quota("MEOWW_LIMIT_SIGNUP", raw.signup, standard.signup)?,
-        login: quota("MEOWW_LIMIT_LOGIN", raw.login, standard.login)?,
-        resend: quota("MEOWW_LIMIT_RESEND", raw.resend, standard.resend)?,
-        turn: quota("MEOWW_LIMIT_TURN", raw.turn, standard.turn)?,
-        verify: quota("MEOWW_LIMIT_VERIFY", raw.verify, standard.verify)?,
-        connect: quota("MEOWW_LIMIT_CONNECT", raw.connect, standard.connect)?,
-        photo: quota("MEOWW_LIMIT_PHOTO", raw.photo, standard.photo)?,
-        refresh: quota("MEOWW_LIMIT_REFRESH", raw.refresh, standard.refresh)?,
+        signup: quota("MEOWW_LIMIT_SIGNUP", said("limits.signup"), standard.signup)?,
+        login: quota("MEOWW_LIMIT_LOGIN", said("limits.login"), standard.login)?,
+        resend: quota("MEOWW_LIMIT_RESEND", said("limits.resend"), standard.resend)?,
+        turn: quota("MEOWW_LIMIT_TURN", said("limits.turn"), standard.turn)?,
+        verify: quota("MEOWW_LIMIT_VERIFY", said("limits.verify"), standard.verify)?,
+        connect: quota("MEOWW_LIMIT_CONNECT", said("limits.connect"), standard.connect)?,
+        photo: quota("MEOWW_LIMIT_PHOTO", said("limits.photo"), standard.photo)?,
+        refresh: quota("MEOWW_LIMIT_REFRESH", said("limits.refresh"), standard.refresh)?,
         session_refresh: quota(
             "MEOWW_LIMIT_SESSION_REFRESH",
-            raw.session_refresh,
+            said("limits.session_refresh"),
             standard.session_refresh,
         )?,
         account_login: quota(
             "MEOWW_LIMIT_ACCOUNT_LOGIN",
-            raw.account_login,
+            said("limits.account_login"),
             standard.account_login,
         )?,
         account_login_total: quota(
             "MEOWW_LIMIT_ACCOUNT_LOGIN_TOTAL",
-            raw.account_login_total,
+            said("limits.account_login_total"),
             standard.account_login_total,
         )?,
-        account_code: quota("MEOWW_LIMIT_ACCOUNT_CODE", raw.account_code, standard.account_code)?,
+        account_code: quota(
+            "MEOWW_LIMIT_ACCOUNT_CODE",
+            said("limits.account_code"),
+            standard.account_code,
+        )?,
     })
 }
 
@@ -116,10 +123,10 @@ fn default_data_dir() -> Result<PathBuf, ConfigError> {
     Ok(strategy.data_dir().join("meoww-server"))
 }
 
-fn tls(cert: Option<PathBuf>, key: Option<PathBuf>) -> Result<Option<Tls>, ConfigError> {
+fn tls(cert: Option<String>, key: Option<String>) -> Result<Option<Tls>, ConfigError> {
     match (cert, key) {
         (None, None) => Ok(None),
-        (Some(cert), Some(key)) => Ok(Some(Tls { cert, key })),
+        (Some(cert), Some(key)) => Ok(Some(Tls { cert: cert.into(), key: key.into() })),
         (Some(_), None) => Err(invalid("MEOWW_TLS_KEY", "missing beside MEOWW_TLS_CERT")),
         (None, Some(_)) => Err(invalid("MEOWW_TLS_CERT", "missing beside MEOWW_TLS_KEY")),
     }

@@ -3,18 +3,17 @@
 
 use std::fmt::Write;
 
-use super::{Config, ConfigError, Flags, raw::Raw};
+use super::{Config, ConfigError, Flags};
 
 /// One setting.
-struct Setting {
+pub(super) struct Setting {
     /// In the file; what comes after a dot is in a table.
-    key: &'static str,
-    env: &'static str,
+    pub(super) key: &'static str,
+    pub(super) env: &'static str,
     about: &'static str,
     /// As one would write it; where there is none, an example.
     default: Result<&'static str, &'static str>,
     is_secret: bool,
-    said: fn(&Raw) -> Option<String>,
 }
 
 /// A setting in force.
@@ -32,9 +31,8 @@ const fn setting(
     env: &'static str,
     default: Result<&'static str, &'static str>,
     about: &'static str,
-    said: fn(&Raw) -> Option<String>,
 ) -> Setting {
-    Setting { key, env, about, default, is_secret: false, said }
+    Setting { key, env, about, default, is_secret: false }
 }
 
 const fn secret(
@@ -42,13 +40,8 @@ const fn secret(
     env: &'static str,
     example: &'static str,
     about: &'static str,
-    said: fn(&Raw) -> Option<String>,
 ) -> Setting {
-    Setting { key, env, about, default: Err(example), is_secret: true, said }
-}
-
-fn path(path: Option<&std::path::PathBuf>) -> Option<String> {
-    path.map(|path| path.display().to_string())
+    Setting { key, env, about, default: Err(example), is_secret: true }
 }
 
 /// In the order of the file; tables last.
@@ -58,235 +51,197 @@ static SETTINGS: &[Setting] = &[
         "MEOWW_DATA_DIR",
         Err("/var/lib/meoww-server"),
         "Directory of the database, the secrets and the outbox; by default the user's own.",
-        |raw| path(raw.data_dir.as_ref()),
     ),
     setting(
         "listen",
         "MEOWW_LISTEN",
         Ok("127.0.0.1:5000"),
         "Where it listens; port 0 takes a free one.",
-        |raw| raw.listen.clone(),
     ),
-    setting("port", "PORT", Err("5000"), "Only the port, as the Node.js backend had it.", |raw| {
-        raw.port.clone()
-    }),
+    setting("port", "PORT", Err("5000"), "Only the port, as the Node.js backend had it."),
     setting(
         "tls_cert",
         "MEOWW_TLS_CERT",
         Err("/etc/meoww/fullchain.pem"),
         "Certificate chain, for those without a proxy in front.",
-        |raw| path(raw.tls_cert.as_ref()),
     ),
-    setting("tls_key", "MEOWW_TLS_KEY", Err("/etc/meoww/privkey.pem"), "Its private key.", |raw| {
-        path(raw.tls_key.as_ref())
-    }),
+    setting("tls_key", "MEOWW_TLS_KEY", Err("/etc/meoww/privkey.pem"), "Its private key."),
     setting(
         "metrics_listen",
         "MEOWW_METRICS_LISTEN",
         Err("127.0.0.1:9090"),
         "Where it answers /metrics and /ready, apart from what the world can reach.",
-        |raw| raw.metrics_listen.clone(),
     ),
     setting(
         "trusted_proxies",
         "MEOWW_TRUSTED_PROXIES",
         Err("127.0.0.1, 10.0.0.0/8"),
         "Proxies whose X-Forwarded-For is believed.",
-        |raw| raw.trusted_proxies.clone(),
     ),
     setting(
         "public_url",
         "MEOWW_PUBLIC_URL",
         Err("https://meoww.example"),
         "How the world reaches it.",
-        |raw| raw.public_url.clone(),
     ),
     setting(
         "photo_store",
         "MEOWW_PHOTO_STORE",
         Err("s3://BUCKET/PREFIX"),
         "Where profile photos are kept; by default in the data directory.",
-        |raw| raw.photo_store.clone(),
     ),
     setting(
         "drain_grace",
         "MEOWW_DRAIN_GRACE",
         Ok("5m"),
         "How long calls may go on once no new ones are made.",
-        |raw| raw.drain_grace.clone(),
     ),
     setting(
         "pace_skips",
         "MEOWW_PACE_SKIPS",
         Ok("on"),
         "Whether who skips too fast is made to wait; off is for load tests.",
-        |raw| raw.pace_skips.clone(),
     ),
     setting(
         "max_connections",
         "MEOWW_MAX_CONNECTIONS",
         Err("20000"),
         "Most open connections; by default as many as the system gives files for.",
-        |raw| raw.max_connections.clone(),
     ),
     setting(
         "max_connections_per_address",
         "MEOWW_MAX_CONNECTIONS_PER_ADDRESS",
         Ok("512"),
         "Most open connections of one client address that is no trusted proxy.",
-        |raw| raw.max_connections_per_address.clone(),
     ),
     setting(
         "frontend_url",
         "FRONTEND_URL",
         Ok("http://localhost:5173"),
         "Origins of web pages that may use this server, separated by commas.",
-        |raw| raw.frontend_url.clone(),
     ),
     setting(
         "production",
         "NODE_ENV",
         Ok("false"),
         "Cookies only over HTTPS; NODE_ENV=production says the same.",
-        |raw| raw.production.map(|yes| yes.to_string()),
     ),
     secret(
         "jwt_access_secret",
         "JWT_ACCESS_SECRET",
         "openssl rand -hex 32",
         "Key of the access tokens; without one the server makes its own.",
-        |raw| raw.jwt_access_secret.clone(),
     ),
     setting(
         "access_token_expiry",
         "ACCESS_TOKEN_EXPIRY",
         Ok("15m"),
         "How long an access token is good.",
-        |raw| raw.access_token_expiry.clone(),
     ),
     setting(
         "refresh_token_expiry",
         "REFRESH_TOKEN_EXPIRY",
         Ok("7d"),
         "How long a session lasts without a refresh.",
-        |raw| raw.refresh_token_expiry.clone(),
     ),
     setting(
         "turn_server_url",
         "TURN_SERVER_URL",
         Err("turn:relay.example:3478"),
         "A coturn with use-auth-secret.",
-        |raw| raw.turn_server_url.clone(),
     ),
-    secret(
-        "turn_secret",
-        "TURN_SECRET",
-        "openssl rand -hex 32",
-        "Its static-auth-secret.",
-        |raw| raw.turn_secret.clone(),
-    ),
+    secret("turn_secret", "TURN_SECRET", "openssl rand -hex 32", "Its static-auth-secret."),
     setting(
         "stun_url",
         "MEOWW_STUN_URL",
         Ok("stun:stun.l.google.com:19302"),
         "The STUN server told to clients; empty for none.",
-        |raw| raw.stun_url.clone(),
     ),
     secret(
         "smtp_url",
         "MEOWW_SMTP_URL",
         "smtps://user:password@mail.example",
         "The mail server; without one mail goes to files in DATA_DIR/outbox.",
-        |raw| raw.smtp_url.clone(),
     ),
-    setting("email_from", "EMAIL_FROM", Ok("Meoww <meoww@localhost>"), "Sender of mail.", |raw| {
-        raw.email_from.clone()
-    }),
+    setting("email_from", "EMAIL_FROM", Ok("Meoww <meoww@localhost>"), "Sender of mail."),
     setting(
         "limits.signup",
         "MEOWW_LIMIT_SIGNUP",
         Ok("10/1h"),
         "Sign-ups of one address; off for no limit.",
-        |raw| raw.limits.signup.clone(),
     ),
-    setting(
-        "limits.login",
-        "MEOWW_LIMIT_LOGIN",
-        Ok("5/15m"),
-        "Failed logins from one address.",
-        |raw| raw.limits.login.clone(),
-    ),
+    setting("limits.login", "MEOWW_LIMIT_LOGIN", Ok("5/15m"), "Failed logins from one address."),
     setting(
         "limits.connect",
         "MEOWW_LIMIT_CONNECT",
         Ok("12000/1m"),
         "Sockets opened from one address.",
-        |raw| raw.limits.connect.clone(),
     ),
     setting(
         "limits.photo",
         "MEOWW_LIMIT_PHOTO",
         Ok("20/1h"),
         "Profile photos set from one address.",
-        |raw| raw.limits.photo.clone(),
     ),
     setting(
         "limits.resend",
         "MEOWW_LIMIT_RESEND",
         Ok("3/1h"),
         "Requests for a new code from one address.",
-        |raw| raw.limits.resend.clone(),
     ),
     setting(
         "limits.turn",
         "MEOWW_LIMIT_TURN",
         Ok("10/1h"),
         "Requests for TURN credentials from one address.",
-        |raw| raw.limits.turn.clone(),
     ),
     setting(
         "limits.verify",
         "MEOWW_LIMIT_VERIFY",
         Ok("30/15m"),
         "Codes sent back from one address.",
-        |raw| raw.limits.verify.clone(),
     ),
     setting(
         "limits.refresh",
         "MEOWW_LIMIT_REFRESH",
         Ok("600/1m"),
         "Sessions refreshed or ended from one address.",
-        |raw| raw.limits.refresh.clone(),
     ),
     setting(
         "limits.session_refresh",
         "MEOWW_LIMIT_SESSION_REFRESH",
         Ok("30/1m"),
         "Refreshes of one session.",
-        |raw| raw.limits.session_refresh.clone(),
     ),
     setting(
         "limits.account_login",
         "MEOWW_LIMIT_ACCOUNT_LOGIN",
         Ok("10/15m"),
         "Failed logins to one account from one address or known device.",
-        |raw| raw.limits.account_login.clone(),
     ),
     setting(
         "limits.account_login_total",
         "MEOWW_LIMIT_ACCOUNT_LOGIN_TOTAL",
         Ok("100/15m"),
         "Failed logins to one account from all addresses; known devices still may.",
-        |raw| raw.limits.account_login_total.clone(),
     ),
     setting(
         "limits.account_code",
         "MEOWW_LIMIT_ACCOUNT_CODE",
         Ok("5/1h"),
         "Codes mailed to one account, whoever asks.",
-        |raw| raw.limits.account_code.clone(),
     ),
 ];
+
+/// Every setting, in the order of the file.
+pub(super) fn all() -> impl Iterator<Item = &'static Setting> {
+    SETTINGS.iter()
+}
+
+/// The setting of a key.
+pub(super) fn find(key: &str) -> Option<&'static Setting> {
+    all().find(|setting| setting.key == key)
+}
 
 /// What is in force, and who says so. Nothing secret is in it.
 pub(crate) fn in_force(
@@ -297,7 +252,8 @@ pub(crate) fn in_force(
     let config = Config::resolve(flags.clone(), &env)?;
     let sources = Config::sources(flags, &env)?;
     let show = |setting: &Setting| {
-        let found = sources.iter().find_map(|(name, raw)| Some((*name, (setting.said)(raw)?)));
+        let found =
+            sources.iter().find_map(|(name, raw)| Some((*name, raw.get(setting.key)?.to_owned())));
         let (source, value) = match (found, setting.default) {
             (Some((source, value)), _) => (source, Some(value)),
             (None, Ok(default)) => ("default", Some(default.to_owned())),
@@ -346,22 +302,42 @@ pub(crate) fn template() -> String {
 mod tests {
     use super::*;
 
-    /// The parser's own list of what a file may say.
-    fn known(text: &str) -> Vec<String> {
-        let error = toml::from_str::<Raw>(text).err().expect("an unknown field").to_string();
-        let names = error.split_once("expected one of").expect("a list").1;
-        names.split('`').skip(1).step_by(2).map(str::to_owned).collect()
-    }
-
+    /// Every setting but the two of logging has a row in the table of the documentation, with its
+    /// names and default, and there is no other row.
     #[test]
-    fn every_setting_is_explained() {
-        let mut all = known("zzz = 1");
-        all.retain(|name| name != "limits");
-        all.extend(known("[limits]\nzzz = '1'").iter().map(|name| format!("limits.{name}")));
-        all.sort();
-        let mut explained: Vec<_> = SETTINGS.iter().map(|s| s.key.to_owned()).collect();
-        explained.sort();
-        assert_eq!(all, explained);
+    fn the_documentation_lists_every_setting() {
+        let documentation = include_str!("../../../docs/self-hosting.md");
+        let table =
+            documentation.split_once("| variable | in the file | default |").expect("a table").1;
+        let rows = table.lines().skip(2).take_while(|line| line.starts_with('|'));
+        let mut documented = Vec::new();
+        for row in rows {
+            let cells: Vec<_> = row.split('|').map(str::trim).collect();
+            let names = |cell: &str| {
+                let quoted = cell.split('`').skip(1).step_by(2);
+                quoted
+                    .map(|name| name.trim_start_matches("[limits] ").to_owned())
+                    .collect::<Vec<_>>()
+            };
+            let default = names(cells[3]).into_iter().next();
+            for (env, key) in names(cells[1]).into_iter().zip(names(cells[2])) {
+                documented.push((env, key, default.clone()));
+            }
+        }
+        documented.sort();
+        let mut defined: Vec<_> = all()
+            .map(|setting| {
+                let key = setting.key.trim_start_matches("limits.").to_owned();
+                let default = match setting.key {
+                    // By the system and the user, as the text beside it says.
+                    "data_dir" => Some("$XDG_DATA_HOME/meoww-server".to_owned()),
+                    _ => setting.default.ok().map(str::to_owned),
+                };
+                (setting.env.to_owned(), key, default)
+            })
+            .collect();
+        defined.sort();
+        assert_eq!(documented, defined);
     }
 
     #[test]
