@@ -7,7 +7,7 @@ use std::{
 };
 
 use meoww_cli::{driver::ClientHandle, picture::source::pattern};
-use meoww_paint::{Color, Frame, Mode, Rect, Render, Renderer, Size, grid_pixels};
+use meoww_paint::{CellShape, Color, Frame, Mode, Rect, Render, Size};
 use tokio::task::AbortHandle;
 
 /// What was drawn since the last [`Offscreen::take`].
@@ -36,22 +36,22 @@ impl Offscreen {
     /// Draws whatever comes, half blocks in true colour, `size` cells large.
     pub fn attach(client: &ClientHandle, size: Size) -> Self {
         let mode = Mode { render: Render::HalfBlock, color: Color::True };
-        client.grid.send_replace(grid_pixels(size));
+        let mut painter = mode.painter(CellShape::USUAL);
+        client.grid.send_replace(painter.grid(size));
         let (mut remote, counter) = (client.remote.clone(), client.drawn.clone());
         let drawn = Arc::<Mutex<Drawn>>::default();
         let shared = drawn.clone();
         #[expect(clippy::disallowed_methods, reason = "aborted with the screen")]
         let task = tokio::spawn(async move {
-            let mut renderer = Renderer::new(mode);
             let mut out = Vec::new();
             while remote.changed().await.is_ok() {
                 let frame = remote.borrow_and_update().clone();
                 let Some(frame) = frame else {
-                    renderer.invalidate();
+                    painter.invalidate();
                     continue;
                 };
                 out.clear();
-                renderer.draw(&frame, Rect::from(size), &[], &mut out);
+                painter.draw(&frame, Rect::from(size), &[], &mut out);
                 counter.fetch_add(1, Relaxed);
                 shared.lock().unwrap_or_else(PoisonError::into_inner).count(&frame, out.len());
             }
@@ -94,7 +94,7 @@ impl Drawn {
 pub fn snapshot(frame: &Frame, size: Size) -> String {
     let mode = Mode { render: Render::Ascii, color: Color::Mono };
     let mut bytes = Vec::new();
-    Renderer::new(mode).draw(frame, Rect::from(size), &[], &mut bytes);
+    mode.painter(CellShape::USUAL).draw(frame, Rect::from(size), &[], &mut bytes);
     let [rows, columns] =
         [size.height, size.width].map(|n| NonZero::new(n).unwrap_or(NonZero::<u16>::MIN));
     let mut terminal = vt100::Parser::new(rows, columns, 0);

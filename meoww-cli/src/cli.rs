@@ -1,6 +1,7 @@
 //! The command line.
 
 mod account;
+pub mod drawing;
 
 use std::{num::NonZeroU32, time::Duration};
 
@@ -11,11 +12,8 @@ pub use self::account::{
     Account, Blocks, BlocksCommand, Email, Password, Sessions, SessionsCommand, Unblock,
 };
 
-use crate::{
-    error::exit_codes,
-    picture::source::Camera,
-    terminal::caps::{ColorChoice, RenderChoice},
-};
+use self::drawing::{ColorChoice, RenderChoice};
+use crate::{error::exit_codes, picture::source::Camera};
 
 /// Video chat with a random stranger, drawn in your terminal.
 #[derive(Debug, Parser)]

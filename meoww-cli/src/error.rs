@@ -5,7 +5,7 @@ use std::{io, path::PathBuf, time::Duration};
 
 use meoww_proto::UserId;
 
-use crate::{picture::source::SourceError, tui::layout::MIN_SIZE};
+use crate::picture::source::SourceError;
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -133,17 +133,26 @@ pub enum Error {
     NotATerminal,
     /// The screen is too small to begin with.
     #[error(
-        "The terminal is {columns}x{rows}; a call needs at least {}x{}. Enlarge the window or \
-         choose a smaller font.",
-        MIN_SIZE.width,
-        MIN_SIZE.height
+        "The terminal is {columns}x{rows}; a call needs at least {min_columns}x{min_rows}. Enlarge \
+         the window or choose a smaller font. If that is not its size, set it: \
+         `stty columns {min_columns} rows {min_rows}`."
     )]
     TerminalTooSmall {
         /// Now.
         columns: u16,
         /// Now.
         rows: u16,
+        /// Needed.
+        min_columns: u16,
+        /// Needed.
+        min_rows: u16,
     },
+    /// The terminal can do nothing but print lines.
+    #[error(
+        "TERM is \"dumb\": this terminal cannot show a call. Run `meoww search` in another one, set \
+         TERM to what it really is (TERM=xterm-256color), or add --headless."
+    )]
+    DumbTerminal,
     /// The locale cannot show half blocks.
     #[error("The locale is not UTF-8. Set LANG=C.UTF-8 (or the like), or choose --render ascii.")]
     NoUtf8,
@@ -209,6 +218,7 @@ impl Error {
             Self::NotATerminal => (40, "not-a-terminal"),
             Self::TerminalTooSmall { .. } => (41, "terminal-too-small"),
             Self::NoUtf8 => (42, "no-utf8"),
+            Self::DumbTerminal => (43, "dumb-terminal"),
             Self::Interrupted => (130, "interrupted"),
         }
     }
@@ -243,6 +253,7 @@ Exit codes:
   18  code expired or used up      40  not a terminal
   19  e-mail or username taken     41  terminal too small
                                    42  locale is not UTF-8
+                                   43  TERM is dumb
                                   130  interrupted at a prompt"
     };
 }
@@ -266,6 +277,7 @@ mod tests {
             (Error::WrongPassword, 24, "wrong password for a change"),
             (Error::NotATerminal, 40, "not a terminal"),
             (Error::NoUtf8, 42, "locale is not UTF-8"),
+            (Error::DumbTerminal, 43, "TERM is dumb"),
         ] {
             assert_eq!(error.code().0, code, "{line}");
             assert!(exit_codes!().contains(&format!("{code}  {line}")), "{line}");

@@ -12,6 +12,8 @@ mod files;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod headless;
+#[cfg(test)]
+mod layers;
 pub mod link;
 mod log;
 pub mod output;

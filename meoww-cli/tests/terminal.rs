@@ -13,10 +13,10 @@ use std::{
 
 use meoww_cli::{
     core::event::{CallEvent, Command},
-    terminal::caps::Caps,
+    terminal::{caps::Caps, signals},
     tui::{Outcome, Screen, run},
 };
-use meoww_paint::{Color, Frame, Grid, Mode, Render};
+use meoww_paint::{CellShape, Color, Frame, Grid, Mode, Render};
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 use tokio::sync::{mpsc, watch};
 
@@ -39,10 +39,12 @@ async fn on_a_terminal() {
         grid: watch::Sender::new(Grid::new(0, 0)),
         drawn: Arc::default(),
         caps: Caps {
-            mode: Mode { render: Render::HalfBlock, color: Color::True },
+            color: Color::True,
             unicode: true,
             synchronized: true,
+            cell: CellShape::USUAL,
         },
+        mode: Mode { render: Render::HalfBlock, color: Color::True },
     };
     events.send(CallEvent::Connected { relayed: false }).await.expect("it is open");
     let film = async {
@@ -57,7 +59,7 @@ async fn on_a_terminal() {
         }
     };
     tokio::select! {
-        outcome = run(screen) => assert!(matches!(outcome, Ok(Outcome::Signal | Outcome::TerminalClosed | Outcome::Quit))),
+        outcome = run(screen, signals::listen().expect("signals")) => assert!(matches!(outcome, Ok(Outcome::Signal | Outcome::TerminalClosed | Outcome::Quit))),
         () = film => unreachable!("it runs in circles"),
     }
 }
@@ -98,13 +100,38 @@ impl Session {
         let terminal = vt100::Parser::new(rows, columns, 0);
         let master = pty.master;
         let mut session = Self { child, master, output, terminal, text: Vec::new(), settings };
-        while !session.terminal.screen().contents().contains("live 0:") {
-            session.read().expect("the screen comes up");
-        }
-        assert!(session.terminal.screen().alternate_screen());
-        assert!(session.terminal.screen().hide_cursor());
-        assert_ne!(format!("{:?}", session.master.get_termios()), session.settings, "raw mode");
+        session.until_shown();
         session
+    }
+
+    fn until_shown(&mut self) {
+        let shows_call = |screen: &vt100::Screen| {
+            screen.alternate_screen() && screen.contents().contains("live 0:")
+        };
+        while !shows_call(self.terminal.screen()) {
+            self.read().expect("the screen comes up");
+        }
+        assert!(self.terminal.screen().hide_cursor());
+        assert_ne!(format!("{:?}", self.master.get_termios()), self.settings, "raw mode");
+    }
+
+    fn wait_until_stopped(&mut self) {
+        let stat = format!("/proc/{}/stat", self.child.process_id().expect("it runs"));
+        let state = || std::fs::read_to_string(&stat).expect("it runs");
+        // proc_pid_stat(5): the state follows the name, which is in brackets.
+        while !state().rsplit(')').next().expect("a state").trim_start().starts_with('T') {
+            std::thread::yield_now();
+            while let Ok(bytes) = self.output.try_recv() {
+                self.terminal.process(&bytes);
+            }
+        }
+    }
+
+    /// What is on its way, of a program that writes no more.
+    fn read_all(&mut self) {
+        while let Ok(bytes) = self.output.recv_timeout(Duration::from_millis(200)) {
+            self.terminal.process(&bytes);
+        }
     }
 
     fn read(&mut self) -> Option<()> {
@@ -170,6 +197,34 @@ fn a_panic_gives_the_terminal_back_before_its_message() {
     session.press(b"\x0e");
     let left = session.end();
     assert!(left.contains("the cat fell off the shelf"), "{left}");
+}
+
+#[test]
+fn a_suspended_program_has_given_the_terminal_back_and_takes_it_again() {
+    let mut session = Session::start();
+    session.signal("-TSTP");
+    session.wait_until_stopped();
+    session.read_all();
+    assert!(!session.terminal.screen().alternate_screen(), "still on the other screen");
+    assert!(!session.terminal.screen().hide_cursor(), "no cursor");
+    assert_eq!(format!("{:?}", session.master.get_termios()), session.settings, "still raw");
+    session.signal("-CONT");
+    session.until_shown();
+    session.press(b"\x03");
+    session.end();
+}
+
+#[test]
+fn a_program_that_was_stopped_without_a_word_draws_everything_anew() {
+    let mut session = Session::start();
+    session.signal("-STOP");
+    session.wait_until_stopped();
+    session.read_all();
+    session.terminal.process(b"\x1b[?1049l\x1b[2J");
+    session.signal("-CONT");
+    session.until_shown();
+    session.press(b"\x03");
+    session.end();
 }
 
 #[test]

@@ -7,7 +7,7 @@
 
 use std::{hint::black_box, time::Instant};
 
-use meoww_paint::{Color, Frame, Mode, Rect, Render, Renderer};
+use meoww_paint::{CellShape, Color, Frame, Mode, Rect, Render};
 
 const FRAMES: usize = 300;
 
@@ -44,14 +44,14 @@ fn measure(area: Rect, mode: Mode, noise: i32, scaled: bool) {
     let (width, height) = (usize::from(area.width), usize::from(area.height) * 2);
     let (width, height) = if scaled { (width * 4, height * 4) } else { (width, height) };
     let frames: Vec<Frame> = (0..FRAMES).map(|time| person(width, height, time, noise)).collect();
-    let mut renderer = Renderer::new(mode);
+    let mut painter = mode.painter(CellShape::USUAL);
     let mut out = Vec::new();
-    renderer.draw(&frames[0], area, &[], &mut out);
+    painter.draw(&frames[0], area, &[], &mut out);
     let (full, mut bytes) = (out.len(), 0);
     let start = Instant::now();
     for frame in &frames[1..] {
         out.clear();
-        renderer.draw(black_box(frame), area, &[], &mut out);
+        painter.draw(black_box(frame), area, &[], &mut out);
         bytes += black_box(&out).len();
     }
     let micros = start.elapsed().as_micros() as usize / (FRAMES - 1);
@@ -71,6 +71,7 @@ fn main() {
         for (render, color) in [
             (Render::HalfBlock, Color::True),
             (Render::HalfBlock, Color::Ansi256),
+            (Render::Quadrant, Color::True),
             (Render::Ascii, Color::True),
             (Render::Ascii, Color::Mono),
         ] {

@@ -18,6 +18,42 @@ pub struct Size {
     pub height: u16,
 }
 
+/// The proportion of a cell's width to its height.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CellShape {
+    width: u16,
+    height: u16,
+}
+
+impl CellShape {
+    /// Twice as high as wide, as the cells of most fonts nearly are.
+    pub const USUAL: Self = Self { width: 1, height: 2 };
+
+    /// Of a cell of this size, in pixels or any other unit. `None` for what no font has: nothing, or
+    /// more than eight times as long one way as the other.
+    pub const fn new(width: u16, height: u16) -> Option<Self> {
+        let (w, h) = (width as u32, height as u32);
+        if w == 0 || h == 0 || w > 8 * h || h > 8 * w {
+            return None;
+        }
+        let (mut divisor, mut rest) = (width, height);
+        while rest > 0 {
+            (divisor, rest) = (rest, divisor % rest);
+        }
+        Some(Self { width: width / divisor, height: height / divisor })
+    }
+
+    /// Width in the smallest whole numbers.
+    pub const fn width(self) -> u16 {
+        self.width
+    }
+
+    /// Height in the same unit.
+    pub const fn height(self) -> u16 {
+        self.height
+    }
+}
+
 /// A rectangle of cells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rect {

@@ -4,19 +4,21 @@
 //! client is not. It knows no terminal, no clock and no call: bytes in, bytes out.
 
 mod area;
+mod cells;
 mod convert;
 mod frame;
 mod mode;
+mod modes;
+mod painter;
 mod palette;
 mod pen;
-mod renderer;
 mod sample;
 mod scale;
 #[cfg(test)]
 mod tests;
 
-pub use area::{Position, Rect, Size};
+pub use area::{CellShape, Position, Rect, Size};
 pub use frame::Frame;
 pub use mode::{Color, Mode, Render};
-pub use renderer::{Renderer, grid_pixels};
+pub use painter::Painter;
 pub use scale::{Grid, Scaler};

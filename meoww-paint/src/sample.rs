@@ -6,21 +6,72 @@ use fast_image_resize::{
     pixels::U8,
 };
 
-use crate::{area::Size, convert::to_rgb, frame::Frame, palette::Rgb};
+use crate::{
+    area::{CellShape, Size},
+    convert::to_rgb,
+    frame::Frame,
+    palette::Rgb,
+    scale::Grid,
+};
 
-/// The largest size with the frame's shape inside `cells`, each one pixel wide and two high. The
-/// height is even. A frame that already fills the cells one way stays as it is.
-pub(crate) fn fit(frame: &Frame, cells: Size) -> (usize, usize) {
-    let (width, height) = (usize::from(cells.width), usize::from(cells.height) * 2);
-    let (w, h) = (frame.width(), frame.height());
-    // The sender rounds to even sizes: stretching by one pixel would only blur.
-    if w <= width && h <= height && (width - w < 2 || height - h < 2) {
-        (w, h)
-    } else if w * height <= h * width {
-        (((w * height + h / 2) / h).max(1), height)
-    } else {
-        (width, ((h * width + w) / (w * 2)).max(1) * 2)
+/// The pixels of an area of cells.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PixelGrid {
+    pub(crate) cells: Size,
+    /// Pixels of a cell, side by side.
+    pub(crate) columns: usize,
+    /// Pixels of a cell, over one another.
+    pub(crate) rows: usize,
+    pub(crate) shape: CellShape,
+}
+
+impl PixelGrid {
+    fn size(self) -> (usize, usize) {
+        let (width, height) = (usize::from(self.cells.width), usize::from(self.cells.height));
+        (width * self.columns, height * self.rows)
     }
+
+    /// Width and height of a pixel, in one unit.
+    fn pixel(self) -> (usize, usize) {
+        let (width, height) = (usize::from(self.shape.width()), usize::from(self.shape.height()));
+        (width * self.rows, height * self.columns)
+    }
+
+    /// The smallest grid of square pixels, none of them larger than a pixel of this one.
+    pub(crate) fn square(self) -> Grid {
+        let ((width, height), (w, h)) = (self.size(), self.pixel());
+        let (width, height) = if w < h {
+            (width, (height * h).div_ceil(w))
+        } else {
+            ((width * w).div_ceil(h), height)
+        };
+        Grid::new(width as u32, height as u32)
+    }
+
+    /// The largest size in pixels that shows a frame of `width` x `height` in its own shape, in whole
+    /// rows of cells. A frame that already fills the grid one way stays as it is.
+    pub(crate) fn fit(self, width: usize, height: usize) -> (usize, usize) {
+        let ((max_width, max_height), (w, h)) = (self.size(), self.pixel());
+        // The sender rounds to even sizes: stretching by one pixel would only blur.
+        let fills = width <= max_width
+            && height <= max_height
+            && (max_width - width < 2 || max_height - height < 2);
+        if w == h && fills && height.is_multiple_of(self.rows) {
+            return (width, height);
+        }
+        // Either side times the other's shape, so that nothing is rounded before the end.
+        let (grid_shape, frame_shape) = (max_width * w * height, max_height * h * width);
+        if grid_shape <= frame_shape {
+            (max_width, round(grid_shape, h * width * self.rows).max(1) * self.rows)
+        } else {
+            (round(frame_shape, w * height).max(1), max_height)
+        }
+    }
+}
+
+/// The nearest whole number to the quotient.
+fn round(dividend: usize, divisor: usize) -> usize {
+    (2 * dividend + divisor) / (2 * divisor)
 }
 
 /// Scales and converts, in buffers it keeps.
@@ -66,8 +117,36 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn half_blocks(cells: (u16, u16), shape: CellShape) -> PixelGrid {
+        let cells = Size { width: cells.0, height: cells.1 };
+        PixelGrid { cells, columns: 1, rows: 2, shape }
+    }
+
     fn fitted(frame: (usize, usize), cells: (u16, u16)) -> (usize, usize) {
-        fit(&Frame::black(frame.0, frame.1), Size { width: cells.0, height: cells.1 })
+        half_blocks(cells, CellShape::USUAL).fit(frame.0, frame.1)
+    }
+
+    #[test]
+    fn cells_of_another_shape_show_the_same_shape() {
+        // 4:3 in 100 x 100 cells of 10 x 16 pixels, 1000 pixels wide: 750 high, 46.9 cells.
+        let wide = half_blocks((100, 100), CellShape::new(10, 16).unwrap());
+        assert_eq!(wide.fit(640, 480), (100, 94));
+        // In 100 x 20 of them it is 320 high, so 426.7 wide: 43 cells.
+        let flat = half_blocks((100, 20), CellShape::new(10, 16).unwrap());
+        assert_eq!(flat.fit(640, 480), (43, 40));
+        // Quadrants of 8 x 16 cells are 4 x 8: 100 of 4:3 are 400 wide, so 300 high, 37.5.
+        let quadrants = PixelGrid { columns: 2, ..half_blocks((50, 100), CellShape::USUAL) };
+        assert_eq!(quadrants.fit(640, 480), (100, 38));
+    }
+
+    #[test]
+    fn a_grid_of_square_pixels_misses_no_row_and_no_column() {
+        let square = |grid: PixelGrid| (grid.square().width(), grid.square().height());
+        assert_eq!(square(half_blocks((161, 45), CellShape::USUAL)), (161, 90));
+        let quadrants = PixelGrid { columns: 2, ..half_blocks((60, 20), CellShape::USUAL) };
+        assert_eq!(square(quadrants), (120, 80));
+        // Half blocks of 10 x 16 cells are 10 x 8, so a row has 1.25 pixels for each.
+        assert_eq!(square(half_blocks((100, 50), CellShape::new(10, 16).unwrap())), (125, 100));
     }
 
     #[test]
@@ -89,6 +168,20 @@ mod tests {
             let (width, height) = fitted((w, h), (cols, rows));
             prop_assert!((1..=usize::from(cols)).contains(&width));
             prop_assert!((1..=usize::from(rows) * 2).contains(&height) && height % 2 == 0);
+        }
+
+        #[test]
+        fn any_shape_stays_inside(
+            frame in (2usize..4000, 2usize..4000),
+            cells in (1u16..300, 1u16..100),
+            shape in (1u16..64, 1u16..64),
+            columns in 1usize..3,
+        ) {
+            let Some(shape) = CellShape::new(shape.0, shape.1) else { return Ok(()) };
+            let grid = PixelGrid { columns, ..half_blocks(cells, shape) };
+            let (width, height) = grid.fit(frame.0, frame.1);
+            prop_assert!((1..=usize::from(cells.0) * columns).contains(&width));
+            prop_assert!((1..=usize::from(cells.1) * 2).contains(&height) && height % 2 == 0);
         }
     }
 

@@ -5,17 +5,20 @@ use std::num::NonZeroU16;
 use proptest::prelude::*;
 
 use crate::{
+    modes::{ascii::glyph, quadrant},
     palette::{self, Rgb},
-    pen::{TOLERANCE, glyph},
-    sample::{Sampler, fit},
+    pen::TOLERANCE,
+    sample::{PixelGrid, Sampler},
     *,
 };
 
 const COLS: u16 = 40;
 const ROWS: u16 = 16;
-const MODES: [(Render, Color); 5] = [
+const MODES: [(Render, Color); 7] = [
     (Render::HalfBlock, Color::True),
     (Render::HalfBlock, Color::Ansi256),
+    (Render::Quadrant, Color::True),
+    (Render::Quadrant, Color::Ansi256),
     (Render::Ascii, Color::True),
     (Render::Ascii, Color::Ansi256),
     (Render::Ascii, Color::Mono),
@@ -24,7 +27,7 @@ const MODES: [(Render, Color); 5] = [
 /// A terminal full of `?`, and what draws on it.
 struct Screen {
     terminal: vt100::Parser,
-    renderer: Renderer,
+    painter: Box<dyn Painter>,
     mode: Mode,
 }
 
@@ -37,13 +40,13 @@ impl Screen {
             terminal.process(row.as_bytes());
         }
         let mode = Mode { render, color };
-        Self { terminal, renderer: Renderer::new(mode), mode }
+        Self { terminal, painter: mode.painter(CellShape::USUAL), mode }
     }
 
     /// Returns how many bytes it took.
     fn draw(&mut self, frame: &Frame, area: Rect, holes: &[Rect]) -> usize {
         let mut out = Vec::new();
-        self.renderer.draw(frame, area, holes, &mut out);
+        self.painter.draw(frame, area, holes, &mut out);
         self.terminal.process(&out);
         let screen = self.terminal.screen();
         assert_eq!(screen.fgcolor(), vt100::Color::Default, "a stray colour");
@@ -53,19 +56,26 @@ impl Screen {
 
     /// Panics when `area` does not look like `frame`, or a hole like anything but `?`.
     fn check(&self, frame: &Frame, area: Rect, holes: &[Rect]) {
-        let (width, height) = fit(frame, area.size());
+        let (columns, rows) = self.pixels_of_a_cell();
+        let (cells, shape) = (area.size(), CellShape::USUAL);
+        let grid = PixelGrid { cells, columns, rows, shape };
+        let (width, height) = grid.fit(frame.width(), frame.height());
         let mut sampler = Sampler::default();
         let pixels = sampler.sample(frame, width, height);
+        let (drawn_width, drawn_height) = (width.div_ceil(columns) as u16, (height / rows) as u16);
         let picture = Rect {
-            x: area.x + (area.width - width as u16) / 2,
-            y: area.y + (area.height - height as u16 / 2) / 2,
-            width: width as u16,
-            height: height as u16 / 2,
+            x: area.x + (area.width - drawn_width) / 2,
+            y: area.y + (area.height - drawn_height) / 2,
+            width: drawn_width,
+            height: drawn_height,
         };
         for at in area.positions().filter(|at| !holes.iter().any(|hole| hole.contains(*at))) {
             if picture.contains(at) {
                 let (x, y) = (usize::from(at.x - picture.x), usize::from(at.y - picture.y));
-                self.check_cell(at, pixels[2 * y * width + x], pixels[(2 * y + 1) * width + x]);
+                let pixel = |column: usize, row: usize| {
+                    pixels[(y * rows + row) * width + (x * columns + column).min(width - 1)]
+                };
+                self.check_cell(at, pixel);
             } else {
                 let (text, _, bg) = self.cell(at);
                 assert_eq!((text, bg), (" ", vt100::Color::Default), "{at:?} is in the margin");
@@ -76,9 +86,23 @@ impl Screen {
         }
     }
 
-    fn check_cell(&self, at: Position, top: Rgb, bottom: Rgb) {
-        let (text, fg, bg) = self.cell(at);
+    fn pixels_of_a_cell(&self) -> (usize, usize) {
         match self.mode.render {
+            Render::HalfBlock | Render::Ascii => (1, 2),
+            Render::Quadrant => (2, 2),
+        }
+    }
+
+    fn check_cell(&self, at: Position, pixel: impl Fn(usize, usize) -> Rgb) {
+        let (text, fg, bg) = self.cell(at);
+        let (top, bottom) = (pixel(0, 0), pixel(0, 1));
+        match self.mode.render {
+            Render::Quadrant => {
+                let wanted = [top, pixel(1, 0), bottom, pixel(1, 1)];
+                let lit = " ▘▝▀▖▌▞▛▗▚▐▜▄▙▟█".chars().position(|c| text.starts_with(c)).unwrap();
+                let seen: [_; 4] = std::array::from_fn(|i| if lit >> i & 1 == 1 { fg } else { bg });
+                self.check_split(seen, wanted);
+            }
             Render::HalfBlock => {
                 let (seen_top, seen_bottom) = match text {
                     "▀" => (fg, bg),
@@ -99,6 +123,28 @@ impl Screen {
                 }
             }
         }
+    }
+
+    /// Panics when two colours could show the four pixels clearly better.
+    fn check_split(&self, seen: [vt100::Color; 4], wanted: [Rgb; 4]) {
+        let seen = seen.map(|color| match color {
+            vt100::Color::Rgb(r, g, b) => [r, g, b],
+            vt100::Color::Idx(index) => palette::color(index),
+            vt100::Color::Default => panic!("no colour"),
+        });
+        let best = quadrant::split(wanted).shown();
+        let nearest = |rgb| match self.mode.color {
+            Color::True => rgb,
+            Color::Ansi256 | Color::Mono => palette::color(palette::nearest(rgb)),
+        };
+        // A colour at hand, and a picture that moved since: each may be off by the tolerance.
+        let slack = 2.0 * f32::from(TOLERANCE) * 3f32.sqrt();
+        let slack = if self.mode.color == Color::True { slack } else { 4.0 * slack };
+        let error = |shown: [Rgb; 4]| -> f32 {
+            shown.iter().zip(wanted).map(|(a, b)| distance(*a, b).powi(2)).sum::<f32>().sqrt()
+        };
+        let (error, least) = (error(seen), error(best.map(nearest)));
+        assert!(error <= least + 2.0 * slack, "{seen:?} for {wanted:?}: {error}, not {least}");
     }
 
     fn check_color(&self, seen: vt100::Color, wanted: Rgb) {
@@ -306,15 +352,17 @@ fn what_was_overdrawn_is_drawn_again() {
     let (frame, area) = (picture(20, 20, 0, 0, 1), Rect::new(0, 0, 20, 10));
     screen.draw(&frame, area, &[]);
     screen.terminal.process(b"\x1b[2J");
-    screen.renderer.invalidate();
+    screen.painter.invalidate();
     screen.draw(&frame, area, &[]);
     screen.check(&frame, area, &[]);
 }
 
 #[test]
-fn a_grid_has_two_pixels_a_row_of_cells() {
-    let grid = grid_pixels(Size { width: 161, height: 45 });
-    assert_eq!((grid.width(), grid.height()), (161, 90));
+fn names_are_told_apart() {
+    let mut names = Render::ALL.map(Render::name).to_vec();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), Render::ALL.len());
 }
 
 fn area() -> impl Strategy<Value = Rect> {

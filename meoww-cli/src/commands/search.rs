@@ -1,18 +1,26 @@
 //! `meoww search`.
 
-use std::io::{self, IsTerminal};
+use std::{
+    env,
+    io::{self, IsTerminal},
+};
 
+use meoww_paint::Mode;
 use meoww_proto::{signal, tags::MAX_TAGS};
 
 use super::Context;
 use crate::{
-    cli::Search,
+    cli::{Search, drawing::choose},
     core::event::Command,
     driver::{ClientHandle, Options},
     error::Error,
     headless::{self, Plan},
     picture::source::Camera,
-    terminal::caps::{Caps, Env, RenderChoice, choose},
+    terminal::{
+        caps::{Caps, Env},
+        signals,
+        tty::WindowSize,
+    },
     tui::{self, Screen, layout::MIN_SIZE},
 };
 
@@ -35,9 +43,9 @@ pub(super) async fn run(context: &Context, args: Search) -> Result<(), Error> {
         let plan = Plan { rounds: args.rounds, duration: args.duration };
         return headless::run(client, plan, context.out).await;
     }
-    let caps = screen_caps(&args)?;
+    let (caps, mode) = drawing(&args)?;
     context.out.note(&opening);
-    show(ClientHandle::start(options).await?, caps).await
+    show(ClientHandle::start(options).await?, caps, mode).await
 }
 
 /// Whom to meet.
@@ -55,27 +63,34 @@ fn terms(args: &Search) -> Result<signal::Search, Error> {
 }
 
 /// Whether there is a screen to show a call on, and how.
-fn screen_caps(args: &Search) -> Result<Caps, Error> {
+fn drawing(args: &Search) -> Result<(Caps, Mode), Error> {
     if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
         return Err(Error::NotATerminal);
     }
-    let (columns, rows) = crossterm::terminal::size().map_err(|_| Error::NotATerminal)?;
-    if columns < MIN_SIZE.width || rows < MIN_SIZE.height {
-        return Err(Error::TerminalTooSmall { columns, rows });
+    let size = WindowSize::measure(|name| env::var(name).ok()).map_err(|_| Error::NotATerminal)?;
+    let WindowSize { columns, rows, cell } = size;
+    let (min_columns, min_rows) = (MIN_SIZE.width, MIN_SIZE.height);
+    if columns < min_columns || rows < min_rows {
+        return Err(Error::TerminalTooSmall { columns, rows, min_columns, min_rows });
     }
-    let caps = choose(&Env::read(std::env::var), args.render, args.color);
-    if args.render == RenderChoice::Half && !caps.unicode {
-        return Err(Error::NoUtf8);
+    let env = Env::read(env::var);
+    if env.is_dumb() {
+        return Err(Error::DumbTerminal);
     }
-    Ok(caps)
+    let mut caps = env.caps(cell);
+    let mode = choose(&mut caps, args.render, args.color)?;
+    Ok((caps, mode))
 }
 
-async fn show(client: ClientHandle, caps: Caps) -> Result<(), Error> {
+async fn show(client: ClientHandle, caps: Caps, mode: Mode) -> Result<(), Error> {
     let ClientHandle { commands, events, remote, local, camera_on, grid, drawn, running } = client;
     // The queue is empty, and if the client is gone already, finishing says why.
     let _ = commands.send(Command::Search).await;
-    let screen = Screen { events, commands, remote, local, camera_on, grid, drawn, caps };
-    let shown = tui::run(screen).await;
+    let screen = Screen { events, commands, remote, local, camera_on, grid, drawn, caps, mode };
+    let shown = match signals::listen() {
+        Ok(signals) => tui::run(screen, signals).await,
+        Err(error) => Err(error.into()),
+    };
     running.finish().await?;
     shown.map(|_| ()).map_err(|error| Error::Other(format!("{error:#}")))
 }

@@ -1,45 +1,51 @@
-//! The terminal's capabilities, and the drawing mode chosen by them.
+//! What the terminal can do, as a value: guessed from the environment, then learnt from its replies.
 
-use clap::ValueEnum;
-use meoww_paint::{Color, Mode, Render};
+use meoww_paint::{CellShape, Color};
 
-/// How this terminal is drawn on.
+use super::{input::Reply, tty::WindowSize};
+
+/// Synchronised output: the private mode in which a terminal shows an update when it is whole.
+const SYNCHRONIZED: u16 = 2026;
+
+/// What to ask a terminal when it is taken: whether it knows synchronised output (DECRQM), how large
+/// a cell is and the whole of them (XTWINOPS 16 and 14), and last what every terminal answers (DA1).
+pub const QUESTIONS: &[u8] = b"\x1b[?2026$p\x1b[16t\x1b[14t\x1b[c";
+
+/// What this terminal can do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Caps {
-    /// How pictures are drawn.
-    pub mode: Mode,
+    /// The colours it has.
+    pub color: Color,
     /// Whether more than ASCII can be shown, as borders and text.
     pub unicode: bool,
-    /// Whether the terminal is known for synchronised output (private mode 2026): it shows an update
-    /// when it is whole. Others ignore the mode, and are spared it.
+    /// Whether it shows an update when it is whole (private mode 2026). Others ignore the mode, and
+    /// are spared it.
     pub synchronized: bool,
+    /// How its cells are shaped.
+    pub cell: CellShape,
 }
 
-/// `--render`
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub enum RenderChoice {
-    /// Half blocks where the terminal has Unicode and colours, ASCII elsewhere
-    #[default]
-    Auto,
-    /// Two pixels a character cell
-    Half,
-    /// One character a pixel
-    Ascii,
-}
-
-/// `--color`
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub enum ColorChoice {
-    /// As many as the terminal says it has
-    #[default]
-    Auto,
-    /// 24 bits
-    True,
-    /// The 256 colours of xterm
-    #[value(name = "256")]
-    Ansi256,
-    /// None
-    Mono,
+impl Caps {
+    /// Takes up what a terminal of this size answered. Returns whether anything changed.
+    pub fn learn(&mut self, reply: Reply, size: WindowSize) -> bool {
+        let before = *self;
+        let cell = match reply {
+            Reply::Mode { mode: SYNCHRONIZED, is_known } => {
+                self.synchronized = is_known;
+                None
+            }
+            Reply::CellPixels { width, height } => CellShape::new(width, height),
+            // Less exact, as it may hold the margin of the window: only where nothing else is known.
+            Reply::ScreenPixels { width, height } if self.cell == CellShape::USUAL => {
+                size.cell_of(width, height)
+            }
+            Reply::ScreenPixels { .. } | Reply::Mode { .. } | Reply::Ready | Reply::Attributes => {
+                None
+            }
+        };
+        self.cell = cell.unwrap_or(self.cell);
+        *self != before
+    }
 }
 
 /// The environment variables that tell what a terminal can do; empty where unset.
@@ -68,6 +74,21 @@ impl Env {
             colorterm: get("COLORTERM"),
             no_color: get("NO_COLOR"),
             locale: locale.unwrap_or_default(),
+        }
+    }
+
+    /// Whether the terminal says that it can do nothing but print lines.
+    pub fn is_dumb(&self) -> bool {
+        self.term == "dumb"
+    }
+
+    /// What can be known of the terminal before it was asked.
+    pub fn caps(&self, cell: Option<CellShape>) -> Caps {
+        Caps {
+            color: self.color(),
+            unicode: self.unicode(),
+            synchronized: self.is_modern(),
+            cell: cell.unwrap_or(CellShape::USUAL),
         }
     }
 
@@ -101,25 +122,6 @@ impl Env {
     }
 }
 
-/// What the user asks for, completed by what the terminal can do. Half blocks need two colours, so
-/// without colours it is ASCII whatever was asked.
-pub fn choose(env: &Env, render: RenderChoice, color: ColorChoice) -> Caps {
-    let unicode = env.unicode();
-    let color = match color {
-        ColorChoice::Auto => env.color(),
-        ColorChoice::True => Color::True,
-        ColorChoice::Ansi256 => Color::Ansi256,
-        ColorChoice::Mono => Color::Mono,
-    };
-    let render = match (render, color) {
-        (RenderChoice::Ascii, _) | (_, Color::Mono) => Render::Ascii,
-        (RenderChoice::Half, _) => Render::HalfBlock,
-        (RenderChoice::Auto, _) if unicode => Render::HalfBlock,
-        (RenderChoice::Auto, _) => Render::Ascii,
-    };
-    Caps { mode: Mode { render, color }, unicode, synchronized: env.is_modern() }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -130,40 +132,36 @@ mod tests {
         })
     }
 
-    fn auto(pairs: &[(&'static str, &str)]) -> (Render, Color) {
-        let Caps { mode, .. } = choose(&env(pairs), RenderChoice::Auto, ColorChoice::Auto);
-        (mode.render, mode.color)
-    }
-
     #[test]
-    fn follows_the_terminal() {
-        use {Color::*, Render::*};
-        let utf8 = ("LANG", "de_DE.UTF-8");
-        assert_eq!(auto(&[]), (Ascii, Mono));
-        assert_eq!(auto(&[("TERM", "dumb"), utf8]), (Ascii, Mono));
-        assert_eq!(auto(&[("TERM", "vt220"), utf8]), (Ascii, Mono));
-        assert_eq!(auto(&[("TERM", "xterm-256color"), utf8]), (HalfBlock, Ansi256));
-        assert_eq!(auto(&[("TERM", "xterm-256color")]), (Ascii, Ansi256));
-        assert_eq!(auto(&[("TERM", "xterm-kitty"), utf8]), (HalfBlock, True));
-        assert_eq!(
-            auto(&[("TERM", "screen"), ("COLORTERM", "truecolor"), utf8]),
-            (HalfBlock, True)
-        );
-        assert_eq!(auto(&[("TERM", "foot"), ("NO_COLOR", "1"), utf8]), (Ascii, Mono));
+    fn colours_are_those_of_the_terminal() {
+        let color = |pairs: &[(&'static str, &str)]| env(pairs).caps(None).color;
+        assert_eq!(color(&[]), Color::Mono);
+        assert_eq!(color(&[("TERM", "vt220")]), Color::Mono);
+        assert_eq!(color(&[("TERM", "xterm-256color")]), Color::Ansi256);
+        assert_eq!(color(&[("TERM", "xterm-kitty")]), Color::True);
+        assert_eq!(color(&[("TERM", "screen"), ("COLORTERM", "truecolor")]), Color::True);
+        assert_eq!(color(&[("TERM", "foot"), ("NO_COLOR", "1")]), Color::Mono);
     }
 
     #[test]
     fn the_strongest_locale_variable_wins() {
-        assert!(!env(&[("LC_ALL", "C"), ("LANG", "en_US.UTF-8")]).unicode());
-        assert!(env(&[("LC_ALL", ""), ("LC_CTYPE", "C.utf8"), ("LANG", "C")]).unicode());
+        let unicode = |pairs: &[(&'static str, &str)]| env(pairs).caps(None).unicode;
+        assert!(!unicode(&[("LC_ALL", "C"), ("LANG", "en_US.UTF-8")]));
+        assert!(unicode(&[("LC_ALL", ""), ("LC_CTYPE", "C.utf8"), ("LANG", "C")]));
     }
 
     #[test]
-    fn flags_win_where_they_can() {
-        let dumb = env(&[("TERM", "dumb")]);
-        let Caps { mode, .. } = choose(&dumb, RenderChoice::Half, ColorChoice::Ansi256);
-        assert_eq!((mode.render, mode.color), (Render::HalfBlock, Color::Ansi256));
-        let Caps { mode, .. } = choose(&dumb, RenderChoice::Half, ColorChoice::Mono);
-        assert_eq!((mode.render, mode.color), (Render::Ascii, Color::Mono));
+    fn replies_correct_the_guess() {
+        let size = WindowSize { columns: 80, rows: 24, cell: None };
+        let mut caps = env(&[("TERM", "xterm-kitty")]).caps(None);
+        assert!(caps.learn(Reply::Mode { mode: SYNCHRONIZED, is_known: false }, size));
+        assert!(!caps.synchronized);
+        // 800 x 480 in 80 x 24 cells are 10 x 20 each.
+        assert!(!caps.learn(Reply::ScreenPixels { width: 800, height: 480 }, size));
+        assert!(caps.learn(Reply::CellPixels { width: 9, height: 17 }, size));
+        assert_eq!(Some(caps.cell), CellShape::new(9, 17));
+        assert!(!caps.learn(Reply::ScreenPixels { width: 720, height: 480 }, size), "less exact");
+        assert!(!caps.learn(Reply::CellPixels { width: 0, height: 17 }, size), "no shape");
+        assert!(!caps.learn(Reply::Ready, size));
     }
 }

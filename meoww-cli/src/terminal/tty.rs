@@ -5,7 +5,7 @@ use std::{
     panic,
     sync::{
         Once,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicU8, Ordering},
         mpsc,
     },
     thread::{self, ThreadId},
@@ -22,12 +22,61 @@ use crossterm::{
         enable_raw_mode,
     },
 };
+use meoww_paint::CellShape;
+use rustix::{
+    stdio::{stdin, stdout},
+    termios::{QueueSelector, tcflush, tcgetwinsize},
+};
 
-/// Whether the terminal is ours at the moment.
-static TAKEN: AtomicBool = AtomicBool::new(false);
+use super::signals;
+
+/// It is the user's.
+const GIVEN_BACK: u8 = 0;
+/// It is ours.
+const TAKEN: u8 = 1;
+/// It is the user's until the program is continued.
+const SUSPENDED: u8 = 2;
+
+/// Whose the terminal is at the moment.
+static OWNER: AtomicU8 = AtomicU8::new(GIVEN_BACK);
 
 /// How long a terminal that does not read may hold up the end of the program.
 const PATIENCE: Duration = Duration::from_millis(500);
+
+/// How large a terminal is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WindowSize {
+    /// Cells from left to right.
+    pub columns: u16,
+    /// Cells from top to bottom.
+    pub rows: u16,
+    /// How they are shaped, where the terminal says so.
+    pub cell: Option<CellShape>,
+}
+
+impl WindowSize {
+    /// Asks the kernel about standard output (TIOCGWINSZ). Some terminals and serial lines do not say
+    /// how many columns and rows they have: then `LINES` and `COLUMNS` say it, or it is 80x24.
+    pub fn measure(var: impl Fn(&'static str) -> Option<String>) -> io::Result<Self> {
+        let size = tcgetwinsize(stdout())?;
+        let unset = |value: u16, name, usual| match value {
+            0 => var(name).and_then(|text| text.parse().ok()).filter(|n| *n > 0).unwrap_or(usual),
+            _ => value,
+        };
+        let (columns, rows) = (unset(size.ws_col, "COLUMNS", 80), unset(size.ws_row, "LINES", 24));
+        let size_in_cells = Self { columns, rows, cell: None };
+        Ok(Self { cell: size_in_cells.cell_of(size.ws_xpixel, size.ws_ypixel), ..size_in_cells })
+    }
+
+    /// The shape of a cell, when all of them are `width` x `height` pixels large.
+    pub fn cell_of(self, width: u16, height: u16) -> Option<CellShape> {
+        // In eighths, as a cell need not be a whole number of pixels wide.
+        let share = |pixels: u16, cells: u16| {
+            u16::try_from((u32::from(pixels) * 8).checked_div(cells.into())?).ok()
+        };
+        CellShape::new(share(width, self.columns)?, share(height, self.rows)?)
+    }
+}
 
 /// The terminal in raw mode, on its other screen, without a cursor. Dropping it gives the terminal
 /// back; so does a panic, before its message is printed.
@@ -38,28 +87,43 @@ impl Terminal {
     /// Takes the terminal; fails when there is none.
     pub fn take() -> io::Result<Self> {
         hook_panics();
-        enable_raw_mode()?;
-        TAKEN.store(true, Ordering::SeqCst);
         let terminal = Self(());
-        execute!(io::stdout(), EnterAlternateScreen, Hide, EnableBracketedPaste)?;
+        seize()?;
         Ok(terminal)
     }
 
-    pub(crate) fn writer(&self) -> TerminalWriter {
+    /// Returns the way to draw on it.
+    pub fn writer(&self) -> TerminalWriter {
         TerminalWriter(())
+    }
+
+    /// Gives the terminal back and stops the program. What is drawn before [`Terminal::resume`] is
+    /// lost.
+    pub fn suspend(&self) {
+        release(SUSPENDED);
+        signals::stop();
+    }
+
+    /// Takes the terminal as if for the first time, after the program was continued: the shell may
+    /// have changed it meanwhile.
+    pub fn resume(&self) -> io::Result<()> {
+        disable_raw_mode()?;
+        seize()
     }
 }
 
 /// Where the screen is drawn: standard output for as long as the terminal is ours, and closed after.
 #[derive(Debug)]
-pub(crate) struct TerminalWriter(());
+pub struct TerminalWriter(());
 
 impl Write for TerminalWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         // Giving back waits for this lock: what was on its way cannot come after it.
         let mut out = io::stdout().lock();
-        if !TAKEN.load(Ordering::SeqCst) {
-            return Err(io::ErrorKind::BrokenPipe.into());
+        match OWNER.load(Ordering::SeqCst) {
+            TAKEN => {}
+            SUSPENDED => return Ok(bytes.len()),
+            _ => return Err(io::ErrorKind::BrokenPipe.into()),
         }
         out.write_all(bytes)?;
         out.flush()?;
@@ -77,8 +141,19 @@ impl Drop for Terminal {
     }
 }
 
-fn give_back() {
-    if !TAKEN.swap(false, Ordering::SeqCst) {
+fn seize() -> io::Result<()> {
+    enable_raw_mode()?;
+    OWNER.store(TAKEN, Ordering::SeqCst);
+    execute!(io::stdout(), EnterAlternateScreen, Hide, EnableBracketedPaste)
+}
+
+/// Gives the terminal back, if it is ours.
+pub(super) fn give_back() {
+    release(GIVEN_BACK);
+}
+
+fn release(owner: u8) {
+    if OWNER.swap(owner, Ordering::SeqCst) != TAKEN {
         return;
     }
     // On a thread of its own: writing to a terminal that has stopped reading blocks for ever.
@@ -97,6 +172,8 @@ fn give_back() {
         let _ = done.send(());
     });
     let _ = wait.recv_timeout(PATIENCE);
+    // Replies and keys that nobody read are not for the shell.
+    let _ = tcflush(stdin(), QueueSelector::IFlush);
     let _ = disable_raw_mode();
 }
 
@@ -108,7 +185,7 @@ fn hook_panics() {
         let screen: ThreadId = thread::current().id();
         let report = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
-            if TAKEN.load(Ordering::SeqCst) && thread::current().id() != screen {
+            if OWNER.load(Ordering::SeqCst) == TAKEN && thread::current().id() != screen {
                 tracing::error!("{info}");
                 return;
             }
@@ -116,4 +193,17 @@ fn hook_panics() {
             report(info);
         }));
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cells_are_shaped_as_the_whole_divided() {
+        let size = WindowSize { columns: 80, rows: 24, cell: None };
+        // 804 / 80 = 10.05 and 480 / 24 = 20, in eighths.
+        assert_eq!(size.cell_of(804, 480), CellShape::new(80, 160));
+        assert_eq!(size.cell_of(0, 0), None);
+    }
 }

@@ -7,7 +7,7 @@ use crossterm::{
     cursor::MoveTo,
     terminal::{BeginSynchronizedUpdate, Clear, ClearType, EndSynchronizedUpdate},
 };
-use meoww_paint::{Color, Frame, Renderer};
+use meoww_paint::{Color, Frame, Grid, Mode, Painter, Size};
 use ratatui::{
     backend::{Backend, CrosstermBackend},
     buffer::{Buffer, Cell},
@@ -27,16 +27,21 @@ pub(super) struct Canvas {
     /// As the terminal has it; of the pictures, only where they are.
     shown: Buffer,
     scene: Scene,
-    remote: Renderer,
-    local: Renderer,
+    remote: Box<dyn Painter>,
+    local: Box<dyn Painter>,
     fresh: bool,
 }
 
 impl Canvas {
-    pub(super) fn new(caps: Caps) -> Self {
-        let [remote, local] = [Renderer::new(caps.mode), Renderer::new(caps.mode)];
+    pub(super) fn new(caps: Caps, mode: Mode) -> Self {
+        let [remote, local] = [mode.painter(caps.cell), mode.painter(caps.cell)];
         let (shown, scene) = (Buffer::empty(Rect::ZERO), Scene::default());
         Self { caps, shown, scene, remote, local, fresh: true }
+    }
+
+    /// How many pixels of a picture an area of this size can show.
+    pub(super) fn grid(&self, area: Rect) -> Grid {
+        self.remote.grid(Size { width: area.width, height: area.height })
     }
 
     /// Assumes nothing of what the terminal shows.
@@ -50,12 +55,11 @@ impl Canvas {
     pub(super) fn draw_state(&mut self, state: &State, out: &mut Vec<u8>) -> io::Result<()> {
         let mut next = Buffer::empty(Rect::from((ratatui::layout::Position::ORIGIN, state.size)));
         self.scene = view::draw(state, &mut next);
-        // Where a picture gives way, cells are drawn over it.
         if self.scene.remote.is_none() {
-            self.remote.invalidate();
+            self.remote.erase(out);
         }
         if self.scene.local.is_none() {
-            self.local.invalidate();
+            self.local.erase(out);
         }
         next.content.iter_mut().for_each(|cell| degrade(cell, self.caps));
         if std::mem::take(&mut self.fresh) {
@@ -109,7 +113,7 @@ impl Canvas {
 }
 
 /// Where ratatui lays out an area, for the painter.
-pub(super) fn cells(area: Rect) -> meoww_paint::Rect {
+fn cells(area: Rect) -> meoww_paint::Rect {
     meoww_paint::Rect::new(area.x, area.y, area.width, area.height)
 }
 
@@ -122,7 +126,7 @@ fn ansi(command: impl Command, out: &mut Vec<u8>) {
 
 /// Makes do with what the terminal can show.
 fn degrade(cell: &mut Cell, caps: Caps) {
-    if caps.mode.color == Color::Mono {
+    if caps.color == Color::Mono {
         (cell.fg, cell.bg) = (style::Color::Reset, style::Color::Reset);
     }
     if caps.unicode || cell.symbol().is_ascii() {

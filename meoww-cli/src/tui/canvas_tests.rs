@@ -1,7 +1,7 @@
 use std::{num::NonZeroU16, time::Duration};
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use meoww_paint::{Mode, Render};
+use meoww_paint::{CellShape, Mode, Render};
 use proptest::prelude::*;
 use ratatui::layout::{Position, Size};
 
@@ -15,11 +15,9 @@ use crate::{
     },
 };
 
-const CAPS: Caps = Caps {
-    mode: Mode { render: Render::HalfBlock, color: Color::True },
-    unicode: true,
-    synchronized: true,
-};
+const CAPS: Caps =
+    Caps { color: Color::True, unicode: true, synchronized: true, cell: CellShape::USUAL };
+const MODE: Mode = Mode { render: Render::HalfBlock, color: Color::True };
 
 fn terminal(size: Size) -> vt100::Parser {
     let [rows, columns] = [size.height, size.width].map(|n| NonZeroU16::new(n).unwrap());
@@ -63,7 +61,7 @@ fn live() -> State {
 
 #[test]
 fn pictures_and_panes_share_the_screen() {
-    let (mut canvas, state) = (Canvas::new(CAPS), live());
+    let (mut canvas, state) = (Canvas::new(CAPS, MODE), live());
     let mut terminal = terminal(state.size);
     draw(&mut canvas, &state, [&plain(100), &plain(200)], &mut terminal);
     let layout = state.layout.unwrap();
@@ -79,7 +77,7 @@ fn pictures_and_panes_share_the_screen() {
 
 #[test]
 fn nothing_new_is_no_bytes() {
-    let (mut canvas, state) = (Canvas::new(CAPS), live());
+    let (mut canvas, state) = (Canvas::new(CAPS, MODE), live());
     let frame = plain(90);
     draw(&mut canvas, &state, [&frame, &frame], &mut terminal(state.size));
     let mut out = Vec::new();
@@ -92,8 +90,8 @@ fn nothing_new_is_no_bytes() {
 #[test]
 fn a_poor_terminal_gets_ascii_without_colours() {
     let mode = Mode { render: Render::Ascii, color: Color::Mono };
-    let caps = Caps { mode, unicode: false, synchronized: false };
-    let (mut canvas, mut state) = (Canvas::new(caps), live());
+    let caps = Caps { color: Color::Mono, unicode: false, synchronized: false, ..CAPS };
+    let (mut canvas, mut state) = (Canvas::new(caps, mode), live());
     let hello = CallEvent::Message { text: SafeText::new("né"), from_self: false };
     update(&mut state, Duration::ZERO, Msg::Call(hello));
     let mut out = Vec::new();
@@ -140,14 +138,14 @@ proptest! {
         steps in prop::collection::vec((msg(), shade(), shade()), 1..25)
     ) {
         let mut state = live();
-        let mut canvas = Canvas::new(CAPS);
+        let mut canvas = Canvas::new(CAPS, MODE);
         let mut terminal_kept = terminal(state.size);
         for (n, (msg, remote, local)) in steps.into_iter().enumerate() {
             update(&mut state, Duration::from_millis(n as u64 * 300), msg);
             let frames = [&plain(remote), &plain(local)];
             draw(&mut canvas, &state, frames, &mut terminal_kept);
             let mut terminal_new = terminal(state.size);
-            draw(&mut Canvas::new(CAPS), &state, frames, &mut terminal_new);
+            draw(&mut Canvas::new(CAPS, MODE), &state, frames, &mut terminal_new);
             for at in Rect::new(0, 0, state.size.width, state.size.height).positions() {
                 let (kept, new) = (seen(&terminal_kept, at), seen(&terminal_new, at));
                 prop_assert_eq!(kept, new, "{} after step {}", at, n);

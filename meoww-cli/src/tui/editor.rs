@@ -21,14 +21,18 @@ impl Editor {
     }
 
     /// Puts in at the cursor what is drawable of `typed`, as far as a chat message may be long.
-    pub fn insert(&mut self, typed: &str) {
+    /// Returns whether that was all.
+    pub fn insert(&mut self, typed: &str) -> bool {
         let room = MAX_CHAT_CHARS.saturating_sub(self.text.chars().count());
-        let typed: String = typed.chars().filter_map(drawable).take(room).collect();
+        let mut drawn = typed.chars().filter_map(drawable);
+        let typed: String = drawn.by_ref().take(room).collect();
+        let is_all = drawn.next().is_none();
         self.text.insert_str(self.cursor, &typed);
         self.cursor += typed.len();
         // A mark may have joined the grapheme after the cursor.
         let ends = self.text.grapheme_indices(true).map(|(at, grapheme)| at + grapheme.len());
         self.cursor = ends.into_iter().find(|end| *end >= self.cursor).unwrap_or(0);
+        is_all
     }
 
     /// One grapheme to the left.
@@ -127,8 +131,8 @@ mod tests {
     #[test]
     fn takes_no_more_than_a_message_and_nothing_that_acts() {
         let mut line = Editor::default();
-        line.insert(&"x".repeat(3000));
-        line.insert("y");
+        assert!(!line.insert(&"x".repeat(3000)), "that was not all");
+        assert!(!line.insert("y"));
         assert_eq!(line.text().len(), MAX_CHAT_CHARS);
         line.take();
         line.insert("a\u{1b}[2Jb\nc");
@@ -160,7 +164,7 @@ mod tests {
                     4 => line.backspace(),
                     5 => line.delete(),
                     6 => line.delete_word(),
-                    _ => line.insert(&text),
+                    _ => _ = line.insert(&text),
                 }
                 let (visible, column) = line.visible(width);
                 prop_assert!(column < width && visible.width() <= width);

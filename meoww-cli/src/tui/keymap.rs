@@ -25,6 +25,8 @@ pub enum Action {
     Escape,
     /// Draw everything anew.
     Redraw,
+    /// Stop until the shell continues the program.
+    Suspend,
     /// The chat, a page up.
     PageUp,
     /// The chat, a page down.
@@ -124,6 +126,7 @@ fn control(code: KeyCode) -> Option<Action> {
         'b' => Some(Action::Block),
         'r' => Some(Action::Report),
         'l' => Some(Action::Redraw),
+        'z' => Some(Action::Suspend),
         'u' => Some(Action::Edit(Edit::Clear)),
         'w' => Some(Action::Edit(Edit::DeleteWord)),
         'a' => Some(Action::Edit(Edit::Home)),
@@ -178,6 +181,7 @@ mod tests {
             ('b', Block),
             ('r', Report),
             ('l', Redraw),
+            ('z', Suspend),
             ('u', Edit(Clear)),
             ('w', Edit(DeleteWord)),
             ('a', Edit(Home)),
@@ -192,7 +196,7 @@ mod tests {
     #[test]
     fn other_keys_do_nothing() {
         assert_eq!(press(KeyCode::F(9), KeyModifiers::NONE), None);
-        assert_eq!(press(KeyCode::Char('z'), KeyModifiers::CONTROL), None);
+        assert_eq!(press(KeyCode::Char('x'), KeyModifiers::CONTROL), None);
         assert_eq!(press(KeyCode::Char('n'), KeyModifiers::ALT), None);
         let mut released = KeyEvent::new(KeyCode::Enter, KeyModifiers::NONE);
         released.kind = KeyEventKind::Release;

@@ -1,5 +1,6 @@
 //! Where things are on the screen.
 
+use meoww_paint::CellShape;
 use ratatui::layout::{Constraint, Margin, Rect, Size};
 
 /// The smallest screen that holds them.
@@ -22,16 +23,16 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// `None` when the screen is too small.
-    pub fn new(screen: Size, chat: bool, self_view: bool) -> Option<Self> {
+    /// Lays out a screen of cells of this shape; `None` when it is too small.
+    pub fn new(screen: Size, cell: CellShape, chat: bool, self_view: bool) -> Option<Self> {
         if screen.width < MIN_SIZE.width || screen.height < MIN_SIZE.height {
             return None;
         }
         let Size { width, height } = screen;
         let status = Rect::new(0, height - 1, width, 1);
         let whole = Rect::new(0, 0, width, height - 1);
-        let (stage, chat) = if chat { split(whole) } else { (whole, None) };
-        let self_view = if self_view { corner(stage.inner(ONE)) } else { None };
+        let (stage, chat) = if chat { split(whole, cell) } else { (whole, None) };
+        let self_view = if self_view { corner(stage.inner(ONE), cell) } else { None };
         Some(Self { stage, self_view, chat, status })
     }
 
@@ -73,26 +74,33 @@ impl Layout {
 }
 
 /// The chat beside the stage or below it: whichever leaves the larger picture.
-fn split(whole: Rect) -> (Rect, Option<Rect>) {
+fn split(whole: Rect, cell: CellShape) -> (Rect, Option<Rect>) {
     let columns = Constraint::Length((whole.width / 4).clamp(30, 44));
     let rows = Constraint::Length((whole.height / 4).clamp(5, 14));
     let beside = ratatui::layout::Layout::horizontal([Constraint::Fill(1), columns]).areas(whole);
     let below = ratatui::layout::Layout::vertical([Constraint::Fill(1), rows]).areas(whole);
-    let [stage, chat] =
-        if picture_width(beside[0]) >= picture_width(below[0]) { beside } else { below };
+    let width = |pane| picture_width(pane, cell);
+    let [stage, chat] = if width(beside[0]) >= width(below[0]) { beside } else { below };
     (stage, Some(chat))
 }
 
-/// Columns of a picture of 4:3 in a bordered pane, whose cells are twice as high as wide.
-fn picture_width(pane: Rect) -> u16 {
+/// Columns of a picture of 4:3 in a bordered pane.
+fn picture_width(pane: Rect, cell: CellShape) -> u16 {
     let inside = pane.inner(ONE);
-    inside.width.min(inside.height.saturating_mul(8) / 3)
+    inside.width.min(columns(inside.height, cell))
+}
+
+/// Columns of a picture of 4:3 that is so many rows high.
+fn columns(rows: u16, cell: CellShape) -> u16 {
+    let columns = u32::from(rows) * 4 * u32::from(cell.height()) / (3 * u32::from(cell.width()));
+    u16::try_from(columns).unwrap_or(u16::MAX)
 }
 
 /// A frame for a picture of 4:3; none when it would leave too little of the other.
-fn corner(stage: Rect) -> Option<Rect> {
-    let rows = (stage.height / 3).min(stage.width * 3 / 32);
-    let (width, height) = (rows * 8 / 3 + 2, rows + 2);
+fn corner(stage: Rect, cell: CellShape) -> Option<Rect> {
+    let most = (1..=stage.height / 3).rev().find(|rows| columns(*rows, cell) <= stage.width / 4);
+    let rows = most.unwrap_or(0);
+    let (width, height) = (columns(rows, cell) + 2, rows + 2);
     (rows >= 3).then(|| Rect {
         x: stage.right() - width,
         y: stage.bottom() - height,
@@ -107,7 +115,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn layout(width: u16, height: u16) -> Layout {
-        Layout::new(Size::new(width, height), true, true).unwrap()
+        Layout::new(Size::new(width, height), CellShape::USUAL, true, true).unwrap()
     }
 
     #[test]
@@ -121,17 +129,30 @@ mod tests {
     }
 
     #[test]
+    fn the_self_view_is_4_to_3_in_cells_of_any_shape() {
+        for (width, height) in [(10, 20), (10, 16), (8, 19)] {
+            let cell = CellShape::new(width, height).unwrap();
+            let local = Layout::new(Size::new(160, 48), cell, true, true).unwrap().local().unwrap();
+            let ratio = f64::from(local.width * width) / f64::from(local.height * height);
+            // Within the last column, of 20 or more.
+            assert!((1.26..=1.34).contains(&ratio), "{ratio} in {local}");
+        }
+    }
+
+    #[test]
     fn too_small_is_no_layout() {
-        assert_eq!(Layout::new(Size::new(39, 50), true, true), None);
-        assert_eq!(Layout::new(Size::new(50, 11), true, true), None);
+        assert_eq!(Layout::new(Size::new(39, 50), CellShape::USUAL, true, true), None);
+        assert_eq!(Layout::new(Size::new(50, 11), CellShape::USUAL, true, true), None);
     }
 
     proptest! {
         #[test]
         fn panes_are_on_the_screen_and_apart(
-            (width, height, chat, self_view) in (40u16..400, 12u16..150, any::<bool>(), any::<bool>())
+            (width, height, chat, self_view) in (40u16..400, 12u16..150, any::<bool>(), any::<bool>()),
+            shape in (1u16..40, 1u16..40),
         ) {
-            let layout = Layout::new(Size::new(width, height), chat, self_view).unwrap();
+            let Some(cell) = CellShape::new(shape.0, shape.1) else { return Ok(()) };
+            let layout = Layout::new(Size::new(width, height), cell, chat, self_view).unwrap();
             let panes = [Some(layout.stage), layout.chat, Some(layout.status)];
             let panes: Vec<Rect> = panes.into_iter().flatten().collect();
             let cells: u32 = panes.iter().map(|pane| pane.area()).sum();

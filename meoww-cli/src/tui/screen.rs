@@ -10,24 +10,32 @@ use std::{
 };
 
 use anyhow::Context;
-use crossterm::event::Event;
-use meoww_paint::{Frame, Grid, grid_pixels};
+use meoww_paint::{Frame, Grid, Mode};
 use ratatui::layout::Size;
 use tokio::{
     sync::{mpsc, watch},
-    time::{Instant, Interval, MissedTickBehavior},
+    time::{Instant, Interval, MissedTickBehavior, timeout},
 };
 
 use super::{
-    canvas::{Canvas, cells},
+    canvas::Canvas,
     state::{Pictures, State},
     update::{Effect, Msg, update},
 };
 use crate::{
     core::event::{CallEvent, Command},
     picture::slot::FrameSlot,
-    terminal::{caps::Caps, input::read_terminal, tty::Terminal, writer::Writer},
+    terminal::{
+        caps::{Caps, QUESTIONS},
+        input::{Reply, TerminalInput, read_terminal},
+        signals::{self, Signal},
+        tty::{Terminal, WindowSize},
+        writer::Writer,
+    },
 };
+
+/// How long the end may wait for answers that are on their way: the shell would take them for keys.
+const LAST_ANSWERS: Duration = Duration::from_millis(250);
 
 /// How often what depends on time is drawn: clocks, the spinner, one's own picture.
 const TICK: Duration = Duration::from_millis(100);
@@ -48,8 +56,10 @@ pub struct Screen {
     pub grid: watch::Sender<Grid>,
     /// Counts the partner's pictures that reached the terminal.
     pub drawn: Arc<AtomicU64>,
-    /// How to draw.
+    /// What the terminal can do.
     pub caps: Caps,
+    /// How to draw.
+    pub mode: Mode,
 }
 
 /// Why the screen went dark.
@@ -66,108 +76,206 @@ pub enum Outcome {
 }
 
 /// Shows the call on the terminal of this process until it ends, and gives the terminal back.
+/// `signals` are those of this process.
 ///
 /// # Errors
 /// When there is no terminal.
-pub async fn run(screen: Screen) -> anyhow::Result<Outcome> {
-    let signal = signals().context("cannot listen for signals")?;
-    let (columns, rows) = crossterm::terminal::size().context("cannot measure the terminal")?;
+pub async fn run(screen: Screen, signals: mpsc::Receiver<Signal>) -> anyhow::Result<Outcome> {
+    let size = measure().context("cannot measure the terminal")?;
     let terminal = Terminal::take().context("cannot take the terminal")?;
-    let output = Writer::new(terminal.writer())?;
+    let mut writer = Writer::new(terminal.writer())?;
+    writer.ask(QUESTIONS);
     let input = read_terminal()?;
-    let event_loop = EventLoop::new(screen, Size::new(columns, rows), output);
-    tokio::select! {
-        outcome = event_loop.run(input) => Ok(outcome),
-        () = signal => Ok(Outcome::Signal),
-    }
+    let tty = Tty::Real(terminal);
+    let outcome = EventLoop::new(screen, size, writer, tty).run(input, signals).await;
+    signals::end();
+    Ok(outcome)
 }
 
-/// Completes at the first signal that asks the program to end.
-fn signals() -> io::Result<impl Future<Output = ()>> {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        let mut hangup = signal(SignalKind::hangup())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut terminate = signal(SignalKind::terminate())?;
-        Ok(async move {
-            tokio::select! {
-                _ = hangup.recv() => {}
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
-        })
+/// The terminal that is drawn on.
+enum Tty {
+    /// That of this process.
+    Real(Terminal),
+    /// One that is always this large, and never suspended.
+    #[cfg(test)]
+    Fake(WindowSize),
+}
+
+fn measure() -> io::Result<WindowSize> {
+    WindowSize::measure(|name| std::env::var(name).ok())
+}
+
+impl Tty {
+    fn size(&self) -> io::Result<WindowSize> {
+        match self {
+            Self::Real(_) => measure(),
+            #[cfg(test)]
+            Self::Fake(size) => Ok(*size),
+        }
     }
-    #[cfg(not(unix))]
-    Ok(async {
-        let _ = tokio::signal::ctrl_c().await;
-    })
+
+    fn suspend(&self) {
+        match self {
+            Self::Real(terminal) => terminal.suspend(),
+            #[cfg(test)]
+            Self::Fake(_) => {}
+        }
+    }
+
+    fn resume(&self) -> io::Result<()> {
+        match self {
+            Self::Real(terminal) => terminal.resume(),
+            #[cfg(test)]
+            Self::Fake(_) => Ok(()),
+        }
+    }
 }
 
 struct EventLoop {
     screen: Screen,
     state: State,
+    size: WindowSize,
     canvas: Canvas,
-    output: Writer,
+    writer: Writer,
+    tty: Tty,
     start: Instant,
     /// Whether the state is to be drawn, and whether pictures are.
     stale: bool,
     stale_pictures: bool,
-    /// Whether the partner's newest picture was not drawn yet, and whether it is on its way.
+    /// Whether the partner's newest picture was not drawn yet.
     is_new: bool,
-    is_coming: bool,
 }
+
+type Input = mpsc::Receiver<io::Result<TerminalInput>>;
 
 impl EventLoop {
     #[expect(clippy::disallowed_methods, reason = "the screen's clock starts here")]
-    fn new(screen: Screen, size: Size, output: Writer) -> Self {
-        let state = State::new(size, screen.caps.unicode, *screen.camera_on.borrow());
-        let canvas = Canvas::new(screen.caps);
+    fn new(screen: Screen, size: WindowSize, writer: Writer, tty: Tty) -> Self {
+        let cells = Size::new(size.columns, size.rows);
+        let mut state = State::new(cells, screen.caps.unicode, *screen.camera_on.borrow());
+        update(&mut state, Duration::ZERO, Msg::Cell(screen.caps.cell));
+        let canvas = Canvas::new(screen.caps, screen.mode);
         let start = Instant::now();
-        let (stale, stale_pictures, is_new, is_coming) = (true, true, false, false);
-        Self { screen, state, canvas, output, start, stale, stale_pictures, is_new, is_coming }
+        let (stale, stale_pictures, is_new) = (true, true, false);
+        Self { screen, state, size, canvas, writer, tty, start, stale, stale_pictures, is_new }
     }
 
-    async fn run(mut self, mut input: mpsc::Receiver<io::Result<Event>>) -> Outcome {
+    async fn run(mut self, mut input: Input, mut signals: mpsc::Receiver<Signal>) -> Outcome {
         let mut ticks = ticks();
         self.announce();
-        loop {
+        let outcome = loop {
             if self.draw().is_err() {
-                return Outcome::TerminalClosed;
+                break Outcome::TerminalClosed;
             }
-            let msg = tokio::select! {
-                biased;
+            if let Some(outcome) = self.step(&mut input, &mut signals, &mut ticks).await {
+                break outcome;
+            }
+        };
+        let _ = timeout(LAST_ANSWERS, self.last_answers(&mut input)).await;
+        outcome
+    }
+
+    /// Waits for the next thing that happens, and handles it.
+    async fn step(
+        &mut self,
+        input: &mut Input,
+        signals: &mut mpsc::Receiver<Signal>,
+        ticks: &mut Interval,
+    ) -> Option<Outcome> {
+        let msg = tokio::select! {
+            biased;
+            Some(signal) = signals.recv() => return self.signal(signal),
+            event = input.recv() => match event {
+                Some(Ok(event)) => self.input(event)?,
+                Some(Err(_)) | None => return Some(Outcome::TerminalClosed),
+            },
+            shown = self.writer.progress() => {
+                match shown {
+                    Ok(pictures) => self.count(pictures),
+                    Err(_) => return Some(Outcome::TerminalClosed),
+                }
+                return None;
+            }
+            event = self.screen.events.recv() => match event {
+                Some(event) => Msg::Call(event),
+                None => return Some(Outcome::CallOver),
+            },
+            Ok(()) = self.screen.remote.changed() => {
+                (self.stale_pictures, self.is_new) = (true, true);
+                return None;
+            }
+            // Beside the partner's picture, one's own is drawn along with it or with a tick.
+            Ok(()) = self.screen.local.changed(), if !self.state.shows_remote() => {
+                self.stale_pictures = true;
+                return None;
+            }
+            _ = ticks.tick() => {
+                self.stale_pictures = true;
+                Msg::Tick
+            }
+        };
+        self.handle(msg)
+    }
+
+    fn input(&mut self, input: TerminalInput) -> Option<Msg> {
+        match input {
+            TerminalInput::Key(key) => Some(Msg::Key(key)),
+            TerminalInput::Paste { text, is_cut } => Some(Msg::Paste { text, is_cut }),
+            TerminalInput::Reply(reply) => {
+                let pictures = self.writer.reply(reply);
+                self.count(pictures);
+                self.learn(reply)
+            }
+        }
+    }
+
+    /// Takes up what the terminal said about itself.
+    fn learn(&mut self, reply: Reply) -> Option<Msg> {
+        if !self.screen.caps.learn(reply, self.size) {
+            return None;
+        }
+        self.canvas = Canvas::new(self.screen.caps, self.screen.mode);
+        Some(Msg::Cell(self.screen.caps.cell))
+    }
+
+    fn signal(&mut self, signal: Signal) -> Option<Outcome> {
+        match signal {
+            Signal::End => return Some(Outcome::Signal),
+            Signal::Suspend => self.tty.suspend(),
+            Signal::Continued => {
+                if self.tty.resume().is_err() {
+                    return Some(Outcome::TerminalClosed);
+                }
+                self.writer.restart();
+                self.canvas.invalidate();
+                return self.resized();
+            }
+            Signal::Resized => return self.resized(),
+        }
+        None
+    }
+
+    fn resized(&mut self) -> Option<Outcome> {
+        let Ok(size) = self.tty.size() else { return Some(Outcome::TerminalClosed) };
+        self.size = size;
+        if let Some(cell) = size.cell.filter(|cell| *cell != self.screen.caps.cell) {
+            self.screen.caps.cell = cell;
+            self.canvas = Canvas::new(self.screen.caps, self.screen.mode);
+            self.handle(Msg::Cell(cell));
+        }
+        self.handle(Msg::Resize(Size::new(size.columns, size.rows)))
+    }
+
+    /// Answers that come after the terminal was given back would be typed into the shell.
+    async fn last_answers(&mut self, input: &mut Input) {
+        while self.writer.is_asking() {
+            tokio::select! {
                 event = input.recv() => match event {
-                    Some(Ok(event)) => message(event),
-                    Some(Err(_)) | None => return Outcome::TerminalClosed,
+                    Some(Ok(TerminalInput::Reply(reply))) => _ = self.writer.reply(reply),
+                    Some(Ok(_)) => {}
+                    Some(Err(_)) | None => return,
                 },
-                written = self.output.written() => match written {
-                    Ok(()) => {
-                        self.count();
-                        None
-                    }
-                    Err(_) => return Outcome::TerminalClosed,
-                },
-                event = self.screen.events.recv() => match event {
-                    Some(event) => Some(Msg::Call(event)),
-                    None => return Outcome::CallOver,
-                },
-                Ok(()) = self.screen.remote.changed() => {
-                    (self.stale_pictures, self.is_new) = (true, true);
-                    None
-                }
-                // Beside the partner's picture, one's own is drawn along with it or with a tick.
-                Ok(()) = self.screen.local.changed(), if !self.state.shows_remote() => {
-                    self.stale_pictures = true;
-                    None
-                }
-                _ = ticks.tick() => {
-                    self.stale_pictures = true;
-                    Some(Msg::Tick)
-                }
-            };
-            if let Some(outcome) = msg.and_then(|msg| self.handle(msg)) {
-                return outcome;
+                shown = self.writer.progress() => if shown.is_err() { return },
             }
         }
     }
@@ -191,6 +299,10 @@ impl EventLoop {
                 self.stale_pictures = true;
                 None
             }
+            Effect::Suspend => {
+                signals::ask_to_suspend();
+                None
+            }
             Effect::Quit => {
                 // The program ends anyway; the call ends sooner when it is told.
                 let _ = self.screen.commands.try_send(Command::Quit);
@@ -202,7 +314,7 @@ impl EventLoop {
     /// Tells how large a picture can be shown. A screen too small for any leaves it as it was.
     fn announce(&self) {
         let Some(layout) = &self.state.layout else { return };
-        let grid = grid_pixels(cells(layout.remote()).size());
+        let grid: Grid = self.canvas.grid(layout.remote());
         self.screen.grid.send_if_modified(|last| std::mem::replace(last, grid) != grid);
     }
 
@@ -211,7 +323,7 @@ impl EventLoop {
         if !(self.stale || self.stale_pictures) {
             return Ok(());
         }
-        let Some(mut out) = self.output.buffer() else { return Ok(()) };
+        let Some(mut out) = self.writer.buffer() else { return Ok(()) };
         self.is_new |= self.screen.remote.has_changed().unwrap_or(false);
         let remote: Option<Arc<Frame>> = self.screen.remote.borrow_and_update().clone();
         let local: Option<Arc<Frame>> = self.screen.local.borrow_and_update().clone();
@@ -226,19 +338,15 @@ impl EventLoop {
         self.stale_pictures = false;
         let shown = self.canvas.draw_pictures(remote.as_deref(), local.as_deref(), &mut out);
         self.canvas.finish(&mut out);
-        self.is_coming = shown && std::mem::take(&mut self.is_new);
-        if out.is_empty() {
-            self.count();
-        }
-        self.output.write(out);
+        let is_drawn = shown && std::mem::take(&mut self.is_new);
+        let pictures = self.writer.write(out, is_drawn.into());
+        self.count(pictures);
         Ok(())
     }
 
-    /// Counts the picture that arrived, if one was on its way.
-    fn count(&mut self) {
-        if std::mem::take(&mut self.is_coming) {
-            self.screen.drawn.fetch_add(1, Ordering::Relaxed);
-        }
+    /// Counts pictures of the partner that the terminal has shown.
+    fn count(&self, pictures: u64) {
+        self.screen.drawn.fetch_add(pictures, Ordering::Relaxed);
     }
 }
 
@@ -246,15 +354,6 @@ fn ticks() -> Interval {
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     ticks
-}
-
-fn message(event: Event) -> Option<Msg> {
-    match event {
-        Event::Key(key) => Some(Msg::Key(key)),
-        Event::Paste(text) => Some(Msg::Paste(text)),
-        Event::Resize(columns, rows) => Some(Msg::Resize(Size::new(columns, rows))),
-        Event::FocusGained | Event::FocusLost | Event::Mouse(_) => None,
-    }
 }
 
 #[cfg(test)]

@@ -5,12 +5,14 @@ use std::{
 };
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use meoww_paint::{Color, Mode, Render};
+use meoww_paint::{CellShape, Color, Render};
 
 use super::*;
 use crate::core::event::EndReason;
 
-const SIZE: Size = Size { width: 80, height: 24 };
+const SIZE: WindowSize = WindowSize { columns: 80, rows: 24, cell: None };
+/// What it becomes when it is resized.
+const LARGER: WindowSize = WindowSize { columns: 150, rows: 40, cell: None };
 
 /// A terminal that may be slow: it takes an update when `gate`, if any, lets it.
 struct Slow {
@@ -42,7 +44,8 @@ struct World {
     camera_on: watch::Receiver<bool>,
     grid: watch::Receiver<Grid>,
     drawn: Arc<AtomicU64>,
-    input: mpsc::Sender<io::Result<Event>>,
+    input: mpsc::Sender<io::Result<TerminalInput>>,
+    signals: mpsc::Sender<Signal>,
     terminal: Arc<Mutex<vt100::Parser>>,
     updates: watch::Receiver<usize>,
     _local: watch::Sender<Option<Arc<Frame>>>,
@@ -58,7 +61,7 @@ fn world(gate: Option<sync::Receiver<()>>) -> (World, impl Future<Output = Outco
     let (input, input_in) = mpsc::channel(8);
     let (updates_out, updates) = watch::channel(0);
     let drawn = Arc::new(AtomicU64::new(0));
-    let [rows, columns] = [SIZE.height, SIZE.width].map(|n| NonZeroU16::new(n).unwrap());
+    let [rows, columns] = [SIZE.rows, SIZE.columns].map(|n| NonZeroU16::new(n).unwrap());
     let terminal = Arc::new(Mutex::new(vt100::Parser::new(rows, columns, 0)));
     let screen = Screen {
         events: events_in,
@@ -69,13 +72,16 @@ fn world(gate: Option<sync::Receiver<()>>) -> (World, impl Future<Output = Outco
         grid: grid_out,
         drawn: drawn.clone(),
         caps: Caps {
-            mode: Mode { render: Render::HalfBlock, color: Color::True },
+            color: Color::True,
             unicode: true,
             synchronized: true,
+            cell: CellShape::USUAL,
         },
+        mode: Mode { render: Render::HalfBlock, color: Color::True },
     };
     let slow = Slow { terminal: terminal.clone(), updates: updates_out, gate };
-    let event_loop = EventLoop::new(screen, SIZE, Writer::new(slow).unwrap());
+    let event_loop = EventLoop::new(screen, SIZE, Writer::new(slow).unwrap(), Tty::Fake(LARGER));
+    let (signals, signals_in) = mpsc::channel(1);
     let world = World {
         events,
         commands,
@@ -84,16 +90,26 @@ fn world(gate: Option<sync::Receiver<()>>) -> (World, impl Future<Output = Outco
         grid,
         drawn,
         input,
+        signals,
         terminal,
         updates,
         _local: local,
     };
-    (world, event_loop.run(input_in))
+    (world, event_loop.run(input_in, signals_in))
 }
 
 impl World {
     async fn press(&self, code: KeyCode, modifiers: KeyModifiers) {
-        self.input.send(Ok(Event::Key(KeyEvent::new(code, modifiers)))).await.unwrap();
+        let key = TerminalInput::Key(KeyEvent::new(code, modifiers));
+        self.input.send(Ok(key)).await.unwrap();
+    }
+
+    async fn reply(&self, reply: Reply) {
+        self.input.send(Ok(TerminalInput::Reply(reply))).await.unwrap();
+    }
+
+    fn contents(&self) -> String {
+        self.terminal.lock().unwrap().screen().contents()
     }
 
     async fn live(&self) {
@@ -175,7 +191,7 @@ async fn keys_become_commands_and_sizes_grids() {
         assert_eq!(world.commands.recv().await, Some(Command::Skip));
         world.press(KeyCode::F(4), KeyModifiers::NONE).await;
         world.camera_on.wait_for(|on| !on).await.unwrap();
-        world.input.send(Ok(Event::Resize(150, 40))).await.unwrap();
+        world.signals.send(Signal::Resized).await.unwrap();
         world.grid.changed().await.unwrap();
         assert_eq!(*world.grid.borrow(), Grid::new(111, 74));
         world.events = mpsc::channel(1).0;
@@ -219,4 +235,41 @@ async fn a_terminal_that_is_gone_ends_it() {
     let (outcome, ()) = play(show, async {}).await;
     assert_eq!(outcome, Outcome::TerminalClosed);
     drop(world);
+}
+
+#[tokio::test]
+async fn a_picture_counts_when_the_terminal_says_it_is_shown() {
+    let (mut world, show) = world(None);
+    let (_, ()) = play(show, async {
+        world.live().await;
+        world.reply(Reply::Attributes).await;
+        // Asked with the picture, as the terminal is known to answer by then.
+        world.until(|world| world.contents().contains("live")).await;
+        world.picture(60);
+        world.until(|world| world.grey().is_some()).await;
+        assert_eq!(world.drawn.load(Ordering::Relaxed), 0, "written, and not yet shown");
+        while world.drawn.load(Ordering::Relaxed) == 0 {
+            world.reply(Reply::Ready).await;
+            tokio::task::yield_now().await;
+        }
+        world.events = mpsc::channel(1).0;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn cells_of_another_shape_have_another_grid() {
+    let (mut world, show) = world(None);
+    let (_, ()) = play(show, async {
+        world.live().await;
+        world.grid.wait_for(|grid| *grid == Grid::new(48, 42)).await.unwrap();
+        // Half a cell of 10 x 16 is 10 x 8: 1.25 pixels of the picture across.
+        world.reply(Reply::CellPixels { width: 10, height: 16 }).await;
+        let grid = world.grid.wait_for(|grid| *grid != Grid::new(48, 42)).await.unwrap();
+        assert_eq!(f64::from(grid.height()) / 21.0, 2.0);
+        assert_eq!(grid.width(), 60);
+        drop(grid);
+        world.events = mpsc::channel(1).0;
+    })
+    .await;
 }

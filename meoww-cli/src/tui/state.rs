@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use meoww_paint::CellShape;
 use meoww_proto::signal::Presence;
 use ratatui::layout::Size;
 
@@ -15,6 +16,8 @@ pub struct State {
     pub now: Duration,
     /// Columns and rows of the terminal.
     pub size: Size,
+    /// How its cells are shaped.
+    pub cell: CellShape,
     /// Where things are; `None` when the terminal is too small.
     pub layout: Option<Layout>,
     /// Whether the terminal shows more than ASCII.
@@ -92,6 +95,7 @@ impl State {
         let mut state = Self {
             now: Duration::ZERO,
             size,
+            cell: CellShape::USUAL,
             layout: None,
             unicode,
             phase: Phase::Idle,
@@ -116,7 +120,7 @@ impl State {
 
     /// Follows a change of size or of what is shown.
     pub(super) fn lay_out(&mut self) {
-        self.layout = Layout::new(self.size, self.show_chat, self.show_self);
+        self.layout = Layout::new(self.size, self.cell, self.show_chat, self.show_self);
         if let Some(log) = self.layout.as_ref().and_then(Layout::chat_log) {
             self.chat.resize(log.width.into(), log.height.into());
         }

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use crossterm::event::KeyEvent;
+use meoww_paint::CellShape;
+use meoww_proto::limits::MAX_CHAT_CHARS;
 use ratatui::layout::Size;
 
 use super::{
@@ -25,9 +27,16 @@ pub enum Msg {
     /// A key was pressed.
     Key(KeyEvent),
     /// Text was pasted.
-    Paste(String),
+    Paste {
+        /// As far as it was kept.
+        text: String,
+        /// Whether it went on.
+        is_cut: bool,
+    },
     /// The terminal has another size.
     Resize(Size),
+    /// The terminal's cells have this shape.
+    Cell(CellShape),
     /// The call has news.
     Call(CallEvent),
     /// Pictures came or went.
@@ -47,6 +56,8 @@ pub enum Effect {
     Camera(bool),
     /// Forget what the terminal shows, and draw everything.
     Redraw,
+    /// Stop until the shell continues the program.
+    Suspend,
     /// End.
     Quit,
 }
@@ -59,13 +70,17 @@ pub fn update(state: &mut State, now: Duration, msg: Msg) -> Option<Effect> {
     }
     match msg {
         Msg::Key(key) => action(key).and_then(|action| act(state, action)),
-        Msg::Paste(text) => {
-            show_chat(state, true);
-            state.line().insert(SafeText::new(&text).as_str());
+        Msg::Paste { text, is_cut } => {
+            paste(state, &text, is_cut);
             None
         }
         Msg::Resize(size) => {
             state.size = size;
+            state.lay_out();
+            Some(Effect::Redraw)
+        }
+        Msg::Cell(cell) => {
+            state.cell = cell;
             state.lay_out();
             Some(Effect::Redraw)
         }
@@ -90,6 +105,7 @@ fn act(state: &mut State, action: Action) -> Option<Effect> {
         Action::Next => next(state),
         Action::Quit => Some(Effect::Quit),
         Action::Redraw => Some(Effect::Redraw),
+        Action::Suspend => Some(Effect::Suspend),
         Action::ToggleHelp => {
             state.show_help = !state.show_help;
             None
@@ -131,6 +147,14 @@ fn act(state: &mut State, action: Action) -> Option<Effect> {
             None
         }
         Action::Edit(edit) => self::edit(state, edit),
+    }
+}
+
+fn paste(state: &mut State, text: &str, is_cut: bool) {
+    show_chat(state, true);
+    let all = state.line().insert(text);
+    if is_cut || !all {
+        notice(state, &format!("Cut: a message has at most {MAX_CHAT_CHARS} characters"));
     }
 }
 

@@ -138,7 +138,7 @@ fn the_line_is_edited() {
         update(&mut state, AT, msg);
     }
     assert_eq!(state.input.text(), "n");
-    update(&mut state, AT, Msg::Paste("a\u{1b}[31m\nb".to_owned()));
+    update(&mut state, AT, Msg::Paste { text: "a\u{1b}[31m\nb".to_owned(), is_cut: false });
     assert_eq!(state.input.text(), "na[31m b");
     update(&mut state, AT, control('u'));
     assert_eq!(state.input.text(), "");
@@ -217,7 +217,7 @@ fn a_report_is_left_by_escape_and_by_the_next_stranger() {
 fn a_reason_too_long_is_kept_to_be_shortened() {
     let mut state = met(phases()[3]);
     update(&mut state, AT, key(KeyCode::F(6)));
-    update(&mut state, AT, Msg::Paste("x".repeat(501)));
+    update(&mut state, AT, Msg::Paste { text: "x".repeat(501), is_cut: false });
     assert_eq!(update(&mut state, AT, key(KeyCode::Enter)), None);
     assert!(state.report.is_some() && state.notice.is_some());
 }
@@ -292,7 +292,7 @@ fn msg() -> impl Strategy<Value = Msg> {
         (1u8..7).prop_map(|n| key(KeyCode::F(n))),
         any::<char>().prop_map(|c| key(KeyCode::Char(c))),
         prop::char::range('a', 'z').prop_map(control),
-        ".{0,80}".prop_map(Msg::Paste),
+        ".{0,80}".prop_map(|text| Msg::Paste { text, is_cut: false }),
         (0u16..200, 0u16..80).prop_map(|(w, h)| Msg::Resize(Size::new(w, h))),
         prop::sample::select(events()).prop_map(Msg::Call),
         (".{0,200}", any::<bool>()).prop_map(|(text, from_self)| {

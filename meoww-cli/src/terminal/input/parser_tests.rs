@@ -1,0 +1,179 @@
+use proptest::prelude::*;
+
+use super::*;
+
+fn parse(bytes: &[u8]) -> Vec<TerminalInput> {
+    let (mut parser, mut out) = (Parser::default(), Vec::new());
+    parser.feed(bytes, &mut out);
+    parser.decide(&mut out);
+    out
+}
+
+fn key(code: KeyCode, modifiers: KeyModifiers) -> TerminalInput {
+    TerminalInput::Key(KeyEvent::new(code, modifiers))
+}
+
+fn plain(code: KeyCode) -> TerminalInput {
+    key(code, KeyModifiers::NONE)
+}
+
+#[test]
+fn keys_of_xterm_and_others() {
+    // ctlseqs.ms of xterm, console_codes(4), and the manual of the VT220.
+    let keys: [(&[u8], KeyCode); 24] = [
+        (b"a", KeyCode::Char('a')),
+        ("ß".as_bytes(), KeyCode::Char('ß')),
+        ("🐱".as_bytes(), KeyCode::Char('🐱')),
+        (b"\r", KeyCode::Enter),
+        (b"\t", KeyCode::Tab),
+        (b"\x7f", KeyCode::Backspace),
+        (b"\x1b", KeyCode::Esc),
+        (b"\x1b[A", KeyCode::Up),
+        (b"\x1bOB", KeyCode::Down),
+        (b"\x1b[H", KeyCode::Home),
+        (b"\x1bOF", KeyCode::End),
+        (b"\x1b[1~", KeyCode::Home),
+        (b"\x1b[4~", KeyCode::End),
+        (b"\x1b[3~", KeyCode::Delete),
+        (b"\x1b[5~", KeyCode::PageUp),
+        (b"\x1b[6~", KeyCode::PageDown),
+        (b"\x1bOP", KeyCode::F(1)),
+        (b"\x1bOS", KeyCode::F(4)),
+        (b"\x1b[11~", KeyCode::F(1)),
+        (b"\x1b[15~", KeyCode::F(5)),
+        (b"\x1b[17~", KeyCode::F(6)),
+        (b"\x1b[24~", KeyCode::F(12)),
+        (b"\x1b[[A", KeyCode::F(1)),
+        (b"\x1b[27u", KeyCode::Esc),
+    ];
+    for (bytes, code) in keys {
+        assert_eq!(parse(bytes), [plain(code)], "{:?}", String::from_utf8_lossy(bytes));
+    }
+}
+
+#[test]
+fn modifiers_are_seen() {
+    let keys: [(&[u8], KeyCode, KeyModifiers); 7] = [
+        (b"\x0e", KeyCode::Char('n'), KeyModifiers::CONTROL),
+        (b"\x1a", KeyCode::Char('z'), KeyModifiers::CONTROL),
+        (b"\x1bx", KeyCode::Char('x'), KeyModifiers::ALT),
+        (b"\x1b[1;5C", KeyCode::Right, KeyModifiers::CONTROL),
+        (b"\x1b[3;2~", KeyCode::Delete, KeyModifiers::SHIFT),
+        (b"\x1b[110;5u", KeyCode::Char('n'), KeyModifiers::CONTROL),
+        (b"\x1b[Z", KeyCode::BackTab, KeyModifiers::SHIFT),
+    ];
+    for (bytes, code, modifiers) in keys {
+        assert_eq!(parse(bytes), [key(code, modifiers)], "{:?}", String::from_utf8_lossy(bytes));
+    }
+}
+
+#[test]
+fn replies_stand_between_keys() {
+    let bytes = b"a\x1b[0n\x1b[?62;4;22cb\x1b[?2026;2$y\x1b[6;20;10t\x1b[4;480;800t\x1b[?2026;0$y";
+    assert_eq!(
+        parse(bytes),
+        [
+            plain(KeyCode::Char('a')),
+            TerminalInput::Reply(Reply::Ready),
+            TerminalInput::Reply(Reply::Attributes),
+            plain(KeyCode::Char('b')),
+            TerminalInput::Reply(Reply::Mode { mode: 2026, is_known: true }),
+            TerminalInput::Reply(Reply::CellPixels { width: 10, height: 20 }),
+            TerminalInput::Reply(Reply::ScreenPixels { width: 800, height: 480 }),
+            TerminalInput::Reply(Reply::Mode { mode: 2026, is_known: false }),
+        ]
+    );
+}
+
+#[test]
+fn pastes_are_whole_and_bounded() {
+    let paste = |text: &str, is_cut| TerminalInput::Paste { text: text.to_owned(), is_cut };
+    assert_eq!(
+        parse(b"\x1b[200~two\rlines \x1b[31m\x1b[201~x"),
+        [paste("two\rlines \x1b[31m", false), plain(KeyCode::Char('x'))]
+    );
+    for (length, is_cut) in [(MAX_PASTE, false), (MAX_PASTE + 1, true), (3 * MAX_PASTE, true)] {
+        let long = "y".repeat(length);
+        let bytes = format!("\x1b[200~{long}\x1b[201~x");
+        let kept = &long[..length.min(MAX_PASTE)];
+        assert_eq!(parse(bytes.as_bytes()), [paste(kept, is_cut), plain(KeyCode::Char('x'))]);
+    }
+}
+
+#[test]
+fn what_is_unknown_is_skipped_to_its_end() {
+    let unknown: [&[u8]; 8] = [
+        b"\x1b]11;rgb:0000/0000/0000\x1b\\",
+        b"\x1b]0;title\x07",
+        b"\x1bP1$r0m\x1b\\",
+        b"\x1b_Gi=31;OK\x1b\\",
+        b"\x1b[<0;1;1M",
+        b"\x1b[I",
+        b"\x1b[99999999;1~",
+        b"\x80\xc3",
+    ];
+    for bytes in unknown {
+        let mut bytes = bytes.to_vec();
+        bytes.push(b'z');
+        assert_eq!(parse(&bytes), [plain(KeyCode::Char('z'))], "{bytes:?}");
+    }
+    let long = format!("\x1b[{}mz", "1;".repeat(500));
+    assert_eq!(parse(long.as_bytes()), [plain(KeyCode::Char('z'))]);
+}
+
+#[test]
+fn an_escape_waits_for_what_may_follow() {
+    let (mut parser, mut out) = (Parser::default(), Vec::new());
+    parser.feed(b"\x1b", &mut out);
+    assert!(parser.is_undecided() && out.is_empty());
+    parser.feed(b"[5~", &mut out);
+    assert!(!parser.is_undecided());
+    assert_eq!(out, [plain(KeyCode::PageUp)]);
+    assert_eq!(parse(b"\x1b\x1b[A"), [plain(KeyCode::Esc), plain(KeyCode::Up)]);
+}
+
+/// Bytes thick with the beginnings of sequences.
+fn bytes() -> impl Strategy<Value = Vec<u8>> {
+    let piece = prop_oneof![
+        prop::sample::select(vec![
+            &b"\x1b"[..],
+            b"\x1b[",
+            b"\x1bO",
+            b"\x1b]",
+            b"\x1b[200~",
+            b"\x1b[201~",
+            b"\x1b[0n",
+            b"\x1b[6;1;2t",
+            b";",
+            b"\x1b\\",
+            b"?",
+            "é".as_bytes(),
+        ])
+        .prop_map(<[u8]>::to_vec),
+        prop::collection::vec(any::<u8>(), 0..4),
+    ];
+    prop::collection::vec(piece, 0..60).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #[test]
+    fn pieces_of_any_size_mean_the_same(bytes in bytes(), cuts in prop::collection::vec(0usize..9, 1..9)) {
+        let (mut parser, mut out, mut rest) = (Parser::default(), Vec::new(), bytes.as_slice());
+        for cut in cuts.iter().cycle().take(1000) {
+            let (piece, next) = rest.split_at((*cut).min(rest.len()));
+            parser.feed(piece, &mut out);
+            rest = next;
+        }
+        parser.feed(rest, &mut out);
+        parser.decide(&mut out);
+        prop_assert_eq!(out, parse(&bytes));
+    }
+
+    #[test]
+    fn it_always_comes_back(mut bytes in bytes()) {
+        // The end of a paste and of a string, and of a sequence: then a key is a key again.
+        bytes.extend(b"\x1b[201~\x1b\\mmz");
+        let parsed = parse(&bytes);
+        prop_assert_eq!(parsed.last(), Some(&plain(KeyCode::Char('z'))));
+    }
+}

@@ -1,0 +1,26 @@
+//! What a way of drawing has to do.
+
+use crate::{
+    area::{Rect, Size},
+    frame::Frame,
+    scale::Grid,
+};
+
+/// Draws pictures into an area of the terminal in one way, sending only what changed.
+pub trait Painter: Send {
+    /// Returns how many pixels of a picture an area of so many cells can show. They are square, so
+    /// that a picture scaled into the grid has pixels enough in both directions.
+    fn grid(&self, cells: Size) -> Grid;
+
+    /// Appends to `out` what makes `area` (in cells from the terminal's upper left) show `frame` in
+    /// its own shape, centred. Areas in `covered` belong to overlays and are left alone. Colours are
+    /// the terminal's own before and after.
+    fn draw(&mut self, frame: &Frame, area: Rect, covered: &[Rect], out: &mut Vec<u8>);
+
+    /// Appends to `out` what takes the picture off the screen, as far as drawing cells over it does
+    /// not, and forgets it.
+    fn erase(&mut self, out: &mut Vec<u8>);
+
+    /// Forgets what was drawn: the terminal was cleared, or something else drew there.
+    fn invalidate(&mut self);
+}
