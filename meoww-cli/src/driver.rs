@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use meoww_paint::Grid;
+use meoww_paint::{Frame, Grid};
 use meoww_proto::{
     RoomId,
     account::IceServer,
@@ -30,12 +30,15 @@ use crate::{
     error::Error,
     link::{Link, LinkEvent, Order},
     peer::{Peer, PeerConfig, PeerMedia},
-    picture::{slot::FrameSlot, source::Camera},
+    picture::{
+        slot::{FrameSlot, RoomSlot},
+        source::Camera,
+    },
 };
 
 const QUEUE: usize = 64;
-/// A server that does not take a goodbye in this time does without.
-const GOODBYE: Duration = Duration::from_secs(2);
+/// Time for partner, camera and threads to be released; the server has its own, at the same time.
+const RELEASE: Duration = Duration::from_millis(1500);
 
 /// What a call needs to know beforehand.
 pub struct Options {
@@ -73,7 +76,7 @@ pub struct ClientHandle {
 pub struct Running(JoinHandle<Result<(), Error>>);
 
 impl ClientHandle {
-    /// Opens the camera and the link. Nothing is searched yet.
+    /// Opens the link, then the camera. Nothing is searched yet.
     ///
     /// # Errors
     /// The camera cannot be used, the server cannot be reached, or there is no session.
@@ -82,29 +85,32 @@ impl ClientHandle {
         let (commands, wanted) = mpsc::channel(QUEUE);
         let (told, events) = mpsc::channel(QUEUE);
         let (camera_on, camera_wanted) = watch::channel(true);
-        let camera = camera::Switch::open(camera, camera_wanted, told.clone()).await?;
         let (room, link_room) = watch::channel(None);
         let link = Link::open(api.clone(), link_room).await?;
         let (ice, notice) = ice::Servers::fetch(api).await?;
+        // Last: a camera does not light up for a user who turns out not to be logged in.
+        let camera = match camera::Switch::open(camera, camera_wanted, told.clone()).await {
+            Ok(camera) => camera,
+            Err(error) => {
+                link.close().await;
+                return Err(error);
+            }
+        };
         if let Some(notice) = notice {
             let _ = told.try_send(CallEvent::Notice(notice));
         }
-        let (remote_slot, remote) = watch::channel(None);
+        let (shown, remote) = watch::channel(None);
         let (grid, grid_wanted) = watch::channel(Grid::FULL);
         let (local, drawn) = (camera.slot(), Arc::new(AtomicU64::new(0)));
-        let media = PeerMedia {
-            local: local.clone(),
-            remote: remote_slot,
-            grid: grid_wanted,
-            drawn: drawn.clone(),
-        };
+        let pictures =
+            Pictures { local: local.clone(), shown, grid: grid_wanted, drawn: drawn.clone() };
         let driver = Driver {
             call: Call::new(terms),
             link,
             room,
             ice,
             relay_only,
-            media,
+            pictures,
             camera,
             told,
             peer: None,
@@ -147,7 +153,27 @@ enum Next {
 struct Open {
     room_id: RoomId,
     peer: Peer,
+    slot: RoomSlot,
     events: mpsc::Receiver<PeerEvent>,
+}
+
+/// Pictures in and out, of one room after the other.
+struct Pictures {
+    local: FrameSlot,
+    shown: watch::Sender<Option<Arc<Frame>>>,
+    grid: watch::Receiver<Grid>,
+    drawn: Arc<AtomicU64>,
+}
+
+impl Pictures {
+    fn of_room(&self) -> PeerMedia {
+        PeerMedia {
+            local: self.local.clone(),
+            remote: RoomSlot::open(self.shown.clone()),
+            grid: self.grid.clone(),
+            drawn: self.drawn.clone(),
+        }
+    }
 }
 
 struct Driver {
@@ -156,7 +182,7 @@ struct Driver {
     room: watch::Sender<Option<RoomId>>,
     ice: ice::Servers,
     relay_only: bool,
-    media: PeerMedia,
+    pictures: Pictures,
     camera: camera::Switch,
     told: mpsc::Sender<CallEvent>,
     peer: Option<Open>,
@@ -218,8 +244,10 @@ impl Driver {
         let Matched { room_id, is_initiator } = matched;
         let ice_servers: Vec<IceServer> = self.ice.list().await;
         let config = PeerConfig { ice_servers, relay_only: self.relay_only, is_initiator };
-        match Peer::open(config, self.media.clone()).await {
-            Ok((peer, events)) => self.peer = Some(Open { room_id, peer, events }),
+        let media = self.pictures.of_room();
+        let slot = media.remote.clone();
+        match Peer::open(config, media).await {
+            Ok((peer, events)) => self.peer = Some(Open { room_id, peer, slot, events }),
             Err(error) => {
                 let failed = PeerEvent::Failed(format!("{error:#}"));
                 Box::pin(self.handle(Input::Peer(room_id, failed))).await;
@@ -240,9 +268,9 @@ impl Driver {
 
     /// Goodbyes take a moment, in which the next partner may already be found.
     fn close_peer(&mut self) {
-        if let Some(Open { peer, .. }) = self.peer.take() {
+        if let Some(Open { peer, slot, .. }) = self.peer.take() {
+            slot.close();
             self.closing.spawn(peer.close());
-            self.media.remote.send_replace(None);
         }
     }
 
@@ -256,15 +284,17 @@ impl Driver {
         Next::Go
     }
 
+    /// Says all goodbyes at once: one that is not taken delays no other.
     async fn finish(mut self) {
         self.close_peer();
-        drop(self.link.orders);
-        let mut goodbye = self.link.task;
-        if timeout(GOODBYE, &mut goodbye).await.is_err() {
-            goodbye.abort();
+        let Self { link, mut closing, camera, .. } = self;
+        let released = async {
+            tokio::join!(async { while closing.join_next().await.is_some() {} }, camera.close())
+        };
+        let (_, released) = tokio::join!(link.close(), timeout(RELEASE, released));
+        if released.is_err() {
+            tracing::warn!("a connection or the camera is not released; it is left behind");
         }
-        while self.closing.join_next().await.is_some() {}
-        self.camera.close().await;
     }
 }
 

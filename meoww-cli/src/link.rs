@@ -27,6 +27,8 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 /// server may take connections only to send them away.
 const STEADY: Duration = Duration::from_secs(10);
 const QUEUE: usize = 256;
+/// How long a goodbye may take.
+const GOODBYE: Duration = Duration::from_millis(1500);
 
 /// What the link reports.
 #[derive(Debug)]
@@ -51,14 +53,13 @@ pub enum Order {
     Reconnect,
 }
 
-/// A link that is kept up. Dropping `orders` says goodbye and ends it.
+/// A link that is kept up until it is closed or dropped.
 pub struct Link {
     /// To the link.
     pub orders: mpsc::Sender<Order>,
     /// From the server.
     pub events: mpsc::Receiver<LinkEvent>,
-    /// Ends when the goodbye was said.
-    pub task: JoinHandle<()>,
+    task: JoinHandle<()>,
 }
 
 impl Link {
@@ -72,6 +73,15 @@ impl Link {
         #[expect(clippy::disallowed_methods, reason = "the link is owned by whoever holds it")]
         let task = tokio::spawn(worker.run(socket));
         Ok(Self { orders, events, task })
+    }
+
+    /// Says goodbye and ends. A server that does not take it within [`GOODBYE`] is left without.
+    pub async fn close(self) {
+        let Self { orders, events, mut task } = self;
+        drop((orders, events));
+        if timeout(GOODBYE, &mut task).await.is_err() {
+            task.abort();
+        }
     }
 }
 

@@ -35,7 +35,7 @@ pub(super) async fn run(context: &Context, args: Search) -> Result<(), Error> {
     let server = context.api.server();
     let opening = match &args.camera {
         Camera::None | Camera::Pattern(_) | Camera::Drawn(_) => format!("Connecting to {server}."),
-        camera => format!("Opening {camera}, then connecting to {server}."),
+        camera => format!("Connecting to {server}, then opening {camera}."),
     };
     if args.headless {
         context.out.note(&opening);

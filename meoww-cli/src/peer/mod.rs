@@ -29,7 +29,7 @@ use std::{
 };
 
 use futures_util::FutureExt;
-use meoww_paint::{Frame, Grid};
+use meoww_paint::Grid;
 use meoww_proto::account::IceServer;
 use serde_json::value::RawValue;
 use tokio::{
@@ -41,7 +41,7 @@ use self::{session::Session, stats::Meter};
 use crate::{
     clock,
     core::event::{PeerEvent, Stats},
-    picture::slot::FrameSlot,
+    picture::slot::{FrameSlot, RoomSlot},
 };
 
 /// Descriptions and candidates that may wait for the session; more are dropped.
@@ -65,7 +65,7 @@ pub struct PeerMedia {
     /// What is sent; `None` in it while the camera is off.
     pub local: FrameSlot,
     /// Where the partner's newest picture is put; `None` while there is none.
-    pub remote: watch::Sender<Option<Arc<Frame>>>,
+    pub remote: RoomSlot,
     /// What this side can show: the partner sends no more pixels than that.
     pub grid: watch::Receiver<Grid>,
     /// Pictures drawn, counted by the screen.

@@ -16,7 +16,7 @@ use meoww_cli::{
     core::event::PeerEvent,
     peer::{Peer, PeerConfig, PeerMedia},
     picture::{
-        slot::FrameSlot,
+        slot::{FrameSlot, RoomSlot},
         source::pattern::{self, Stamp},
     },
 };
@@ -51,6 +51,7 @@ impl Side {
         let camera_on = Arc::new(AtomicBool::new(true));
         let camera = tokio::spawn(film(local_sender, camera_on.clone()));
         let drawn = Arc::new(AtomicU64::new(0));
+        let remote = RoomSlot::open(remote);
         let media = PeerMedia { local: local.clone(), remote, grid: grids, drawn };
         let (peer, events) = Peer::open(config, media).await.unwrap();
         let said = Mutex::new(String::new());

@@ -20,7 +20,10 @@ use super::{
 };
 use crate::{
     clock,
-    picture::decode::{DecodeError, Decoder},
+    picture::{
+        decode::{DecodeError, Decoder},
+        slot::RoomSlot,
+    },
 };
 
 /// How often to look whether a missing packet, or a request, is due.
@@ -40,7 +43,7 @@ pub(in crate::peer) enum Report {
 /// All the thread needs.
 pub(super) struct Receiver {
     pub(super) track: Arc<dyn TrackRemote>,
-    pub(super) pictures: watch::Sender<Option<Arc<Frame>>>,
+    pub(super) pictures: RoomSlot,
     /// Whether the partner says its camera is on. The thread ends when the other end is dropped.
     pub(super) camera_on: watch::Receiver<bool>,
     pub(super) tally: Arc<Tally>,
@@ -95,7 +98,7 @@ impl Receiver {
                 self.decode(&mut state, unit);
             }
         }
-        self.pictures.send_replace(None);
+        self.pictures.put(None);
     }
 
     /// With nothing to wait for, only a packet wakes the thread.
@@ -164,7 +167,7 @@ impl Receiver {
         }
         if *self.camera_on.borrow() {
             let size = Grid::FULL.fit(picture.width(), picture.height());
-            self.pictures.send_replace(Some(scaler.scale(&Arc::new(picture), size)));
+            self.pictures.put(Some(scaler.scale(&Arc::new(picture), size)));
         }
     }
 
@@ -173,7 +176,7 @@ impl Receiver {
         if *self.camera_on.borrow_and_update() {
             keyframes.restart();
         } else {
-            self.pictures.send_replace(None);
+            self.pictures.put(None);
         }
     }
 }

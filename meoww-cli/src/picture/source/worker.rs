@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc, Condvar, Mutex, OnceLock, PoisonError,
-        mpsc::{RecvTimeoutError, sync_channel},
+        mpsc::{Receiver, RecvTimeoutError, sync_channel},
     },
     thread::{Builder, JoinHandle},
     time::{Duration, Instant},
@@ -16,11 +16,15 @@ use crate::{clock, picture::slot::FrameSlot};
 
 /// Devices are slow to open and files on a network slow to answer, but not slower.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a source may take to stop: a driver or a pipe may never return.
+const RELEASE: Duration = Duration::from_secs(1);
 
-/// Stops the thread, and waits for it, when it is dropped.
+/// Stops the thread when it is dropped, and waits for it, [`RELEASE`] at most.
 pub(super) struct Worker {
     stop: Stop,
     thread: Option<JoinHandle<()>>,
+    /// Disconnected by the end of the thread.
+    running: Receiver<Result<(), SourceError>>,
     ended: Arc<OnceLock<SourceError>>,
 }
 
@@ -73,8 +77,9 @@ impl Worker {
             .name("meoww-camera".to_owned())
             .spawn(work)
             .map_err(|error| SourceError::NoThread(error.to_string()))?;
-        let mut worker = Self { stop, thread: Some(thread), ended };
-        match outcome.recv_timeout(patience) {
+        let opened = outcome.recv_timeout(patience);
+        let mut worker = Self { stop, thread: Some(thread), running: outcome, ended };
+        match opened {
             Ok(opened) => opened.map(|()| (worker, pictures)),
             Err(RecvTimeoutError::Timeout) => {
                 // A call into a driver or the disk that does not return cannot be waited for.
@@ -110,10 +115,13 @@ fn pump<P: Pictures>(
 impl Drop for Worker {
     fn drop(&mut self) {
         self.stop.order();
-        if let Some(thread) = self.thread.take() {
-            // Panicked or not, it is over.
-            let _ = thread.join();
+        let Some(thread) = self.thread.take() else { return };
+        if matches!(self.running.recv_timeout(RELEASE), Err(RecvTimeoutError::Timeout)) {
+            tracing::warn!("the source does not stop; its thread is left behind");
+            return;
         }
+        // Panicked or not, it is over.
+        let _ = thread.join();
     }
 }
 
@@ -141,5 +149,34 @@ impl Pace {
         let due = due.unwrap_or(now);
         self.due = Some(due + self.interval);
         !stop.wait(due.saturating_duration_since(now))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::Next, *};
+
+    /// A device that delivers nothing, until the test is over.
+    struct Stuck(Receiver<()>);
+
+    impl Pictures for Stuck {
+        fn next(&mut self, _: &Stop) -> Next {
+            let _ = self.0.recv();
+            Ok(None)
+        }
+    }
+
+    #[test]
+    fn a_source_that_never_returns_is_left_behind() {
+        let (test_runs, until_its_end) = sync_channel(1);
+        let opened = Worker::start("it", PATIENCE, |_| Ok(Stuck(until_its_end)));
+        let (dropped, is_dropped) = sync_channel(1);
+        std::thread::spawn(move || {
+            drop(opened);
+            let _ = dropped.send(());
+        });
+        // Far longer than it takes.
+        is_dropped.recv_timeout(PATIENCE).expect("it is waited for");
+        drop(test_runs);
     }
 }
