@@ -103,6 +103,7 @@ impl Headless {
                 }
             }
             CallEvent::Searching
+            | CallEvent::SearchEnded
             | CallEvent::Matched { .. }
             | CallEvent::FirstFrame
             | CallEvent::Message { .. }
@@ -164,6 +165,7 @@ fn stdin_lines() -> mpsc::Receiver<String> {
 fn described(event: &CallEvent) -> (String, Value) {
     match event {
         CallEvent::Searching => ("Searching.".into(), json!({"event": "searching"})),
+        CallEvent::SearchEnded => ("No longer searching.".into(), json!({"event": "search-ended"})),
         CallEvent::Matched { room_id, is_initiator } => (
             "Matched; connecting.".into(),
             json!({"event": "matched", "roomId": room_id, "isInitiator": is_initiator}),

@@ -4,6 +4,7 @@ mod connect;
 
 use std::{sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
 use meoww_proto::{
     RoomId,
@@ -15,13 +16,15 @@ use tokio::{
     task::JoinHandle,
     time::{Instant, sleep, timeout},
 };
-use tokio_tungstenite::tungstenite::{Message, protocol::frame::coding::CloseCode};
+use tokio_tungstenite::tungstenite::{self, Message, protocol::frame::coding::CloseCode};
 
 use self::connect::{Socket, connect};
 use crate::{api::Api, core::backoff, error::Error, text::SafeText};
 
 /// The server pings three times in this long.
 const SILENCE_TIMEOUT: Duration = Duration::from_secs(60);
+/// What is said is followed by a ping, which a server that lives answers in less than this.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 /// A connection that was up for less is tried again ever more slowly, like one that never was: a
 /// server may take connections only to send them away.
@@ -132,8 +135,13 @@ impl Worker {
         }
     }
 
+    #[expect(clippy::disallowed_methods, reason = "the link keeps the time")]
     async fn carry(&mut self, socket: &mut Socket) -> Left {
         let mut reason = None;
+        // Counts from what was last heard, and not from what was last said.
+        let silence = sleep(SILENCE_TIMEOUT);
+        tokio::pin!(silence);
+        let mut is_asked = false;
         loop {
             tokio::select! {
                 outgoing = self.outgoing.recv() => {
@@ -142,28 +150,37 @@ impl Worker {
                         Some(Order::Reconnect) => return Left::Asked,
                         None => return Left::Finished,
                     };
-                    let sent = socket.send(Message::text(message.encode()));
-                    if !matches!(timeout(WRITE_TIMEOUT, sent).await, Ok(Ok(()))) {
+                    if !matches!(timeout(WRITE_TIMEOUT, say(socket, message, is_asked)).await, Ok(Ok(()))) {
                         return Left::Broken;
                     }
+                    if !std::mem::replace(&mut is_asked, true) {
+                        let answer_by = Instant::now() + ANSWER_TIMEOUT;
+                        let deadline = silence.deadline().min(answer_by);
+                        silence.as_mut().reset(deadline);
+                    }
                 }
-                incoming = timeout(SILENCE_TIMEOUT, socket.next()) => match incoming {
-                    Ok(Some(Ok(Message::Text(text)))) => {
-                        // A newer server may say what this version does not know.
-                        let Ok(message) = ServerMessage::decode(&text) else { continue };
-                        if let ServerMessage::Error(error) = &message {
-                            reason = Some(error.clone());
+                incoming = socket.next() => {
+                    is_asked = false;
+                    silence.as_mut().reset(Instant::now() + SILENCE_TIMEOUT);
+                    match incoming {
+                        Some(Ok(Message::Text(text))) => {
+                            // A newer server may say what this version does not know.
+                            let Ok(message) = ServerMessage::decode(&text) else { continue };
+                            if let ServerMessage::Error(error) = &message {
+                                reason = Some(error.clone());
+                            }
+                            if self.incoming.send(LinkEvent::Message(message)).await.is_err() {
+                                return Left::Finished;
+                            }
                         }
-                        if self.incoming.send(LinkEvent::Message(message)).await.is_err() {
-                            return Left::Finished;
+                        Some(Ok(Message::Close(Some(frame)))) if frame.code == CloseCode::Policy => {
+                            return Left::Closed(self.closed(reason));
                         }
+                        Some(Ok(Message::Close(_)) | Err(_)) | None => return Left::Broken,
+                        Some(Ok(_)) => {}
                     }
-                    Ok(Some(Ok(Message::Close(Some(frame))))) if frame.code == CloseCode::Policy => {
-                        return Left::Closed(self.closed(reason));
-                    }
-                    Ok(Some(Ok(Message::Close(_)) | Err(_)) | None) | Err(_) => return Left::Broken,
-                    Ok(Some(Ok(_))) => {}
-                },
+                }
+                () = &mut silence => return Left::Broken,
             }
         }
     }
@@ -215,3 +232,20 @@ impl Worker {
         }
     }
 }
+
+/// Says it, and asks for a sign of life unless one is due already.
+async fn say(
+    socket: &mut Socket,
+    message: ClientMessage,
+    is_asked: bool,
+) -> Result<(), tungstenite::Error> {
+    socket.feed(Message::text(message.encode())).await?;
+    if !is_asked {
+        socket.feed(Message::Ping(Bytes::new())).await?;
+    }
+    socket.flush().await
+}
+
+#[cfg(test)]
+#[path = "link_tests.rs"]
+mod tests;

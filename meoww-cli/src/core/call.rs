@@ -18,7 +18,7 @@ mod peer;
 mod safety;
 mod server;
 
-use std::time::Duration;
+use std::{collections::VecDeque, time::Duration};
 
 use meoww_proto::{
     RoomId,
@@ -97,6 +97,8 @@ pub struct Call {
     link: Link,
     /// What belongs to the room and waits for the link.
     held: Vec<ClientMessage>,
+    /// Own words in the present room that the server has not passed on yet, oldest first.
+    unheard: VecDeque<String>,
     safety: safety::Safety,
     /// Whether the server is about to go.
     draining: bool,
@@ -118,6 +120,7 @@ impl Call {
             phase: Phase::Idle,
             link: Link::NeverUp,
             held: Vec::new(),
+            unheard: VecDeque::new(),
             safety: safety::Safety::default(),
             draining: false,
             effects: Vec::new(),
@@ -154,6 +157,7 @@ impl Call {
         self.safety.parted(self.room());
         self.phase = Phase::Idle;
         self.held.clear();
+        self.unheard.clear();
         self.effects.push(Effect::ClosePeer);
         self.tell(CallEvent::Ended(reason));
     }

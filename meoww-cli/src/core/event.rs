@@ -59,6 +59,8 @@ impl From<Reason> for String {
 pub enum CallEvent {
     /// In the queue.
     Searching,
+    /// In no queue any more, because another connection of the account took over; the user is idle.
+    SearchEnded,
     /// A partner was found; the connection is being made.
     Matched {
         /// The room.

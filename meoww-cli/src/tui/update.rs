@@ -242,6 +242,7 @@ fn call(state: &mut State, event: CallEvent) {
                 state.phase = Phase::Searching { since };
             }
         },
+        CallEvent::SearchEnded => state.phase = Phase::Idle,
         CallEvent::Matched { .. } => {
             state.phase = Phase::Connecting { since };
             state.stats = None;

@@ -213,6 +213,7 @@ impl Bot {
             CallEvent::Notice(text) => eprintln!("bot: {text}"),
             CallEvent::Announcement(text) => eprintln!("bot: the server says: {text}"),
             CallEvent::Refused { message, .. } => eprintln!("bot: refused: {message}"),
+            CallEvent::SearchEnded => eprintln!("bot: another bot of this account took over"),
             CallEvent::Searching => println!("{}", json!({"event": "searching"})),
             CallEvent::Matched { .. }
             | CallEvent::FirstFrame

@@ -76,6 +76,7 @@ pub(crate) async fn run(args: PeerArgs) -> anyhow::Result<()> {
                 CallEvent::FirstFrame => moments.first_frame = Some(Instant::now()),
                 CallEvent::Stats(second) => stats.push(second),
                 CallEvent::Ended(reason) => bail!("the call ended early: {reason:?}"),
+                CallEvent::SearchEnded => bail!("the search was taken over"),
                 CallEvent::Notice(_)
                 | CallEvent::Message { .. }
                 | CallEvent::ServerLost { .. }

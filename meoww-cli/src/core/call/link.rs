@@ -27,8 +27,9 @@ impl Call {
             Phase::Searching if welcome.room_id.is_some() => self.say_skip(),
             Phase::Searching => self.say_search(),
             Phase::InRoom(room) if welcome.room_id == Some(room.id) => {
-                let held = std::mem::take(&mut self.held);
-                self.effects.extend(held.into_iter().map(Effect::Send));
+                for message in std::mem::take(&mut self.held) {
+                    self.say_in_room(message);
+                }
             }
             Phase::InRoom(room) => self.forgotten(room),
         }
@@ -39,9 +40,13 @@ impl Call {
         match room.media {
             Media::Negotiating => self.end(EndReason::ConnectFailed),
             Media::Live => {
-                self.held.clear();
+                let said = |message: &ClientMessage| said(message).is_some();
+                let lost = std::mem::take(&mut self.held).iter().any(said);
                 self.phase = Phase::InRoom(Room { known_to_server: false, ..room });
                 self.notice("The server has forgotten this call: video goes on, chat does not.");
+                if lost {
+                    self.notice("What you last wrote did not get through.");
+                }
             }
         }
     }
@@ -51,18 +56,47 @@ impl Call {
             Link::NeverUp => Link::NeverUp,
             Link::Up | Link::Down => Link::Down,
         };
+        self.hold_unheard();
         self.tell(CallEvent::ServerLost { retry_in });
+    }
+
+    /// A connection may be dead for long before that shows, and what was said into it is lost. So
+    /// words that the server has not passed on are said again when it is back: twice, if only the
+    /// answer was lost.
+    fn hold_unheard(&mut self) {
+        let unheard = std::mem::take(&mut self.unheard);
+        let Some(room_id) = self.room() else { return };
+        let again =
+            |text| ClientMessage::Relay(Relay { room_id, payload: RelayPayload::Chat(text) });
+        self.held.splice(..0, unheard.into_iter().map(again));
+    }
+
+    /// The server has passed these words on. It keeps their order: what was said before them and is
+    /// still unheard was refused.
+    pub(super) fn heard(&mut self, text: &str) {
+        let found = self.unheard.iter().position(|unheard| unheard == text);
+        self.unheard.drain(..found.map_or(0, |at| at + 1));
     }
 
     pub(super) fn send_in_room(&mut self, room_id: RoomId, payload: RelayPayload) {
         let message = ClientMessage::Relay(Relay { room_id, payload });
         match self.link {
-            Link::Up => self.effects.push(Effect::Send(message)),
+            Link::Up => self.say_in_room(message),
             Link::NeverUp | Link::Down if self.held.len() < MAX_HELD => self.held.push(message),
             Link::NeverUp | Link::Down => {
                 self.notice("Not sent: the server is out of reach for too long.");
             }
         }
+    }
+
+    fn say_in_room(&mut self, message: ClientMessage) {
+        if let Some(text) = said(&message) {
+            if self.unheard.len() == MAX_HELD {
+                self.unheard.pop_front();
+            }
+            self.unheard.push_back(text.to_owned());
+        }
+        self.effects.push(Effect::Send(message));
     }
 
     pub(super) fn say_search(&mut self) {
@@ -95,5 +129,13 @@ impl Call {
             Link::Up => self.effects.push(Effect::Send(message)),
             Link::NeverUp | Link::Down => {}
         }
+    }
+}
+
+/// The words, if the message is a line of chat.
+fn said(message: &ClientMessage) -> Option<&str> {
+    match message {
+        ClientMessage::Relay(Relay { payload: RelayPayload::Chat(text), .. }) => Some(text),
+        _ => None,
     }
 }

@@ -24,6 +24,9 @@ impl Call {
                 self.effects.push(Effect::Apply(relay.payload));
             }
             ServerMessage::Chat(chat) if self.room() == Some(chat.room_id) => {
+                if chat.from_self {
+                    self.heard(&chat.text);
+                }
                 let text = SafeText::new(&chat.text);
                 self.tell(CallEvent::Message { text, from_self: chat.from_self });
             }
@@ -62,6 +65,13 @@ impl Call {
         }
     }
 
+    fn search_ended(&mut self) {
+        if self.phase == Phase::Searching {
+            self.phase = Phase::Idle;
+            self.tell(CallEvent::SearchEnded);
+        }
+    }
+
     fn refused(&mut self, code: SignalErrorCode, message: &str) {
         match code {
             // The partner left while our words were on their way: its goodbye says so. What is
@@ -73,14 +83,9 @@ impl Call {
             }
             // Found for a call that is over; nothing is missing in this one.
             SignalErrorCode::StaleCandidate => return,
-            SignalErrorCode::InCallElsewhere => {
-                if self.phase == Phase::Searching {
-                    self.phase = Phase::Idle;
-                }
-            }
+            SignalErrorCode::InCallElsewhere => self.search_ended(),
             SignalErrorCode::TakenOver => match self.phase {
-                Phase::Idle => {}
-                Phase::Searching => self.phase = Phase::Idle,
+                Phase::Idle | Phase::Searching => self.search_ended(),
                 // To ask for the room again would take it from there, and so on for ever.
                 Phase::InRoom(_) => self.end(EndReason::Left),
             },

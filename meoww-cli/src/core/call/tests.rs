@@ -164,8 +164,49 @@ fn a_search_taken_over_by_another_terminal_ends_here() {
     call.handle(welcome(None));
     call.handle(Input::Command(Command::Search));
     let code = SignalErrorCode::TakenOver;
-    call.handle(Input::Server(ServerMessage::Error(SignalError { code, message: "x".into() })));
+    let error = SignalError { code, message: "x".into() };
+    let told = call.handle(says(ServerMessage::Error(error)));
+    assert!(matches!(
+        told[..],
+        [Effect::Tell(CallEvent::SearchEnded), Effect::Tell(CallEvent::Refused { .. })]
+    ));
     assert_eq!(sends(&call.handle(matched(1))), ["leave"]);
+    assert_eq!(sends(&call.handle(Input::Command(Command::Search))), ["search"]);
+}
+
+fn chats(effects: &[Effect]) -> Vec<&str> {
+    let text = |effect| match effect {
+        &Effect::Send(ClientMessage::Relay(Relay {
+            payload: RelayPayload::Chat(ref text),
+            ..
+        })) => Some(&**text),
+        _ => None,
+    };
+    effects.iter().filter_map(text).collect()
+}
+
+#[test]
+fn words_said_into_a_dead_link_are_said_again() {
+    let mut call = live();
+    let say = |call: &mut Call, text: &str| {
+        let effects = call.handle(Input::Command(Command::Chat(text.into())));
+        chats(&effects).iter().map(|&text| text.to_owned()).collect::<Vec<_>>()
+    };
+    for text in ["refused", "heard", "one", "two"] {
+        assert_eq!(say(&mut call, text), [text]);
+    }
+    let heard = Chat { room_id: room(1), text: "heard".into(), from_self: true };
+    call.handle(says(ServerMessage::Chat(heard)));
+    call.handle(Input::LinkDown(Duration::from_secs(1)));
+    assert!(say(&mut call, "three").is_empty());
+    assert_eq!(chats(&call.handle(welcome(Some(room(1))))), ["one", "two", "three"]);
+    // Nor does a second loss, or the next room, change that.
+    call.handle(Input::LinkDown(Duration::from_secs(1)));
+    assert_eq!(chats(&call.handle(welcome(Some(room(1))))), ["one", "two", "three"]);
+    call.handle(Input::Command(Command::Skip));
+    call.handle(matched(2));
+    call.handle(Input::LinkDown(Duration::from_secs(1)));
+    assert!(chats(&call.handle(welcome(Some(room(2))))).is_empty());
 }
 
 fn reason() -> Reason {
