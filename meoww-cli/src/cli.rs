@@ -177,7 +177,7 @@ fn tag_wait(text: &str) -> Result<u16, String> {
 const SEARCH_HELP: &str = "\
 In a call:
   Ctrl-N next stranger   F1 help   F2 self view   F3 chat   F4 camera off   Ctrl-C quit
-  F5 never meet this stranger again   F6 report them   (also just after they left)
+  F5 (twice) never meet this stranger again   F6 report them   (also just after they left)
   Type to chat, Enter to send, PageUp and PageDown to scroll.
 
 By interests: somebody with a common tag first, anybody after 20 seconds

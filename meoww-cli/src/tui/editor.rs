@@ -76,6 +76,17 @@ impl Editor {
         self.delete_to(end);
     }
 
+    /// Deletes all before the cursor.
+    pub fn delete_to_start(&mut self) {
+        let end = std::mem::take(&mut self.cursor);
+        self.delete_to(end);
+    }
+
+    /// Deletes all after the cursor.
+    pub fn delete_to_end(&mut self) {
+        self.text.truncate(self.cursor);
+    }
+
     /// Empties the line; returns what was in it.
     pub fn take(&mut self) -> String {
         self.cursor = 0;
@@ -151,7 +162,7 @@ mod tests {
     proptest! {
         #[test]
         fn the_cursor_stays_on_a_boundary_and_in_sight(
-            edits in prop::collection::vec((0..8, ".{0,6}"), 0..40),
+            edits in prop::collection::vec((0..10, ".{0,6}"), 0..40),
             width in 2usize..20,
         ) {
             let mut line = Editor::default();
@@ -164,6 +175,8 @@ mod tests {
                     4 => line.backspace(),
                     5 => line.delete(),
                     6 => line.delete_word(),
+                    7 => line.delete_to_start(),
+                    8 => line.delete_to_end(),
                     _ => _ = line.insert(&text),
                 }
                 let (visible, column) = line.visible(width);

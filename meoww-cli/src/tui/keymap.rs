@@ -48,8 +48,10 @@ pub enum Edit {
     Delete,
     /// Delete the word to the left.
     DeleteWord,
-    /// Empty the line.
-    Clear,
+    /// Delete all to the left.
+    DeleteToStart,
+    /// Delete all to the right.
+    DeleteToEnd,
     /// Move.
     Left,
     /// Move.
@@ -67,10 +69,10 @@ pub const HELP: [(&str, &str); 12] = [
     ("Enter", "send what you typed"),
     ("PgUp PgDn", "scroll the chat"),
     ("F1 Ctrl-G", "this help"),
-    ("F2 Ctrl-T", "your own picture"),
+    ("F2 Ctrl-P", "your own picture"),
     ("F3", "chat on, off"),
-    ("F4 Ctrl-K", "camera on, off"),
-    ("F5 Ctrl-B", "never meet this stranger again"),
+    ("F4 Ctrl-O", "camera on, off"),
+    ("F5 Ctrl-X", "block: never meet them again"),
     ("F6 Ctrl-R", "report this stranger"),
     ("Esc", "close help, empty the line"),
     ("Ctrl-L", "draw everything anew"),
@@ -115,22 +117,28 @@ fn types(c: char, modifiers: KeyModifiers) -> bool {
     !modifiers.contains(KeyModifiers::ALT) || alt_gr && !c.is_ascii_alphanumeric()
 }
 
+/// Keys of a line editor (readline's emacs mode) edit, and those of the call are none of them, nor the
+/// prefix of tmux (Ctrl-B) or screen (Ctrl-A): one pressed by habit changes no call.
 fn control(code: KeyCode) -> Option<Action> {
     let KeyCode::Char(c) = code else { return None };
     match c.to_ascii_lowercase() {
         'n' => Some(Action::Next),
         'c' | 'q' => Some(Action::Quit),
         'g' => Some(Action::ToggleHelp),
-        't' => Some(Action::ToggleSelf),
-        'k' => Some(Action::ToggleCamera),
-        'b' => Some(Action::Block),
+        'p' => Some(Action::ToggleSelf),
+        'o' => Some(Action::ToggleCamera),
+        'x' => Some(Action::Block),
         'r' => Some(Action::Report),
         'l' => Some(Action::Redraw),
         'z' => Some(Action::Suspend),
-        'u' => Some(Action::Edit(Edit::Clear)),
+        'u' => Some(Action::Edit(Edit::DeleteToStart)),
+        'k' => Some(Action::Edit(Edit::DeleteToEnd)),
         'w' => Some(Action::Edit(Edit::DeleteWord)),
         'a' => Some(Action::Edit(Edit::Home)),
         'e' => Some(Action::Edit(Edit::End)),
+        'b' => Some(Action::Edit(Edit::Left)),
+        'f' => Some(Action::Edit(Edit::Right)),
+        'd' => Some(Action::Edit(Edit::Delete)),
         // What the backspace key of some terminals sends.
         'h' => Some(Action::Edit(Edit::Backspace)),
         _ => None,
@@ -176,16 +184,20 @@ mod tests {
             ('c', Quit),
             ('q', Quit),
             ('g', ToggleHelp),
-            ('t', ToggleSelf),
-            ('k', ToggleCamera),
-            ('b', Block),
+            ('p', ToggleSelf),
+            ('o', ToggleCamera),
+            ('x', Block),
             ('r', Report),
             ('l', Redraw),
             ('z', Suspend),
-            ('u', Edit(Clear)),
+            ('u', Edit(DeleteToStart)),
+            ('k', Edit(DeleteToEnd)),
             ('w', Edit(DeleteWord)),
             ('a', Edit(Home)),
             ('e', Edit(End)),
+            ('b', Edit(Left)),
+            ('f', Edit(Right)),
+            ('d', Edit(Delete)),
             ('h', Edit(Backspace)),
         ];
         for (key, action) in control {
@@ -196,7 +208,7 @@ mod tests {
     #[test]
     fn other_keys_do_nothing() {
         assert_eq!(press(KeyCode::F(9), KeyModifiers::NONE), None);
-        assert_eq!(press(KeyCode::Char('x'), KeyModifiers::CONTROL), None);
+        assert_eq!(press(KeyCode::Char('v'), KeyModifiers::CONTROL), None);
         assert_eq!(press(KeyCode::Char('n'), KeyModifiers::ALT), None);
         let mut released = KeyEvent::new(KeyCode::Enter, KeyModifiers::NONE);
         released.kind = KeyEventKind::Release;

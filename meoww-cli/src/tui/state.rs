@@ -34,6 +34,8 @@ pub struct State {
     pub input: Editor,
     /// Why the stranger is to be reported, as far as typed; then it takes the keys.
     pub report: Option<Editor>,
+    /// Until when a second press of the key blocks the stranger; the first asks.
+    pub block_asked: Option<Duration>,
     /// Whether anybody was met yet.
     pub met: bool,
     /// Whether the camera is on.
@@ -104,6 +106,7 @@ impl State {
             unread: 0,
             input: Editor::default(),
             report: None,
+            block_asked: None,
             met: false,
             camera,
             pictures: Pictures::default(),

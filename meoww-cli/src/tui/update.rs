@@ -20,6 +20,8 @@ use crate::{
 
 /// How long a notice stays.
 const NOTICE: Duration = Duration::from_secs(5);
+/// How long a block waits to be confirmed.
+const CONFIRM: Duration = Duration::from_secs(5);
 
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq)]
@@ -68,6 +70,7 @@ pub fn update(state: &mut State, now: Duration, msg: Msg) -> Option<Effect> {
     if state.notice.as_ref().is_some_and(|(_, until)| *until <= now) {
         state.notice = None;
     }
+    state.block_asked = state.block_asked.filter(|until| *until > now);
     match msg {
         Msg::Key(key) => action(key).and_then(|action| act(state, action)),
         Msg::Paste { text, is_cut } => {
@@ -101,6 +104,7 @@ pub fn update(state: &mut State, now: Duration, msg: Msg) -> Option<Effect> {
 }
 
 fn act(state: &mut State, action: Action) -> Option<Effect> {
+    let block_asked = state.block_asked.take().is_some();
     match action {
         Action::Next => next(state),
         Action::Quit => Some(Effect::Quit),
@@ -123,6 +127,7 @@ fn act(state: &mut State, action: Action) -> Option<Effect> {
             state.camera = !state.camera;
             Some(Effect::Camera(state.camera))
         }
+        Action::Escape if block_asked => None,
         Action::Escape if state.show_help => {
             state.show_help = false;
             None
@@ -133,7 +138,7 @@ fn act(state: &mut State, action: Action) -> Option<Effect> {
             }
             None
         }
-        Action::Block => block(state),
+        Action::Block => block(state, block_asked),
         Action::Report => {
             report(state);
             None
@@ -166,12 +171,16 @@ fn next(state: &mut State) -> Option<Effect> {
     }
 }
 
-fn block(state: &mut State) -> Option<Effect> {
+/// Asks first, as a block is for good.
+fn block(state: &mut State, is_confirmed: bool) -> Option<Effect> {
     if !state.met {
         notice(state, "You have met nobody yet");
-        return None;
+    } else if is_confirmed {
+        return Some(Effect::Send(Command::Block));
+    } else {
+        state.block_asked = Some(state.now + CONFIRM);
     }
-    Some(Effect::Send(Command::Block))
+    None
 }
 
 /// Asks why, or no longer.
@@ -195,7 +204,8 @@ fn edit(state: &mut State, edit: Edit) -> Option<Effect> {
         Edit::Backspace => state.line().backspace(),
         Edit::Delete => state.line().delete(),
         Edit::DeleteWord => state.line().delete_word(),
-        Edit::Clear => drop(state.line().take()),
+        Edit::DeleteToStart => state.line().delete_to_start(),
+        Edit::DeleteToEnd => state.line().delete_to_end(),
         Edit::Left => state.line().left(),
         Edit::Right => state.line().right(),
         Edit::Home => state.line().home(),
@@ -243,16 +253,7 @@ fn call(state: &mut State, event: CallEvent) {
             }
         },
         CallEvent::SearchEnded => state.phase = Phase::Idle,
-        CallEvent::Matched { .. } => {
-            state.phase = Phase::Connecting { since };
-            state.stats = None;
-            state.met = true;
-            // Or it would be about somebody else.
-            if state.report.take().is_some() {
-                notice(state, "Not reported: this is somebody else");
-            }
-            say(state, Who::Meoww, "You meet a stranger. Be kind.");
-        }
+        CallEvent::Matched { .. } => matched(state),
         CallEvent::Connected { relayed } => {
             let since = match state.phase {
                 Phase::Live { since, .. } => since,
@@ -295,6 +296,20 @@ fn call(state: &mut State, event: CallEvent) {
         }
         CallEvent::Stats(stats) => state.stats = Some(stats),
     }
+}
+
+fn matched(state: &mut State) {
+    state.phase = Phase::Connecting { since: state.now };
+    state.stats = None;
+    state.met = true;
+    // Or it would be about somebody else.
+    if state.report.take().is_some() {
+        notice(state, "Not reported: this is somebody else");
+    }
+    if state.block_asked.take().is_some() {
+        notice(state, "Not blocked: this is somebody else");
+    }
+    say(state, Who::Meoww, "You meet a stranger. Be kind.");
 }
 
 fn draining(state: &mut State) {

@@ -144,6 +144,32 @@ fn the_line_is_edited() {
     assert_eq!(state.input.text(), "");
 }
 
+/// The keys of readline's emacs mode, each in the middle of `one two`.
+#[test]
+fn the_line_is_edited_as_in_readline() {
+    let expected = [
+        ('a', "|one two"),
+        ('e', "one two|"),
+        ('b', "one| two"),
+        ('f', "one t|wo"),
+        ('d', "one |wo"),
+        ('h', "one|two"),
+        ('k', "one |"),
+        ('u', "|two"),
+        ('w', "|two"),
+    ];
+    for (c, line) in expected {
+        let mut state = state();
+        typed(&mut state, "one two");
+        for _ in 0..3 {
+            update(&mut state, AT, key(KeyCode::Left));
+        }
+        assert_eq!(update(&mut state, AT, control(c)), None, "Ctrl-{c}");
+        typed(&mut state, "|");
+        assert_eq!(state.input.text(), line, "Ctrl-{c}");
+    }
+}
+
 #[test]
 fn escape_closes_help_before_it_empties_the_line() {
     let mut state = state();
@@ -160,11 +186,11 @@ fn escape_closes_help_before_it_empties_the_line() {
 fn switches() {
     let mut state = state();
     assert_eq!(update(&mut state, AT, key(KeyCode::F(4))), Some(Effect::Camera(false)));
-    assert_eq!(update(&mut state, AT, control('k')), Some(Effect::Camera(true)));
+    assert_eq!(update(&mut state, AT, control('o')), Some(Effect::Camera(true)));
     assert_eq!(update(&mut state, AT, control('l')), Some(Effect::Redraw));
     assert_eq!(update(&mut state, AT, control('c')), Some(Effect::Quit));
     assert_eq!(update(&mut state, AT, control('q')), Some(Effect::Quit));
-    update(&mut state, AT, control('t'));
+    update(&mut state, AT, control('p'));
     assert_eq!(state.layout.unwrap().self_view, None);
     update(&mut state, AT, key(KeyCode::F(3)));
     assert_eq!(state.layout.unwrap().chat, None);
@@ -175,11 +201,52 @@ fn met(phase: Phase) -> State {
 }
 
 #[test]
-fn a_stranger_is_blocked_by_one_key_also_after_the_call() {
+fn a_stranger_is_blocked_by_a_key_pressed_twice_also_after_the_call() {
     for phase in phases() {
-        assert_eq!(update(&mut in_phase(phase), AT, key(KeyCode::F(5))), None, "nobody was met");
-        let effect = update(&mut met(phase), AT, key(KeyCode::F(5)));
+        let mut nobody = in_phase(phase);
+        for _ in 0..2 {
+            assert_eq!(update(&mut nobody, AT, key(KeyCode::F(5))), None, "nobody was met");
+        }
+        let mut state = met(phase);
+        assert_eq!(update(&mut state, AT, key(KeyCode::F(5))), None);
+        let effect = update(&mut state, AT + Duration::from_secs(4), control('x'));
         assert_eq!(effect, Some(Effect::Send(Command::Block)));
+        assert_eq!(update(&mut state, AT, key(KeyCode::F(5))), None, "asked anew");
+    }
+}
+
+#[test]
+fn a_block_is_not_confirmed_late_after_another_key_or_for_somebody_else() {
+    let matched = CallEvent::Matched { room_id: room(), is_initiator: true };
+    let others = [key(KeyCode::Esc), key(KeyCode::Char('x')), control('n'), Msg::Call(matched)];
+    for other in others {
+        let mut state = met(phases()[3]);
+        typed(&mut state, "hello");
+        update(&mut state, AT, key(KeyCode::F(5)));
+        update(&mut state, AT, other.clone());
+        assert_eq!(update(&mut state, AT, key(KeyCode::F(5))), None, "{other:?}");
+        assert!(state.input.text().starts_with("hello"), "Esc answers the question alone");
+    }
+    let mut state = met(phases()[3]);
+    update(&mut state, AT, key(KeyCode::F(5)));
+    let late = AT + Duration::from_secs(5);
+    assert_eq!(update(&mut state, late, key(KeyCode::F(5))), None);
+    assert_eq!(update(&mut state, late, Msg::Call(CallEvent::Ended(EndReason::PeerLeft))), None);
+    let effect = update(&mut state, late, key(KeyCode::F(5)));
+    assert_eq!(effect, Some(Effect::Send(Command::Block)), "whom one just met");
+}
+
+/// Prefixes of tmux (Ctrl-B) and screen (Ctrl-A), and what a line editor has for the line.
+#[test]
+fn no_key_of_multiplexers_or_of_line_editors_does_more_than_edit() {
+    for c in "abdefhkutwy".chars() {
+        let mut state = met(phases()[3]);
+        let before = format!("{:?}", (state.layout, state.camera, state.report.is_some()));
+        for _ in 0..2 {
+            assert_eq!(update(&mut state, AT, control(c)), None, "Ctrl-{c}");
+        }
+        let after = format!("{:?}", (state.layout, state.camera, state.report.is_some()));
+        assert_eq!(after, before, "Ctrl-{c}");
     }
 }
 

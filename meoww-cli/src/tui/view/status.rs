@@ -28,6 +28,8 @@ const HINTS: [(&str, &str); 8] = [
     ("F6", "report"),
 ];
 
+const BLOCK_QUESTION: &str = "Press again to block for good; Esc: no";
+
 /// Columns between two parts.
 const GAP: usize = 2;
 
@@ -68,10 +70,12 @@ fn left(state: &State, room: usize) -> Vec<Line<'static>> {
     if state.unread > 0 {
         add(theme::STRANGER, format!("{} unread, F3", state.unread));
     }
-    if let Some(retry) = state.server_retry {
+    let question = state.block_asked.map(|_| BLOCK_QUESTION);
+    let notice = || state.notice.as_ref().map(|(notice, _)| notice.as_str());
+    if let Some(retry) = state.server_retry.filter(|_| question.is_none()) {
         let seconds = retry.saturating_sub(state.now).as_millis().div_ceil(1000);
         add(theme::WARN, format!("server lost, trying again in {seconds} s"));
-    } else if let Some((notice, _)) = &state.notice {
+    } else if let Some(notice) = question.or_else(notice) {
         let taken: usize = parts.iter().map(Line::width).sum();
         let notice = cut(notice, room.saturating_sub(taken + GAP), state.unicode);
         parts.push(Line::styled(format!("  {notice}"), theme::WARN));

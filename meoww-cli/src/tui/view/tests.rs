@@ -191,6 +191,20 @@ fn searching_among_others() {
 }
 
 #[test]
+fn a_block_asks_first() {
+    for (width, question) in [(80, "Press again to block for good; Esc: no"), (40, "Press again")] {
+        let mut state = live(width, 24);
+        happens(&mut state, 75, CallEvent::ServerLost { retry_in: Duration::from_secs(9) });
+        press(&mut state, KeyCode::F(5));
+        let seen = screen(&state);
+        assert!(seen.lines().last().unwrap().contains(question), "{seen}");
+        let later = state.now + Duration::from_secs(5);
+        update(&mut state, later, Msg::Tick);
+        assert!(!screen(&state).contains(question));
+    }
+}
+
+#[test]
 fn a_report() {
     let mut state = live(80, 24);
     press(&mut state, KeyCode::F(6));
