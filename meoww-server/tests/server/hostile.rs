@@ -8,6 +8,7 @@ mod flood;
 mod frames;
 mod full;
 mod lost;
+mod polling;
 mod raw;
 mod requests;
 mod tokens;

@@ -301,6 +301,23 @@ fn a_block_the_server_knows_no_room_for_is_told() {
 }
 
 #[test]
+fn what_was_not_passed_on_is_told_unless_nothing_is_missing() {
+    let refusal = |code| {
+        let error = SignalError { code, message: "no".into() };
+        Input::Server(ServerMessage::Error(error))
+    };
+    let mut call = live();
+    for code in [SignalErrorCode::PartnerAway, SignalErrorCode::PartnerSlow] {
+        let effects = call.handle(refusal(code));
+        assert!(matches!(
+            effects[..],
+            [Effect::Tell(CallEvent::Refused { code: told, .. })] if told == code
+        ));
+    }
+    assert!(call.handle(refusal(SignalErrorCode::StaleCandidate)).is_empty());
+}
+
+#[test]
 fn a_server_about_to_go_is_left_once_no_call_needs_it() {
     let draining = || says(ServerMessage::Draining { seconds: 60 });
     let mut idle = Call::default();
