@@ -34,7 +34,7 @@ const CAPACITY: usize = 1024;
 /// How connections reach the hub. It ends when the last of these is gone.
 #[derive(Clone)]
 pub(crate) struct HubHandle {
-    reports: mpsc::Sender<Report>,
+    messages: mpsc::Sender<HubMessage>,
     next_conn: Arc<AtomicU64>,
     pub(crate) metrics: Arc<Sockets>,
     /// Where it is kept who is never to meet whom.
@@ -55,7 +55,7 @@ impl BlockOrder {
     }
 }
 
-enum Report {
+enum HubMessage {
     Connected {
         conn: ConnId,
         bearer: Bearer,
@@ -130,20 +130,20 @@ impl HubHandle {
         outbox: Outbox,
     ) -> Option<Connected> {
         let conn = ConnId(self.next_conn.fetch_add(1, Ordering::Relaxed));
-        self.reports.send(Report::Connected { conn, bearer, resume, outbox }).await.ok()?;
+        self.messages.send(HubMessage::Connected { conn, bearer, resume, outbox }).await.ok()?;
         let Bearer { user, session } = bearer;
         let _order = self.block_order.of(user).await;
         // Not before: what is decided from now on reaches the lobby by itself.
         match self.store.arrival(user, session).await {
             Ok(Arrival { session_end, blocked }) => {
                 for blocked in blocked {
-                    self.report(Input::Block { user, blocked }).await;
+                    self.send_input(Input::Block { user, blocked }).await;
                 }
                 Some(Connected { conn, session_end })
             }
             Err(error) => {
                 tracing::error!(%error, "cannot tell whom a user blocks");
-                self.report(Input::Disconnect(conn, Departure::Lost)).await;
+                self.send_input(Input::Disconnect(conn, Departure::Lost)).await;
                 None
             }
         }
@@ -154,7 +154,7 @@ impl HubHandle {
         let _order = self.block_order.of(user).await;
         let blocked = block.blocked;
         self.store.add_block(user, block).await?;
-        self.report(Input::Block { user, blocked }).await;
+        self.send_input(Input::Block { user, blocked }).await;
         Ok(())
     }
 
@@ -162,56 +162,59 @@ impl HubHandle {
     pub(crate) async fn unblock(&self, user: UserId, room: RoomId) -> Result<bool, StoreError> {
         let _order = self.block_order.of(user).await;
         let Some(blocked) = self.store.remove_block(user, room).await? else { return Ok(false) };
-        self.report(Input::Unblock { user, blocked }).await;
+        self.send_input(Input::Unblock { user, blocked }).await;
         Ok(true)
     }
 
     /// Reports what a connection did.
-    pub(crate) async fn report(&self, input: Input) {
-        self.send(Report::Happened(input)).await;
+    pub(crate) async fn send_input(&self, input: Input) {
+        self.send(HubMessage::Happened(input)).await;
     }
 
     /// Reports what a connection asked for, and returns whether the lobby did it. What the client is
     /// told of it comes to its outbox as always.
     pub(crate) async fn ask(&self, conn: ConnId, input: Input) -> Result<(), SignalErrorCode> {
         let (answer, answered) = oneshot::channel();
-        self.send(Report::Asked(conn, input, answer)).await;
+        self.send(HubMessage::Asked(conn, input, answer)).await;
         // A hub that has failed takes the server down with it.
         answered.await.unwrap_or(Err(SignalErrorCode::ShuttingDown))
     }
 
     /// Closes connections and says why. Their rooms are over at once.
     pub(crate) async fn close(&self, whose: Whose, reason: SignalErrorCode) {
-        self.send(Report::Close { whose, reason }).await;
+        self.send(HubMessage::Close { whose, reason }).await;
     }
 
     /// Says something to everybody.
     pub(crate) async fn broadcast(&self, text: String) {
-        self.send(Report::Broadcast(text.into())).await;
+        self.send(HubMessage::Broadcast(text.into())).await;
     }
 
     /// Matches nobody from now on, and tells everybody that the server goes after `grace`.
     pub(crate) async fn drain(&self, grace: Duration) {
-        self.send(Report::Drain(grace)).await;
+        self.send(HubMessage::Drain(grace)).await;
     }
 
     /// How many there are; nothing if the hub is gone.
     pub(crate) async fn counts(&self) -> Counts {
-        self.inquire(Report::Count).await
+        self.inquire(HubMessage::Count).await
     }
 
     /// Every room, in no order.
     pub(crate) async fn rooms(&self) -> Vec<OpenRoom> {
-        self.inquire(Report::ListRooms).await
+        self.inquire(HubMessage::ListRooms).await
     }
 
     /// Makes the hub's task panic.
     #[cfg(test)]
     pub(crate) async fn fail(&self) {
-        self.send(Report::Fail).await;
+        self.send(HubMessage::Fail).await;
     }
 
-    async fn inquire<T: Default>(&self, question: impl FnOnce(oneshot::Sender<T>) -> Report) -> T {
+    async fn inquire<T: Default>(
+        &self,
+        question: impl FnOnce(oneshot::Sender<T>) -> HubMessage,
+    ) -> T {
         let (answer, answered) = oneshot::channel();
         self.send(question(answer)).await;
         answered.await.unwrap_or_default()
@@ -219,29 +222,29 @@ impl HubHandle {
 
     /// Returns when the hub's task has ended by a panic; matching has stopped then.
     pub(crate) async fn failed(&self) {
-        self.reports.closed().await;
+        self.messages.closed().await;
     }
 
     /// Returns whether the hub's task has ended.
     pub(crate) fn has_failed(&self) -> bool {
-        self.reports.is_closed()
+        self.messages.is_closed()
     }
 
     /// The hub outlives every connection, except when its task has failed; then there is nobody left
     /// to tell.
-    async fn send(&self, report: Report) {
-        let _ = self.reports.send(report).await;
+    async fn send(&self, message: HubMessage) {
+        let _ = self.messages.send(message).await;
     }
 }
 
 /// Starts the hub's task.
 #[expect(clippy::disallowed_methods, reason = "the hub's one task; it ends with its last handle")]
 pub(crate) fn start(store: Store, lobby: Lobby) -> HubHandle {
-    let (reports, inbox) = mpsc::channel(CAPACITY);
+    let (messages, inbox) = mpsc::channel(CAPACITY);
     let metrics = Arc::<Sockets>::default();
     tokio::spawn(task::Hub::new(lobby, metrics.clone()).run(inbox));
     let block_order = Arc::new(BlockOrder([const { Mutex::const_new(()) }; 64]));
-    HubHandle { reports, next_conn: Arc::default(), metrics, store, block_order }
+    HubHandle { messages, next_conn: Arc::default(), metrics, store, block_order }
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use std::{
 use meoww_proto::{error::SignalErrorCode, signal::Presence};
 use tokio::sync::mpsc;
 
-use super::{OpenRoom, Report, Whose};
+use super::{HubMessage, OpenRoom, Whose};
 use crate::{
     clock,
     core::{
@@ -50,7 +50,7 @@ impl Hub {
         }
     }
 
-    pub(super) async fn run(mut self, mut inbox: mpsc::Receiver<Report>) {
+    pub(super) async fn run(mut self, mut inbox: mpsc::Receiver<HubMessage>) {
         loop {
             let timeouts = [self.lobby.poll_timeout(), self.announcer.poll_timeout()];
             let deadline = timeouts.into_iter().flatten().min();
@@ -61,8 +61,8 @@ impl Hub {
                 }
             };
             tokio::select! {
-                report = inbox.recv() => match report {
-                    Some(report) => self.take(report),
+                message = inbox.recv() => match message {
+                    Some(message) => self.take(message),
                     None => return,
                 },
                 () = timer => self.step(Input::Timeout),
@@ -71,31 +71,31 @@ impl Hub {
         }
     }
 
-    fn take(&mut self, report: Report) {
-        match report {
-            Report::Connected { conn, bearer: Bearer { user, session }, resume, outbox } => {
+    fn take(&mut self, message: HubMessage) {
+        match message {
+            HubMessage::Connected { conn, bearer: Bearer { user, session }, resume, outbox } => {
                 self.connections.insert(conn, Connected { session, outbox });
                 self.announcer.welcome(conn);
                 self.step(Input::Connect { conn, user, resume });
             }
-            Report::Happened(input) => {
+            HubMessage::Happened(input) => {
                 self.step(input);
                 if let Input::Disconnect(conn, _) = input {
                     self.connections.remove(&conn);
                 }
             }
-            Report::Asked(conn, input, answer) => {
+            HubMessage::Asked(conn, input, answer) => {
                 let refusal = self.step_for(Some(conn), input);
                 let _ = answer.send(refusal.map_or(Ok(()), Err));
             }
-            Report::Close { whose, reason } => self.close(whose, reason),
-            Report::Broadcast(text) => self.tell_all(|| Delivery::Notice(text.clone())),
-            Report::Drain(grace) => self.drain(grace),
+            HubMessage::Close { whose, reason } => self.close(whose, reason),
+            HubMessage::Broadcast(text) => self.tell_all(|| Delivery::Notice(text.clone())),
+            HubMessage::Drain(grace) => self.drain(grace),
             // Whoever asked may have gone away.
-            Report::Count(answer) => drop(answer.send(self.lobby.counts())),
-            Report::ListRooms(answer) => drop(answer.send(self.rooms())),
+            HubMessage::Count(answer) => drop(answer.send(self.lobby.counts())),
+            HubMessage::ListRooms(answer) => drop(answer.send(self.rooms())),
             #[cfg(test)]
-            Report::Fail => panic!("as a test wants it"),
+            HubMessage::Fail => panic!("as a test wants it"),
         }
     }
 

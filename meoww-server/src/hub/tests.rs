@@ -54,7 +54,7 @@ impl House {
     }
 
     async fn search(&self, guest: &Guest) {
-        self.hub.report(Input::Search(guest.conn, Terms::default())).await;
+        self.hub.send_input(Input::Search(guest.conn, Terms::default())).await;
     }
 
     async fn settled(&self) -> Counts {
@@ -102,7 +102,7 @@ async fn a_broadcast_reaches_everybody_who_is_there() {
     let mut second = house.connect(1).await;
     let mut gone = house.connect(3).await;
     let mut closed = house.connect(4).await;
-    house.hub.report(Input::Disconnect(gone.conn, Departure::Lost)).await;
+    house.hub.send_input(Input::Disconnect(gone.conn, Departure::Lost)).await;
     house.hub.close(Whose::User(bearer(4).user), SignalErrorCode::Banned).await;
     house.hub.broadcast("to all".into()).await;
     for guest in [&mut ada, &mut bob, &mut second] {
@@ -140,7 +140,7 @@ async fn the_rooms_are_those_that_are_open() {
     // Only the stretch between the two is virtual; the wall clock ran a moment.
     let apart = rooms[1].since - rooms[0].since;
     assert_eq!(apart.whole_seconds(), 60);
-    house.hub.report(Input::Leave(second[1].conn)).await;
+    house.hub.send_input(Input::Leave(second[1].conn)).await;
     assert_eq!(listed().await.iter().map(users).collect::<Vec<_>>(), [[1, 2]]);
     assert_eq!(house.settled().await.matches, 2);
 }
@@ -196,7 +196,7 @@ async fn a_close_takes_the_connections_that_are_meant_and_no_other() {
         assert_eq!(before - left, gone.iter().filter(|gone| **gone).count(), "{whose:?}");
         for (guest, gone) in guests.iter_mut().zip(gone) {
             assert_eq!(closed(&house.heard(guest).await), gone, "{whose:?}");
-            house.hub.report(Input::Disconnect(guest.conn, Departure::Clean)).await;
+            house.hub.send_input(Input::Disconnect(guest.conn, Departure::Clean)).await;
         }
     }
 }
@@ -243,7 +243,7 @@ async fn how_many_there_are_is_told_once_a_second_and_newcomers_do_not_wait_for_
                 0 => Input::Search(bob.conn, Terms::default()),
                 _ => Input::Cancel(bob.conn),
             };
-            house.hub.report(input).await;
+            house.hub.send_input(input).await;
             sleep(Duration::from_millis(110)).await;
         }
         house.search(&bob).await;

@@ -328,7 +328,7 @@ async fn a_block_ends_the_room_whoever_hangs_up() {
     for waits in 0..MOST_WAITS {
         let [mut ada, eve] = [world.member().await.mine, world.member().await.mine];
         for window in [&ada, &eve] {
-            services.hub.report(Input::Search(window.conn, Terms::default())).await;
+            services.hub.send_input(Input::Search(window.conn, Terms::default())).await;
         }
         services.hub.counts().await;
         let (user, stranger) = (ada.bearer.user, eve.bearer.user);

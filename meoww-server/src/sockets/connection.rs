@@ -108,7 +108,7 @@ impl Connection {
         };
         let hub = &self.services.hub;
         if !wants_answer {
-            hub.report(input).await;
+            hub.send_input(input).await;
             return EventOutcome::Done;
         }
         match hub.ask(self.conn, input).await {

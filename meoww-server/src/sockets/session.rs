@@ -104,7 +104,7 @@ pub(super) async fn run<F: Framing>(
         End::Lost | End::Close(_) if F::RESUMES => Departure::Lost,
         End::Goodbye | End::Lost | End::Close(_) => Departure::Clean,
     };
-    services.hub.report(Input::Disconnect(conn, departure)).await;
+    services.hub.send_input(Input::Disconnect(conn, departure)).await;
     // Before the farewell: the partner is not to hear that something was passed on which is read no
     // more.
     drop(session);

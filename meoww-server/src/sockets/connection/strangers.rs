@@ -20,7 +20,7 @@ impl Connection {
             Ok(()) => EventOutcome::Answered(ServerMessage::Blocked { room_id }),
             Err(failure) => {
                 if was_present {
-                    self.services.hub.report(Input::Leave(self.conn)).await;
+                    self.services.hub.send_input(Input::Leave(self.conn)).await;
                 }
                 not_kept(&failure)
             }
