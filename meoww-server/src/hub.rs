@@ -66,7 +66,7 @@ enum HubMessage {
     /// From a connection that waits to hear what became of it.
     Asked(ConnId, Input, oneshot::Sender<Result<(), SignalErrorCode>>),
     Close {
-        whose: Whose,
+        selector: ConnectionSelector,
         reason: SignalErrorCode,
     },
     Broadcast(Arc<str>),
@@ -95,7 +95,7 @@ pub(crate) struct OpenRoom {
 
 /// Which connections of an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Whose {
+pub(crate) enum ConnectionSelector {
     /// All of them.
     User(UserId),
     /// Those of one session.
@@ -104,7 +104,7 @@ pub(crate) enum Whose {
     OtherSessions(Bearer),
 }
 
-impl Whose {
+impl ConnectionSelector {
     fn user(self) -> UserId {
         match self {
             Self::User(user) => user,
@@ -181,8 +181,8 @@ impl HubHandle {
     }
 
     /// Closes connections and says why. Their rooms are over at once.
-    pub(crate) async fn close(&self, whose: Whose, reason: SignalErrorCode) {
-        self.send(HubMessage::Close { whose, reason }).await;
+    pub(crate) async fn close(&self, selector: ConnectionSelector, reason: SignalErrorCode) {
+        self.send(HubMessage::Close { selector, reason }).await;
     }
 
     /// Says something to everybody.

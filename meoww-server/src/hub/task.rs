@@ -9,7 +9,7 @@ use std::{
 use meoww_proto::{error::SignalErrorCode, signal::Presence};
 use tokio::sync::mpsc;
 
-use super::{HubMessage, OpenRoom, Whose};
+use super::{ConnectionSelector, HubMessage, OpenRoom};
 use crate::{
     clock,
     core::{
@@ -88,7 +88,7 @@ impl Hub {
                 let refusal = self.step_for(Some(conn), input);
                 let _ = answer.send(refusal.map_or(Ok(()), Err));
             }
-            HubMessage::Close { whose, reason } => self.close(whose, reason),
+            HubMessage::Close { selector, reason } => self.close(selector, reason),
             HubMessage::Broadcast(text) => self.tell_all(|| Delivery::Notice(text.clone())),
             HubMessage::Drain(grace) => self.drain(grace),
             // Whoever asked may have gone away.
@@ -99,11 +99,11 @@ impl Hub {
         }
     }
 
-    fn close(&mut self, whose: Whose, reason: SignalErrorCode) {
+    fn close(&mut self, selector: ConnectionSelector, reason: SignalErrorCode) {
         let is_meant = |conn: &ConnId| {
-            self.connections.get(conn).is_some_and(|known| whose.includes(known.session))
+            self.connections.get(conn).is_some_and(|known| selector.includes(known.session))
         };
-        let all = self.lobby.connections_of(whose.user());
+        let all = self.lobby.connections_of(selector.user());
         let meant: Vec<_> = all.iter().copied().filter(is_meant).collect();
         for conn in meant {
             self.closed(conn, reason);

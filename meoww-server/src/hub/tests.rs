@@ -103,7 +103,7 @@ async fn a_broadcast_reaches_everybody_who_is_there() {
     let mut gone = house.connect(3).await;
     let mut closed = house.connect(4).await;
     house.hub.send_input(Input::Disconnect(gone.conn, Departure::Lost)).await;
-    house.hub.close(Whose::User(bearer(4).user), SignalErrorCode::Banned).await;
+    house.hub.close(ConnectionSelector::User(bearer(4).user), SignalErrorCode::Banned).await;
     house.hub.broadcast("to all".into()).await;
     for guest in [&mut ada, &mut bob, &mut second] {
         let heard = house.heard(guest).await;
@@ -178,12 +178,12 @@ async fn a_newcomer_to_a_drain_is_told_what_is_left_and_nobody_is_matched() {
 async fn a_close_takes_the_connections_that_are_meant_and_no_other() {
     let house = House::open();
     let named = |session| Bearer { user: bearer(1).user, session: bearer(session).session };
-    for (whose, gone) in [
-        (Whose::User(bearer(1).user), [true, true, true, false]),
-        (Whose::Session(named(1)), [true, true, false, false]),
-        (Whose::OtherSessions(named(1)), [false, false, true, false]),
+    for (selector, gone) in [
+        (ConnectionSelector::User(bearer(1).user), [true, true, true, false]),
+        (ConnectionSelector::Session(named(1)), [true, true, false, false]),
+        (ConnectionSelector::OtherSessions(named(1)), [false, false, true, false]),
         // Of another user: nobody's.
-        (Whose::Session(Bearer { user: bearer(9).user, ..named(1) }), [false; 4]),
+        (ConnectionSelector::Session(Bearer { user: bearer(9).user, ..named(1) }), [false; 4]),
     ] {
         // Two windows of one session, one of another, and somebody else.
         let mut guests = Vec::new();
@@ -191,11 +191,11 @@ async fn a_close_takes_the_connections_that_are_meant_and_no_other() {
             guests.push(house.connect_as(user, session).await);
         }
         let before = house.settled().await.connections;
-        house.hub.close(whose, SignalErrorCode::SessionEnded).await;
+        house.hub.close(selector, SignalErrorCode::SessionEnded).await;
         let left = house.settled().await.connections;
-        assert_eq!(before - left, gone.iter().filter(|gone| **gone).count(), "{whose:?}");
+        assert_eq!(before - left, gone.iter().filter(|gone| **gone).count(), "{selector:?}");
         for (guest, gone) in guests.iter_mut().zip(gone) {
-            assert_eq!(closed(&house.heard(guest).await), gone, "{whose:?}");
+            assert_eq!(closed(&house.heard(guest).await), gone, "{selector:?}");
             house.hub.send_input(Input::Disconnect(guest.conn, Departure::Clean)).await;
         }
     }
@@ -205,7 +205,7 @@ async fn a_close_takes_the_connections_that_are_meant_and_no_other() {
 async fn a_close_ends_the_room() {
     let house = House::open();
     let ([mut ada, mut bob], room) = house.pair(1, 2).await;
-    house.hub.close(Whose::User(bearer(1).user), SignalErrorCode::SessionEnded).await;
+    house.hub.close(ConnectionSelector::User(bearer(1).user), SignalErrorCode::SessionEnded).await;
     assert!(closed(&house.heard(&mut ada).await));
     let heard = house.heard(&mut bob).await;
     let over =

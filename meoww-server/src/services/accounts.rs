@@ -14,7 +14,7 @@ use crate::{
         account::{Account, Ban},
         otp::{Challenge, Subject},
     },
-    hub::Whose,
+    hub::ConnectionSelector,
     mail::Letter,
     photos::Photo,
     store::{Creation, Reissue, StoreError},
@@ -101,7 +101,7 @@ impl Services {
     ) -> Result<Option<Account>, StoreError> {
         self.finish(async move |services: Arc<Self>| {
             let deleted = services.store.delete_account(user).await?;
-            services.close(Whose::User(user)).await;
+            services.close(ConnectionSelector::User(user)).await;
             if let Some(account) = &deleted {
                 services.photos.remove(&account.profile_image).await;
             }
@@ -118,7 +118,7 @@ impl Services {
     ) -> Result<Option<Account>, StoreError> {
         self.finish(async move |services: Arc<Self>| {
             let banned = services.store.set_ban(user, Some(ban)).await?;
-            services.hub.close(Whose::User(user), SignalErrorCode::Banned).await;
+            services.hub.close(ConnectionSelector::User(user), SignalErrorCode::Banned).await;
             Ok(banned)
         })
         .await

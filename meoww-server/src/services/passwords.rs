@@ -13,7 +13,7 @@ use crate::{
         device::Guesser,
         otp::{Challenge, Seal, Subject},
     },
-    hub::Whose,
+    hub::ConnectionSelector,
     mail::Letter,
     store::StoreError,
 };
@@ -31,7 +31,7 @@ impl Services {
         self.finish(async move |services: Arc<Self>| {
             let changed = services.store.change_password(account, password_hash, record).await?;
             if changed {
-                services.close(Whose::OtherSessions(bearer)).await;
+                services.close(ConnectionSelector::OtherSessions(bearer)).await;
             }
             Ok(changed)
         })
@@ -82,7 +82,7 @@ impl Services {
             let reset = store.reset_password(email.clone(), candidate, password_hash, now).await?;
             if let Some(user) = reset {
                 services.gates.reset_tries.forgive(&(email, guesser), counted);
-                services.close(Whose::User(user)).await;
+                services.close(ConnectionSelector::User(user)).await;
             }
             Ok(reset)
         })
@@ -97,7 +97,7 @@ impl Services {
     ) -> Result<Option<Account>, StoreError> {
         self.finish(async move |services: Arc<Self>| {
             let changed = services.store.set_password(user, password_hash).await?;
-            services.close(Whose::User(user)).await;
+            services.close(ConnectionSelector::User(user)).await;
             Ok(changed)
         })
         .await

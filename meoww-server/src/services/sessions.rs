@@ -9,7 +9,7 @@ use super::{Refusal, Services};
 use crate::{
     clock,
     core::session::{ClientName, RefreshToken, Session, SessionId, TokenDigest},
-    hub::Whose,
+    hub::ConnectionSelector,
     store::{NewSession, Refresh, StoreError},
     tokens::Bearer,
 };
@@ -141,7 +141,7 @@ impl Services {
     ) -> Result<(), StoreError> {
         self.finish(async move |services: Arc<Self>| {
             services.store.end_sessions_of(kept.user, Some(kept.session)).await?;
-            services.close(Whose::OtherSessions(kept)).await;
+            services.close(ConnectionSelector::OtherSessions(kept)).await;
             Ok(())
         })
         .await
@@ -151,18 +151,18 @@ impl Services {
     pub(crate) async fn end_sessions(self: &Arc<Self>, user: UserId) -> Result<(), StoreError> {
         self.finish(async move |services: Arc<Self>| {
             services.store.end_sessions_of(user, None).await?;
-            services.close(Whose::User(user)).await;
+            services.close(ConnectionSelector::User(user)).await;
             Ok(())
         })
         .await
     }
 
     async fn close_session(&self, user: UserId, session: SessionId) {
-        self.close(Whose::Session(Bearer { user, session })).await;
+        self.close(ConnectionSelector::Session(Bearer { user, session })).await;
     }
 
     /// Closes sockets whose session is over.
-    pub(super) async fn close(&self, whose: Whose) {
-        self.hub.close(whose, SignalErrorCode::SessionEnded).await;
+    pub(super) async fn close(&self, selector: ConnectionSelector) {
+        self.hub.close(selector, SignalErrorCode::SessionEnded).await;
     }
 }

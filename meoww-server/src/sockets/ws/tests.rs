@@ -11,7 +11,7 @@ use tokio_tungstenite::tungstenite::{self, Message};
 
 use super::*;
 use crate::{
-    hub::Whose,
+    hub::ConnectionSelector,
     sockets::session::PING_INTERVAL,
     testing::{Pipes, ROOMY, Socket, bearer, next_event},
 };
@@ -128,7 +128,11 @@ async fn who_is_closed_and_does_not_hang_up_is_left_after_its_last_words() {
     let mut ada = pipes.socket(1, "/ws", ROOMY).await;
     welcomed(&mut ada).await;
     let start = Instant::now();
-    pipes.services.hub.close(Whose::User(bearer(1).user), SignalErrorCode::Banned).await;
+    pipes
+        .services
+        .hub
+        .close(ConnectionSelector::User(bearer(1).user), SignalErrorCode::Banned)
+        .await;
     let mut bytes = Vec::new();
     let mut ada = ada.into_inner();
     timeout(SILENCE_LIMIT, ada.read_to_end(&mut bytes)).await.expect("it ends").expect("in order");
