@@ -23,7 +23,7 @@ use crate::{
         session::SessionId,
     },
     metrics::Sockets,
-    outbox::Outbox,
+    send_queue::SendQueue,
     store::{Arrival, Store, StoreError},
     tokens::Bearer,
 };
@@ -60,7 +60,7 @@ enum HubMessage {
         conn: ConnId,
         bearer: Bearer,
         resume: Option<RoomId>,
-        outbox: Outbox,
+        send_queue: SendQueue,
     },
     Happened(Input),
     /// From a connection that waits to hear what became of it.
@@ -127,10 +127,13 @@ impl HubHandle {
         &self,
         bearer: Bearer,
         resume: Option<RoomId>,
-        outbox: Outbox,
+        send_queue: SendQueue,
     ) -> Option<Connected> {
         let conn = ConnId(self.next_conn.fetch_add(1, Ordering::Relaxed));
-        self.messages.send(HubMessage::Connected { conn, bearer, resume, outbox }).await.ok()?;
+        self.messages
+            .send(HubMessage::Connected { conn, bearer, resume, send_queue })
+            .await
+            .ok()?;
         let Bearer { user, session } = bearer;
         let _order = self.block_order.of(user).await;
         // Not before: what is decided from now on reaches the lobby by itself.

@@ -18,7 +18,7 @@ use crate::{
         session::SessionId,
     },
     metrics::Sockets,
-    outbox::{Delivery, Outbox, Present},
+    send_queue::{Delivery, Present, SendQueue},
     tokens::Bearer,
 };
 
@@ -35,7 +35,7 @@ pub(super) struct Hub {
 
 struct Connected {
     session: SessionId,
-    outbox: Outbox,
+    send_queue: SendQueue,
 }
 
 impl Hub {
@@ -73,8 +73,13 @@ impl Hub {
 
     fn take(&mut self, message: HubMessage) {
         match message {
-            HubMessage::Connected { conn, bearer: Bearer { user, session }, resume, outbox } => {
-                self.connections.insert(conn, Connected { session, outbox });
+            HubMessage::Connected {
+                conn,
+                bearer: Bearer { user, session },
+                resume,
+                send_queue,
+            } => {
+                self.connections.insert(conn, Connected { session, send_queue });
                 self.announcer.welcome(conn);
                 self.step(Input::Connect { conn, user, resume });
             }
@@ -176,7 +181,7 @@ impl Hub {
         match effect {
             Effect::Welcome { conn, user: _, place } => {
                 let present = place.map(|Place { room, stranger, partner }| {
-                    let partner = partner.and_then(|conn| self.outbox(conn));
+                    let partner = partner.and_then(|conn| self.send_queue(conn));
                     Present { room, stranger, partner }
                 });
                 self.deliver(conn, Delivery::Welcome(present));
@@ -188,12 +193,12 @@ impl Hub {
             Effect::Matched { conn, room, is_initiator, partner, stranger, waited } => {
                 self.metrics.matches.inc_by(u64::from(is_initiator));
                 self.metrics.match_wait.observe(waited.as_secs_f64());
-                if let Some(partner) = self.outbox(partner) {
+                if let Some(partner) = self.send_queue(partner) {
                     self.deliver(conn, Delivery::Matched { room, is_initiator, stranger, partner });
                 }
             }
             Effect::PartnerMoved { conn, room, partner } => {
-                if let Some(partner) = self.outbox(partner) {
+                if let Some(partner) = self.send_queue(partner) {
                     self.deliver(conn, Delivery::PartnerMoved { room, partner });
                 }
             }
@@ -206,20 +211,20 @@ impl Hub {
         }
     }
 
-    fn outbox(&self, conn: ConnId) -> Option<Outbox> {
-        self.connections.get(&conn).map(|known| known.outbox.clone())
+    fn send_queue(&self, conn: ConnId) -> Option<SendQueue> {
+        self.connections.get(&conn).map(|known| known.send_queue.clone())
     }
 
     /// A connection that is gone, or is cut for its full queue, is reported by itself.
     fn deliver(&self, conn: ConnId, delivery: Delivery) {
         if let Some(known) = self.connections.get(&conn) {
-            let _ = known.outbox.deliver(delivery);
+            let _ = known.send_queue.deliver(delivery);
         }
     }
 
     fn tell_all(&self, delivery: impl Fn() -> Delivery) {
         for known in self.connections.values() {
-            let _ = known.outbox.deliver(delivery());
+            let _ = known.send_queue.deliver(delivery());
         }
     }
 }

@@ -11,7 +11,7 @@ use super::*;
 use crate::{
     clock,
     core::{lobby::Terms, safety::Block},
-    outbox::{Delivery, Inbox},
+    send_queue::{Delivery, Inbox},
     store::{Batch, Merge},
     testing::{account, bearer},
 };
@@ -40,9 +40,9 @@ impl House {
 
     /// A connection of the user `n` under its session of that number.
     async fn connect_as(&self, n: u8, session: u8) -> Guest {
-        let (outbox, inbox) = Outbox::new();
+        let (send_queue, inbox) = SendQueue::new();
         let bearer = Bearer { user: bearer(n).user, session: bearer(session).session };
-        let connected = self.hub.connect(bearer, None, outbox).await.expect("connected");
+        let connected = self.hub.connect(bearer, None, send_queue).await.expect("connected");
         Guest { conn: connected.conn, inbox }
     }
 

@@ -30,7 +30,7 @@ use crate::{
         session::{ClientName, RefreshToken, Session, SessionId},
     },
     mail::{Mailer, SentCode},
-    outbox::{Delivery, Inbox, Outbox},
+    send_queue::{Delivery, Inbox, SendQueue},
     server,
     store::{Batch, Merge, NewSession},
     tokens::Bearer,
@@ -67,9 +67,9 @@ impl World {
     async fn open() -> Self {
         let dir = tempfile::tempdir().expect("a directory");
         let config = Config { limits: Limits::OFF, ..Config::new(dir.path().to_owned()) };
-        let (outbox, mail) = mpsc::channel(256);
+        let (send_queue, mail) = mpsc::channel(256);
         let services =
-            Services::with_mailer(config, Mailer::Memory(outbox)).await.expect("it opens");
+            Services::with_mailer(config, Mailer::Memory(send_queue)).await.expect("it opens");
         let password = Password::parse(PASSWORD.to_owned()).expect("a password");
         let password_hash = services.hasher.hash(password).await.expect("hashed");
         let router = server::routes(services.clone());
@@ -111,9 +111,10 @@ impl World {
         let ends = now + std::time::Duration::from_secs(3600);
         let session = Session::open(user, refresh.digest(), ClientName::default(), now, ends);
         self.services.store.open_session(NewSession { id, session }).await.expect("opened");
-        let (outbox, inbox) = Outbox::new();
+        let (send_queue, inbox) = SendQueue::new();
         let bearer = Bearer { user, session: id };
-        let connected = self.services.hub.connect(bearer, None, outbox).await.expect("connected");
+        let connected =
+            self.services.hub.connect(bearer, None, send_queue).await.expect("connected");
         Window { bearer, refresh, conn: connected.conn, inbox }
     }
 

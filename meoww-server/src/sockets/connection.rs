@@ -22,7 +22,7 @@ use crate::{
         lobby::{ConnId, Input, Terms},
         safety::Speaker,
     },
-    outbox::{Delivery, NotQueued, Present},
+    send_queue::{Delivery, NotQueued, Present},
     services::Services,
 };
 
@@ -270,7 +270,7 @@ mod tests {
     use crate::{
         config::Config,
         mail::Mailer,
-        outbox::{Inbox, Outbox},
+        send_queue::{Inbox, SendQueue},
     };
 
     async fn connection() -> Connection {
@@ -287,7 +287,7 @@ mod tests {
     }
 
     fn matched(room: RoomId) -> Delivery {
-        let (partner, _) = Outbox::new();
+        let (partner, _) = SendQueue::new();
         let stranger = UserId::from_bytes([2; 12]);
         Delivery::Matched { room, is_initiator: false, stranger, partner }
     }
@@ -298,7 +298,7 @@ mod tests {
 
     /// In a room with a partner who reads this, or not.
     fn meet(connection: &mut Connection) -> Inbox {
-        let (partner, inbox) = Outbox::new();
+        let (partner, inbox) = SendQueue::new();
         let stranger = UserId::from_bytes([2; 12]);
         connection.deliver(Delivery::Matched {
             room: room(1),

@@ -15,7 +15,7 @@ use crate::{
     clock,
     core::lobby::{Departure, Input},
     hub::Connected,
-    outbox::{Delivery, Inbox, Outbox},
+    send_queue::{Delivery, Inbox, SendQueue},
     services::Services,
     tokens::Bearer,
 };
@@ -82,8 +82,9 @@ pub(super) async fn run<F: Framing>(
     bearer: Bearer,
     resume: Option<RoomId>,
 ) {
-    let (outbox, inbox) = Outbox::new();
-    let Some(Connected { conn, session_end }) = services.hub.connect(bearer, resume, outbox).await
+    let (send_queue, inbox) = SendQueue::new();
+    let Some(Connected { conn, session_end }) =
+        services.hub.connect(bearer, resume, send_queue).await
     else {
         return;
     };

@@ -29,9 +29,9 @@ pub(crate) enum Delivery {
     /// It is in the queue.
     Searching,
     /// It is in a room.
-    Matched { room: RoomId, is_initiator: bool, stranger: UserId, partner: Outbox },
+    Matched { room: RoomId, is_initiator: bool, stranger: UserId, partner: SendQueue },
     /// Its partner is now elsewhere.
-    PartnerMoved { room: RoomId, partner: Outbox },
+    PartnerMoved { room: RoomId, partner: SendQueue },
     /// A room is over.
     RoomOver { room: RoomId },
     /// Something was not done, or is no longer.
@@ -54,7 +54,7 @@ pub(crate) struct Present {
     pub(crate) room: RoomId,
     /// Who the partner is. Never told to the client.
     pub(crate) stranger: UserId,
-    pub(crate) partner: Option<Outbox>,
+    pub(crate) partner: Option<SendQueue>,
 }
 
 impl Delivery {
@@ -83,7 +83,7 @@ impl Delivery {
 
 /// The way to one connection.
 #[derive(Debug, Clone)]
-pub(crate) struct Outbox {
+pub(crate) struct SendQueue {
     queue: queue::Sender<Delivery>,
     end: Arc<End>,
 }
@@ -130,7 +130,7 @@ impl Inbox {
     }
 }
 
-impl Outbox {
+impl SendQueue {
     /// A fresh queue and the end its connection reads.
     pub(crate) fn new() -> (Self, Inbox) {
         let (queue, inbox) = queue::bounded(Bounds { items: CAPACITY, bytes: CAPACITY_BYTES });
@@ -159,25 +159,25 @@ mod tests {
 
     #[tokio::test]
     async fn who_stays_behind_is_cut() {
-        let (outbox, mut inbox) = Outbox::new();
+        let (send_queue, mut inbox) = SendQueue::new();
         for _ in 0..CAPACITY {
-            assert!(outbox.deliver(Delivery::Searching).is_ok());
+            assert!(send_queue.deliver(Delivery::Searching).is_ok());
         }
         assert!(inbox.cut().now_or_never().is_none(), "a full queue is not yet too much");
-        assert_eq!(outbox.deliver(Delivery::Searching), Err(NotQueued::Full));
+        assert_eq!(send_queue.deliver(Delivery::Searching), Err(NotQueued::Full));
         assert!(inbox.cut().now_or_never().is_some());
         inbox.recv().await;
         drop(inbox);
-        assert_eq!(outbox.deliver(Delivery::Searching), Err(NotQueued::Gone));
+        assert_eq!(send_queue.deliver(Delivery::Searching), Err(NotQueued::Gone));
     }
 
     #[tokio::test(start_paused = true)]
     async fn who_was_closed_and_does_not_take_it_in_is_cut() {
-        let (outbox, inbox) = Outbox::new();
+        let (send_queue, inbox) = SendQueue::new();
         let mut cut = std::pin::pin!(inbox.cut());
-        assert!(outbox.deliver(Delivery::Searching).is_ok());
+        assert!(send_queue.deliver(Delivery::Searching).is_ok());
         assert!(tokio::time::timeout(LAST_WORDS, &mut cut).await.is_err(), "a connection lasts");
-        assert!(outbox.deliver(Delivery::Closed(SignalErrorCode::TakenOver)).is_ok());
+        assert!(send_queue.deliver(Delivery::Closed(SignalErrorCode::TakenOver)).is_ok());
         assert!((&mut cut).now_or_never().is_none(), "it is told first");
         assert!(tokio::time::timeout(LAST_WORDS * 4, &mut cut).await.is_ok(), "it stays");
     }
@@ -189,19 +189,19 @@ mod tests {
             let payload = RelayPayload::Chat("x".repeat(bytes));
             Delivery::Relay(Relay { room_id, payload })
         };
-        let (outbox, mut inbox) = Outbox::new();
+        let (send_queue, mut inbox) = SendQueue::new();
         for round in 0..3 {
             for _ in 0..4 {
-                assert!(outbox.deliver(large(CAPACITY_BYTES / 4)).is_ok(), "{round}");
+                assert!(send_queue.deliver(large(CAPACITY_BYTES / 4)).is_ok(), "{round}");
             }
-            assert!(outbox.deliver(Delivery::Searching).is_ok(), "our own words weigh nothing");
+            assert!(send_queue.deliver(Delivery::Searching).is_ok(), "our own words weigh nothing");
             for _ in 0..5 {
                 inbox.recv().await;
             }
         }
-        assert!(outbox.deliver(large(CAPACITY_BYTES)).is_ok());
+        assert!(send_queue.deliver(large(CAPACITY_BYTES)).is_ok());
         assert!(inbox.cut().now_or_never().is_none(), "a full queue is not yet too much");
-        assert_eq!(outbox.deliver(large(1)), Err(NotQueued::Full));
+        assert_eq!(send_queue.deliver(large(1)), Err(NotQueued::Full));
         assert!(inbox.cut().now_or_never().is_some());
     }
 }
