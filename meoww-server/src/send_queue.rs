@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 pub(crate) use crate::queue::NotQueued;
 use crate::queue::{self, Bounds};
 
-/// Deliveries that may wait for a connection: more than a partner may send at once, so that only a
+/// Events that may wait for a connection: more than a partner may send at once, so that only a
 /// reader who stays behind is cut.
 const CAPACITY: usize = 512;
 /// Bytes of relays among them: many times what two clients say to set up a call.
@@ -23,7 +23,7 @@ const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// News for one connection.
 #[derive(Debug)]
-pub(crate) enum Delivery {
+pub(crate) enum ConnectionEvent {
     /// The connection is known, and perhaps back in a room.
     Welcome(Option<Present>),
     /// It is in the queue.
@@ -57,7 +57,7 @@ pub(crate) struct Present {
     pub(crate) partner: Option<SendQueue>,
 }
 
-impl Delivery {
+impl ConnectionEvent {
     /// What a partner may make as large as the bounds of a relay allow.
     pub(crate) fn bytes(&self) -> usize {
         match self {
@@ -84,14 +84,14 @@ impl Delivery {
 /// The way to one connection.
 #[derive(Debug, Clone)]
 pub(crate) struct SendQueue {
-    queue: queue::Sender<Delivery>,
+    queue: queue::Sender<ConnectionEvent>,
     end: Arc<End>,
 }
 
 /// The end a connection reads.
 #[derive(Debug)]
 pub(crate) struct Inbox {
-    queue: queue::Receiver<Delivery>,
+    queue: queue::Receiver<ConnectionEvent>,
     end: Arc<End>,
 }
 
@@ -104,12 +104,12 @@ struct End {
 
 impl Inbox {
     /// The next delivery; it takes as long as it takes. Cancel safe.
-    pub(crate) async fn recv(&mut self) -> Delivery {
+    pub(crate) async fn recv(&mut self) -> ConnectionEvent {
         self.queue.recv().await
     }
 
     /// The next delivery, if one waits.
-    pub(crate) fn try_recv(&mut self) -> Option<Delivery> {
+    pub(crate) fn try_recv(&mut self) -> Option<ConnectionEvent> {
         self.queue.try_recv()
     }
 
@@ -139,12 +139,12 @@ impl SendQueue {
     }
 
     /// Queues a delivery, never waiting: a connection whose queue is full is cut.
-    pub(crate) fn deliver(&self, delivery: Delivery) -> Result<(), NotQueued> {
-        let bytes = delivery.bytes();
-        if matches!(delivery, Delivery::Closed(_)) {
+    pub(crate) fn deliver(&self, event: ConnectionEvent) -> Result<(), NotQueued> {
+        let bytes = event.bytes();
+        if matches!(event, ConnectionEvent::Closed(_)) {
             self.end.closed.notify_one();
         }
-        let queued = self.queue.push(delivery, bytes);
+        let queued = self.queue.push(event, bytes);
         if queued == Err(NotQueued::Full) {
             self.end.cut.notify_one();
         }
@@ -161,23 +161,23 @@ mod tests {
     async fn who_stays_behind_is_cut() {
         let (send_queue, mut inbox) = SendQueue::new();
         for _ in 0..CAPACITY {
-            assert!(send_queue.deliver(Delivery::Searching).is_ok());
+            assert!(send_queue.deliver(ConnectionEvent::Searching).is_ok());
         }
         assert!(inbox.cut().now_or_never().is_none(), "a full queue is not yet too much");
-        assert_eq!(send_queue.deliver(Delivery::Searching), Err(NotQueued::Full));
+        assert_eq!(send_queue.deliver(ConnectionEvent::Searching), Err(NotQueued::Full));
         assert!(inbox.cut().now_or_never().is_some());
         inbox.recv().await;
         drop(inbox);
-        assert_eq!(send_queue.deliver(Delivery::Searching), Err(NotQueued::Gone));
+        assert_eq!(send_queue.deliver(ConnectionEvent::Searching), Err(NotQueued::Gone));
     }
 
     #[tokio::test(start_paused = true)]
     async fn who_was_closed_and_does_not_take_it_in_is_cut() {
         let (send_queue, inbox) = SendQueue::new();
         let mut cut = std::pin::pin!(inbox.cut());
-        assert!(send_queue.deliver(Delivery::Searching).is_ok());
+        assert!(send_queue.deliver(ConnectionEvent::Searching).is_ok());
         assert!(tokio::time::timeout(LAST_WORDS, &mut cut).await.is_err(), "a connection lasts");
-        assert!(send_queue.deliver(Delivery::Closed(SignalErrorCode::TakenOver)).is_ok());
+        assert!(send_queue.deliver(ConnectionEvent::Closed(SignalErrorCode::TakenOver)).is_ok());
         assert!((&mut cut).now_or_never().is_none(), "it is told first");
         assert!(tokio::time::timeout(LAST_WORDS * 4, &mut cut).await.is_ok(), "it stays");
     }
@@ -187,14 +187,17 @@ mod tests {
         let room_id = RoomId::from_uuid(uuid::Uuid::nil());
         let large = |bytes| {
             let payload = RelayPayload::Chat("x".repeat(bytes));
-            Delivery::Relay(Relay { room_id, payload })
+            ConnectionEvent::Relay(Relay { room_id, payload })
         };
         let (send_queue, mut inbox) = SendQueue::new();
         for round in 0..3 {
             for _ in 0..4 {
                 assert!(send_queue.deliver(large(CAPACITY_BYTES / 4)).is_ok(), "{round}");
             }
-            assert!(send_queue.deliver(Delivery::Searching).is_ok(), "our own words weigh nothing");
+            assert!(
+                send_queue.deliver(ConnectionEvent::Searching).is_ok(),
+                "our own words weigh nothing"
+            );
             for _ in 0..5 {
                 inbox.recv().await;
             }

@@ -18,7 +18,7 @@ use crate::{
         session::SessionId,
     },
     metrics::Sockets,
-    send_queue::{Delivery, Present, SendQueue},
+    send_queue::{ConnectionEvent, Present, SendQueue},
     tokens::Bearer,
 };
 
@@ -94,7 +94,7 @@ impl Hub {
                 let _ = answer.send(refusal.map_or(Ok(()), Err));
             }
             HubMessage::Close { selector, reason } => self.close(selector, reason),
-            HubMessage::Broadcast(text) => self.tell_all(|| Delivery::Notice(text.clone())),
+            HubMessage::Broadcast(text) => self.tell_all(|| ConnectionEvent::Notice(text.clone())),
             HubMessage::Drain(grace) => self.drain(grace),
             // Whoever asked may have gone away.
             HubMessage::Count(answer) => drop(answer.send(self.lobby.counts())),
@@ -117,7 +117,7 @@ impl Hub {
     }
 
     fn closed(&mut self, conn: ConnId, reason: SignalErrorCode) {
-        self.deliver(conn, Delivery::Closed(reason));
+        self.deliver(conn, ConnectionEvent::Closed(reason));
         self.connections.remove(&conn);
     }
 
@@ -125,7 +125,7 @@ impl Hub {
         self.goes_at = Some(clock::instant() + grace);
         self.step(Input::Drain);
         let seconds = self.seconds_left();
-        self.tell_all(|| Delivery::Draining { seconds });
+        self.tell_all(|| ConnectionEvent::Draining { seconds });
     }
 
     fn seconds_left(&self) -> u32 {
@@ -150,10 +150,10 @@ impl Hub {
         let (presence, now) = (Presence { online, searching }, clock::instant());
         self.announcer.note(presence, connections, now);
         match self.announcer.announce(presence, now) {
-            Some(Audience::Everybody) => self.tell_all(|| Delivery::Presence(presence)),
+            Some(Audience::Everybody) => self.tell_all(|| ConnectionEvent::Presence(presence)),
             Some(Audience::Newcomers(newcomers)) => {
                 for conn in newcomers {
-                    self.deliver(conn, Delivery::Presence(presence));
+                    self.deliver(conn, ConnectionEvent::Presence(presence));
                 }
             }
             None => {}
@@ -184,28 +184,33 @@ impl Hub {
                     let partner = partner.and_then(|conn| self.send_queue(conn));
                     Present { room, stranger, partner }
                 });
-                self.deliver(conn, Delivery::Welcome(present));
+                self.deliver(conn, ConnectionEvent::Welcome(present));
                 if self.goes_at.is_some() {
-                    self.deliver(conn, Delivery::Draining { seconds: self.seconds_left() });
+                    self.deliver(conn, ConnectionEvent::Draining { seconds: self.seconds_left() });
                 }
             }
-            Effect::Searching(conn) => self.deliver(conn, Delivery::Searching),
+            Effect::Searching(conn) => self.deliver(conn, ConnectionEvent::Searching),
             Effect::Matched { conn, room, is_initiator, partner, stranger, waited } => {
                 self.metrics.matches.inc_by(u64::from(is_initiator));
                 self.metrics.match_wait.observe(waited.as_secs_f64());
                 if let Some(partner) = self.send_queue(partner) {
-                    self.deliver(conn, Delivery::Matched { room, is_initiator, stranger, partner });
+                    self.deliver(
+                        conn,
+                        ConnectionEvent::Matched { room, is_initiator, stranger, partner },
+                    );
                 }
             }
             Effect::PartnerMoved { conn, room, partner } => {
                 if let Some(partner) = self.send_queue(partner) {
-                    self.deliver(conn, Delivery::PartnerMoved { room, partner });
+                    self.deliver(conn, ConnectionEvent::PartnerMoved { room, partner });
                 }
             }
-            Effect::RoomOver { conn, room } => self.deliver(conn, Delivery::RoomOver { room }),
-            Effect::Refused(conn, code) => self.deliver(conn, Delivery::Refused(code)),
+            Effect::RoomOver { conn, room } => {
+                self.deliver(conn, ConnectionEvent::RoomOver { room })
+            }
+            Effect::Refused(conn, code) => self.deliver(conn, ConnectionEvent::Refused(code)),
             Effect::Draining(conn) => {
-                self.deliver(conn, Delivery::Draining { seconds: self.seconds_left() });
+                self.deliver(conn, ConnectionEvent::Draining { seconds: self.seconds_left() });
             }
             Effect::Displaced(conn) => self.closed(conn, SignalErrorCode::TakenOver),
         }
@@ -216,15 +221,15 @@ impl Hub {
     }
 
     /// A connection that is gone, or is cut for its full queue, is reported by itself.
-    fn deliver(&self, conn: ConnId, delivery: Delivery) {
+    fn deliver(&self, conn: ConnId, event: ConnectionEvent) {
         if let Some(known) = self.connections.get(&conn) {
-            let _ = known.send_queue.deliver(delivery);
+            let _ = known.send_queue.deliver(event);
         }
     }
 
-    fn tell_all(&self, delivery: impl Fn() -> Delivery) {
+    fn tell_all(&self, event: impl Fn() -> ConnectionEvent) {
         for known in self.connections.values() {
-            let _ = known.send_queue.deliver(delivery());
+            let _ = known.send_queue.deliver(event());
         }
     }
 }

@@ -11,7 +11,7 @@ use super::*;
 use crate::{
     clock,
     core::{lobby::Terms, safety::Block},
-    send_queue::{Delivery, Inbox},
+    send_queue::{ConnectionEvent, Inbox},
     store::{Batch, Merge},
     testing::{account, bearer},
 };
@@ -49,7 +49,7 @@ impl House {
     async fn connect(&self, n: u8) -> Guest {
         let mut guest = self.connect_as(n, n).await;
         let welcome = &self.heard(&mut guest).await[0];
-        assert!(matches!(welcome, Delivery::Welcome(None)), "{welcome:?}");
+        assert!(matches!(welcome, ConnectionEvent::Welcome(None)), "{welcome:?}");
         guest
     }
 
@@ -63,7 +63,7 @@ impl House {
     }
 
     /// What waits for the guest now.
-    async fn heard(&self, guest: &mut Guest) -> Vec<Delivery> {
+    async fn heard(&self, guest: &mut Guest) -> Vec<ConnectionEvent> {
         self.settled().await;
         std::iter::from_fn(|| guest.inbox.recv().now_or_never()).collect()
     }
@@ -77,8 +77,8 @@ impl House {
         let mut rooms = Vec::new();
         for guest in &mut pair {
             let heard = self.heard(guest).await;
-            rooms.extend(heard.iter().filter_map(|delivery| match delivery {
-                Delivery::Matched { room, .. } => Some(*room),
+            rooms.extend(heard.iter().filter_map(|event| match event {
+                ConnectionEvent::Matched { room, .. } => Some(*room),
                 _ => None,
             }));
         }
@@ -87,12 +87,12 @@ impl House {
     }
 }
 
-fn notices(heard: &[Delivery]) -> usize {
-    heard.iter().filter(|delivery| matches!(delivery, Delivery::Notice(_))).count()
+fn notices(heard: &[ConnectionEvent]) -> usize {
+    heard.iter().filter(|event| matches!(event, ConnectionEvent::Notice(_))).count()
 }
 
-fn closed(heard: &[Delivery]) -> bool {
-    matches!(heard.last(), Some(Delivery::Closed(SignalErrorCode::SessionEnded)))
+fn closed(heard: &[ConnectionEvent]) -> bool {
+    matches!(heard.last(), Some(ConnectionEvent::Closed(SignalErrorCode::SessionEnded)))
 }
 
 #[tokio::test(start_paused = true)]
@@ -107,8 +107,8 @@ async fn a_broadcast_reaches_everybody_who_is_there() {
     house.hub.broadcast("to all".into()).await;
     for guest in [&mut ada, &mut bob, &mut second] {
         let heard = house.heard(guest).await;
-        let text = heard.iter().find_map(|delivery| match delivery {
-            Delivery::Notice(text) => Some(&**text),
+        let text = heard.iter().find_map(|event| match event {
+            ConnectionEvent::Notice(text) => Some(&**text),
             _ => None,
         });
         assert_eq!((notices(&heard), text), (1, Some("to all")));
@@ -147,9 +147,9 @@ async fn the_rooms_are_those_that_are_open() {
 
 #[tokio::test(start_paused = true)]
 async fn a_newcomer_to_a_drain_is_told_what_is_left_and_nobody_is_matched() {
-    let told = |heard: &[Delivery]| {
-        let mut told = heard.iter().filter_map(|delivery| match delivery {
-            Delivery::Draining { seconds } => Some(*seconds),
+    let told = |heard: &[ConnectionEvent]| {
+        let mut told = heard.iter().filter_map(|event| match event {
+            ConnectionEvent::Draining { seconds } => Some(*seconds),
             _ => None,
         });
         (told.next(), told.next())
@@ -165,12 +165,19 @@ async fn a_newcomer_to_a_drain_is_told_what_is_left_and_nobody_is_matched() {
     sleep(Duration::from_secs(20)).await;
     let mut late = house.connect_as(4, 4).await;
     let heard = house.heard(&mut late).await;
-    assert!(matches!(heard[..2], [Delivery::Welcome(None), Delivery::Draining { seconds: 40 }]));
+    assert!(matches!(
+        heard[..2],
+        [ConnectionEvent::Welcome(None), ConnectionEvent::Draining { seconds: 40 }]
+    ));
     sleep(Duration::from_secs(50)).await;
     house.search(&late).await;
     let heard = house.heard(&mut late).await;
     assert_eq!(told(&heard), (Some(0), None), "over, and not below");
-    assert!(!heard.iter().any(|d| matches!(d, Delivery::Searching | Delivery::Matched { .. })));
+    assert!(
+        !heard
+            .iter()
+            .any(|d| matches!(d, ConnectionEvent::Searching | ConnectionEvent::Matched { .. }))
+    );
     assert_eq!(house.hub.rooms().await[0].room, room, "calls go on");
 }
 
@@ -208,8 +215,7 @@ async fn a_close_ends_the_room() {
     house.hub.close(ConnectionSelector::User(bearer(1).user), SignalErrorCode::SessionEnded).await;
     assert!(closed(&house.heard(&mut ada).await));
     let heard = house.heard(&mut bob).await;
-    let over =
-        |delivery: &Delivery| matches!(delivery, Delivery::RoomOver { room: r } if *r == room);
+    let over = |event: &ConnectionEvent| matches!(event, ConnectionEvent::RoomOver { room: r } if *r == room);
     assert!(heard.iter().any(over), "{heard:?}");
     assert!(house.hub.rooms().await.is_empty());
 }
@@ -219,7 +225,7 @@ async fn presence(guest: &mut Guest, seconds: u64) -> Vec<(u64, Presence)> {
     let (start, mut told) = (Instant::now(), Vec::new());
     let listen = async {
         loop {
-            if let Delivery::Presence(presence) = guest.inbox.recv().await {
+            if let ConnectionEvent::Presence(presence) = guest.inbox.recv().await {
                 told.push((start.elapsed().as_millis() as u64, presence));
             }
         }

@@ -30,7 +30,7 @@ use crate::{
         session::{ClientName, RefreshToken, Session, SessionId},
     },
     mail::{Mailer, SentCode},
-    send_queue::{Delivery, Inbox, SendQueue},
+    send_queue::{ConnectionEvent, Inbox, SendQueue},
     server,
     store::{Batch, Merge, NewSession},
     tokens::Bearer,
@@ -169,7 +169,7 @@ async fn hang_up_after(waits: usize, services: &Services, operation: impl Future
 impl Window {
     fn was_closed(&mut self) -> bool {
         std::iter::from_fn(|| self.inbox.try_recv())
-            .any(|delivery| matches!(delivery, Delivery::Closed(_)))
+            .any(|event| matches!(event, ConnectionEvent::Closed(_)))
     }
 }
 
@@ -333,17 +333,16 @@ async fn a_block_ends_the_room_whoever_hangs_up() {
         }
         services.hub.counts().await;
         let (user, stranger) = (ada.bearer.user, eve.bearer.user);
-        let room =
-            std::iter::from_fn(|| ada.inbox.try_recv()).find_map(|delivery| match delivery {
-                Delivery::Matched { room, .. } => Some(room),
-                _ => None,
-            });
+        let room = std::iter::from_fn(|| ada.inbox.try_recv()).find_map(|event| match event {
+            ConnectionEvent::Matched { room, .. } => Some(room),
+            _ => None,
+        });
         let room = room.expect("matched");
         let met = Encounter { room, stranger, transcript: Transcript::default() };
         let answered = hang_up_after(waits, services, services.block(user, &met)).await;
         let is_kept = !services.store.blocks_of(user).await.expect("read").is_empty();
         let is_over = std::iter::from_fn(|| ada.inbox.try_recv())
-            .any(|delivery| matches!(delivery, Delivery::RoomOver { .. }));
+            .any(|event| matches!(event, ConnectionEvent::RoomOver { .. }));
         assert_eq!(is_kept, is_over, "hung up after {waits} waits");
         if answered {
             assert!(is_kept && done_unheard > 0, "{done_unheard}");

@@ -22,7 +22,7 @@ use crate::{
         lobby::{ConnId, Input, Terms},
         safety::Speaker,
     },
-    send_queue::{Delivery, NotQueued, Present},
+    send_queue::{ConnectionEvent, NotQueued, Present},
     services::Services,
 };
 
@@ -140,15 +140,15 @@ impl Connection {
             RelayPayload::Candidate(_) => {}
         }
         let relayed = self.services.hub.metrics.relayed(&relay.payload);
-        let delivery = Delivery::Relay(relay);
-        let allowance = self.bucket.admit_bytes(delivery.bytes());
+        let event = ConnectionEvent::Relay(relay);
+        let allowance = self.bucket.admit_bytes(event.bytes());
         if let Some(refused) = over_rate(allowance) {
             return refused;
         }
         let Some(partner) = &present.partner else {
             return EventOutcome::refused(SignalErrorCode::PartnerAway);
         };
-        match partner.deliver(delivery) {
+        match partner.deliver(event) {
             Ok(()) => relayed.inc(),
             // The hub has not heard of it yet.
             Err(NotQueued::Gone) => return EventOutcome::refused(SignalErrorCode::PartnerAway),
@@ -160,9 +160,9 @@ impl Connection {
     }
 
     /// Takes in news; gives what the client is told of it, if anything.
-    pub(crate) fn deliver(&mut self, delivery: Delivery) -> Option<ServerMessage> {
-        match delivery {
-            Delivery::Welcome(present) => {
+    pub(crate) fn deliver(&mut self, event: ConnectionEvent) -> Option<ServerMessage> {
+        match event {
+            ConnectionEvent::Welcome(present) => {
                 self.present = present;
                 if let Some(present) = &self.present {
                     self.encounters.begin(present.room, present.stranger);
@@ -170,33 +170,33 @@ impl Connection {
                 let room_id = self.present.as_ref().map(|present| present.room);
                 Some(ServerMessage::Welcome(Welcome { user_id: self.user, room_id }))
             }
-            Delivery::Searching => Some(ServerMessage::Searching),
-            Delivery::Matched { room, is_initiator, stranger, partner } => {
+            ConnectionEvent::Searching => Some(ServerMessage::Searching),
+            ConnectionEvent::Matched { room, is_initiator, stranger, partner } => {
                 self.present = Some(Present { room, stranger, partner: Some(partner) });
                 self.encounters.begin(room, stranger);
                 self.fragments.enter_room();
                 Some(ServerMessage::Matched(Matched { room_id: room, is_initiator }))
             }
-            Delivery::PartnerMoved { room, partner } => {
+            ConnectionEvent::PartnerMoved { room, partner } => {
                 let present = self.present.as_mut().filter(|present| present.room == room);
                 if let Some(present) = present {
                     present.partner = Some(partner);
                 }
                 None
             }
-            Delivery::RoomOver { room } => {
+            ConnectionEvent::RoomOver { room } => {
                 // A client that left by itself knows; one that was matched meanwhile does not.
                 let present = self.present.take_if(|present| present.room == room);
                 present.map(|_| ServerMessage::PeerDisconnected { room_id: room })
             }
-            Delivery::Refused(code) | Delivery::Closed(code) => {
+            ConnectionEvent::Refused(code) | ConnectionEvent::Closed(code) => {
                 self.services.hub.metrics.refused(code);
                 Some(refusal(code))
             }
-            Delivery::Presence(presence) => Some(ServerMessage::Presence(presence)),
-            Delivery::Notice(text) => Some(ServerMessage::Notice { text: text.to_string() }),
-            Delivery::Draining { seconds } => Some(ServerMessage::Draining { seconds }),
-            Delivery::Relay(relay) => self.pass_in(relay),
+            ConnectionEvent::Presence(presence) => Some(ServerMessage::Presence(presence)),
+            ConnectionEvent::Notice(text) => Some(ServerMessage::Notice { text: text.to_string() }),
+            ConnectionEvent::Draining { seconds } => Some(ServerMessage::Draining { seconds }),
+            ConnectionEvent::Relay(relay) => self.pass_in(relay),
         }
     }
 
@@ -286,21 +286,21 @@ mod tests {
         RoomId::from_uuid(Uuid::from_u128(n))
     }
 
-    fn matched(room: RoomId) -> Delivery {
+    fn matched(room: RoomId) -> ConnectionEvent {
         let (partner, _) = SendQueue::new();
         let stranger = UserId::from_bytes([2; 12]);
-        Delivery::Matched { room, is_initiator: false, stranger, partner }
+        ConnectionEvent::Matched { room, is_initiator: false, stranger, partner }
     }
 
-    fn line(room_id: RoomId) -> Delivery {
-        Delivery::Relay(Relay { room_id, payload: RelayPayload::Chat("hello".into()) })
+    fn line(room_id: RoomId) -> ConnectionEvent {
+        ConnectionEvent::Relay(Relay { room_id, payload: RelayPayload::Chat("hello".into()) })
     }
 
     /// In a room with a partner who reads this, or not.
     fn meet(connection: &mut Connection) -> Inbox {
         let (partner, inbox) = SendQueue::new();
         let stranger = UserId::from_bytes([2; 12]);
-        connection.deliver(Delivery::Matched {
+        connection.deliver(ConnectionEvent::Matched {
             room: room(1),
             is_initiator: false,
             stranger,
@@ -351,7 +351,7 @@ mod tests {
         drop(inbox);
         let stranger = UserId::from_bytes([2; 12]);
         let alone = Present { room: room(1), stranger, partner: None };
-        connection.deliver(Delivery::Welcome(Some(alone)));
+        connection.deliver(ConnectionEvent::Welcome(Some(alone)));
         now += std::time::Duration::from_secs(1);
         assert_eq!(offer(&mut connection, now).await, Some(SignalErrorCode::PartnerAway));
     }
@@ -364,7 +364,7 @@ mod tests {
         assert!(connection.deliver(line(room(1))).is_some());
         connection.deliver(matched(room(2)));
         assert!(connection.deliver(line(room(1))).is_none(), "from the last partner");
-        assert!(connection.deliver(Delivery::RoomOver { room: room(1) }).is_none());
+        assert!(connection.deliver(ConnectionEvent::RoomOver { room: room(1) }).is_none());
         assert!(connection.deliver(line(room(2))).is_some());
     }
 
@@ -377,10 +377,10 @@ mod tests {
             let outcome = connection.handle_event(now, false, || Ok(leave)).await;
             assert!(matches!(outcome, EventOutcome::Done));
             assert!(connection.deliver(line(room(1))).is_none());
-            assert!(connection.deliver(Delivery::RoomOver { room: room(1) }).is_none());
+            assert!(connection.deliver(ConnectionEvent::RoomOver { room: room(1) }).is_none());
             // Matched by the hub before it heard of the leave: the client is told how that ended.
             connection.deliver(matched(room(2)));
-            assert!(connection.deliver(Delivery::RoomOver { room: room(2) }).is_some());
+            assert!(connection.deliver(ConnectionEvent::RoomOver { room: room(2) }).is_some());
         }
     }
 }

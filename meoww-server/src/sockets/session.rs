@@ -15,7 +15,7 @@ use crate::{
     clock,
     core::lobby::{Departure, Input},
     hub::Connected,
-    send_queue::{Delivery, Inbox, SendQueue},
+    send_queue::{ConnectionEvent, Inbox, SendQueue},
     services::Services,
     tokens::Bearer,
 };
@@ -133,8 +133,8 @@ impl<F: Framing> Session<'_, F> {
                 biased;
                 () = &mut closing => Err(End::Close(SignalErrorCode::ShuttingDown)),
                 () = &mut session_over => Err(End::Close(SignalErrorCode::SessionEnded)),
-                delivery = self.inbox.recv(), if self.framing.has_room() => {
-                    self.send_all(delivery).await
+                event = self.inbox.recv(), if self.framing.has_room() => {
+                    self.send_all(event).await
                 }
                 _ = ping.tick() => self.framing.ping().await,
                 frame = self.framing.read() => self.handle_all(frame).await,
@@ -149,23 +149,23 @@ impl<F: Framing> Session<'_, F> {
     }
 
     /// With whatever else waits, to be written as one.
-    async fn send_all(&mut self, delivery: Delivery) -> Result<(), End> {
-        self.send(delivery).await?;
+    async fn send_all(&mut self, event: ConnectionEvent) -> Result<(), End> {
+        self.send(event).await?;
         for _ in 1..BATCH {
             if !self.framing.has_room() {
                 break;
             }
-            let Some(delivery) = self.inbox.try_recv() else { break };
-            self.send(delivery).await?;
+            let Some(event) = self.inbox.try_recv() else { break };
+            self.send(event).await?;
         }
         Ok(())
     }
 
-    async fn send(&mut self, delivery: Delivery) -> Result<(), End> {
-        if let Delivery::Closed(reason) = delivery {
+    async fn send(&mut self, event: ConnectionEvent) -> Result<(), End> {
+        if let ConnectionEvent::Closed(reason) = event {
             return Err(End::Close(reason));
         }
-        match self.connection.deliver(delivery) {
+        match self.connection.deliver(event) {
             Some(message) => self.framing.write(&message).await,
             None => Ok(()),
         }
