@@ -25,7 +25,7 @@ const LAST_WORDS: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(crate) enum ConnectionEvent {
     /// The connection is known, and perhaps back in a room.
-    Welcome(Option<Present>),
+    Welcome(Option<CurrentRoom>),
     /// It is in the queue.
     Searching,
     /// It is in a room.
@@ -50,7 +50,7 @@ pub(crate) enum ConnectionEvent {
 
 /// The room a connection is in, and the way to the partner unless that one is away for a moment.
 #[derive(Debug)]
-pub(crate) struct Present {
+pub(crate) struct CurrentRoom {
     pub(crate) room: RoomId,
     /// Who the partner is. Never told to the client.
     pub(crate) stranger: UserId,

@@ -18,7 +18,7 @@ use crate::{
         session::SessionId,
     },
     metrics::Sockets,
-    send_queue::{ConnectionEvent, Present, SendQueue},
+    send_queue::{ConnectionEvent, CurrentRoom, SendQueue},
     tokens::Bearer,
 };
 
@@ -180,11 +180,11 @@ impl Hub {
     fn carry_out(&mut self, effect: Effect) {
         match effect {
             Effect::Welcome { conn, user: _, place } => {
-                let present = place.map(|Place { room, stranger, partner }| {
+                let current_room = place.map(|Place { room, stranger, partner }| {
                     let partner = partner.and_then(|conn| self.send_queue(conn));
-                    Present { room, stranger, partner }
+                    CurrentRoom { room, stranger, partner }
                 });
-                self.deliver(conn, ConnectionEvent::Welcome(present));
+                self.deliver(conn, ConnectionEvent::Welcome(current_room));
                 if self.goes_at.is_some() {
                     self.deliver(conn, ConnectionEvent::Draining { seconds: self.seconds_left() });
                 }

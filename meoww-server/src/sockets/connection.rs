@@ -22,7 +22,7 @@ use crate::{
         lobby::{ConnId, Input, Terms},
         safety::Speaker,
     },
-    send_queue::{ConnectionEvent, NotQueued, Present},
+    send_queue::{ConnectionEvent, CurrentRoom, NotQueued},
     services::Services,
 };
 
@@ -31,7 +31,7 @@ pub(crate) struct Connection {
     user: UserId,
     services: Arc<Services>,
     bucket: EventBucket,
-    present: Option<Present>,
+    current_room: Option<CurrentRoom>,
     encounters: Encounters,
     fragments: Fragments,
 }
@@ -64,7 +64,7 @@ impl Connection {
     pub(crate) fn new(conn: ConnId, user: UserId, services: Arc<Services>, now: Instant) -> Self {
         let bucket = EventBucket::new(now);
         let (encounters, fragments) = (Encounters::default(), Fragments::default());
-        Self { conn, user, services, bucket, present: None, encounters, fragments }
+        Self { conn, user, services, bucket, current_room: None, encounters, fragments }
     }
 
     /// Handles an event of the client, which is decoded only if it is within the rate. `wants_answer`:
@@ -94,11 +94,11 @@ impl Connection {
             ClientMessage::Cancel => Input::Cancel(self.conn),
             ClientMessage::Skip => {
                 // From here on nothing of the old room passes, whenever the hub gets to it.
-                self.present = None;
+                self.current_room = None;
                 Input::Skip(self.conn)
             }
             ClientMessage::Leave => {
-                self.present = None;
+                self.current_room = None;
                 Input::Leave(self.conn)
             }
             // Boxed: every connection would keep room for what few ever do.
@@ -119,10 +119,10 @@ impl Connection {
 
     /// Passes on to the partner; a chat line that was passed on comes back as an echo.
     fn relay(&mut self, relay: Relay) -> EventOutcome {
-        let Some(present) = &self.present else {
+        let Some(current_room) = &self.current_room else {
             return EventOutcome::refused(SignalErrorCode::NotInRoom);
         };
-        if relay.room_id != present.room {
+        if relay.room_id != current_room.room {
             return EventOutcome::refused(SignalErrorCode::WrongRoom);
         }
         let mut echo = None;
@@ -145,7 +145,7 @@ impl Connection {
         if let Some(refused) = over_rate(allowance) {
             return refused;
         }
-        let Some(partner) = &present.partner else {
+        let Some(partner) = &current_room.partner else {
             return EventOutcome::refused(SignalErrorCode::PartnerAway);
         };
         match partner.deliver(event) {
@@ -162,32 +162,34 @@ impl Connection {
     /// Takes in news; gives what the client is told of it, if anything.
     pub(crate) fn deliver(&mut self, event: ConnectionEvent) -> Option<ServerMessage> {
         match event {
-            ConnectionEvent::Welcome(present) => {
-                self.present = present;
-                if let Some(present) = &self.present {
-                    self.encounters.begin(present.room, present.stranger);
+            ConnectionEvent::Welcome(current_room) => {
+                self.current_room = current_room;
+                if let Some(current_room) = &self.current_room {
+                    self.encounters.begin(current_room.room, current_room.stranger);
                 }
-                let room_id = self.present.as_ref().map(|present| present.room);
+                let room_id = self.current_room.as_ref().map(|current_room| current_room.room);
                 Some(ServerMessage::Welcome(Welcome { user_id: self.user, room_id }))
             }
             ConnectionEvent::Searching => Some(ServerMessage::Searching),
             ConnectionEvent::Matched { room, is_initiator, stranger, partner } => {
-                self.present = Some(Present { room, stranger, partner: Some(partner) });
+                self.current_room = Some(CurrentRoom { room, stranger, partner: Some(partner) });
                 self.encounters.begin(room, stranger);
                 self.fragments.enter_room();
                 Some(ServerMessage::Matched(Matched { room_id: room, is_initiator }))
             }
             ConnectionEvent::PartnerMoved { room, partner } => {
-                let present = self.present.as_mut().filter(|present| present.room == room);
-                if let Some(present) = present {
-                    present.partner = Some(partner);
+                let current_room =
+                    self.current_room.as_mut().filter(|current_room| current_room.room == room);
+                if let Some(current_room) = current_room {
+                    current_room.partner = Some(partner);
                 }
                 None
             }
             ConnectionEvent::RoomOver { room } => {
                 // A client that left by itself knows; one that was matched meanwhile does not.
-                let present = self.present.take_if(|present| present.room == room);
-                present.map(|_| ServerMessage::PeerDisconnected { room_id: room })
+                let current_room =
+                    self.current_room.take_if(|current_room| current_room.room == room);
+                current_room.map(|_| ServerMessage::PeerDisconnected { room_id: room })
             }
             ConnectionEvent::Refused(code) | ConnectionEvent::Closed(code) => {
                 self.services.hub.metrics.refused(code);
@@ -202,7 +204,7 @@ impl Connection {
 
     /// Nothing meant for the last partner reaches the next.
     fn pass_in(&mut self, relay: Relay) -> Option<ServerMessage> {
-        self.present.as_ref().filter(|present| present.room == relay.room_id)?;
+        self.current_room.as_ref().filter(|current_room| current_room.room == relay.room_id)?;
         Some(match relay.payload {
             RelayPayload::Chat(text) => {
                 self.encounters.hear(Speaker::Reported, &text);
@@ -350,7 +352,7 @@ mod tests {
         assert_eq!(offer(&mut connection, now).await, Some(SignalErrorCode::RateLimited), "again");
         drop(inbox);
         let stranger = UserId::from_bytes([2; 12]);
-        let alone = Present { room: room(1), stranger, partner: None };
+        let alone = CurrentRoom { room: room(1), stranger, partner: None };
         connection.deliver(ConnectionEvent::Welcome(Some(alone)));
         now += std::time::Duration::from_secs(1);
         assert_eq!(offer(&mut connection, now).await, Some(SignalErrorCode::PartnerAway));

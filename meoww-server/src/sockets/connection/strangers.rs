@@ -15,7 +15,8 @@ impl Connection {
         let Some(met) = self.encounters.of(room_id) else {
             return EventOutcome::refused(SignalErrorCode::WrongRoom);
         };
-        let was_present = self.present.take_if(|present| present.room == room_id).is_some();
+        let was_present =
+            self.current_room.take_if(|current_room| current_room.room == room_id).is_some();
         match self.services.block(self.user, met).await {
             Ok(()) => EventOutcome::Answered(ServerMessage::Blocked { room_id }),
             Err(failure) => {
