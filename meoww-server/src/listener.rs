@@ -1,7 +1,7 @@
 //! TCP to HTTP/1.1, with or without TLS. axum's own accept loop has no bounds, and a client that
 //! never ends its headers, or its handshake, must not hold a connection for good.
 
-mod places;
+mod limiter;
 mod stream;
 
 use std::{convert::Infallible, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
@@ -22,9 +22,9 @@ use tokio_util::{
 };
 use tower::ServiceExt;
 
-pub(crate) use self::places::Bounds;
+pub(crate) use self::limiter::Bounds;
 use self::{
-    places::{Place, Places},
+    limiter::{ConnectionLimiter, ConnectionPermit},
     stream::{Io, Stream},
 };
 
@@ -64,7 +64,7 @@ pub(crate) fn start(
 /// Accepts until `closing`, then returns when requests under way have finished.
 pub(crate) async fn run(listener: TcpListener, service: Service, closing: CancellationToken) {
     let Service { router, tls, bounds } = service;
-    let places = Places::new(bounds);
+    let limiter = ConnectionLimiter::new(bounds);
     let front = Arc::new(Front { router, tls, handshakes: Semaphore::new(MAX_HANDSHAKES) });
     // Inherited by what is accepted.
     if let Err(error) = SockRef::from(&listener).set_send_buffer_size(SEND_BUFFER_BYTES) {
@@ -75,11 +75,11 @@ pub(crate) async fn run(listener: TcpListener, service: Service, closing: Cancel
         let accepted = tokio::select! {
             biased;
             () = closing.cancelled() => break,
-            accepted = accept(&listener, &places) => accepted,
+            accepted = accept(&listener, &limiter) => accepted,
         };
         match accepted {
-            Ok((stream, peer, Some(place))) => {
-                let connection = front.clone().serve(stream, peer, place, closing.clone());
+            Ok((stream, peer, Some(permit))) => {
+                let connection = front.clone().serve(stream, peer, permit, closing.clone());
                 spawn(connections.track_future(connection));
             }
             Ok((_, peer, None)) => {
@@ -99,11 +99,11 @@ pub(crate) async fn run(listener: TcpListener, service: Service, closing: Cancel
 /// Accepts once there is room for one more; without a place if its address has its share already.
 async fn accept(
     listener: &TcpListener,
-    places: &Arc<Places>,
-) -> io::Result<(TcpStream, SocketAddr, Option<Place>)> {
-    let room = places.room().await;
+    limiter: &Arc<ConnectionLimiter>,
+) -> io::Result<(TcpStream, SocketAddr, Option<ConnectionPermit>)> {
+    let permit = limiter.permit().await;
     let (stream, peer) = listener.accept().await?;
-    Ok((stream, peer, places.take(peer.ip(), room)))
+    Ok((stream, peer, limiter.take(peer.ip(), permit)))
 }
 
 #[expect(clippy::disallowed_methods, reason = "a task a connection; `run` waits for them all")]
@@ -123,7 +123,7 @@ impl Front {
         self: Arc<Self>,
         stream: TcpStream,
         peer: SocketAddr,
-        place: Place,
+        permit: ConnectionPermit,
         closing: CancellationToken,
     ) {
         // Signalling is small and urgent; Nagle's algorithm would hold it back.
@@ -135,7 +135,7 @@ impl Front {
                 return;
             }
         };
-        speak_http(Stream::new(io, place), peer, self.router.clone(), closing).await;
+        speak_http(Stream::new(io, permit), peer, self.router.clone(), closing).await;
     }
 
     async fn shake_hands(&self, stream: TcpStream) -> io::Result<Io> {

@@ -12,7 +12,7 @@ use tokio::{
 };
 use tokio_rustls::server::TlsStream;
 
-use super::places::Place;
+use super::limiter::ConnectionPermit;
 
 pub(super) enum Io {
     Plain(TcpStream),
@@ -22,12 +22,12 @@ pub(super) enum Io {
 
 pub(super) struct Stream {
     io: Io,
-    _place: Place,
+    _permit: ConnectionPermit,
 }
 
 impl Stream {
-    pub(super) fn new(io: Io, place: Place) -> Self {
-        Self { io, _place: place }
+    pub(super) fn new(io: Io, permit: ConnectionPermit) -> Self {
+        Self { io, _permit: permit }
     }
 }
 

@@ -52,7 +52,7 @@ fn raise_file_limit() -> u64 {
     }
 }
 
-pub(super) struct Places {
+pub(super) struct ConnectionLimiter {
     all: Arc<Semaphore>,
     bounds: Bounds,
     /// How many each client has, for those who have any.
@@ -60,34 +60,38 @@ pub(super) struct Places {
 }
 
 /// Room for one more, whoever it is.
-pub(super) type Room = OwnedSemaphorePermit;
+pub(super) type Permit = OwnedSemaphorePermit;
 
 /// One connection's place, given back when dropped.
-pub(super) struct Place {
-    places: Arc<Places>,
+pub(super) struct ConnectionPermit {
+    limiter: Arc<ConnectionLimiter>,
     client: Option<Network>,
-    _room: Room,
+    _permit: Permit,
 }
 
-impl Places {
+impl ConnectionLimiter {
     pub(super) fn new(bounds: Bounds) -> Arc<Self> {
         let all = Arc::new(Semaphore::new(bounds.connections.min(Semaphore::MAX_PERMITS)));
         Arc::new(Self { all, bounds, taken: Mutex::default() })
     }
 
     /// Waits for room. Those who connect meanwhile wait in the system's backlog.
-    pub(super) async fn room(&self) -> Room {
+    pub(super) async fn permit(&self) -> Permit {
         if self.all.available_permits() == 0 {
             tracing::warn!("as many connections as there may be; more have to wait");
         }
         match self.all.clone().acquire_owned().await {
-            Ok(room) => room,
+            Ok(permit) => permit,
             Err(_) => unreachable!("the semaphore is never closed"),
         }
     }
 
     /// `None` if the client has its share already.
-    pub(super) fn take(self: &Arc<Self>, address: IpAddr, room: Room) -> Option<Place> {
+    pub(super) fn take(
+        self: &Arc<Self>,
+        address: IpAddr,
+        permit: Permit,
+    ) -> Option<ConnectionPermit> {
         let client = self.counted(address);
         if let Some(client) = client {
             let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
@@ -97,7 +101,7 @@ impl Places {
             }
             *mine += 1;
         }
-        Some(Place { places: self.clone(), client, _room: room })
+        Some(ConnectionPermit { limiter: self.clone(), client, _permit: permit })
     }
 
     /// Whom a connection counts for; nobody, for proxies and this machine.
@@ -108,10 +112,10 @@ impl Places {
     }
 }
 
-impl Drop for Place {
+impl Drop for ConnectionPermit {
     fn drop(&mut self) {
         let Some(client) = self.client else { return };
-        let mut taken = self.places.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut taken = self.limiter.taken.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(mine) = taken.get_mut(&client) {
             *mine -= 1;
             if *mine == 0 {
@@ -125,52 +129,52 @@ impl Drop for Place {
 mod tests {
     use super::*;
 
-    fn places(connections: usize, per_address: usize) -> Arc<Places> {
+    fn limiter(connections: usize, per_address: usize) -> Arc<ConnectionLimiter> {
         let proxies = vec!["10.0.0.0/8".parse().expect("a network")];
-        Places::new(Bounds { connections, per_address, proxies })
+        ConnectionLimiter::new(Bounds { connections, per_address, proxies })
     }
 
-    async fn take(places: &Arc<Places>, address: &str) -> Option<Place> {
-        let room = places.room().await;
-        places.take(address.parse().expect("an address"), room)
+    async fn take(limiter: &Arc<ConnectionLimiter>, address: &str) -> Option<ConnectionPermit> {
+        let permit = limiter.permit().await;
+        limiter.take(address.parse().expect("an address"), permit)
     }
 
     #[tokio::test]
     async fn a_client_has_its_share_and_no_more() {
-        let places = places(100, 2);
-        let first = take(&places, "192.0.2.1").await;
-        let _second = take(&places, "::ffff:192.0.2.1").await.expect("its share");
-        assert!(take(&places, "192.0.2.1").await.is_none());
-        let _other = take(&places, "192.0.2.2").await.expect("somebody else");
+        let limiter = limiter(100, 2);
+        let first = take(&limiter, "192.0.2.1").await;
+        let _second = take(&limiter, "::ffff:192.0.2.1").await.expect("its share");
+        assert!(take(&limiter, "192.0.2.1").await.is_none());
+        let _other = take(&limiter, "192.0.2.2").await.expect("somebody else");
         drop(first);
-        assert!(take(&places, "192.0.2.1").await.is_some());
+        assert!(take(&limiter, "192.0.2.1").await.is_some());
 
         let _v6 = (
-            take(&places, "2001:db8:0:1::1").await.expect("its share"),
-            take(&places, "2001:db8:0:1:ffff::2").await.expect("its share"),
+            take(&limiter, "2001:db8:0:1::1").await.expect("its share"),
+            take(&limiter, "2001:db8:0:1:ffff::2").await.expect("its share"),
         );
-        assert!(take(&places, "2001:db8:0:1::3").await.is_none(), "the same network");
-        assert!(take(&places, "2001:db8:0:2::1").await.is_some());
+        assert!(take(&limiter, "2001:db8:0:1::3").await.is_none(), "the same network");
+        assert!(take(&limiter, "2001:db8:0:2::1").await.is_some());
         drop((_second, _other, _v6));
-        assert!(places.taken.lock().expect("sound").is_empty(), "nothing is kept of the gone");
+        assert!(limiter.taken.lock().expect("sound").is_empty(), "nothing is kept of the gone");
     }
 
     #[tokio::test]
     async fn proxies_and_this_machine_have_any_number() {
-        let places = places(100, 1);
+        let limiter = limiter(100, 1);
         let mut held = Vec::new();
         for address in ["10.1.2.3", "127.0.0.1", "::1"] {
             for _ in 0..5 {
-                held.push(take(&places, address).await.expect("not counted"));
+                held.push(take(&limiter, address).await.expect("not counted"));
             }
         }
     }
 
     #[tokio::test]
     async fn the_next_waits_until_one_has_gone() {
-        let places = places(1, 10);
-        let held = take(&places, "192.0.2.1").await.expect("room");
-        let next = take(&places, "192.0.2.2");
+        let limiter = limiter(1, 10);
+        let held = take(&limiter, "192.0.2.1").await.expect("room");
+        let next = take(&limiter, "192.0.2.2");
         tokio::pin!(next);
         assert!(futures_util::poll!(&mut next).is_pending());
         drop(held);
