@@ -47,7 +47,7 @@ impl Services {
         user: UserId,
         seal: Seal,
     ) -> Result<AddressConfirmation, Refusal> {
-        let place = self.background.place().ok_or(Refusal::Busy)?;
+        let place = self.background.permit().ok_or(Refusal::Busy)?;
         self.finish(async move |services: Arc<Self>| {
             let confirmed = services.store.confirm_address(user, seal, clock::now()).await?;
             if let AddressConfirmation::Changed { account, old } = &confirmed {

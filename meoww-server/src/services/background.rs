@@ -12,26 +12,26 @@ const MAX_TASKS: usize = 64;
 /// Owns the tasks.
 pub(crate) struct Background {
     tasks: TaskTracker,
-    places: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
 }
 
 /// The right to one task.
-pub(crate) struct Place(OwnedSemaphorePermit);
+pub(crate) struct TaskPermit(OwnedSemaphorePermit);
 
 impl Background {
     pub(crate) fn new() -> Self {
-        Self { tasks: TaskTracker::new(), places: Arc::new(Semaphore::new(MAX_TASKS)) }
+        Self { tasks: TaskTracker::new(), permits: Arc::new(Semaphore::new(MAX_TASKS)) }
     }
 
     /// A place for one task; `None` when all are taken.
-    pub(crate) fn place(&self) -> Option<Place> {
-        self.places.clone().try_acquire_owned().ok().map(Place)
+    pub(crate) fn permit(&self) -> Option<TaskPermit> {
+        self.permits.clone().try_acquire_owned().ok().map(TaskPermit)
     }
 
     /// Starts the task; its place is free again when it ends.
-    pub(crate) fn run(&self, place: Place, task: impl Future<Output = ()> + Send + 'static) {
+    pub(crate) fn run(&self, permit: TaskPermit, task: impl Future<Output = ()> + Send + 'static) {
         self.tasks.spawn(async move {
-            let Place(_permit) = place;
+            let TaskPermit(_permit) = permit;
             task.await;
         });
     }

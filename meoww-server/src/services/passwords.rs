@@ -44,7 +44,7 @@ impl Services {
         email: Email,
         asker: Guesser,
     ) -> Result<(), Refusal> {
-        let place = self.background.place().ok_or(Refusal::Busy)?;
+        let place = self.background.permit().ok_or(Refusal::Busy)?;
         self.gates.admit_reset_code(&email, asker)?;
         self.background.run(place, self.clone().send_reset_code(email, asker));
         Ok(())
