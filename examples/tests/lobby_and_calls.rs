@@ -190,10 +190,11 @@ impl World {
         self.lobby.handle(input, self.now, &mut self.rng, &mut effects);
         for effect in effects {
             match effect {
-                Effect::Welcome { conn, user, place } => {
+                Effect::Welcome { conn, user, resumed } => {
                     let connection = self.connections.get_mut(&conn).expect("connected");
-                    connection.room = place.map(|place| (place.room, place.partner));
-                    let welcome = Welcome { user_id: user, room_id: place.map(|place| place.room) };
+                    connection.room = resumed.map(|resumed| (resumed.room, resumed.partner));
+                    let welcome =
+                        Welcome { user_id: user, room_id: resumed.map(|resumed| resumed.room) };
                     connection.outbox.push_back(ServerMessage::Welcome(welcome));
                 }
                 Effect::Searching(conn) => self.tell(conn, ServerMessage::Searching),

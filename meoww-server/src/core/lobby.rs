@@ -16,7 +16,7 @@ use meoww_proto::{RoomId, UserId};
 use rand::Rng;
 
 pub use self::{
-    event::{ConnId, Counts, Departure, Effect, Input, Place, RoomInfo},
+    event::{ConnId, Counts, Departure, Effect, Input, ResumedRoom, RoomInfo},
     terms::{Interest, Terms},
 };
 use self::{
@@ -141,16 +141,16 @@ impl Lobby {
         self.online += usize::from(self.users[key].connections.is_empty());
         self.users[key].connections.push(conn);
         let resumed = self.users[key].room.filter(|room| resume == Some(self.rooms[*room].id));
-        let place = resumed.map(|room| {
+        let resumed = resumed.map(|room| {
             let (seat, partner) = self.rooms[room].seen_by(key);
             self.rooms.set_seat(room, key, Seat::Taken(conn));
             effects.extend(seat.conn().map(|old| self.displace(old)));
             let stranger = self.users[partner.user].id;
-            Place { room: self.rooms[room].id, stranger, partner: partner.seat.conn() }
+            ResumedRoom { room: self.rooms[room].id, stranger, partner: partner.seat.conn() }
         });
         effects.extend(self.surplus(key).map(|oldest| self.displace(oldest)));
-        effects.push(Effect::Welcome { conn, user, place });
-        if let Some(Place { room, partner: Some(partner), .. }) = place {
+        effects.push(Effect::Welcome { conn, user, resumed });
+        if let Some(ResumedRoom { room, partner: Some(partner), .. }) = resumed {
             effects.push(Effect::PartnerMoved { conn: partner, room, partner: conn });
         }
     }

@@ -13,7 +13,7 @@ use super::{ConnectionSelector, HubMessage, OpenRoom};
 use crate::{
     clock,
     core::{
-        lobby::{ConnId, Counts, Departure, Effect, Input, Lobby, Place},
+        lobby::{ConnId, Counts, Departure, Effect, Input, Lobby, ResumedRoom},
         presence::{Announcer, Audience},
         session::SessionId,
     },
@@ -179,8 +179,8 @@ impl Hub {
 
     fn carry_out(&mut self, effect: Effect) {
         match effect {
-            Effect::Welcome { conn, user: _, place } => {
-                let current_room = place.map(|Place { room, stranger, partner }| {
+            Effect::Welcome { conn, user: _, resumed } => {
+                let current_room = resumed.map(|ResumedRoom { room, stranger, partner }| {
                     let partner = partner.and_then(|conn| self.send_queue(conn));
                     CurrentRoom { room, stranger, partner }
                 });

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use meoww_proto::{RoomId, UserId, error::SignalErrorCode};
 use meoww_server::core::lobby::{
-    ConnId, Departure, Effect, Input, Lobby, MAX_CONNECTIONS, Place, REMATCH_WAIT, SEAT_LEASE,
-    Terms,
+    ConnId, Departure, Effect, Input, Lobby, MAX_CONNECTIONS, REMATCH_WAIT, ResumedRoom,
+    SEAT_LEASE, Terms,
 };
 use rand::{SeedableRng, rngs::StdRng};
 
@@ -59,12 +59,12 @@ pub(crate) fn user(name: u8) -> UserId {
     UserId::from_bytes([name; 12])
 }
 
-fn welcome(conn: u64, name: u8, place: Option<Place>) -> Effect {
-    Effect::Welcome { conn: ConnId(conn), user: user(name), place }
+fn welcome(conn: u64, name: u8, resumed: Option<ResumedRoom>) -> Effect {
+    Effect::Welcome { conn: ConnId(conn), user: user(name), resumed }
 }
 
-fn place(room: RoomId, stranger: u8, partner: Option<u64>) -> Place {
-    Place { room, stranger: user(stranger), partner: partner.map(ConnId) }
+fn resumed(room: RoomId, stranger: u8, partner: Option<u64>) -> ResumedRoom {
+    ResumedRoom { room, stranger: user(stranger), partner: partner.map(ConnId) }
 }
 
 pub(crate) fn matched_room(effects: &[Effect]) -> Option<RoomId> {
@@ -129,7 +129,7 @@ fn a_lost_connection_keeps_its_place_for_a_while() {
     assert_eq!(world.lobby.poll_timeout(), Some(world.now + SEAT_LEASE));
     assert_eq!(world.after(SEAT_LEASE - Duration::from_millis(1)), []);
     let back = world.resume(3, 1, room);
-    let welcome = welcome(3, 1, Some(place(room, 2, Some(2))));
+    let welcome = welcome(3, 1, Some(resumed(room, 2, Some(2))));
     let moved = Effect::PartnerMoved { conn: ConnId(2), room, partner: ConnId(3) };
     assert_eq!(back, [welcome, moved]);
     assert_eq!(world.after(SEAT_LEASE * 2), []);
@@ -145,9 +145,9 @@ fn both_may_be_lost_and_come_back() {
     world.handle(Input::Disconnect(ConnId(1), Departure::Lost));
     world.handle(Input::Disconnect(ConnId(2), Departure::Lost));
     let first = world.resume(3, 1, room);
-    assert_eq!(first, [welcome(3, 1, Some(place(room, 2, None)))]);
+    assert_eq!(first, [welcome(3, 1, Some(resumed(room, 2, None)))]);
     let second = world.resume(4, 2, room);
-    let welcome = welcome(4, 2, Some(place(room, 1, Some(3))));
+    let welcome = welcome(4, 2, Some(resumed(room, 1, Some(3))));
     let moved = Effect::PartnerMoved { conn: ConnId(3), room, partner: ConnId(4) };
     assert_eq!(second, [welcome, moved]);
 }
@@ -189,7 +189,7 @@ fn a_room_is_taken_from_a_live_connection_only_on_request() {
     assert_eq!(plain, [welcome(3, 1, None)]);
     let taken = world.resume(4, 1, room);
     assert_eq!(taken[0], Effect::Displaced(ConnId(1)));
-    assert!(matches!(taken[1], Effect::Welcome { place: Some(_), .. }));
+    assert!(matches!(taken[1], Effect::Welcome { resumed: Some(_), .. }));
     assert_eq!(world.search(1), [], "it is forgotten before it ends");
     assert_eq!(world.handle(Input::Disconnect(ConnId(1), Departure::Lost)), []);
     let stranger = world.connect(5, 5);
@@ -225,7 +225,7 @@ fn one_connection_too_many_takes_the_place_of_the_oldest_that_is_in_no_room() {
     for conn in 10..=last {
         assert_eq!(world.connect(conn, 1).len(), 1, "there is room for {conn}");
     }
-    let welcome = |conn, place| welcome(conn, 1, place);
+    let welcome = |conn, resumed| welcome(conn, 1, resumed);
     assert_eq!(world.connect(20, 1), [Effect::Displaced(ConnId(10)), welcome(20, None)]);
     assert_eq!(world.search(10), [], "it is forgotten before it ends");
     assert_eq!(world.handle(Input::Disconnect(ConnId(10), Departure::Lost)), []);
@@ -233,7 +233,7 @@ fn one_connection_too_many_takes_the_place_of_the_oldest_that_is_in_no_room() {
     let taken = world.resume(21, 1, room);
     assert_eq!(
         taken[..2],
-        [Effect::Displaced(ConnId(1)), welcome(21, Some(place(room, 2, Some(2))))]
+        [Effect::Displaced(ConnId(1)), welcome(21, Some(resumed(room, 2, Some(2))))]
     );
     world.handle(Input::Disconnect(ConnId(11), Departure::Clean));
     assert_eq!(world.connect(22, 1), [welcome(22, None)], "a place was given back");

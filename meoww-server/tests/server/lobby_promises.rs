@@ -7,7 +7,7 @@ use std::{
 
 use meoww_proto::{RoomId, UserId, error::SignalErrorCode};
 use meoww_server::core::lobby::{
-    ConnId, Departure, Effect, Input, MAX_CONNECTIONS, Place, REMATCH_WAIT, SEAT_LEASE, Terms,
+    ConnId, Departure, Effect, Input, MAX_CONNECTIONS, REMATCH_WAIT, ResumedRoom, SEAT_LEASE, Terms,
 };
 use proptest::prelude::*;
 
@@ -115,13 +115,13 @@ impl Observer {
 
     fn step(&mut self, action: &Action) {
         let Some(input) = self.input(action) else { return };
-        let place = self.expect(input);
+        let resumed = self.expect(input);
         let effects = self.world.handle(input);
         let welcomes = effects.iter().filter_map(|effect| match effect {
-            Effect::Welcome { place, .. } => Some(place.map(|place| place.room)),
+            Effect::Welcome { resumed, .. } => Some(resumed.map(|resumed| resumed.room)),
             _ => None,
         });
-        let asked = matches!(input, Input::Connect { .. }).then_some(place);
+        let asked = matches!(input, Input::Connect { .. }).then_some(resumed);
         assert!(welcomes.eq(asked), "welcomed once, to the place that was asked for and is kept");
         for (n, effect) in effects.iter().enumerate() {
             self.observe(*effect, &effects[n..]);
@@ -200,9 +200,9 @@ impl Observer {
 
     fn observe(&mut self, effect: Effect, rest: &[Effect]) {
         match effect {
-            Effect::Welcome { conn, user, place } => {
+            Effect::Welcome { conn, user, resumed } => {
                 assert_eq!(self.user_of(conn), user);
-                if let Some(Place { room, stranger, partner }) = place {
+                if let Some(ResumedRoom { room, stranger, partner }) = resumed {
                     let members = self.rooms[&room];
                     assert!(members.contains(&user), "a place in a foreign room");
                     assert!(stranger != user && members.contains(&stranger));

@@ -73,7 +73,7 @@ pub enum Effect {
         /// Whose.
         user: UserId,
         /// Its place in a room.
-        place: Option<Place>,
+        resumed: Option<ResumedRoom>,
     },
     /// It is in the queue.
     Searching(ConnId),
@@ -136,7 +136,7 @@ impl Effect {
 
 /// A room taken up again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place {
+pub struct ResumedRoom {
     /// The room.
     pub room: RoomId,
     /// The other member.
