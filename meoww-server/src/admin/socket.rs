@@ -43,8 +43,8 @@ pub(crate) struct Socket {
 impl Socket {
     /// The lock on the data directory is held, so a socket that is there is stale.
     pub(crate) fn open(data_dir: &Path) -> io::Result<Self> {
-        let place = Place::of(data_dir)?;
-        let draft = place.path.with_extension("new");
+        let socket = SocketPath::of(data_dir)?;
+        let draft = socket.path.with_extension("new");
         match fs::remove_file(&draft) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             Ok(()) | Err(_) => {}
@@ -53,7 +53,7 @@ impl Socket {
         // It has its mode before anybody knows its name.
         fs::set_permissions(&draft, Permissions::from_mode(0o600))?;
         let owner = fs::metadata(&draft)?.uid();
-        fs::rename(&draft, &place.path)?;
+        fs::rename(&draft, &socket.path)?;
         Ok(Self { listener, path: data_dir.join(NAME), owner })
     }
 
@@ -134,17 +134,17 @@ fn blocking(peer: UnixStream) -> io::Result<std::os::unix::net::UnixStream> {
 
 /// Reaches the server of this data directory, if one runs.
 pub(crate) async fn connect(data_dir: &Path) -> io::Result<UnixStream> {
-    let place = Place::of(data_dir)?;
-    UnixStream::connect(&place.path).await
+    let socket = SocketPath::of(data_dir)?;
+    UnixStream::connect(&socket.path).await
 }
 
 /// A path that fits into `sockaddr_un` however deep the data directory lies.
-struct Place {
+struct SocketPath {
     path: PathBuf,
     _directory: Option<File>,
 }
 
-impl Place {
+impl SocketPath {
     fn of(data_dir: &Path) -> io::Result<Self> {
         let path = data_dir.join(NAME);
         if path.as_os_str().len() <= MAX_PATH {
