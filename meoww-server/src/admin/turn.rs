@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use rand::RngExt;
 use serde::Serialize;
 
-use self::relay::{Place, Transport};
+use self::relay::{Transport, TurnUrl};
 use super::{
     client::Client,
     failure::{Failure, Kind, Problem},
@@ -46,7 +46,7 @@ impl Turn {
             let message = "no TURN server is configured: set turn_server_url and turn_secret";
             return Err(Problem::new(Kind::FoundWrong, message).into());
         };
-        let place = Place::parse(&relay.url)
+        let url = TurnUrl::parse(&relay.url)
             .map_err(|reason| Problem::new(Kind::Usage, format!("{}: {reason}", relay.url)))?;
         let now = clock::now();
         let user = new_user_id(now, rand::rng().random());
@@ -54,10 +54,10 @@ impl Turn {
         let server = turn::credentials(&relay.url, secret, user, now);
         let username = server.username.unwrap_or_default();
         let password = server.credential.unwrap_or_default();
-        let found = relay::allocate(&place, username, password)
+        let found = relay::allocate(&url, username, password)
             .await
             .map_err(|reason| Problem::new(Kind::FoundWrong, format!("{}: {reason}", relay.url)))?;
-        let transport = match place.transport {
+        let transport = match url.transport {
             Transport::Udp => "udp",
             Transport::Tcp => "tcp",
             Transport::Tls => "tls",

@@ -23,7 +23,7 @@ const TLS_PORT: u16 = 5349;
 
 /// Where a `turn:` or `turns:` URL (RFC 7065) leads.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct TurnUrl {
     host: String,
     port: u16,
     pub(super) transport: Transport,
@@ -43,7 +43,7 @@ pub(super) struct Found {
     pub(super) relayed: SocketAddr,
 }
 
-impl Place {
+impl TurnUrl {
     pub(super) fn parse(url: &str) -> Result<Self, String> {
         let (scheme, rest) = url.split_once(':').ok_or("is no URL")?;
         let (authority, query) = rest.split_once('?').unwrap_or((rest, ""));
@@ -70,14 +70,14 @@ impl Place {
 
 /// Binds, allocates and gives the relay back; the text says what went wrong.
 pub(super) async fn allocate(
-    place: &Place,
+    url: &TurnUrl,
     username: String,
     password: String,
 ) -> Result<Found, String> {
     let conversation = async {
         let said = |error: io::Error| error.to_string();
-        let addresses = lookup_host((place.host.as_str(), place.port)).await.map_err(said)?;
-        let (link, server) = first_to_open(place, addresses).await?;
+        let addresses = lookup_host((url.host.as_str(), url.port)).await.map_err(said)?;
+        let (link, server) = first_to_open(url, addresses).await?;
         let mut conversation = Conversation::new(link, server, username, password)?;
         conversation.hold().await
     };
@@ -89,12 +89,12 @@ pub(super) async fn allocate(
 
 /// A name may have addresses that lead nowhere from here, such as those of IPv6.
 async fn first_to_open(
-    place: &Place,
+    url: &TurnUrl,
     addresses: impl Iterator<Item = SocketAddr>,
 ) -> Result<(Link, SocketAddr), String> {
     let mut failure = "has no address".to_owned();
     for server in addresses {
-        match Link::open(place, server).await {
+        match Link::open(url, server).await {
             Ok(link) => return Ok((link, server)),
             Err(error) => failure = error.to_string(),
         }
@@ -200,19 +200,19 @@ mod tests {
 
     #[test]
     fn urls_lead_somewhere_or_are_refused() {
-        let place = |host: &str, port, transport| Ok(Place { host: host.into(), port, transport });
-        let parse = Place::parse;
-        assert_eq!(parse("turn:relay.example"), place("relay.example", 3478, Transport::Udp));
+        let url = |host: &str, port, transport| Ok(TurnUrl { host: host.into(), port, transport });
+        let parse = TurnUrl::parse;
+        assert_eq!(parse("turn:relay.example"), url("relay.example", 3478, Transport::Udp));
         assert_eq!(
             parse("turn:relay.example:1?transport=tcp"),
-            place("relay.example", 1, Transport::Tcp)
+            url("relay.example", 1, Transport::Tcp)
         );
-        assert_eq!(parse("turn:[::1]:5?transport=udp"), place("::1", 5, Transport::Udp));
-        assert_eq!(parse("turn:[::1]"), place("::1", 3478, Transport::Udp));
-        assert_eq!(parse("turns:relay.example"), place("relay.example", 5349, Transport::Tls));
+        assert_eq!(parse("turn:[::1]:5?transport=udp"), url("::1", 5, Transport::Udp));
+        assert_eq!(parse("turn:[::1]"), url("::1", 3478, Transport::Udp));
+        assert_eq!(parse("turns:relay.example"), url("relay.example", 5349, Transport::Tls));
         assert_eq!(
             parse("turns:relay.example:443?transport=tcp"),
-            place("relay.example", 443, Transport::Tls)
+            url("relay.example", 443, Transport::Tls)
         );
         for bad in [
             "turns:relay.example?transport=udp",

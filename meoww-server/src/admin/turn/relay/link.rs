@@ -13,7 +13,7 @@ use tokio::{
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
-use super::{Place, Transport};
+use super::{Transport, TurnUrl};
 use crate::tls;
 
 /// Of a STUN message; what follows has the length it says.
@@ -28,11 +28,11 @@ pub(super) enum Link {
 
 impl Link {
     /// To one of the addresses the place has.
-    pub(super) async fn open(place: &Place, server: SocketAddr) -> io::Result<Self> {
-        match place.transport {
+    pub(super) async fn open(url: &TurnUrl, server: SocketAddr) -> io::Result<Self> {
+        match url.transport {
             Transport::Tcp => TcpStream::connect(server).await.map(Self::Tcp),
             Transport::Tls => {
-                let name = ServerName::try_from(place.host.clone()).map_err(io::Error::other)?;
+                let name = ServerName::try_from(url.host.clone()).map_err(io::Error::other)?;
                 let connector = TlsConnector::from(Arc::new(trusting()?));
                 let stream = TcpStream::connect(server).await?;
                 Ok(Self::Tls(Box::new(connector.connect(name, stream).await?)))
