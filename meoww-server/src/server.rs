@@ -143,7 +143,7 @@ impl Server {
         match Mailer::from_config(&new) {
             Ok(mailer) => {
                 self.services.mailer.change(mailer);
-                self.services.gates.adopt(&new.limits);
+                self.services.rate_limiters.adopt(&new.limits);
                 let ignored = self.services.config.fixed_differences(&new).join(", ");
                 self.services.origins.change(new.frontend_origins);
                 if !ignored.is_empty() {

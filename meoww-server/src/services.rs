@@ -23,7 +23,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use self::open::StartError;
 use self::{
-    background::Background, drain::Drain, limits::Gates, origins::Origins, readiness::Readiness,
+    background::Background, drain::Drain, limits::RateLimiters, origins::Origins,
+    readiness::Readiness,
 };
 pub(crate) use self::{refusal::Refusal, safety::Unfiled};
 use crate::{
@@ -41,7 +42,7 @@ pub(crate) struct Services {
     pub(crate) tokens: AccessTokens,
     pub(crate) photos: Photos,
     pub(crate) otp_key: [u8; 32],
-    pub(crate) gates: Gates,
+    pub(crate) rate_limiters: RateLimiters,
     pub(crate) hub: HubHandle,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) readiness: Readiness,

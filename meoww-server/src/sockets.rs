@@ -29,15 +29,15 @@ use crate::{
         auth::Authenticated,
         client::Client,
         cors,
-        gate::{self, Limit},
+        rate_limiter::{self, Limit},
     },
     services::{Refusal, Services},
 };
 
 /// The routes by which sockets are opened.
 pub(crate) fn routes(services: &Arc<Services>) -> Router<Arc<Services>> {
-    let connect = Limit::all(services, |gates| &gates.connect);
-    let connect = middleware::from_fn_with_state(connect, gate::enforce);
+    let connect = Limit::all(services, |rate_limiters| &rate_limiters.connect);
+    let connect = middleware::from_fn_with_state(connect, rate_limiter::enforce);
     Router::new().route("/ws", get(upgrade).route_layer(connect)).route("/socket.io/", socket_io())
 }
 

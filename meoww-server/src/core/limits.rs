@@ -36,7 +36,7 @@ struct Window {
 
 /// Where a key stands after it was counted, or was not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Standing {
+pub struct RateLimitStatus {
     /// What it is measured by.
     pub quota: Quota,
     /// How many more pass in this window.
@@ -45,7 +45,7 @@ pub struct Standing {
     pub ends: Instant,
 }
 
-impl Standing {
+impl RateLimitStatus {
     /// How long until the next window.
     pub fn reset(&self, now: Instant) -> Duration {
         self.ends.saturating_duration_since(now)
@@ -64,7 +64,7 @@ impl<K: Clone + Eq + Hash> WindowLimiter<K> {
     }
 
     /// Counts one for `key`; an error if it is one too many.
-    pub fn admit(&mut self, key: K, now: Instant) -> Result<Standing, Standing> {
+    pub fn admit(&mut self, key: K, now: Instant) -> Result<RateLimitStatus, RateLimitStatus> {
         self.forget_ended(now);
         if !self.windows.contains_key(&key) {
             if self.by_age.len() >= MAX_KEYS {
@@ -77,17 +77,17 @@ impl<K: Clone + Eq + Hash> WindowLimiter<K> {
         window.used += u32::from(admitted);
         let remaining = self.quota.requests - window.used;
         let ends = window.started + self.quota.window;
-        let standing = Standing { quota: self.quota, remaining, ends };
-        if admitted { Ok(standing) } else { Err(standing) }
+        let status = RateLimitStatus { quota: self.quota, remaining, ends };
+        if admitted { Ok(status) } else { Err(status) }
     }
 
     /// Takes back what was counted as `counted`, unless that window is over. Counting first and
     /// taking back is what keeps many at once from passing before the first of them has failed.
-    pub fn forgive(&mut self, key: &K, counted: Standing) -> Standing {
+    pub fn forgive(&mut self, key: &K, counted: RateLimitStatus) -> RateLimitStatus {
         match self.windows.get_mut(key) {
             Some(window) if window.started + self.quota.window == counted.ends => {
                 window.used = window.used.saturating_sub(1);
-                Standing { remaining: self.quota.requests - window.used, ..counted }
+                RateLimitStatus { remaining: self.quota.requests - window.used, ..counted }
             }
             Some(_) | None => counted,
         }

@@ -12,7 +12,7 @@ use axum::{
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 use url::Url;
 
-use super::gate;
+use super::rate_limiter;
 use crate::services::{Refusal, Services, origins::Origins};
 
 /// Answers preflights and marks answers for the configured origins.
@@ -24,7 +24,9 @@ pub(crate) fn layer(services: Arc<Services>) -> CorsLayer {
         .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE, Method::OPTIONS])
         // Pages that are let in may send what they like, as tracing and tunnels make them.
         .allow_headers(AllowHeaders::mirror_request())
-        .expose_headers(gate::HEADERS.into_iter().chain([header::RETRY_AFTER]).collect::<Vec<_>>())
+        .expose_headers(
+            rate_limiter::HEADERS.into_iter().chain([header::RETRY_AFTER]).collect::<Vec<_>>(),
+        )
 }
 
 /// Answers a preflight with 204, as the Node.js backend did; the layer itself says 200.

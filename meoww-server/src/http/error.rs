@@ -9,7 +9,7 @@ use axum::{
 };
 use meoww_proto::{account::ApiError, error::ApiErrorCode};
 
-use super::gate::whole_seconds;
+use super::rate_limiter::whole_seconds;
 use crate::core::account::{Ban, rfc3339_millis};
 pub(crate) use crate::services::Refusal;
 

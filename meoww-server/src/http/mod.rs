@@ -11,7 +11,6 @@ pub(crate) mod cors;
 mod device;
 mod docs;
 mod error;
-pub(crate) mod gate;
 mod headers;
 mod health;
 mod incoming;
@@ -19,6 +18,7 @@ mod own_data;
 mod passwords;
 mod paths;
 mod photos;
+pub(crate) mod rate_limiter;
 mod sessions;
 mod turn;
 mod upload;
@@ -35,7 +35,7 @@ use axum::{
 use meoww_proto::limits::MAX_BODY_BYTES;
 use tower::{Layer, util::MapRequestLayer};
 
-use self::gate::Limit;
+use self::rate_limiter::Limit;
 pub(crate) use self::{client::client_of, error::Refusal};
 use crate::services::Services;
 
@@ -68,15 +68,19 @@ pub(crate) fn routes(services: Arc<Services>, sockets: Router<Arc<Services>>) ->
 }
 
 fn auth(services: &Arc<Services>) -> Router<Arc<Services>> {
-    let limited = |limit| middleware::from_fn_with_state(limit, gate::enforce);
-    let signups = || limited(Limit::all(services, |gates| &gates.signup));
-    let codes_sent = || limited(Limit::all(services, |gates| &gates.resend).knowing_accounts());
-    let codes_tried = || limited(Limit::all(services, |gates| &gates.verify).knowing_accounts());
-    let passwords = || limited(Limit::failures(services, |gates| &gates.login).knowing_accounts());
-    let refreshes = || limited(Limit::all(services, |gates| &gates.refresh));
-    let pictures = || limited(Limit::all(services, |gates| &gates.photo));
+    let limited = |limit| middleware::from_fn_with_state(limit, rate_limiter::enforce);
+    let signups = || limited(Limit::all(services, |rate_limiters| &rate_limiters.signup));
+    let codes_sent =
+        || limited(Limit::all(services, |rate_limiters| &rate_limiters.resend).knowing_accounts());
+    let codes_tried =
+        || limited(Limit::all(services, |rate_limiters| &rate_limiters.verify).knowing_accounts());
+    let passwords = || {
+        limited(Limit::failures(services, |rate_limiters| &rate_limiters.login).knowing_accounts())
+    };
+    let refreshes = || limited(Limit::all(services, |rate_limiters| &rate_limiters.refresh));
+    let pictures = || limited(Limit::all(services, |rate_limiters| &rate_limiters.photo));
     let turn = get(turn::credentials)
-        .route_layer(limited(Limit::all(services, |gates| &gates.turn)))
+        .route_layer(limited(Limit::all(services, |rate_limiters| &rate_limiters.turn)))
         .route_layer(middleware::from_fn_with_state(services.clone(), auth::required));
     Router::new()
         .route("/signup", post(accounts::signup).route_layer(signups()))

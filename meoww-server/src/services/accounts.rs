@@ -33,11 +33,11 @@ impl Services {
             let (key, subject) = (&services.otp_key, Subject::SignUp(account.id));
             let challenge = Challenge::draw(key, subject, &mut rand::rng(), now);
             let code = challenge.code(key, subject).ok_or(Refusal::Internal)?;
-            let counted = services.gates.admit_code(None, &account.email)?;
+            let counted = services.rate_limiters.admit_code(None, &account.email)?;
             match services.store.create_account(account.clone(), challenge, now).await? {
                 Creation::Created => {}
                 Creation::Taken => {
-                    services.gates.forgive_code(&account.email, counted);
+                    services.rate_limiters.forgive_code(&account.email, counted);
                     let message = "Email or Username already exists".into();
                     return Err(Refusal::Rejected(ApiErrorCode::Taken, message));
                 }
@@ -75,7 +75,7 @@ impl Services {
             let fresh = Challenge::draw(key, subject, &mut rand::rng(), now);
             let waiting = services.store.account(user).await?;
             if let Some(waiting) = waiting.filter(|account| !account.is_verified) {
-                services.gates.admit_code(Some(user), &waiting.email)?;
+                services.rate_limiters.admit_code(Some(user), &waiting.email)?;
             }
             let (email, challenge) = match services.store.reissue_otp(user, fresh, now).await? {
                 Reissue::Waiting(email, challenge) => (email, challenge),

@@ -23,7 +23,7 @@ impl Services {
         email: Email,
     ) -> Result<(), Refusal> {
         self.finish(async move |services: Arc<Self>| {
-            services.gates.admit_code(Some(user), &email)?;
+            services.rate_limiters.admit_code(Some(user), &email)?;
             let now = clock::now();
             let (key, subject) = (&services.otp_key, Subject::ChangeEmail(user));
             let fresh = Challenge::draw(key, subject, &mut rand::rng(), now);

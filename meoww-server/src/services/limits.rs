@@ -15,73 +15,73 @@ use crate::{
     core::{
         account::{Email, Mailbox},
         device::{DeviceId, Guesser},
-        limits::{Caller, Quota, Standing, WindowLimiter},
+        limits::{Caller, Quota, RateLimitStatus, WindowLimiter},
         otp,
         session::SessionId,
     },
 };
 
 /// One gate a limit.
-pub(crate) struct Gates {
-    pub(crate) signup: Gate<Caller>,
-    pub(crate) login: Gate<Caller>,
-    pub(crate) resend: Gate<Caller>,
-    pub(crate) turn: Gate<Caller>,
-    pub(crate) verify: Gate<Caller>,
-    pub(crate) connect: Gate<Caller>,
-    pub(crate) photo: Gate<Caller>,
+pub(crate) struct RateLimiters {
+    pub(crate) signup: RateLimiter<Caller>,
+    pub(crate) login: RateLimiter<Caller>,
+    pub(crate) resend: RateLimiter<Caller>,
+    pub(crate) turn: RateLimiter<Caller>,
+    pub(crate) verify: RateLimiter<Caller>,
+    pub(crate) connect: RateLimiter<Caller>,
+    pub(crate) photo: RateLimiter<Caller>,
     /// Sessions refreshed and ended by their refresh tokens.
-    pub(crate) refresh: Gate<Caller>,
+    pub(crate) refresh: RateLimiter<Caller>,
     /// Refreshes, each of which may be a write, by session.
-    pub(super) session_refresh: Gate<SessionId>,
+    pub(super) session_refresh: RateLimiter<SessionId>,
     /// Failed passwords, by the address they were tried on (there need be no such account) and where
     /// they came from.
-    account_login: Gate<(Email, Guesser)>,
+    account_login: RateLimiter<(Email, Guesser)>,
     /// Those of all networks together: devices of the account are not locked out by them.
-    account_login_total: Gate<Email>,
+    account_login_total: RateLimiter<Email>,
     /// Codes mailed, by who asked for them.
-    account_code: Gate<UserId>,
+    account_code: RateLimiter<UserId>,
     /// Codes mailed, by where they went.
-    mailbox_code: Gate<Mailbox>,
+    mailbox_code: RateLimiter<Mailbox>,
     /// Codes mailed for forgotten passwords, by where they went and the known device that asked, if
     /// one did: strangers use up nothing of the owner's, nor of a sign-up's.
-    reset_code: Gate<(Mailbox, Option<DeviceId>)>,
+    reset_code: RateLimiter<(Mailbox, Option<DeviceId>)>,
     /// Wrong codes for forgotten passwords, by address and where they came from.
-    pub(super) reset_tries: Gate<(Email, Guesser)>,
+    pub(super) reset_tries: RateLimiter<(Email, Guesser)>,
 }
 
 /// A password that was counted before it was looked at.
 pub(crate) struct CountedPassword {
-    here: Option<Standing>,
-    total: Option<Standing>,
+    here: Option<RateLimitStatus>,
+    total: Option<RateLimitStatus>,
 }
 
-impl Gates {
+impl RateLimiters {
     pub(crate) fn new(limits: &Limits) -> Self {
         const ATTEMPTS: &str = "Too many attempts, please try again in 15 minutes.";
         const CODES: &str = "Too many OTP requests, please wait before requesting again.";
         const REFRESHES: &str = "Too many refreshes, please try again later.";
-        let gates = Self {
-            signup: Gate::new("Too many signup attempts, please try again later."),
-            login: Gate::new(ATTEMPTS),
-            resend: Gate::new(CODES),
-            turn: Gate::new("Too many TURN credential requests."),
-            verify: Gate::new(ATTEMPTS),
-            photo: Gate::new("Too many photos, please try again later."),
-            connect: Gate::new("Too many connections, please try again later."),
-            refresh: Gate::new(REFRESHES),
-            session_refresh: Gate::new(REFRESHES),
-            account_login: Gate::new(ATTEMPTS),
-            account_login_total: Gate::new(ATTEMPTS),
-            account_code: Gate::new(CODES),
-            mailbox_code: Gate::new(CODES),
-            reset_code: Gate::new(CODES),
-            reset_tries: Gate::new(ATTEMPTS),
+        let rate_limiters = Self {
+            signup: RateLimiter::new("Too many signup attempts, please try again later."),
+            login: RateLimiter::new(ATTEMPTS),
+            resend: RateLimiter::new(CODES),
+            turn: RateLimiter::new("Too many TURN credential requests."),
+            verify: RateLimiter::new(ATTEMPTS),
+            photo: RateLimiter::new("Too many photos, please try again later."),
+            connect: RateLimiter::new("Too many connections, please try again later."),
+            refresh: RateLimiter::new(REFRESHES),
+            session_refresh: RateLimiter::new(REFRESHES),
+            account_login: RateLimiter::new(ATTEMPTS),
+            account_login_total: RateLimiter::new(ATTEMPTS),
+            account_code: RateLimiter::new(CODES),
+            mailbox_code: RateLimiter::new(CODES),
+            reset_code: RateLimiter::new(CODES),
+            reset_tries: RateLimiter::new(ATTEMPTS),
         };
         let window = otp::LIFETIME.unsigned_abs();
-        gates.reset_tries.adopt(Some(Quota { requests: otp::MAX_TRIES.into(), window }));
-        gates.adopt(limits);
-        gates
+        rate_limiters.reset_tries.adopt(Some(Quota { requests: otp::MAX_TRIES.into(), window }));
+        rate_limiters.adopt(limits);
+        rate_limiters
     }
 
     /// Takes up other limits. Where one stays as it was, who was counted is still counted.
@@ -148,7 +148,7 @@ impl Gates {
         &self,
         user: Option<UserId>,
         to: &Email,
-    ) -> Result<Option<Standing>, Refusal> {
+    ) -> Result<Option<RateLimitStatus>, Refusal> {
         if let Some(user) = user {
             self.account_code.admit(user)?;
         }
@@ -156,19 +156,19 @@ impl Gates {
     }
 
     /// Takes back a code that was not mailed after all.
-    pub(crate) fn forgive_code(&self, to: &Email, counted: Option<Standing>) {
+    pub(crate) fn forgive_code(&self, to: &Email, counted: Option<RateLimitStatus>) {
         self.mailbox_code.forgive(&to.mailbox(), counted);
     }
 }
 
 /// Lets so many of a key through; without a quota, all of them.
-pub(crate) struct Gate<K> {
+pub(crate) struct RateLimiter<K> {
     /// Counting takes nanoseconds, too little to queue for: hence a lock and no task.
     limiter: Mutex<Option<WindowLimiter<K>>>,
     pub(crate) refusal: &'static str,
 }
 
-impl<K: Clone + Eq + Hash> Gate<K> {
+impl<K: Clone + Eq + Hash> RateLimiter<K> {
     fn new(refusal: &'static str) -> Self {
         Self { limiter: Mutex::new(None), refusal }
     }
@@ -185,21 +185,25 @@ impl<K: Clone + Eq + Hash> Gate<K> {
     }
 
     /// Counts one of `key`.
-    pub(crate) fn admit(&self, key: K) -> Result<Option<Standing>, Refusal> {
+    pub(crate) fn admit(&self, key: K) -> Result<Option<RateLimitStatus>, Refusal> {
         let now = clock::instant();
         match self.count(key) {
-            Some(Err(standing)) => Err(Refusal::TooMany(self.refusal, standing.reset(now))),
-            Some(Ok(standing)) => Ok(Some(standing)),
+            Some(Err(status)) => Err(Refusal::TooMany(self.refusal, status.reset(now))),
+            Some(Ok(status)) => Ok(Some(status)),
             None => Ok(None),
         }
     }
 
     /// Takes back what turned out not to count.
-    pub(crate) fn forgive(&self, key: &K, counted: Option<Standing>) -> Option<Standing> {
+    pub(crate) fn forgive(
+        &self,
+        key: &K,
+        counted: Option<RateLimitStatus>,
+    ) -> Option<RateLimitStatus> {
         Some(self.limiter().as_mut()?.forgive(key, counted?))
     }
 
-    pub(crate) fn count(&self, key: K) -> Option<Result<Standing, Standing>> {
+    pub(crate) fn count(&self, key: K) -> Option<Result<RateLimitStatus, RateLimitStatus>> {
         Some(self.limiter().as_mut()?.admit(key, clock::instant()))
     }
 }

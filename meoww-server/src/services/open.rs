@@ -12,7 +12,7 @@ use std::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    Services, background::Background, drain::Drain, limits::Gates, origins::Origins,
+    Services, background::Background, drain::Drain, limits::RateLimiters, origins::Origins,
     readiness::Readiness,
 };
 use crate::{
@@ -96,7 +96,7 @@ impl Services {
         Ok(Arc::new(Self {
             metrics: Arc::new(metrics),
             readiness: Readiness::default(),
-            gates: Gates::new(&config.limits),
+            rate_limiters: RateLimiters::new(&config.limits),
             drain: Drain::new(),
             hub,
             store,

@@ -45,7 +45,7 @@ impl Services {
         asker: Guesser,
     ) -> Result<(), Refusal> {
         let place = self.background.permit().ok_or(Refusal::Busy)?;
-        self.gates.admit_reset_code(&email, asker)?;
+        self.rate_limiters.admit_reset_code(&email, asker)?;
         self.background.run(place, self.clone().send_reset_code(email, asker));
         Ok(())
     }
@@ -76,12 +76,12 @@ impl Services {
         password_hash: String,
     ) -> Result<Option<UserId>, Refusal> {
         self.finish(async move |services: Arc<Self>| {
-            let counted = services.gates.reset_tries.admit((email.clone(), guesser))?;
+            let counted = services.rate_limiters.reset_tries.admit((email.clone(), guesser))?;
             let (now, candidate) = (clock::now(), (seal, guesser.presenter()));
             let store = &services.store;
             let reset = store.reset_password(email.clone(), candidate, password_hash, now).await?;
             if let Some(user) = reset {
-                services.gates.reset_tries.forgive(&(email, guesser), counted);
+                services.rate_limiters.reset_tries.forgive(&(email, guesser), counted);
                 services.close(ConnectionSelector::User(user)).await;
             }
             Ok(reset)

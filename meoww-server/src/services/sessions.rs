@@ -66,7 +66,7 @@ impl Services {
         presented: &str,
     ) -> Result<Option<(Refresh, RefreshToken)>, Refusal> {
         let Some(session) = self.session_of(presented).await? else { return Ok(None) };
-        self.gates.session_refresh.admit(session)?;
+        self.rate_limiters.session_refresh.admit(session)?;
         let successor = RefreshToken::successor(presented, session, &self.otp_key);
         let tokens = (TokenDigest::of(presented), successor.digest());
         let refresh = self.rotate(session, tokens).await?;

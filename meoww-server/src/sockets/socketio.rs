@@ -119,7 +119,7 @@ impl Clients {
         network: Network,
         request: &Request,
     ) -> Result<Handshake, Refusal> {
-        services.gates.connect.admit(Caller::Network(network))?;
+        services.rate_limiters.connect.admit(Caller::Network(network))?;
         self.door.knock(network, request.headers(), &services.tokens).ok_or(Refusal::Busy)
     }
 

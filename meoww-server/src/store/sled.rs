@@ -22,7 +22,7 @@ pub struct Store {
     flusher: Flusher,
     pub(crate) latency: StoreLatency,
     /// Shared by transactions; held alone by whoever needs all trees of one moment.
-    gate: Arc<RwLock<()>>,
+    rate_limiter: Arc<RwLock<()>>,
     /// Held, before the gate, by what goes through whole trees, one at a time: else it would wait for
     /// the gate while another such has it for long, and every transaction behind it.
     turn: Arc<tokio::sync::Mutex<()>>,
@@ -50,7 +50,7 @@ impl Store {
         Ok(Self {
             trees: Arc::new(trees),
             flusher: Flusher::start(log)?,
-            gate: Arc::default(),
+            rate_limiter: Arc::default(),
             turn: Arc::default(),
             latency: StoreLatency::default(),
         })
@@ -96,9 +96,9 @@ impl Store {
         &self,
         job: impl FnOnce(&Trees) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let gate = self.gate.clone();
+        let rate_limiter = self.rate_limiter.clone();
         let shared = move |trees: &Trees| {
-            let _shared = gate.read().unwrap_or_else(PoisonError::into_inner);
+            let _shared = rate_limiter.read().unwrap_or_else(PoisonError::into_inner);
             job(trees)
         };
         self.flusher.demand_running()?;
@@ -113,9 +113,9 @@ impl Store {
     /// All records of this moment, to be read while others write.
     pub(super) async fn snapshot(&self) -> Result<Snapshot, StoreError> {
         let turn = self.turn.clone().lock_owned().await;
-        let (trees, gate) = (self.trees.clone(), self.gate.clone());
+        let (trees, rate_limiter) = (self.trees.clone(), self.rate_limiter.clone());
         self.run(move |_| {
-            let _alone = gate.write().unwrap_or_else(PoisonError::into_inner);
+            let _alone = rate_limiter.write().unwrap_or_else(PoisonError::into_inner);
             Ok(Snapshot::begin(trees, turn))
         })
         .await
@@ -127,9 +127,9 @@ impl Store {
         job: impl FnOnce(&Trees) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let _turn = self.turn.lock().await;
-        let gate = self.gate.clone();
+        let rate_limiter = self.rate_limiter.clone();
         self.run(move |trees| {
-            let _alone = gate.write().unwrap_or_else(PoisonError::into_inner);
+            let _alone = rate_limiter.write().unwrap_or_else(PoisonError::into_inner);
             job(trees)
         })
         .await
@@ -183,7 +183,7 @@ mod tests {
         let store = Store {
             trees: Arc::new(trees),
             flusher: Flusher::start(log).expect("a thread"),
-            gate: Arc::default(),
+            rate_limiter: Arc::default(),
             turn: Arc::default(),
             latency: StoreLatency::default(),
         };

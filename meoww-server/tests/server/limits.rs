@@ -38,7 +38,7 @@ async fn login_from(server: &TestServer, client: &str, email: &str, password: &s
     post_from(server, client, "/api/auth/login", body).await
 }
 
-fn standing(reply: &Reply) -> [&str; 3] {
+fn status(reply: &Reply) -> [&str; 3] {
     ["ratelimit-policy", "ratelimit-limit", "ratelimit-remaining"]
         .map(|name| reply.headers.get(name).map_or("", |value| value.to_str().expect("text")))
 }
@@ -60,21 +60,21 @@ async fn every_answer_of_a_limited_route_says_where_the_client_stands() {
     let body = signup("ada").to_string();
     let reply = server.send(Method::POST, "/api/auth/signup", &origin, body).await;
     assert_eq!(reply.status, StatusCode::CREATED);
-    assert_eq!(standing(&reply), ["2;w=3600", "2", "1"]);
+    assert_eq!(status(&reply), ["2;w=3600", "2", "1"]);
     assert!((3590..=3600).contains(&seconds(&reply, "ratelimit-reset")));
     let exposed = reply.headers["access-control-expose-headers"].to_str().expect("text");
     for name in ["retry-after", "ratelimit-limit", "ratelimit-remaining", "ratelimit-reset"] {
         assert!(exposed.contains(name), "{exposed}");
     }
     let reply = server.post("/api/auth/signup", json!({})).await;
-    assert_eq!((reply.status, standing(&reply)[2]), (StatusCode::BAD_REQUEST, "0"));
+    assert_eq!((reply.status, status(&reply)[2]), (StatusCode::BAD_REQUEST, "0"));
     let reply = server.sign_up("bob").await;
     assert_refused(&reply, "Too many signup attempts, please try again later.");
-    assert_eq!(standing(&reply), ["2;w=3600", "2", "0"]);
+    assert_eq!(status(&reply), ["2;w=3600", "2", "0"]);
     assert_eq!(seconds(&reply, "retry-after"), seconds(&reply, "ratelimit-reset"));
 
     let free = server.send(Method::GET, "/health", &[], "").await;
-    assert_eq!(standing(&free), ["", "", ""]);
+    assert_eq!(status(&free), ["", "", ""]);
 }
 
 #[tokio::test]
@@ -85,10 +85,10 @@ async fn turn_credentials_are_counted_after_authentication() {
     for _ in 0..3 {
         let anonymous = server.send(Method::GET, path, &[], "").await;
         assert_eq!(anonymous.status, StatusCode::UNAUTHORIZED);
-        assert_eq!(standing(&anonymous), ["", "", ""]);
+        assert_eq!(status(&anonymous), ["", "", ""]);
     }
     let reply = server.get_as(path, &ada.access).await;
-    assert_eq!((reply.status, standing(&reply)), (StatusCode::OK, ["1;w=3600", "1", "0"]));
+    assert_eq!((reply.status, status(&reply)), (StatusCode::OK, ["1;w=3600", "1", "0"]));
     assert_refused(&server.get_as(path, &ada.access).await, "Too many TURN credential requests.");
 }
 
@@ -98,13 +98,13 @@ async fn logins_that_succeed_do_not_count() {
     let ada = server.member("ada").await;
     for _ in 0..4 {
         let reply = server.login(&ada.email, PASSWORD).await;
-        assert_eq!((reply.status, standing(&reply)[2]), (StatusCode::OK, "2"));
+        assert_eq!((reply.status, status(&reply)[2]), (StatusCode::OK, "2"));
     }
     let me = server.get_as("/api/auth/me", &ada.access).await;
-    assert_eq!(standing(&me), ["", "", ""], "only leaving asks for the password there");
+    assert_eq!(status(&me), ["", "", ""], "only leaving asks for the password there");
     for left in ["1", "0"] {
         let reply = server.login(&ada.email, "wrong horse").await;
-        assert_eq!((reply.status, standing(&reply)[2]), (StatusCode::UNAUTHORIZED, left));
+        assert_eq!((reply.status, status(&reply)[2]), (StatusCode::UNAUTHORIZED, left));
     }
     assert_refused(&server.login(&ada.email, PASSWORD).await, ATTEMPTS);
 }

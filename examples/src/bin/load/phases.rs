@@ -8,7 +8,7 @@ use crate::{
     clock,
     heard::words,
     pace::Pace,
-    swarm::{News, Standing, Swarm},
+    swarm::{News, RateLimitStatus, Swarm},
     tally::Tally,
     tokens::Cookie,
 };
@@ -30,7 +30,7 @@ pub(crate) fn connect(
     let mut left = cookies.iter();
     let mut last = clock();
     while !swarm.is_interrupted() {
-        let connecting = swarm.count(|of| matches!(of, Standing::Connecting { .. }));
+        let connecting = swarm.count(|of| matches!(of, RateLimitStatus::Connecting { .. }));
         for cookie in left.by_ref().take(at_a_time.saturating_sub(connecting)) {
             if let Err(why) = swarm.open(cookie) {
                 tally.problem(&why);
@@ -45,11 +45,11 @@ pub(crate) fn connect(
             }
         }
         tally.progress(|tally| format!("{} of {} connected", tally.done(), cookies.len()));
-        if is_over && swarm.count(|of| matches!(of, Standing::Connecting { .. })) == 0 {
+        if is_over && swarm.count(|of| matches!(of, RateLimitStatus::Connecting { .. })) == 0 {
             return Ok(());
         }
         if last.elapsed() > PATIENCE {
-            let stuck = swarm.count(|of| matches!(of, Standing::Connecting { .. }));
+            let stuck = swarm.count(|of| matches!(of, RateLimitStatus::Connecting { .. }));
             (0..stuck + left.len()).for_each(|_| tally.problem("timed out"));
             return Ok(());
         }
@@ -61,7 +61,7 @@ pub(crate) fn connect(
 pub(crate) fn search(swarm: &mut Swarm, tally: &mut Tally) -> anyhow::Result<()> {
     let search = ClientMessage::Search(Default::default());
     for who in 0..swarm.len() {
-        if swarm.standing(who) == Standing::Idle {
+        if swarm.status(who) == RateLimitStatus::Idle {
             swarm.search(who, &search, clock());
         }
     }
@@ -137,9 +137,9 @@ pub(crate) fn relay(
 fn settle(swarm: &mut Swarm, tally: &mut Tally, patience: Duration) -> anyhow::Result<()> {
     let mut last = clock();
     while !swarm.is_interrupted() && last.elapsed() < patience {
-        let waiting = swarm.count(|of| matches!(of, Standing::Searching { .. }));
+        let waiting = swarm.count(|of| matches!(of, RateLimitStatus::Searching { .. }));
         // One of an even number waits only until it is told that its partner was left, too.
-        if waiting <= swarm.count(|of| of != Standing::Gone) % 2 {
+        if waiting <= swarm.count(|of| of != RateLimitStatus::Gone) % 2 {
             break;
         }
         for (who, news) in swarm.turn()? {
@@ -149,7 +149,8 @@ fn settle(swarm: &mut Swarm, tally: &mut Tally, patience: Duration) -> anyhow::R
         }
         tally.progress(|tally| format!("{} matches, {waiting} still searching", tally.done()));
     }
-    tally.add("unmatched", swarm.count(|of| matches!(of, Standing::Searching { .. })) as u64);
+    tally
+        .add("unmatched", swarm.count(|of| matches!(of, RateLimitStatus::Searching { .. })) as u64);
     Ok(())
 }
 
@@ -176,7 +177,7 @@ impl Turns {
         for _ in 0..swarm.len() {
             let who = self.0 % swarm.len();
             self.0 = who + 1;
-            if let Standing::InRoom(room_id) = swarm.standing(who) {
+            if let RateLimitStatus::InRoom(room_id) = swarm.status(who) {
                 return Some((who, room_id));
             }
         }

@@ -47,7 +47,7 @@ pub(crate) enum News {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Standing {
+pub(crate) enum RateLimitStatus {
     Connecting { since: Instant },
     Idle,
     Searching { since: Instant },
@@ -57,7 +57,7 @@ pub(crate) enum Standing {
 
 struct Member {
     socket: Socket,
-    standing: Standing,
+    status: RateLimitStatus,
 }
 
 pub(crate) struct Swarm {
@@ -102,12 +102,12 @@ impl Swarm {
         self.members.len()
     }
 
-    pub(crate) fn standing(&self, who: usize) -> Standing {
-        self.members[who].standing
+    pub(crate) fn status(&self, who: usize) -> RateLimitStatus {
+        self.members[who].status
     }
 
-    pub(crate) fn count(&self, is: impl Fn(Standing) -> bool) -> usize {
-        self.members.iter().filter(|member| is(member.standing)).count()
+    pub(crate) fn count(&self, is: impl Fn(RateLimitStatus) -> bool) -> usize {
+        self.members.iter().filter(|member| is(member.status)).count()
     }
 
     /// How long after the start that is.
@@ -121,22 +121,23 @@ impl Swarm {
         let upgrade = self.target.upgrade(cookie);
         let address: SocketAddr = self.target.address;
         let socket = Socket::connect(address, upgrade, self.poll.registry(), token)?;
-        self.members.push(Member { socket, standing: Standing::Connecting { since: clock() } });
+        self.members
+            .push(Member { socket, status: RateLimitStatus::Connecting { since: clock() } });
         Ok(())
     }
 
     /// Looks for a partner; its wait counts from `since`.
     pub(crate) fn search(&mut self, who: usize, words: &ClientMessage, since: Instant) {
-        let standing = &mut self.members[who].standing;
-        if *standing != Standing::Gone {
-            *standing = Standing::Searching { since };
+        let status = &mut self.members[who].status;
+        if *status != RateLimitStatus::Gone {
+            *status = RateLimitStatus::Searching { since };
             self.say(who, words);
         }
     }
 
     pub(crate) fn say(&mut self, who: usize, words: &ClientMessage) {
         let member = &mut self.members[who];
-        if member.standing == Standing::Gone {
+        if member.status == RateLimitStatus::Gone {
             return;
         }
         if let Err(why) = member.socket.say(&words.encode()) {
@@ -161,7 +162,7 @@ impl Swarm {
     /// Says goodbye to all.
     pub(crate) fn close(self) {
         for member in self.members {
-            if member.standing != Standing::Gone {
+            if member.status != RateLimitStatus::Gone {
                 member.socket.close();
             }
         }
@@ -170,8 +171,8 @@ impl Swarm {
     fn serve(&mut self, event: &Event) {
         let who = event.token().0;
         let Self { members, scratch, news, start, .. } = self;
-        let Member { socket, standing } = &mut members[who];
-        if *standing == Standing::Gone {
+        let Member { socket, status } = &mut members[who];
+        if *status == RateLimitStatus::Gone {
             return;
         }
         let mut result = if event.is_writable() { socket.writable() } else { Ok(()) };
@@ -179,7 +180,7 @@ impl Swarm {
             result = socket.readable(scratch, event.is_read_closed(), |incoming| {
                 let Incoming::Text(text) = incoming else { return };
                 if let Some(heard) = Heard::parse(text)
-                    && let Some(what) = understood(heard, standing, *start)
+                    && let Some(what) = understood(heard, status, *start)
                 {
                     news.push((who, what));
                 }
@@ -191,24 +192,24 @@ impl Swarm {
     }
 
     fn lose(&mut self, who: usize, why: Gone) {
-        self.members[who].standing = Standing::Gone;
+        self.members[who].status = RateLimitStatus::Gone;
         self.news.push((who, News::Gone(why)));
     }
 }
 
-fn understood(heard: Heard, standing: &mut Standing, start: Instant) -> Option<News> {
+fn understood(heard: Heard, status: &mut RateLimitStatus, start: Instant) -> Option<News> {
     let now = clock();
-    match (heard, *standing) {
-        (Heard::Welcome, Standing::Connecting { since }) => {
-            *standing = Standing::Idle;
+    match (heard, *status) {
+        (Heard::Welcome, RateLimitStatus::Connecting { since }) => {
+            *status = RateLimitStatus::Idle;
             Some(News::Up { took: now - since })
         }
-        (Heard::Matched(room), Standing::Searching { since }) => {
-            *standing = Standing::InRoom(room);
+        (Heard::Matched(room), RateLimitStatus::Searching { since }) => {
+            *status = RateLimitStatus::InRoom(room);
             Some(News::Matched { waited: now - since })
         }
-        (Heard::PeerDisconnected, Standing::InRoom(_)) => {
-            *standing = Standing::Idle;
+        (Heard::PeerDisconnected, RateLimitStatus::InRoom(_)) => {
+            *status = RateLimitStatus::Idle;
             Some(News::Parted)
         }
         (Heard::Said(due), _) => Some(News::Said { took: (now - start).saturating_sub(due) }),

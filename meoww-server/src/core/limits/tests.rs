@@ -90,14 +90,14 @@ proptest! {
             now += Duration::from_secs(seconds);
             let outcome = limiter.admit(key, now);
             prop_assert_eq!(outcome.is_ok(), model.admit(key, now));
-            let (Ok(standing) | Err(standing)) = outcome;
-            prop_assert!(standing.reset(now) <= QUOTA.window && standing.remaining < 3);
-            if let Ok(standing) = outcome {
-                counted.push((key, standing));
+            let (Ok(status) | Err(status)) = outcome;
+            prop_assert!(status.reset(now) <= QUOTA.window && status.remaining < 3);
+            if let Ok(status) = outcome {
+                counted.push((key, status));
             }
-            if forgive && let Some((key, standing)) = counted.pop() {
-                let after = limiter.forgive(&key, standing);
-                model.forgive(key, standing.ends);
+            if forgive && let Some((key, status)) = counted.pop() {
+                let after = limiter.forgive(&key, status);
+                model.forgive(key, status.ends);
                 prop_assert!(after.remaining <= QUOTA.requests);
             }
         }
@@ -184,11 +184,11 @@ fn long_random_histories_count_as_the_rule_says() {
         now += Duration::from_millis(rng.random_range(0..200));
         let outcome = limiter.admit(key, now);
         assert_eq!(outcome.is_ok(), model.admit(key, now), "seed {seed}, step {step}");
-        counted.extend(outcome.ok().map(|standing| (key, standing)));
+        counted.extend(outcome.ok().map(|status| (key, status)));
         if counted.len() > 100 || rng.random_ratio(1, 4) {
-            let Some((key, standing)) = counted.pop_front() else { continue };
-            limiter.forgive(&key, standing);
-            model.forgive(key, standing.ends);
+            let Some((key, status)) = counted.pop_front() else { continue };
+            limiter.forgive(&key, status);
+            model.forgive(key, status.ends);
         }
         assert!(limiter.by_age.len() <= 256 && limiter.by_age.len() == limiter.windows.len());
     }

@@ -13,10 +13,10 @@ use axum::{
 use super::{client::Client, device};
 use crate::{
     clock,
-    core::limits::{Caller, Network, Quota, Standing},
+    core::limits::{Caller, Network, Quota, RateLimitStatus},
     services::{
         Refusal, Services,
-        limits::{Gate, Gates},
+        limits::{RateLimiter, RateLimiters},
     },
     store::StoreError,
 };
@@ -33,23 +33,29 @@ pub(crate) const HEADERS: [HeaderName; 4] = [
 #[derive(Clone)]
 pub(crate) struct Limit {
     services: Arc<Services>,
-    gate: fn(&Gates) -> &Gate<Caller>,
+    rate_limiter: fn(&RateLimiters) -> &RateLimiter<Caller>,
     counts: fn(StatusCode) -> bool,
     knows_accounts: bool,
 }
 
 impl Limit {
     /// Counts every request.
-    pub(crate) fn all(services: &Arc<Services>, gate: fn(&Gates) -> &Gate<Caller>) -> Self {
-        Self { services: services.clone(), gate, counts: |_| true, knows_accounts: false }
+    pub(crate) fn all(
+        services: &Arc<Services>,
+        rate_limiter: fn(&RateLimiters) -> &RateLimiter<Caller>,
+    ) -> Self {
+        Self { services: services.clone(), rate_limiter, counts: |_| true, knows_accounts: false }
     }
 
     /// Counts what failed by the client's fault. A right password that does not suffice (403) is
     /// no guess.
-    pub(crate) fn failures(services: &Arc<Services>, gate: fn(&Gates) -> &Gate<Caller>) -> Self {
+    pub(crate) fn failures(
+        services: &Arc<Services>,
+        rate_limiter: fn(&RateLimiters) -> &RateLimiter<Caller>,
+    ) -> Self {
         let counts =
             |status: StatusCode| status.is_client_error() && status != StatusCode::FORBIDDEN;
-        Self { services: services.clone(), gate, counts, knows_accounts: false }
+        Self { services: services.clone(), rate_limiter, counts, knows_accounts: false }
     }
 
     /// Counts who shows a session or a known device by account, so that a neighbour in the network
@@ -84,35 +90,35 @@ pub(crate) async fn enforce(
         Ok(caller) => caller,
         Err(error) => return Refusal::from(error).into_response(),
     };
-    let gate = (limit.gate)(&limit.services.gates);
-    let (mut response, standing) = match gate.count(caller) {
+    let rate_limiter = (limit.rate_limiter)(&limit.services.rate_limiters);
+    let (mut response, status) = match rate_limiter.count(caller) {
         None => return next.run(request).await,
-        Some(Err(standing)) => {
-            let wait = standing.reset(clock::instant());
-            (Refusal::TooMany(gate.refusal, wait).into_response(), standing)
+        Some(Err(status)) => {
+            let wait = status.reset(clock::instant());
+            (Refusal::TooMany(rate_limiter.refusal, wait).into_response(), status)
         }
         Some(Ok(counted)) => {
             let response = next.run(request).await;
-            let standing = if (limit.counts)(response.status()) {
+            let status = if (limit.counts)(response.status()) {
                 counted
             } else {
-                gate.forgive(&caller, Some(counted)).unwrap_or(counted)
+                rate_limiter.forgive(&caller, Some(counted)).unwrap_or(counted)
             };
-            (response, standing)
+            (response, status)
         }
     };
-    tell(&mut response, standing);
+    tell(&mut response, status);
     response
 }
 
-fn tell(response: &mut Response, standing: Standing) {
-    let Quota { requests, window } = standing.quota;
+fn tell(response: &mut Response, status: RateLimitStatus) {
+    let Quota { requests, window } = status.quota;
     let policy = format!("{requests};w={}", window.as_secs());
     let values = [
         HeaderValue::try_from(policy).expect("digits and signs"),
         requests.into(),
-        standing.remaining.into(),
-        whole_seconds(standing.reset(clock::instant())).into(),
+        status.remaining.into(),
+        whole_seconds(status.reset(clock::instant())).into(),
     ];
     response.headers_mut().extend(HEADERS.into_iter().zip(values));
 }
