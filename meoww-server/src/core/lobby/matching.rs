@@ -7,7 +7,7 @@ use rand::{Rng, RngExt};
 
 use super::{
     ConnId, Effect, Lobby, Moment, REMATCH_WAIT, Terms,
-    queue::{Phase, Queue, Ticket, Turn},
+    queue::{Phase, Queue, QueuePosition, Ticket},
     rooms::Seat,
     users::{User, UserKey, Users},
 };
@@ -48,7 +48,7 @@ impl Lobby {
         }
         let user = &self.users[key];
         let since = moment.now + user.pace.delay(moment.now);
-        let ticket = Ticket::new(conn, user.terms, moment.now, since, self.queue.next_turn());
+        let ticket = Ticket::new(conn, user.terms, moment.now, since, self.queue.next_position());
         self.look_around(key, ticket, moment);
         if self.users[key].ticket.is_some() {
             moment.effects.push(Effect::Searching(conn));
@@ -67,7 +67,7 @@ impl Lobby {
     pub(super) fn look_around_again(&mut self, key: UserKey, moment: &mut Moment<'_, impl Rng>) {
         if let Some(mut ticket) = self.withdraw(key) {
             if ticket.phase == Phase::Held {
-                ticket.turn = self.queue.next_turn();
+                ticket.position = self.queue.next_position();
             }
             self.look_around(key, ticket, moment);
         }
@@ -182,7 +182,7 @@ struct Seeker<'a> {
 
 impl Seeker<'_> {
     /// Of those with a common interest, the first whom the seeker may meet by now.
-    fn first_sharing(&mut self, queue: &Queue) -> Option<(Turn, UserKey)> {
+    fn first_sharing(&mut self, queue: &Queue) -> Option<(QueuePosition, UserKey)> {
         let mut first = None;
         for interest in self.ticket.terms.interests() {
             // Who shares one interest often shares the next, and is looked at once.
@@ -196,8 +196,8 @@ impl Seeker<'_> {
     /// The first whom the seeker may meet by now.
     fn first(
         &mut self,
-        mut candidates: impl Iterator<Item = (Turn, UserKey)>,
-    ) -> Option<(Turn, UserKey)> {
+        mut candidates: impl Iterator<Item = (QueuePosition, UserKey)>,
+    ) -> Option<(QueuePosition, UserKey)> {
         candidates.find(|(_, candidate)| match self.earliest_meeting(&self.users[*candidate]) {
             Some(at) if at > self.now => {
                 self.retry = self.retry.into_iter().chain([at]).min();

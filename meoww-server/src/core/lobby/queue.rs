@@ -12,7 +12,7 @@ use super::{ConnId, Terms, terms::Interest, users::UserKey};
 
 /// The order in which tickets began to look for a partner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Turn(u64);
+pub(super) struct QueuePosition(u64);
 
 /// What a ticket may be matched with by now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +35,7 @@ pub(super) struct Ticket {
     /// When it begins or began to look for a partner.
     pub(super) since: Instant,
     pub(super) phase: Phase,
-    pub(super) turn: Turn,
+    pub(super) position: QueuePosition,
     /// When to look again.
     alarm: Option<Instant>,
 }
@@ -47,9 +47,9 @@ impl Ticket {
         terms: Terms,
         now: Instant,
         since: Instant,
-        turn: Turn,
+        position: QueuePosition,
     ) -> Self {
-        Self { conn, terms, asked: now, since, phase: Phase::Held, turn, alarm: None }
+        Self { conn, terms, asked: now, since, phase: Phase::Held, position, alarm: None }
     }
 
     pub(super) fn phase_at(&self, now: Instant) -> Phase {
@@ -78,10 +78,10 @@ impl Ticket {
 #[derive(Default)]
 pub(super) struct Queue {
     len: usize,
-    turns: u64,
+    positions: u64,
     by_interest: HashMap<Interest, Sharing>,
-    open: BTreeMap<Turn, UserKey>,
-    alarms: BTreeMap<(Instant, Turn), UserKey>,
+    open: BTreeMap<QueuePosition, UserKey>,
+    alarms: BTreeMap<(Instant, QueuePosition), UserKey>,
 }
 
 impl Queue {
@@ -89,53 +89,56 @@ impl Queue {
         self.len
     }
 
-    pub(super) fn next_turn(&mut self) -> Turn {
-        self.turns += 1;
-        Turn(self.turns)
+    pub(super) fn next_position(&mut self) -> QueuePosition {
+        self.positions += 1;
+        QueuePosition(self.positions)
     }
 
     pub(super) fn insert(&mut self, user: UserKey, ticket: &Ticket) {
         self.len += 1;
         if let Some(alarm) = ticket.alarm {
-            self.alarms.insert((alarm, ticket.turn), user);
+            self.alarms.insert((alarm, ticket.position), user);
         }
         if ticket.phase == Phase::Held {
             return;
         }
         for interest in ticket.terms.interests() {
             match self.by_interest.entry(*interest) {
-                Entry::Vacant(nobody) => drop(nobody.insert(Sharing::new(ticket.turn, user))),
-                Entry::Occupied(mut sharing) => sharing.get_mut().insert(ticket.turn, user),
+                Entry::Vacant(nobody) => drop(nobody.insert(Sharing::new(ticket.position, user))),
+                Entry::Occupied(mut sharing) => sharing.get_mut().insert(ticket.position, user),
             }
         }
         if ticket.phase == Phase::Open {
-            self.open.insert(ticket.turn, user);
+            self.open.insert(ticket.position, user);
         }
     }
 
     pub(super) fn remove(&mut self, ticket: &Ticket) {
         self.len -= 1;
         if let Some(alarm) = ticket.alarm {
-            self.alarms.remove(&(alarm, ticket.turn));
+            self.alarms.remove(&(alarm, ticket.position));
         }
         for interest in ticket.terms.interests() {
             if let Entry::Occupied(mut sharing) = self.by_interest.entry(*interest)
-                && sharing.get_mut().remove(ticket.turn) == Left::Nobody
+                && sharing.get_mut().remove(ticket.position) == Left::Nobody
             {
                 sharing.remove();
             }
         }
-        self.open.remove(&ticket.turn);
+        self.open.remove(&ticket.position);
     }
 
     /// Those with this interest, by turn.
-    pub(super) fn sharing(&self, interest: Interest) -> impl Iterator<Item = (Turn, UserKey)> {
+    pub(super) fn sharing(
+        &self,
+        interest: Interest,
+    ) -> impl Iterator<Item = (QueuePosition, UserKey)> {
         self.by_interest.get(&interest).into_iter().flat_map(Sharing::iter)
     }
 
     /// Those open to anyone, by turn.
-    pub(super) fn open(&self) -> impl Iterator<Item = (Turn, UserKey)> {
-        self.open.iter().map(|(turn, user)| (*turn, *user))
+    pub(super) fn open(&self) -> impl Iterator<Item = (QueuePosition, UserKey)> {
+        self.open.iter().map(|(position, user)| (*position, *user))
     }
 
     /// A user whose ticket is to look again.
@@ -150,8 +153,8 @@ impl Queue {
 
 /// Those with one interest. Most often it is one alone, who is found without a further step.
 struct Sharing {
-    oldest: (Turn, UserKey),
-    others: BTreeMap<Turn, UserKey>,
+    oldest: (QueuePosition, UserKey),
+    others: BTreeMap<QueuePosition, UserKey>,
 }
 
 /// Who shares an interest after one is gone.
@@ -162,21 +165,21 @@ enum Left {
 }
 
 impl Sharing {
-    fn new(turn: Turn, user: UserKey) -> Self {
-        Self { oldest: (turn, user), others: BTreeMap::new() }
+    fn new(position: QueuePosition, user: UserKey) -> Self {
+        Self { oldest: (position, user), others: BTreeMap::new() }
     }
 
-    fn insert(&mut self, turn: Turn, user: UserKey) {
-        let newcomer = (turn, user);
+    fn insert(&mut self, position: QueuePosition, user: UserKey) {
+        let newcomer = (position, user);
         let is_oldest = newcomer < self.oldest;
-        let (turn, user) =
+        let (position, user) =
             if is_oldest { std::mem::replace(&mut self.oldest, newcomer) } else { newcomer };
-        self.others.insert(turn, user);
+        self.others.insert(position, user);
     }
 
-    fn remove(&mut self, turn: Turn) -> Left {
-        if turn != self.oldest.0 {
-            self.others.remove(&turn);
+    fn remove(&mut self, position: QueuePosition) -> Left {
+        if position != self.oldest.0 {
+            self.others.remove(&position);
         } else if let Some(next) = self.others.pop_first() {
             self.oldest = next;
         } else {
@@ -185,8 +188,8 @@ impl Sharing {
         Left::Somebody
     }
 
-    fn iter(&self) -> impl Iterator<Item = (Turn, UserKey)> {
-        let others = self.others.iter().map(|(turn, user)| (*turn, *user));
+    fn iter(&self) -> impl Iterator<Item = (QueuePosition, UserKey)> {
+        let others = self.others.iter().map(|(position, user)| (*position, *user));
         std::iter::once(self.oldest).chain(others)
     }
 }
