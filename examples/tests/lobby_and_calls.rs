@@ -17,7 +17,7 @@ use meoww_proto::{
         Chat, ClientMessage, Matched, Relay, RelayPayload, ServerMessage, SignalError, Welcome,
     },
 };
-use meoww_server::core::lobby::{ConnId, Departure, Effect, Input, Lobby, Terms};
+use meoww_server::core::lobby::{ConnId, Departure, Effect, Input, Lobby, SearchCriteria};
 use proptest::prelude::*;
 use rand::{SeedableRng, rngs::StdRng};
 
@@ -159,7 +159,7 @@ impl World {
         let Some(message) = self.clients[who].said.pop_front() else { return };
         match message {
             ClientMessage::Search(search) => {
-                self.lobby(Input::Search(conn, Terms::from(&search)));
+                self.lobby(Input::Search(conn, SearchCriteria::from(&search)));
             }
             ClientMessage::Cancel => self.lobby(Input::Cancel(conn)),
             ClientMessage::Skip => self.lobby(Input::Skip(conn)),

@@ -18,7 +18,7 @@ use meoww_proto::{
     UserId,
     tags::{MAX_TAG_WAIT, MAX_TAGS, Tag},
 };
-use meoww_server::core::lobby::{ConnId, Effect, Input, Lobby, Terms};
+use meoww_server::core::lobby::{ConnId, Effect, Input, Lobby, SearchCriteria};
 use rand::{SeedableRng, rngs::SmallRng};
 
 const WAITING: u64 = 100_000;
@@ -41,7 +41,7 @@ struct World {
 }
 
 impl World {
-    fn new(waiting: &[Terms]) -> Self {
+    fn new(waiting: &[SearchCriteria]) -> Self {
         let mut world = Self {
             lobby: Lobby::default(),
             rng: SmallRng::seed_from_u64(1),
@@ -56,8 +56,8 @@ impl World {
                 world.handle(Input::Block { user: user(n), blocked });
             }
         }
-        for (n, terms) in (0..).zip(waiting) {
-            world.search(n, *terms);
+        for (n, criteria) in (0..).zip(waiting) {
+            world.search(n, *criteria);
         }
         world.matched = 0;
         world
@@ -68,24 +68,24 @@ impl World {
         self.lobby.handle(input, self.now, &mut self.rng, &mut self.effects);
     }
 
-    fn search(&mut self, n: u64, terms: Terms) {
-        self.handle(Input::Search(ConnId(n), black_box(terms)));
+    fn search(&mut self, n: u64, criteria: SearchCriteria) {
+        self.handle(Input::Search(ConnId(n), black_box(criteria)));
         self.matched += self.effects.len() / 2;
     }
 
     fn visitors_meet(&mut self, round: u64) {
         let first = WAITING + round % (VISITORS / 2) * 2;
-        self.search(first, Terms::default());
-        self.search(first + 1, Terms::default());
+        self.search(first, SearchCriteria::default());
+        self.search(first + 1, SearchCriteria::default());
         self.handle(Input::Leave(ConnId(first)));
     }
 
-    fn visitor_meets_one_waiting(&mut self, round: u64, waiting: &[Terms]) {
+    fn visitor_meets_one_waiting(&mut self, round: u64, waiting: &[SearchCriteria]) {
         let (first, visitor) = (round % WAITING, WAITING + round % VISITORS);
-        let terms = waiting[first as usize];
-        self.search(visitor, terms);
+        let criteria = waiting[first as usize];
+        self.search(visitor, criteria);
         self.handle(Input::Leave(ConnId(first)));
-        self.search(first, terms);
+        self.search(first, criteria);
     }
 }
 
@@ -96,14 +96,14 @@ fn user(n: u64) -> UserId {
 }
 
 /// Patience for so many tags, different ones for every `n`.
-fn choosy(n: u64, tags: usize) -> Terms {
+fn choosy(n: u64, tags: usize) -> SearchCriteria {
     let tags: Vec<Tag> = (0..tags).map(|i| format!("t{n}.{i}").parse().expect("a tag")).collect();
-    Terms::new(&tags, MAX_TAG_WAIT)
+    SearchCriteria::new(&tags, MAX_TAG_WAIT)
 }
 
 /// Prints the median of [`RUNS`] runs.
-fn measure(name: &str, tags: usize, round: fn(&mut World, u64, &[Terms])) {
-    let waiting: Vec<Terms> = (0..WAITING).map(|n| choosy(n, tags)).collect();
+fn measure(name: &str, tags: usize, round: fn(&mut World, u64, &[SearchCriteria])) {
+    let waiting: Vec<SearchCriteria> = (0..WAITING).map(|n| choosy(n, tags)).collect();
     let mut rates = [(); RUNS].map(|()| {
         let mut world = World::new(&waiting);
         let started = Instant::now();

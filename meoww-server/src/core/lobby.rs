@@ -1,12 +1,12 @@
 //! Who waits, who talks to whom, and who has just gone. One writer owns a [`Lobby`]; everything
 //! in it is soft state of connections and can be had again from them.
 
+mod criteria;
 mod event;
 mod matching;
 mod pace;
 mod queue;
 mod rooms;
-mod terms;
 mod users;
 
 use std::time::{Duration, Instant};
@@ -16,8 +16,8 @@ use meoww_proto::{RoomId, UserId};
 use rand::Rng;
 
 pub use self::{
+    criteria::{Interest, SearchCriteria},
     event::{ConnId, Counts, Departure, Effect, Input, ResumedRoom, RoomInfo},
-    terms::{Interest, Terms},
 };
 use self::{
     queue::Queue,
@@ -77,7 +77,7 @@ impl Lobby {
             Input::Connect { conn, user, resume } => {
                 self.connect(conn, user, resume, moment.effects);
             }
-            Input::Search(conn, terms) => self.search(conn, Some(terms), moment),
+            Input::Search(conn, criteria) => self.search(conn, Some(criteria), moment),
             Input::Cancel(conn) => self.stop_waiting(conn),
             Input::Skip(conn) => {
                 self.walk_out(conn, now, moment.effects);

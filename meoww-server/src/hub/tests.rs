@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 use super::*;
 use crate::{
     clock,
-    core::{lobby::Terms, safety::Block},
+    core::{lobby::SearchCriteria, safety::Block},
     send_queue::{ConnectionEvent, Inbox},
     store::{Batch, Merge},
     testing::{account, bearer},
@@ -54,7 +54,7 @@ impl House {
     }
 
     async fn search(&self, guest: &Guest) {
-        self.hub.send_input(Input::Search(guest.conn, Terms::default())).await;
+        self.hub.send_input(Input::Search(guest.conn, SearchCriteria::default())).await;
     }
 
     async fn settled(&self) -> Counts {
@@ -246,7 +246,7 @@ async fn how_many_there_are_is_told_once_a_second_and_newcomers_do_not_wait_for_
     let churn = async {
         for n in 0..50 {
             let input = match n % 2 {
-                0 => Input::Search(bob.conn, Terms::default()),
+                0 => Input::Search(bob.conn, SearchCriteria::default()),
                 _ => Input::Cancel(bob.conn),
             };
             house.hub.send_input(input).await;

@@ -25,7 +25,7 @@ use crate::{
     core::{
         account::{Email, Name, Password, Username, new_user_id},
         encounters::{Encounter, Transcript},
-        lobby::{ConnId, Input, Terms},
+        lobby::{ConnId, Input, SearchCriteria},
         otp::{Challenge, Code, Presenter, Subject},
         session::{ClientName, RefreshToken, Session, SessionId},
     },
@@ -329,7 +329,7 @@ async fn a_block_ends_the_room_whoever_hangs_up() {
     for waits in 0..MOST_WAITS {
         let [mut ada, eve] = [world.member().await.mine, world.member().await.mine];
         for window in [&ada, &eve] {
-            services.hub.send_input(Input::Search(window.conn, Terms::default())).await;
+            services.hub.send_input(Input::Search(window.conn, SearchCriteria::default())).await;
         }
         services.hub.counts().await;
         let (user, stranger) = (ada.bearer.user, eve.bearer.user);

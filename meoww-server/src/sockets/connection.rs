@@ -19,7 +19,7 @@ use crate::{
         encounters::Encounters,
         ice::Fragments,
         limits::{Allowance, EventBucket},
-        lobby::{ConnId, Input, Terms},
+        lobby::{ConnId, Input, SearchCriteria},
         safety::Speaker,
     },
     send_queue::{ConnectionEvent, CurrentRoom, NotQueued},
@@ -90,7 +90,9 @@ impl Connection {
 
     async fn act(&mut self, message: ClientMessage, wants_answer: bool) -> EventOutcome {
         let input = match message {
-            ClientMessage::Search(search) => Input::Search(self.conn, Terms::from(&search)),
+            ClientMessage::Search(search) => {
+                Input::Search(self.conn, SearchCriteria::from(&search))
+            }
             ClientMessage::Cancel => Input::Cancel(self.conn),
             ClientMessage::Skip => {
                 // From here on nothing of the old room passes, whenever the hub gets to it.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use meoww_proto::{RoomId, UserId, error::SignalErrorCode};
 use meoww_server::core::lobby::{
     ConnId, Departure, Effect, Input, Lobby, MAX_CONNECTIONS, REMATCH_WAIT, ResumedRoom,
-    SEAT_LEASE, Terms,
+    SEAT_LEASE, SearchCriteria,
 };
 use rand::{SeedableRng, rngs::StdRng};
 
@@ -36,7 +36,7 @@ impl World {
     }
 
     pub(crate) fn search(&mut self, conn: u64) -> Vec<Effect> {
-        self.handle(Input::Search(ConnId(conn), Terms::default()))
+        self.handle(Input::Search(ConnId(conn), SearchCriteria::default()))
     }
 
     pub(crate) fn after(&mut self, wait: Duration) -> Vec<Effect> {
@@ -154,7 +154,7 @@ fn both_may_be_lost_and_come_back() {
 
 #[test]
 fn who_starts_afresh_leaves_the_lost_room_behind() {
-    let search: fn(ConnId) -> Input = |conn| Input::Search(conn, Terms::default());
+    let search: fn(ConnId) -> Input = |conn| Input::Search(conn, SearchCriteria::default());
     for again in [search, Input::Skip] {
         let (mut world, room) = World::with_a_room();
         world.handle(Input::Disconnect(ConnId(1), Departure::Lost));

@@ -6,7 +6,7 @@ use meoww_proto::{
     error::SignalErrorCode,
     tags::{MAX_TAG_WAIT, Tag},
 };
-use meoww_server::core::lobby::{ConnId, Departure, Effect, Input, REMATCH_WAIT, Terms};
+use meoww_server::core::lobby::{ConnId, Departure, Effect, Input, REMATCH_WAIT, SearchCriteria};
 
 use crate::lobby::{World, matched_conns, matched_room, user};
 
@@ -29,8 +29,8 @@ impl World {
 
     /// Who is matched by it, and that the user is told if nobody is.
     fn search_for(&mut self, conn: u64, initials: &str, wait: Duration) -> Vec<u64> {
-        let terms = Terms::new(&tags(initials), wait);
-        let effects = self.handle(Input::Search(ConnId(conn), terms));
+        let criteria = SearchCriteria::new(&tags(initials), wait);
+        let effects = self.handle(Input::Search(ConnId(conn), criteria));
         let matched = matched_conns(&effects);
         if matched.is_empty() {
             assert_eq!(effects, [Effect::Searching(ConnId(conn))]);
@@ -123,7 +123,7 @@ fn other_terms_are_a_new_search_and_the_same_ones_are_not() {
     world.block(1, 2);
     world.search(1);
     world.search(2);
-    let again = Input::Search(ConnId(1), Terms::default());
+    let again = Input::Search(ConnId(1), SearchCriteria::default());
     assert_eq!(world.handle(again), []);
     assert!(world.search_for(1, "a", Duration::ZERO).is_empty(), "at the end of the queue");
     assert_eq!(matched_conns(&world.search(3)), [2, 3]);

@@ -9,7 +9,7 @@ use std::{
 
 use meoww_proto::{UserId, tags::Tag};
 use meoww_server::core::lobby::{
-    ConnId, Departure, Effect, Input, REMATCH_WAIT, SEAT_LEASE, Terms,
+    ConnId, Departure, Effect, Input, REMATCH_WAIT, SEAT_LEASE, SearchCriteria,
 };
 use proptest::prelude::*;
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
@@ -72,11 +72,11 @@ impl Action {
 const WAITS: usize = 5;
 
 /// By tags and half the wait: to make them takes a hash a tag.
-static TERMS: LazyLock<Vec<[Terms; WAITS]>> = LazyLock::new(|| {
+static TERMS: LazyLock<Vec<[SearchCriteria; WAITS]>> = LazyLock::new(|| {
     let of = |tags: Tags, wait: usize| {
         let tags = (0..TAGS).filter(|tag| tags & (1 << tag) != 0);
         let tags: Vec<Tag> = tags.map(|tag| tag.to_string().parse().expect("a tag")).collect();
-        Terms::new(&tags, Duration::from_secs(wait as u64))
+        SearchCriteria::new(&tags, Duration::from_secs(wait as u64))
     };
     (0..1 << TAGS).map(|tags| std::array::from_fn(|half| of(tags, half * 2))).collect()
 });
@@ -102,7 +102,7 @@ struct Model {
     last_partner: [Option<Name>; USERS],
     /// Until when a place in a room is kept of those who lost their connection.
     away: [Option<Instant>; USERS],
-    terms: [(Tags, Duration); USERS],
+    criteria: [(Tags, Duration); USERS],
     /// What skips cost: how much at which time.
     owed: [Option<(Duration, Instant)>; USERS],
     blocks: [[bool; USERS]; USERS],
@@ -129,7 +129,7 @@ impl Model {
         if self.partner[name].is_some() {
             return Vec::new();
         }
-        let (tags, wait) = self.terms[name];
+        let (tags, wait) = self.criteria[name];
         if let Some(at) = self.waiting.iter().position(|waiter| waiter.name == name) {
             if (self.waiting[at].tags, self.waiting[at].wait) == (tags, wait) {
                 return Vec::new();
@@ -226,7 +226,7 @@ impl Model {
     /// What is left of a user without connection and room: what skips cost.
     fn forget(&mut self, name: Name) {
         self.last_partner[name] = None;
-        self.terms[name] = Default::default();
+        self.criteria[name] = Default::default();
     }
 
     fn act(&mut self, action: Action, now: Instant) -> Vec<[Name; 2]> {
@@ -237,7 +237,7 @@ impl Model {
                 }
                 let wait = if tags == 0 { 0 } else { wait as u64 };
                 if self.partner[name].is_none() {
-                    self.terms[name] = (tags, Duration::from_secs(wait));
+                    self.criteria[name] = (tags, Duration::from_secs(wait));
                 }
                 self.search(name, now)
             }

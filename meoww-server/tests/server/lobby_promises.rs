@@ -7,7 +7,8 @@ use std::{
 
 use meoww_proto::{RoomId, UserId, error::SignalErrorCode};
 use meoww_server::core::lobby::{
-    ConnId, Departure, Effect, Input, MAX_CONNECTIONS, REMATCH_WAIT, ResumedRoom, SEAT_LEASE, Terms,
+    ConnId, Departure, Effect, Input, MAX_CONNECTIONS, REMATCH_WAIT, ResumedRoom, SEAT_LEASE,
+    SearchCriteria,
 };
 use proptest::prelude::*;
 
@@ -94,7 +95,7 @@ impl Observer {
                 let resume = self.last_room.get(&user).copied().filter(|_| resume);
                 Input::Connect { conn, user, resume }
             }
-            Action::Search(n) => Input::Search(pick(n)?, Terms::default()),
+            Action::Search(n) => Input::Search(pick(n)?, SearchCriteria::default()),
             Action::Cancel(n) => Input::Cancel(pick(n)?),
             Action::Skip(n) => Input::Skip(pick(n)?),
             Action::Leave(n) => Input::Leave(pick(n)?),

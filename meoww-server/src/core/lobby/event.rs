@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use meoww_proto::{RoomId, UserId, error::SignalErrorCode};
 
-use super::Terms;
+use super::SearchCriteria;
 
 /// One connection of a user, by a number that is never used again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -33,7 +33,7 @@ pub enum Input {
     },
     /// Queue me. A room whose connection was lost is over then: its user has started afresh. Who
     /// waits already goes on waiting, on other terms as if from now on.
-    Search(ConnId, Terms),
+    Search(ConnId, SearchCriteria),
     /// Take me out of the queue.
     Cancel(ConnId),
     /// End my room, if any, and queue me on the terms of my last search.

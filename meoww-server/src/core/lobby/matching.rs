@@ -6,7 +6,7 @@ use meoww_proto::{RoomId, UserId, error::SignalErrorCode};
 use rand::{Rng, RngExt};
 
 use super::{
-    ConnId, Effect, Lobby, Moment, REMATCH_WAIT, Terms,
+    ConnId, Effect, Lobby, Moment, REMATCH_WAIT, SearchCriteria,
     queue::{Phase, Queue, QueuePosition, Ticket},
     rooms::Seat,
     users::{User, UserKey, Users},
@@ -17,7 +17,7 @@ impl Lobby {
     pub(super) fn search(
         &mut self,
         conn: ConnId,
-        terms: Option<Terms>,
+        criteria: Option<SearchCriteria>,
         moment: &mut Moment<'_, impl Rng>,
     ) {
         let Some(&key) = self.connections.get(&conn) else { return };
@@ -34,13 +34,13 @@ impl Lobby {
             return moment.effects.push(Effect::Draining(conn));
         }
         let user = &mut self.users[key];
-        user.terms = terms.unwrap_or(user.terms);
+        user.criteria = criteria.unwrap_or(user.criteria);
         if let Some(ticket) = &mut user.ticket {
             let old = std::mem::replace(&mut ticket.conn, conn);
             if old != conn {
                 moment.effects.push(Effect::Refused(old, SignalErrorCode::TakenOver));
             }
-            if ticket.terms == user.terms {
+            if ticket.criteria == user.criteria {
                 moment.effects.extend((old != conn).then_some(Effect::Searching(conn)));
                 return;
             }
@@ -48,7 +48,8 @@ impl Lobby {
         }
         let user = &self.users[key];
         let since = moment.now + user.pace.delay(moment.now);
-        let ticket = Ticket::new(conn, user.terms, moment.now, since, self.queue.next_position());
+        let ticket =
+            Ticket::new(conn, user.criteria, moment.now, since, self.queue.next_position());
         self.look_around(key, ticket, moment);
         if self.users[key].ticket.is_some() {
             moment.effects.push(Effect::Searching(conn));
@@ -184,7 +185,7 @@ impl Seeker<'_> {
     /// Of those with a common interest, the first whom the seeker may meet by now.
     fn first_sharing(&mut self, queue: &Queue) -> Option<(QueuePosition, UserKey)> {
         let mut first = None;
-        for interest in self.ticket.terms.interests() {
+        for interest in self.ticket.criteria.interests() {
             // Who shares one interest often shares the next, and is looked at once.
             let before =
                 queue.sharing(*interest).take_while(|one| first.is_none_or(|it| *one < it));

@@ -8,7 +8,7 @@ use std::{
 
 use foldhash::HashMap;
 
-use super::{ConnId, Terms, terms::Interest, users::UserKey};
+use super::{ConnId, SearchCriteria, criteria::Interest, users::UserKey};
 
 /// The order in which tickets began to look for a partner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,7 +29,7 @@ pub(super) enum Phase {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Ticket {
     pub(super) conn: ConnId,
-    pub(super) terms: Terms,
+    pub(super) criteria: SearchCriteria,
     /// When the user asked.
     pub(super) asked: Instant,
     /// When it begins or began to look for a partner.
@@ -44,18 +44,18 @@ impl Ticket {
     /// Of a user who asks now and looks for a partner from `since` on.
     pub(super) fn new(
         conn: ConnId,
-        terms: Terms,
+        criteria: SearchCriteria,
         now: Instant,
         since: Instant,
         position: QueuePosition,
     ) -> Self {
-        Self { conn, terms, asked: now, since, phase: Phase::Held, position, alarm: None }
+        Self { conn, criteria, asked: now, since, phase: Phase::Held, position, alarm: None }
     }
 
     pub(super) fn phase_at(&self, now: Instant) -> Phase {
         if now < self.since {
             Phase::Held
-        } else if now < self.since + self.terms.wait() {
+        } else if now < self.since + self.criteria.wait() {
             Phase::Choosy
         } else {
             Phase::Open
@@ -66,7 +66,7 @@ impl Ticket {
     pub(super) fn set_alarm(&mut self, retry: Option<Instant>) {
         let phase_end = match self.phase {
             Phase::Held => Some(self.since),
-            Phase::Choosy => Some(self.since + self.terms.wait()),
+            Phase::Choosy => Some(self.since + self.criteria.wait()),
             Phase::Open => None,
         };
         self.alarm = phase_end.into_iter().chain(retry).min();
@@ -102,7 +102,7 @@ impl Queue {
         if ticket.phase == Phase::Held {
             return;
         }
-        for interest in ticket.terms.interests() {
+        for interest in ticket.criteria.interests() {
             match self.by_interest.entry(*interest) {
                 Entry::Vacant(nobody) => drop(nobody.insert(Sharing::new(ticket.position, user))),
                 Entry::Occupied(mut sharing) => sharing.get_mut().insert(ticket.position, user),
@@ -118,7 +118,7 @@ impl Queue {
         if let Some(alarm) = ticket.alarm {
             self.alarms.remove(&(alarm, ticket.position));
         }
-        for interest in ticket.terms.interests() {
+        for interest in ticket.criteria.interests() {
             if let Entry::Occupied(mut sharing) = self.by_interest.entry(*interest)
                 && sharing.get_mut().remove(ticket.position) == Left::Nobody
             {

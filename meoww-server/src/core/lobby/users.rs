@@ -10,7 +10,7 @@ use meoww_proto::UserId;
 use slab::Slab;
 
 use super::{
-    ConnId, Terms,
+    ConnId, SearchCriteria,
     pace::{Departed, Pace},
     queue::Ticket,
     rooms::RoomKey,
@@ -29,7 +29,7 @@ pub(super) struct User {
     /// The place in the queue; its holder is in no room.
     pub(super) ticket: Option<Ticket>,
     /// Of the last search.
-    pub(super) terms: Terms,
+    pub(super) criteria: SearchCriteria,
     pub(super) pace: Pace,
     pub(super) last_partner: Option<UserId>,
     pub(super) blocks: HashSet<UserId>,
@@ -55,7 +55,7 @@ impl Users {
                 connections: Vec::new(),
                 room: None,
                 ticket: None,
-                terms: Terms::default(),
+                criteria: SearchCriteria::default(),
                 pace: departed.take(id),
                 last_partner: None,
                 blocks: HashSet::default(),

@@ -22,13 +22,13 @@ impl From<&Tag> for Interest {
 
 /// What a search asks for; by default anyone, at once.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Terms {
+pub struct SearchCriteria {
     interests: [Interest; MAX_TAGS],
     count: usize,
     wait: Duration,
 }
 
-impl Terms {
+impl SearchCriteria {
     /// Somebody with one of these tags, or after `wait` anyone. Without tags anyone will do at once;
     /// more than [`MAX_TAGS`] are not looked at.
     pub fn new(tags: &[Tag], wait: Duration) -> Self {
@@ -49,7 +49,7 @@ impl Terms {
     }
 }
 
-impl From<&Search> for Terms {
+impl From<&Search> for SearchCriteria {
     fn from(search: &Search) -> Self {
         let wait = search.wait_seconds.map(|seconds| Duration::from_secs(seconds.into()));
         Self::new(&search.tags, wait.unwrap_or(DEFAULT_TAG_WAIT))
