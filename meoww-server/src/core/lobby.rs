@@ -48,7 +48,7 @@ pub struct Lobby {
 }
 
 /// What one input is handled with.
-struct Moment<'a, R> {
+struct StepContext<'a, R> {
     now: Instant,
     /// Names rooms and picks initiators.
     rng: &'a mut R,
@@ -70,27 +70,27 @@ impl Lobby {
         rng: &mut impl Rng,
         effects: &mut Vec<Effect>,
     ) {
-        let moment = &mut Moment { now, rng, effects };
-        self.expire_leases(now, moment.effects);
-        self.wake_due(moment);
+        let context = &mut StepContext { now, rng, effects };
+        self.expire_leases(now, context.effects);
+        self.wake_due(context);
         match input {
             Input::Connect { conn, user, resume } => {
-                self.connect(conn, user, resume, moment.effects);
+                self.connect(conn, user, resume, context.effects);
             }
-            Input::Search(conn, criteria) => self.search(conn, Some(criteria), moment),
+            Input::Search(conn, criteria) => self.search(conn, Some(criteria), context),
             Input::Cancel(conn) => self.stop_waiting(conn),
             Input::Skip(conn) => {
-                self.walk_out(conn, now, moment.effects);
-                self.search(conn, None, moment);
+                self.walk_out(conn, now, context.effects);
+                self.search(conn, None, context);
             }
             Input::Leave(conn) => {
                 self.stop_waiting(conn);
-                self.walk_out(conn, now, moment.effects);
+                self.walk_out(conn, now, context.effects);
             }
-            Input::Block { user, blocked } => self.block(user, blocked, now, moment.effects),
-            Input::Unblock { user, blocked } => self.unblock(user, blocked, moment),
+            Input::Block { user, blocked } => self.block(user, blocked, now, context.effects),
+            Input::Unblock { user, blocked } => self.unblock(user, blocked, context),
             Input::Disconnect(conn, departure) => {
-                self.disconnect(conn, departure, now, moment.effects);
+                self.disconnect(conn, departure, now, context.effects);
             }
             Input::Drain => self.draining = true,
             Input::Timeout => {}

@@ -6,7 +6,7 @@ use meoww_proto::{RoomId, UserId, error::SignalErrorCode};
 use rand::{Rng, RngExt};
 
 use super::{
-    ConnId, Effect, Lobby, Moment, REMATCH_WAIT, SearchCriteria,
+    ConnId, Effect, Lobby, REMATCH_WAIT, SearchCriteria, StepContext,
     queue::{Phase, Queue, QueuePosition, Ticket},
     rooms::Seat,
     users::{User, UserKey, Users},
@@ -18,67 +18,76 @@ impl Lobby {
         &mut self,
         conn: ConnId,
         criteria: Option<SearchCriteria>,
-        moment: &mut Moment<'_, impl Rng>,
+        context: &mut StepContext<'_, impl Rng>,
     ) {
         let Some(&key) = self.connections.get(&conn) else { return };
         match self.seat_of(key) {
             Some(Seat::Taken(seated)) if seated == conn => return,
             Some(Seat::Taken(_)) => {
                 let code = SignalErrorCode::InCallElsewhere;
-                return moment.effects.push(Effect::Refused(conn, code));
+                return context.effects.push(Effect::Refused(conn, code));
             }
-            Some(Seat::Vacant { .. }) => self.leave_partner(key, moment.now, moment.effects),
+            Some(Seat::Vacant { .. }) => self.leave_partner(key, context.now, context.effects),
             None => {}
         }
         if self.draining {
-            return moment.effects.push(Effect::Draining(conn));
+            return context.effects.push(Effect::Draining(conn));
         }
         let user = &mut self.users[key];
         user.criteria = criteria.unwrap_or(user.criteria);
         if let Some(ticket) = &mut user.ticket {
             let old = std::mem::replace(&mut ticket.conn, conn);
             if old != conn {
-                moment.effects.push(Effect::Refused(old, SignalErrorCode::TakenOver));
+                context.effects.push(Effect::Refused(old, SignalErrorCode::TakenOver));
             }
             if ticket.criteria == user.criteria {
-                moment.effects.extend((old != conn).then_some(Effect::Searching(conn)));
+                context.effects.extend((old != conn).then_some(Effect::Searching(conn)));
                 return;
             }
             self.withdraw(key);
         }
         let user = &self.users[key];
-        let since = moment.now + user.pace.delay(moment.now);
+        let since = context.now + user.pace.delay(context.now);
         let ticket =
-            Ticket::new(conn, user.criteria, moment.now, since, self.queue.next_position());
-        self.look_around(key, ticket, moment);
+            Ticket::new(conn, user.criteria, context.now, since, self.queue.next_position());
+        self.look_around(key, ticket, context);
         if self.users[key].ticket.is_some() {
-            moment.effects.push(Effect::Searching(conn));
+            context.effects.push(Effect::Searching(conn));
         }
     }
 
     /// Lets everybody look around for whom something has changed by now.
-    pub(super) fn wake_due(&mut self, moment: &mut Moment<'_, impl Rng>) {
+    pub(super) fn wake_due(&mut self, context: &mut StepContext<'_, impl Rng>) {
         while !self.draining
-            && let Some(key) = self.queue.due(moment.now)
+            && let Some(key) = self.queue.due(context.now)
         {
-            self.look_around_again(key, moment);
+            self.look_around_again(key, context);
         }
     }
 
-    pub(super) fn look_around_again(&mut self, key: UserKey, moment: &mut Moment<'_, impl Rng>) {
+    pub(super) fn look_around_again(
+        &mut self,
+        key: UserKey,
+        context: &mut StepContext<'_, impl Rng>,
+    ) {
         if let Some(mut ticket) = self.withdraw(key) {
             if ticket.phase == Phase::Held {
                 ticket.position = self.queue.next_position();
             }
-            self.look_around(key, ticket, moment);
+            self.look_around(key, ticket, context);
         }
     }
 
     /// Matches a user whose ticket is in no queue, or puts it in.
-    fn look_around(&mut self, key: UserKey, mut ticket: Ticket, moment: &mut Moment<'_, impl Rng>) {
-        ticket.phase = ticket.phase_at(moment.now);
+    fn look_around(
+        &mut self,
+        key: UserKey,
+        mut ticket: Ticket,
+        context: &mut StepContext<'_, impl Rng>,
+    ) {
+        ticket.phase = ticket.phase_at(context.now);
         let (me, users) = (&self.users[key], &self.users);
-        let mut seeker = Seeker { me, ticket: &ticket, users, now: moment.now, retry: None };
+        let mut seeker = Seeker { me, ticket: &ticket, users, now: context.now, retry: None };
         let partner = match ticket.phase {
             Phase::Held => None,
             Phase::Choosy => seeker.first_sharing(&self.queue),
@@ -88,7 +97,7 @@ impl Lobby {
         };
         let retry = seeker.retry;
         match partner {
-            Some((_, partner)) => self.meet(key, ticket, partner, moment),
+            Some((_, partner)) => self.meet(key, ticket, partner, context),
             None => {
                 ticket.set_alarm(retry);
                 self.queue.insert(key, &ticket);
@@ -102,28 +111,28 @@ impl Lobby {
         key: UserKey,
         ticket: Ticket,
         partner: UserKey,
-        moment: &mut Moment<'_, impl Rng>,
+        context: &mut StepContext<'_, impl Rng>,
     ) {
         let Some(theirs) = self.withdraw(partner) else { return };
         let id =
-            RoomId::from_uuid(uuid::Builder::from_random_bytes(moment.rng.random()).into_uuid());
+            RoomId::from_uuid(uuid::Builder::from_random_bytes(context.rng.random()).into_uuid());
         let [first, second] = [(partner, theirs), (key, ticket)];
         let members = [first, second].map(|(key, ticket)| (key, ticket.conn));
-        let room = self.rooms.open(id, members, moment.now);
+        let room = self.rooms.open(id, members, context.now);
         let (initiator, other) =
-            if moment.rng.random() { (first, second) } else { (second, first) };
+            if context.rng.random() { (first, second) } else { (second, first) };
         // An offer must not overtake the news that there is a room.
         for (is_initiator, (me, mine), (them, theirs)) in
             [(false, other, initiator), (true, initiator, other)]
         {
             self.users[me].room = Some(room);
-            moment.effects.push(Effect::Matched {
+            context.effects.push(Effect::Matched {
                 conn: mine.conn,
                 room: id,
                 is_initiator,
                 partner: theirs.conn,
                 stranger: self.users[them].id,
-                waited: moment.now.saturating_duration_since(mine.asked),
+                waited: context.now.saturating_duration_since(mine.asked),
             });
         }
     }
@@ -162,11 +171,11 @@ impl Lobby {
         &mut self,
         user: UserId,
         blocked: UserId,
-        moment: &mut Moment<'_, impl Rng>,
+        context: &mut StepContext<'_, impl Rng>,
     ) {
         let Some(key) = self.users.key_of(user) else { return };
         if self.users[key].blocks.remove(&blocked) && !self.draining {
-            self.look_around_again(key, moment);
+            self.look_around_again(key, context);
         }
     }
 }
