@@ -3,12 +3,12 @@
 
 pub mod account;
 pub mod device;
-pub mod encounters;
 pub mod ice;
 pub mod limits;
 pub mod lobby;
 pub mod otp;
 pub mod presence;
+pub mod recent_partners;
 pub mod safety;
 pub mod session;
 pub mod turn;

@@ -8,7 +8,7 @@ use super::Services;
 use crate::{
     clock,
     core::{
-        encounters::Encounter,
+        recent_partners::Encounter,
         safety::{Block, Report, ReportId},
     },
     store::{Filing, StoreError},

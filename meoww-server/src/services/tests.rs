@@ -24,9 +24,9 @@ use crate::{
     config::Limits,
     core::{
         account::{Email, Name, Password, Username, new_user_id},
-        encounters::{Encounter, Transcript},
         lobby::{ConnId, Input, SearchCriteria},
         otp::{Challenge, Code, Presenter, Subject},
+        recent_partners::{Encounter, Transcript},
         session::{ClientName, RefreshToken, Session, SessionId},
     },
     mail::{Mailer, SentCode},

@@ -16,10 +16,10 @@ use meoww_proto::{
 
 use crate::{
     core::{
-        encounters::Encounters,
         ice::Fragments,
         limits::{Allowance, EventBucket},
         lobby::{ConnId, Input, SearchCriteria},
+        recent_partners::RecentPartners,
         safety::Speaker,
     },
     send_queue::{ConnectionEvent, CurrentRoom, NotQueued},
@@ -32,7 +32,7 @@ pub(crate) struct Connection {
     services: Arc<Services>,
     bucket: EventBucket,
     current_room: Option<CurrentRoom>,
-    encounters: Encounters,
+    recent_partners: RecentPartners,
     fragments: Fragments,
 }
 
@@ -63,8 +63,8 @@ impl From<SignalError> for EventOutcome {
 impl Connection {
     pub(crate) fn new(conn: ConnId, user: UserId, services: Arc<Services>, now: Instant) -> Self {
         let bucket = EventBucket::new(now);
-        let (encounters, fragments) = (Encounters::default(), Fragments::default());
-        Self { conn, user, services, bucket, current_room: None, encounters, fragments }
+        let (recent_partners, fragments) = (RecentPartners::default(), Fragments::default());
+        Self { conn, user, services, bucket, current_room: None, recent_partners, fragments }
     }
 
     /// Handles an event of the client, which is decoded only if it is within the rate. `wants_answer`:
@@ -157,7 +157,7 @@ impl Connection {
             Err(NotQueued::Full) => return EventOutcome::refused(SignalErrorCode::PartnerSlow),
         };
         let Some(chat) = echo else { return EventOutcome::Done };
-        self.encounters.hear(Speaker::Reporter, &chat.text);
+        self.recent_partners.hear(Speaker::Reporter, &chat.text);
         EventOutcome::Answered(ServerMessage::Chat(chat))
     }
 
@@ -167,7 +167,7 @@ impl Connection {
             ConnectionEvent::Welcome(current_room) => {
                 self.current_room = current_room;
                 if let Some(current_room) = &self.current_room {
-                    self.encounters.begin(current_room.room, current_room.stranger);
+                    self.recent_partners.begin(current_room.room, current_room.stranger);
                 }
                 let room_id = self.current_room.as_ref().map(|current_room| current_room.room);
                 Some(ServerMessage::Welcome(Welcome { user_id: self.user, room_id }))
@@ -175,7 +175,7 @@ impl Connection {
             ConnectionEvent::Searching => Some(ServerMessage::Searching),
             ConnectionEvent::Matched { room, is_initiator, stranger, partner } => {
                 self.current_room = Some(CurrentRoom { room, stranger, partner: Some(partner) });
-                self.encounters.begin(room, stranger);
+                self.recent_partners.begin(room, stranger);
                 self.fragments.enter_room();
                 Some(ServerMessage::Matched(Matched { room_id: room, is_initiator }))
             }
@@ -209,7 +209,7 @@ impl Connection {
         self.current_room.as_ref().filter(|current_room| current_room.room == relay.room_id)?;
         Some(match relay.payload {
             RelayPayload::Chat(text) => {
-                self.encounters.hear(Speaker::Reported, &text);
+                self.recent_partners.hear(Speaker::Reported, &text);
                 ServerMessage::Chat(Chat { room_id: relay.room_id, text, from_self: false })
             }
             payload @ (RelayPayload::Offer(_)

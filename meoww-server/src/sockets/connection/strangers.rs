@@ -12,7 +12,7 @@ use crate::{core::lobby::Input, services::Unfiled, store::StoreError};
 impl Connection {
     /// From here on nothing of the room passes, even if the block cannot be kept.
     pub(super) async fn block(&mut self, room_id: RoomId) -> EventOutcome {
-        let Some(met) = self.encounters.of(room_id) else {
+        let Some(met) = self.recent_partners.of(room_id) else {
             return EventOutcome::refused(SignalErrorCode::WrongRoom);
         };
         let was_present =
@@ -30,7 +30,7 @@ impl Connection {
 
     pub(super) async fn report(&mut self, report: Report) -> EventOutcome {
         let Report { room_id, reason } = report;
-        let Some(met) = self.encounters.of(room_id) else {
+        let Some(met) = self.recent_partners.of(room_id) else {
             return EventOutcome::refused(SignalErrorCode::WrongRoom);
         };
         match self.services.file_report(self.user, met, reason).await {

@@ -13,7 +13,7 @@ const MAX_LINE_BYTES: usize = 16 * 1024;
 
 /// The two rooms a connection was in last.
 #[derive(Debug, Default)]
-pub struct Encounters {
+pub struct RecentPartners {
     last: Option<Encounter>,
     before: Option<Encounter>,
 }
@@ -29,7 +29,7 @@ pub struct Encounter {
     pub transcript: Transcript,
 }
 
-impl Encounters {
+impl RecentPartners {
     /// Takes in a room the connection is in now.
     pub fn begin(&mut self, room: RoomId, stranger: UserId) {
         let encounter = Encounter { room, stranger, transcript: Transcript::default() };
@@ -81,15 +81,15 @@ mod tests {
 
     #[test]
     fn the_last_two_strangers_are_remembered() {
-        let mut encounters = Encounters::default();
+        let mut recent_partners = RecentPartners::default();
         let room = |n: u8| RoomId::from_uuid(Uuid::from_u128(n.into()));
         for n in 1..=3 {
-            encounters.begin(room(n), UserId::from_bytes([n; 12]));
-            encounters.hear(Speaker::Reported, &n.to_string());
+            recent_partners.begin(room(n), UserId::from_bytes([n; 12]));
+            recent_partners.hear(Speaker::Reported, &n.to_string());
         }
-        assert!(encounters.of(room(1)).is_none());
+        assert!(recent_partners.of(room(1)).is_none());
         for n in 2..=3 {
-            let encounter = encounters.of(room(n)).expect("remembered");
+            let encounter = recent_partners.of(room(n)).expect("remembered");
             assert_eq!(encounter.stranger, UserId::from_bytes([n; 12]));
             assert_eq!(encounter.transcript.lines()[0].text, n.to_string());
         }
