@@ -54,7 +54,7 @@ pub fn presented_tokens(authorization: &[u8], cookie: &[u8]) -> [Option<String>;
 
 /// An access token of this user, good for a day.
 pub fn issue_token(user: UserId) -> String {
-    TOKENS.issue(Bearer { user, session: SessionId::draw(&mut rand::rng()) }, clock::now())
+    TOKENS.issue(Bearer { user, session: SessionId::generate(&mut rand::rng()) }, clock::now())
 }
 
 /// A token of a device of this user.

@@ -101,7 +101,7 @@ mod tests {
     const KEY: &[u8] = b"0123456789abcdef0123456789abcdef";
 
     fn bearer() -> Bearer {
-        let session = SessionId::draw(&mut rand::rng());
+        let session = SessionId::generate(&mut rand::rng());
         Bearer { user: UserId::from_bytes([1; 12]), session }
     }
 

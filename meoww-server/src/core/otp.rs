@@ -148,7 +148,7 @@ pub enum Verdict {
 
 impl Challenge {
     /// Draws a code that is sent at `now`.
-    pub fn draw(
+    pub fn generate(
         key: &[u8; 32],
         subject: Subject<'_>,
         rng: &mut impl CryptoRng,

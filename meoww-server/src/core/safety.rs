@@ -32,7 +32,7 @@ pub struct ReportId(Uuid);
 
 impl ReportId {
     /// Draws one.
-    pub fn draw(now: OffsetDateTime, rng: &mut impl CryptoRng) -> Self {
+    pub fn generate(now: OffsetDateTime, rng: &mut impl CryptoRng) -> Self {
         Self::with(now, rng.random())
     }
 
@@ -135,9 +135,9 @@ mod tests {
     #[test]
     fn ids_are_in_the_order_of_time() {
         let at = |seconds| OffsetDateTime::UNIX_EPOCH + Duration::from_secs(seconds);
-        let drawn = ReportId::draw(at(5), &mut rand::rng());
-        assert!(ReportId::first_of(at(5)) <= drawn && drawn < ReportId::first_of(at(6)));
-        assert_eq!(drawn.to_string().parse(), Ok(drawn));
-        assert_eq!(ReportId::from_bytes(*drawn.as_bytes()), drawn);
+        let generated = ReportId::generate(at(5), &mut rand::rng());
+        assert!(ReportId::first_of(at(5)) <= generated && generated < ReportId::first_of(at(6)));
+        assert_eq!(generated.to_string().parse(), Ok(generated));
+        assert_eq!(ReportId::from_bytes(*generated.as_bytes()), generated);
     }
 }

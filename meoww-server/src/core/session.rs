@@ -22,7 +22,7 @@ pub struct SessionId(Uuid);
 
 impl SessionId {
     /// Draws one.
-    pub fn draw(rng: &mut impl CryptoRng) -> Self {
+    pub fn generate(rng: &mut impl CryptoRng) -> Self {
         Self(uuid::Builder::from_random_bytes(rng.random()).into_uuid())
     }
 
@@ -68,7 +68,7 @@ impl RefreshToken {
     }
 
     /// Draws one without a mark, as earlier versions did.
-    pub fn draw(rng: &mut impl CryptoRng) -> Self {
+    pub fn generate(rng: &mut impl CryptoRng) -> Self {
         Self(URL_SAFE_NO_PAD.encode(rng.random::<[u8; SECRET]>()))
     }
 
@@ -328,7 +328,7 @@ mod tests {
                 assert_eq!(RefreshToken::session(&forged, &key), None, "{at}");
             }
         }
-        let unmarked = RefreshToken::draw(&mut rand::rng());
+        let unmarked = RefreshToken::generate(&mut rand::rng());
         assert_eq!(RefreshToken::session(unmarked.as_str(), &key), None);
     }
 

@@ -75,7 +75,7 @@ pub(crate) async fn verify(
     let user = user_id(&request.user_id)?;
     let code = Code::parse(&request.otp).ok_or_else(|| refused(Verdict::Wrong))?;
     let now = clock::now();
-    let opening = services.draw_session(user, client, now);
+    let opening = services.generate_session(user, client, now);
     let seal = code.seal(&services.otp_key, Subject::SignUp(user));
     match services.store.consume_otp(user, seal, opening.record(), now).await? {
         Confirmation::Confirmed(account) => {

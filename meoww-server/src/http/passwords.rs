@@ -38,7 +38,7 @@ pub(crate) async fn change(
     let account = authenticated.account;
     let password_hash = services.hasher.hash_choice(request.new_password, account.known()).await?;
     let now = clock::now();
-    let opening = services.draw_session(account.id, client, now);
+    let opening = services.generate_session(account.id, client, now);
     let user = services.user(&account);
     if !services.change_password(account, password_hash.clone(), &opening).await? {
         return Err(auth::wrong_password());

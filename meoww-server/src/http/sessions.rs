@@ -54,7 +54,7 @@ pub(crate) async fn login(
     if let Some(ban) = account.ban_in_force(now) {
         return Err(Refusal::Banned(ban.clone()));
     }
-    let opening = services.draw_session(account.id, client, now);
+    let opening = services.generate_session(account.id, client, now);
     if !services.store.log_in(opening.record(), account.password_hash.clone()).await? {
         return Err(Refusal::InvalidCredentials);
     }

@@ -86,7 +86,7 @@ impl Photos {
             standardise(&upload.bytes)
         });
         let jpeg = picture.await.map_err(|e| failed(&e))??;
-        Ok(Photo { id: PhotoId::draw(rand::rng().random()), jpeg })
+        Ok(Photo { id: PhotoId::generate(rand::rng().random()), jpeg })
     }
 
     /// Keeps a picture.

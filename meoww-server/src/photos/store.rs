@@ -35,7 +35,7 @@ pub(crate) struct PhotoId(Uuid);
 
 impl PhotoId {
     /// A fresh one.
-    pub(crate) fn draw(random: [u8; 16]) -> Self {
+    pub(crate) fn generate(random: [u8; 16]) -> Self {
         Self(uuid::Builder::from_random_bytes(random).into_uuid())
     }
 
@@ -149,7 +149,7 @@ mod tests {
 
     #[test]
     fn a_photo_has_one_name() {
-        let id = PhotoId::draw([7; 16]);
+        let id = PhotoId::generate([7; 16]);
         assert_eq!(PhotoId::of_profile_image(&id.to_profile_image()), Some(id));
         let file = id.to_string();
         let others = [
@@ -171,7 +171,7 @@ mod tests {
         let store = PhotoStore::in_folder(&folder).expect("a store");
         let mode = std::fs::metadata(&folder).expect("there").permissions().mode();
         assert_eq!(mode & 0o777, 0o700);
-        let id = PhotoId::draw([1; 16]);
+        let id = PhotoId::generate([1; 16]);
         assert_eq!(store.get(id).await.expect("no failure"), None);
         store.put(id, b"photo".to_vec()).await.expect("kept");
         assert_eq!(store.get(id).await.expect("no failure").as_deref(), Some(&b"photo"[..]));

@@ -30,7 +30,7 @@ async fn owner_of(store: &Store, profile_image: String) {
         ban: None,
     };
     let subject = Subject::SignUp(account.id);
-    let challenge = Challenge::draw(&[0; 32], subject, &mut rand::rng(), now);
+    let challenge = Challenge::generate(&[0; 32], subject, &mut rand::rng(), now);
     store.create_account(account, challenge, now).await.expect("stored");
 }
 
@@ -40,7 +40,7 @@ async fn old_photos_that_nobody_has_are_removed() {
     let folder = dir.path().join("photos");
     let store = Store::open(&dir.path().join("db")).expect("a database");
     let photos = Photos::new(PhotoStore::in_folder(&folder).expect("a folder"));
-    let [owned, orphan, fresh] = [1, 2, 3].map(|n| PhotoId::draw([n; 16]));
+    let [owned, orphan, fresh] = [1, 2, 3].map(|n| PhotoId::generate([n; 16]));
     for id in [owned, orphan, fresh] {
         photos.put(Photo { id, jpeg: vec![1] }).await.expect("kept");
     }

@@ -31,7 +31,7 @@ impl Services {
         self.finish(async move |services: Arc<Self>| {
             let now = account.created_at;
             let (key, subject) = (&services.otp_key, Subject::SignUp(account.id));
-            let challenge = Challenge::draw(key, subject, &mut rand::rng(), now);
+            let challenge = Challenge::generate(key, subject, &mut rand::rng(), now);
             let code = challenge.code(key, subject).ok_or(Refusal::Internal)?;
             let counted = services.rate_limiters.admit_code(None, &account.email)?;
             match services.store.create_account(account.clone(), challenge, now).await? {
@@ -72,7 +72,7 @@ impl Services {
         self.finish(async move |services: Arc<Self>| {
             let now = clock::now();
             let (key, subject) = (&services.otp_key, Subject::SignUp(user));
-            let fresh = Challenge::draw(key, subject, &mut rand::rng(), now);
+            let fresh = Challenge::generate(key, subject, &mut rand::rng(), now);
             let waiting = services.store.account(user).await?;
             if let Some(waiting) = waiting.filter(|account| !account.is_verified) {
                 services.rate_limiters.admit_code(Some(user), &waiting.email)?;

@@ -26,7 +26,7 @@ impl Services {
             services.rate_limiters.admit_code(Some(user), &email)?;
             let now = clock::now();
             let (key, subject) = (&services.otp_key, Subject::ChangeEmail(user));
-            let fresh = Challenge::draw(key, subject, &mut rand::rng(), now);
+            let fresh = Challenge::generate(key, subject, &mut rand::rng(), now);
             let store = &services.store;
             let waiting = store.begin_address_change(user, email.clone(), fresh, now).await?;
             let challenge = waiting.ok_or_else(Refusal::address_taken)?;

@@ -52,7 +52,7 @@ impl Services {
 
     async fn send_reset_code(self: Arc<Self>, email: Email, asker: Guesser) {
         let (now, subject) = (clock::now(), Subject::Reset(&email));
-        let fresh = Challenge::draw(&self.otp_key, subject, &mut rand::rng(), now);
+        let fresh = Challenge::generate(&self.otp_key, subject, &mut rand::rng(), now);
         let begun = self.store.begin_reset(email.clone(), fresh, asker.presenter(), now).await;
         match begun {
             Ok((_, None)) => {}

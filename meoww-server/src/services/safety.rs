@@ -54,7 +54,7 @@ impl Services {
         reason: String,
     ) -> Result<(), Unfiled> {
         let filed_at = clock::now();
-        let id = ReportId::draw(filed_at, &mut rand::rng());
+        let id = ReportId::generate(filed_at, &mut rand::rng());
         let report = Report {
             room: met.room,
             reporter: Some(user),

@@ -41,14 +41,14 @@ impl Opening {
 
 impl Services {
     /// Draws a session that begins now.
-    pub(crate) fn draw_session(
+    pub(crate) fn generate_session(
         &self,
         user: UserId,
         client: ClientName,
         now: OffsetDateTime,
     ) -> Opening {
         let mut rng = rand::rng();
-        let id = SessionId::draw(&mut rng);
+        let id = SessionId::generate(&mut rng);
         Opening {
             id,
             user,

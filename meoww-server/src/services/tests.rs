@@ -106,7 +106,7 @@ impl World {
 
     async fn window(&self, user: UserId) -> Window {
         let (mut rng, now) = (rand::rng(), clock::now());
-        let id = SessionId::draw(&mut rng);
+        let id = SessionId::generate(&mut rng);
         let refresh = RefreshToken::issue(id, &self.services.otp_key, &mut rng);
         let ends = now + std::time::Duration::from_secs(3600);
         let session = Session::open(user, refresh.digest(), ClientName::default(), now, ends);
@@ -253,7 +253,7 @@ async fn a_reset_closes_sockets_whoever_hangs_up() {
         let (services, now) = (&world.services, clock::now());
         let email = Email::parse(&member.email).expect("an address");
         let (key, subject) = (&services.otp_key, Subject::Reset(&email));
-        let challenge = Challenge::draw(key, subject, &mut rand::rng(), now);
+        let challenge = Challenge::generate(key, subject, &mut rand::rng(), now);
         let code = challenge.code(key, subject).expect("a code");
         let begun =
             services.store.begin_reset(email.clone(), challenge, Presenter::Anyone, now).await;
@@ -307,7 +307,7 @@ async fn the_last_code_that_was_mailed_is_good_whoever_hangs_up() {
         let last = world.mail.try_recv().map_or(first, |mail| mail.code);
         let code = Code::parse(&last).expect("six digits");
         let seal = code.seal(&world.services.otp_key, Subject::SignUp(user));
-        let session = world.services.draw_session(user, ClientName::default(), clock::now());
+        let session = world.services.generate_session(user, ClientName::default(), clock::now());
         let confirmed =
             world.services.store.consume_otp(user, seal, session.record(), clock::now()).await;
         let confirmed = confirmed.expect("read");

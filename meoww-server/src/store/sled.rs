@@ -192,7 +192,7 @@ mod tests {
         for n in [2, 3, 4] {
             let account = account(n, now);
             let subject = Subject::SignUp(account.id);
-            let challenge = Challenge::draw(&[7; 32], subject, &mut rand::rng(), now);
+            let challenge = Challenge::generate(&[7; 32], subject, &mut rand::rng(), now);
             let refused = store.create_account(account, challenge, now).await;
             assert!(matches!(refused, Err(StoreError::Stopped)), "{refused:?}");
         }

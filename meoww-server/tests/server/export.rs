@@ -84,11 +84,11 @@ proptest! {
             let mut batch = Batch::of_accounts(accounts.iter().cloned().zip(1..).map(|(a, n)| (n, a)));
             let mut rng = rand::rng();
             for account in accounts.iter().filter(|account| account.is_verified) {
-                let current = RefreshToken::draw(&mut rng).digest();
+                let current = RefreshToken::generate(&mut rng).digest();
                 let expires_at = OffsetDateTime::UNIX_EPOCH + Duration::from_secs(4_000_000_000);
                 let client = ClientName::default();
                 let session = Session::open(account.id, current, client, account.created_at, expires_at);
-                batch.add_session(&NewSession { id: SessionId::draw(&mut rng), session });
+                batch.add_session(&NewSession { id: SessionId::generate(&mut rng), session });
             }
             let imported = store.import(batch, Merge::default()).await.expect("imported");
             prop_assert_eq!(&imported.faults, &[]);

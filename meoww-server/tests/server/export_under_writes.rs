@@ -52,10 +52,10 @@ fn account(n: u32) -> Account {
 }
 
 fn session(of: u32, days: i64) -> NewSession {
-    let current = RefreshToken::draw(&mut rand::rng()).digest();
+    let current = RefreshToken::generate(&mut rand::rng()).digest();
     let ends = NOW + Duration::days(days);
     let session = Session::open(user(of), current, ClientName::default(), NOW, ends);
-    NewSession { id: SessionId::draw(&mut rand::rng()), session }
+    NewSession { id: SessionId::generate(&mut rand::rng()), session }
 }
 
 async fn filled(rng: &mut SmallRng) -> (TempDir, Store) {
@@ -74,7 +74,7 @@ async fn filled(rng: &mut SmallRng) -> (TempDir, Store) {
 async fn change(store: &Store, rng: &mut SmallRng) {
     let (n, other) = (rng.random_range(0..ACCOUNTS * 2), rng.random_range(0..ACCOUNTS));
     let id = user(n);
-    let challenge = Challenge::draw(&[1; 32], Subject::SignUp(id), &mut rand::rng(), NOW);
+    let challenge = Challenge::generate(&[1; 32], Subject::SignUp(id), &mut rand::rng(), NOW);
     let email = account(n).email;
     let done = match rng.random_range(0..11) {
         0 => store.create_account(account(n), challenge, NOW).await.map(drop),
@@ -97,7 +97,7 @@ async fn change(store: &Store, rng: &mut SmallRng) {
             let (reason, lines, resolution) = ("rude".to_owned(), Vec::new(), None);
             let report =
                 Report { room, reporter, reported, reason, lines, filed_at: NOW, resolution };
-            let id = ReportId::draw(NOW, &mut rand::rng());
+            let id = ReportId::generate(NOW, &mut rand::rng());
             store.file_report(id, report).await.map(drop)
         }
         9 => store.set_ban(id, Some(Ban { reason: "rude".into(), until: None })).await.map(drop),

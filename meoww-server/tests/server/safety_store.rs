@@ -38,7 +38,7 @@ fn report(reporter: u8, reported: u8, filed_at: OffsetDateTime) -> Report {
 }
 
 async fn file(store: &Store, report: Report) -> (ReportId, Filing) {
-    let id = ReportId::draw(report.filed_at, &mut rand::rng());
+    let id = ReportId::generate(report.filed_at, &mut rand::rng());
     (id, store.file_report(id, report).await.expect("stored"))
 }
 
@@ -97,7 +97,7 @@ async fn reports_are_listed_and_resolved() {
     assert_eq!((&*resolution.note, resolution.at), ("warned", now));
     assert_eq!(listed(&store, about).await, [first]);
     assert_eq!(listed(&store, ReportFilter { resolved: true, ..about }).await, [last, first]);
-    let unknown = ReportId::draw(START, &mut rand::rng());
+    let unknown = ReportId::generate(START, &mut rand::rng());
     assert_eq!(store.resolve_report(unknown, String::new(), now).await.expect("read"), None);
     assert_eq!(store.report(first).await.expect("read"), Some(report(1, 2, START)));
     assert_eq!(store.report(unknown).await.expect("read"), None);

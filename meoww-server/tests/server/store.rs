@@ -44,7 +44,7 @@ pub(crate) async fn create(store: &Store, account: &Account, now: OffsetDateTime
 }
 
 pub(crate) fn session(user: UserId, token: &str, expires_at: OffsetDateTime) -> NewSession {
-    let id = SessionId::draw(&mut rand::rng());
+    let id = SessionId::generate(&mut rand::rng());
     let (token, client) = (TokenDigest::of(token), ClientName::default());
     NewSession { id, session: Session::open(user, token, client, START, expires_at) }
 }

@@ -94,8 +94,8 @@ impl Ask for Create {
                 cookie: None,
             };
             if self.tokens {
-                let (user, id) = (account.id, SessionId::draw(&mut rand::rng()));
-                let current = RefreshToken::draw(&mut rand::rng()).digest();
+                let (user, id) = (account.id, SessionId::generate(&mut rand::rng()));
+                let current = RefreshToken::generate(&mut rand::rng()).digest();
                 let client = ClientName::sanitised("meoww-server user create");
                 let ends = now + self.token_lifetime;
                 let session = Session::open(user, current, client, now, ends);

@@ -10,7 +10,7 @@ const START: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
 const SUBJECT: Subject<'_> = Subject::SignUp(USER);
 
 fn challenge() -> Challenge {
-    Challenge::draw(&KEY, SUBJECT, &mut StdRng::seed_from_u64(1), START)
+    Challenge::generate(&KEY, SUBJECT, &mut StdRng::seed_from_u64(1), START)
 }
 
 fn right(challenge: &Challenge) -> Seal {
