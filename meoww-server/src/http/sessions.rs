@@ -59,7 +59,7 @@ pub(crate) async fn login(
         return Err(Refusal::InvalidCredentials);
     }
     if let Some(password) = again {
-        services.renew_hash(&mut account, password).await;
+        services.rehash_password(&mut account, password).await;
     }
     let jar = cookies::set(&services, opening.bearer(), &opening.refresh, now);
     let jar = cookies::remember_device(&services, jar, account.id, &account.password_hash);

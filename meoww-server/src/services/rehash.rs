@@ -14,7 +14,7 @@ impl Services {
 
     /// Takes the place of a bcrypt hash whose password was just right. If it fails, the old hash
     /// is good until the next login.
-    pub(crate) async fn renew_hash(&self, account: &mut Account, password: String) {
+    pub(crate) async fn rehash_password(&self, account: &mut Account, password: String) {
         let new = match self.hasher.hash_again(password).await {
             Ok(new) => new,
             Err(error) => {
@@ -23,7 +23,7 @@ impl Services {
             }
         };
         let old = account.password_hash.clone();
-        match self.store.renew_hash(account.id, old, new.clone()).await {
+        match self.store.rehash_password(account.id, old, new.clone()).await {
             Ok(true) => account.password_hash = new,
             Ok(false) => {}
             Err(error) => {

@@ -98,13 +98,13 @@ impl Store {
 
     /// Puts another hash of the same password in the place of `old`; `false` if the password was
     /// changed, or the account deleted, in the meantime.
-    pub async fn renew_hash(
+    pub async fn rehash_password(
         &self,
         user: UserId,
         old: String,
         new: String,
     ) -> Result<bool, StoreError> {
-        self.write(move |trees| trees.renew_hash(user, &old, &new)).await
+        self.write(move |trees| trees.rehash_password(user, &old, &new)).await
     }
 
     /// Takes an address as confirmed, on the operator's word; gives the account as it is then.
@@ -191,7 +191,7 @@ impl Trees {
         })
     }
 
-    fn renew_hash(&self, user: UserId, old: &str, new: &str) -> Result<bool, StoreError> {
+    fn rehash_password(&self, user: UserId, old: &str, new: &str) -> Result<bool, StoreError> {
         self.transaction(|tx| match tx.account(user)? {
             Some(account) if account.password_hash == old => {
                 let account = Account { password_hash: new.to_owned(), ..account };
