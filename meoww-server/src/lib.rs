@@ -17,9 +17,9 @@ pub mod store;
 pub mod tls;
 
 mod admin;
+mod atomic_file;
 mod bearer;
 mod clock;
-mod draft;
 mod hashing;
 mod http;
 mod hub;

@@ -22,9 +22,9 @@ use uuid::Uuid;
 
 pub use self::letters::{Letter, Purpose};
 use crate::{
+    atomic_file::AtomicFile,
     config::{Config, ConfigError},
     core::account::Email,
-    draft::Draft,
 };
 
 /// Longest a mail server may take to accept a mail, from connecting to its last word.
@@ -186,7 +186,7 @@ impl Post {
 /// Whether files can be made in it.
 fn try_directory(directory: &Path) -> io::Result<()> {
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
-    Draft::create(&directory.join(Uuid::new_v4().simple().to_string())).map(drop)
+    AtomicFile::create(&directory.join(Uuid::new_v4().simple().to_string())).map(drop)
 }
 
 pub(crate) fn message(
@@ -209,9 +209,9 @@ fn write(directory: &Path, mail: &[u8], now: OffsetDateTime) -> io::Result<PathB
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
     let millis = now.unix_timestamp_nanos() / 1_000_000;
     let path = directory.join(format!("{millis:015}-{}.eml", Uuid::new_v4().simple()));
-    let mut draft = Draft::create(&path)?;
+    let mut draft = AtomicFile::create(&path)?;
     draft.write_all(mail)?;
-    draft.keep()?;
+    draft.commit()?;
     Ok(path)
 }
 

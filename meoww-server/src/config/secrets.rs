@@ -10,7 +10,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use rand::{CryptoRng, RngExt};
 use serde::{Deserialize, Serialize};
 
-use crate::draft::Draft;
+use crate::atomic_file::AtomicFile;
 
 /// A text that must not reach a log.
 #[derive(Clone)]
@@ -77,9 +77,9 @@ fn write_new(path: &Path, secrets: &OwnSecrets) -> io::Result<()> {
     let file =
         SecretsFile { access: STANDARD.encode(secrets.access), otp: STANDARD.encode(secrets.otp) };
     let text = toml::to_string(&file).map_err(io::Error::other)?;
-    let mut draft = Draft::create(path)?;
+    let mut draft = AtomicFile::create(path)?;
     draft.write_all(text.as_bytes())?;
-    draft.keep()
+    draft.commit()
 }
 
 #[cfg(test)]

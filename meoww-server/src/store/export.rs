@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::{Store, StoreError, kinds::Kind, snapshot::Snapshot};
-use crate::draft::Draft;
+use crate::atomic_file::AtomicFile;
 
 /// Of the lines of an export. Within a version fields may be added, and are ignored by who does not
 /// know them.
@@ -69,9 +69,9 @@ impl Store {
     /// Like [`Store::export`], to a file that is whole and on disk once it has its name, and that
     /// only its owner can read.
     pub async fn export_file(&self, path: &Path) -> Result<u64, StoreError> {
-        let draft = Draft::create(path).map_err(|error| failed(&error))?;
+        let draft = AtomicFile::create(path).map_err(|error| failed(&error))?;
         let (draft, records) = self.export(draft).await?;
-        self.run(move |_| draft.keep().map(|()| records).map_err(|error| failed(&error))).await
+        self.run(move |_| draft.commit().map(|()| records).map_err(|error| failed(&error))).await
     }
 }
 

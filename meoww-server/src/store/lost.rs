@@ -10,7 +10,7 @@ use std::{
 
 use super::exports;
 use super::{Store, StoreError, opening};
-use crate::draft::Draft;
+use crate::atomic_file::AtomicFile;
 
 /// File beside the database that says there is one.
 const MARK: &str = "db.begun";
@@ -79,7 +79,7 @@ fn mark(data_dir: &Path) -> io::Result<()> {
     if path.exists() {
         return Ok(());
     }
-    let mut draft = Draft::create(&path)?;
+    let mut draft = AtomicFile::create(&path)?;
     draft.write_all(WORDS.as_bytes())?;
-    draft.keep()
+    draft.commit()
 }

@@ -17,8 +17,8 @@ use crate::{
         failure::{Failure, Kind, Problem},
         output::Out,
     },
+    atomic_file::{AtomicFile, sync_parent},
     config::Config,
-    draft::{Draft, sync_parent},
     services::{Services, open},
     store::{Batch, Merge},
 };
@@ -147,9 +147,9 @@ fn make_directory(path: &Path) -> Result<(), Problem> {
 
 fn copy_file(from: &Path, to: &Path) -> Result<(), Problem> {
     let copied = File::open(from).and_then(|mut file| {
-        let mut draft = Draft::create(to)?;
+        let mut draft = AtomicFile::create(to)?;
         io::copy(&mut file, &mut draft)?;
-        draft.keep()
+        draft.commit()
     });
     copied.map_err(|error| named(from, &error))
 }

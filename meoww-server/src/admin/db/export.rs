@@ -19,7 +19,7 @@ use crate::{
         output::Out,
         protocol::Reply,
     },
-    draft::Draft,
+    atomic_file::AtomicFile,
     store::StoreError,
 };
 
@@ -67,9 +67,9 @@ impl Export {
 
 /// Exports to a file that is whole once it has its name.
 pub(super) async fn to_file(client: &Client, path: &Path) -> Result<u64, Failure> {
-    let draft = Draft::create(path).map_err(|error| named(path, &error))?;
+    let draft = AtomicFile::create(path).map_err(|error| named(path, &error))?;
     let (draft, records) = copy(client, draft).await?;
-    draft.keep().map_err(|error| named(path, &error))?;
+    draft.commit().map_err(|error| named(path, &error))?;
     Ok(records)
 }
 

@@ -7,34 +7,34 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Written under another name beside it; removed unless it is [kept](Draft::keep).
-pub(crate) struct Draft {
+/// Written under another name beside it; removed unless it is [committed](AtomicFile::commit).
+pub(crate) struct AtomicFile {
     file: File,
     draft: PathBuf,
     path: PathBuf,
-    is_kept: bool,
+    is_committed: bool,
 }
 
-impl Draft {
+impl AtomicFile {
     pub(crate) fn create(path: &Path) -> io::Result<Self> {
         let mut name = path.file_name().unwrap_or_default().to_owned();
         name.push(".part");
         let draft = path.with_file_name(name);
         let mut options = OpenOptions::new();
         let file = options.write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
-        Ok(Self { file, draft, path: path.to_owned(), is_kept: false })
+        Ok(Self { file, draft, path: path.to_owned(), is_committed: false })
     }
 
     /// Puts it on disk and gives it its name.
-    pub(crate) fn keep(mut self) -> io::Result<()> {
+    pub(crate) fn commit(mut self) -> io::Result<()> {
         self.file.sync_all()?;
         fs::rename(&self.draft, &self.path)?;
-        self.is_kept = true;
+        self.is_committed = true;
         sync_parent(&self.path)
     }
 }
 
-impl Write for Draft {
+impl Write for AtomicFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.file.write(bytes)
     }
@@ -44,9 +44,9 @@ impl Write for Draft {
     }
 }
 
-impl Drop for Draft {
+impl Drop for AtomicFile {
     fn drop(&mut self) {
-        if !self.is_kept {
+        if !self.is_committed {
             let _ = fs::remove_file(&self.draft);
         }
     }
