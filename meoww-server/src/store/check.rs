@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::{
     Store, StoreError,
     export::hex,
+    index::IndexEntry,
     kinds::{KINDS, Kind},
-    pointers::Pointer,
     records::decode,
     snapshot::Records,
     trees::Trees,
@@ -32,7 +32,7 @@ impl Store {
     /// wrong with them.
     pub async fn check(&self) -> Result<(Vec<(String, u64)>, Vec<Finding>), StoreError> {
         let (held, pointers) =
-            self.read_alone(|trees| Ok((trees.hold()?, Pointer::all(trees)?))).await?;
+            self.read_alone(|trees| Ok((trees.hold()?, IndexEntry::all(trees)?))).await?;
         self.read(move |_| {
             let counts = KINDS.iter().zip(&held);
             let counts =
@@ -51,7 +51,7 @@ impl Trees {
     }
 }
 
-fn findings(held: &[Records], pointers: &[Pointer]) -> Vec<Finding> {
+fn findings(held: &[Records], pointers: &[IndexEntry]) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut accounts: HashSet<UserId> = HashSet::new();
     let mut expected = BTreeSet::new();
@@ -59,7 +59,7 @@ fn findings(held: &[Records], pointers: &[Pointer]) -> Vec<Finding> {
         for (key, bytes) in held {
             let mut found =
                 |what| findings.push(Finding { place: kind.name.into(), key: hex(key), what });
-            match (kind.to_json)(bytes).and_then(|_| Pointer::to(kind, key, bytes)) {
+            match (kind.to_json)(bytes).and_then(|_| IndexEntry::to(kind, key, bytes)) {
                 Ok(pointers) => expected.extend(pointers),
                 Err(error) => {
                     found(error.to_string());
@@ -80,8 +80,8 @@ fn findings(held: &[Records], pointers: &[Pointer]) -> Vec<Finding> {
         }
     }
     sessions_without_token(held, &mut findings);
-    let actual: BTreeSet<Pointer> = pointers.iter().cloned().collect();
-    let about = |pointer: &Pointer, what| {
+    let actual: BTreeSet<IndexEntry> = pointers.iter().cloned().collect();
+    let about = |pointer: &IndexEntry, what| {
         let (place, key) = (pointer.place().to_owned(), pointer.key());
         Finding { place, key, what: format!("{what} {}", pointer.target()) }
     };

@@ -12,8 +12,8 @@ use self::select::Selection;
 use super::{
     NewSession, Store, StoreError,
     export::Lines,
+    index::IndexEntry,
     kinds::{KINDS, Kind},
-    pointers::Pointer,
     records::{decode, encode},
     transaction::abort,
     trees::{IssuedToken, Trees},
@@ -217,7 +217,7 @@ impl Trees {
         self.transaction(|tx| {
             for Ready { kind, key, value, .. } in chunk {
                 tx.put_bytes(kind.table, key, value)?;
-                for pointer in Pointer::to(kind, key, value).map_err(abort)? {
+                for pointer in IndexEntry::to(kind, key, value).map_err(abort)? {
                     pointer.put(tx)?;
                 }
             }

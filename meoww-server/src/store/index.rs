@@ -20,14 +20,14 @@ use crate::core::{
 
 /// One way to find a record.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) enum Pointer {
+pub(super) enum IndexEntry {
     Email(String, UserId),
     Username(String, UserId),
     Session(UserId, [u8; 16]),
     ReportParty(Vec<u8>, Vec<u8>),
 }
 
-impl Pointer {
+impl IndexEntry {
     /// Those to one record.
     pub(super) fn to(kind: &Kind, key: &[u8], bytes: &[u8]) -> Result<Vec<Self>, StoreError> {
         match kind.name {
