@@ -26,7 +26,7 @@ use crate::{
     mail::{Mailer, Post},
     metrics::Metrics,
     photos::{PhotoStore, Photos},
-    store::{IfLost, Store, StoreError},
+    store::{OnMissingDatabase, Store, StoreError},
     tls::TlsError,
     tokens::AccessTokens,
 };
@@ -67,7 +67,7 @@ impl Services {
     /// Like [`Services::open`], to bring back a database that was lost.
     pub(crate) async fn open_to_restore(config: Config) -> Result<Arc<Self>, StartError> {
         let mailer = Mailer::from_config(&config)?;
-        Self::open_with(config, mailer, IfLost::BeginAnew).await
+        Self::open_with(config, mailer, OnMissingDatabase::BeginAnew).await
     }
 
     /// Like [`Services::open`], with another way for mail to go.
@@ -75,13 +75,13 @@ impl Services {
         config: Config,
         mailer: Mailer,
     ) -> Result<Arc<Self>, StartError> {
-        Self::open_with(config, mailer, IfLost::Refuse).await
+        Self::open_with(config, mailer, OnMissingDatabase::Refuse).await
     }
 
     async fn open_with(
         config: Config,
         mailer: Mailer,
-        if_lost: IfLost,
+        if_lost: OnMissingDatabase,
     ) -> Result<Arc<Self>, StartError> {
         let settings = config.clone();
         let opening = tokio::task::spawn_blocking(move || Files::open(settings, if_lost)).await;
@@ -125,7 +125,7 @@ struct Files {
 }
 
 impl Files {
-    fn open(config: Config, if_lost: IfLost) -> Result<Self, StartError> {
+    fn open(config: Config, if_lost: OnMissingDatabase) -> Result<Self, StartError> {
         let directory = config.data_dir.as_path();
         let failed = |path: &Path| {
             let path = path.to_owned();

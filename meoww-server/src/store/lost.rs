@@ -19,7 +19,7 @@ const WORDS: &str = "The database beside this file was begun: an empty one will 
 
 /// What to do where a database was and is no more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum IfLost {
+pub(crate) enum OnMissingDatabase {
     /// Say so, and leave everything as it is.
     Refuse,
     /// Begin another one, into which an operator brings back what is left.
@@ -28,9 +28,10 @@ pub(crate) enum IfLost {
 
 impl Store {
     /// Opens the database of a data directory, or begins it at the first start.
-    pub(crate) fn open_in(data_dir: &Path, if_lost: IfLost) -> Result<Self, StoreError> {
+    pub(crate) fn open_in(data_dir: &Path, if_lost: OnMissingDatabase) -> Result<Self, StoreError> {
         let directory = data_dir.join("db");
-        let remains = if if_lost == IfLost::Refuse { remains(data_dir) } else { Vec::new() };
+        let remains =
+            if if_lost == OnMissingDatabase::Refuse { remains(data_dir) } else { Vec::new() };
         let demand_first_start = || match remains.is_empty() {
             true => Ok(()),
             false => Err(StoreError::Lost {
@@ -47,8 +48,8 @@ impl Store {
         if opened.flushes.is_first() && opened.trees.hold_nothing() {
             demand_first_start()?;
         }
-        let store = Self::start(opened, &directory, if_lost == IfLost::Refuse)?;
-        if if_lost == IfLost::Refuse {
+        let store = Self::start(opened, &directory, if_lost == OnMissingDatabase::Refuse)?;
+        if if_lost == OnMissingDatabase::Refuse {
             mark(data_dir).map_err(|error| StoreError::Broken(error.to_string()))?;
         }
         Ok(store)

@@ -43,7 +43,7 @@ pub use self::{
     sled::Store,
 };
 
-pub(crate) use self::lost::IfLost;
+pub(crate) use self::lost::OnMissingDatabase;
 
 use std::path::{Path, PathBuf};
 
