@@ -92,7 +92,7 @@ impl Server {
         tokio::select! {
             failed = &mut serving => tracing::error!(?failed, "accepts no more"),
             () = self.services.hub.failed() => tracing::error!("the hub has failed"),
-            () = self.be_watched() => {}
+            () = self.serve_metrics() => {}
             () = self.forget_expired() => {}
             () = exports::keep(&self.services.store, &self.services.config.data_dir) => {}
             () = self.watch_certificate() => {}
@@ -128,7 +128,7 @@ impl Server {
     }
 
     /// Answers those who watch; runs as long as the server does.
-    async fn be_watched(self: &Arc<Self>) {
+    async fn serve_metrics(self: &Arc<Self>) {
         let listener = self.watch.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(listener) = listener else { return std::future::pending().await };
         let bounds = Bounds { connections: 64, per_address: 64, proxies: Vec::new() };
