@@ -13,7 +13,7 @@ use serde_json::Value;
 use tokio::{io::AsyncWriteExt, net::UnixStream};
 
 use super::{
-    Ask, Desk, Needs,
+    AdminRequest, Desk, Needs,
     failure::{Failure, Kind, Problem},
     protocol::{MAX_REPLY, Reply, Request},
     socket,
@@ -46,7 +46,7 @@ impl Client {
     }
 
     /// Asks whoever is there to answer.
-    pub(crate) async fn ask<A: Ask>(&self, ask: A) -> Result<A::Answer, Failure> {
+    pub(crate) async fn ask<A: AdminRequest>(&self, ask: A) -> Result<A::Answer, Failure> {
         match self.way(A::NEEDS).await? {
             Way::Server(stream) => ask_server(stream, &ask).await,
             Way::Here(desk) => Ok(ask.answer(&desk).await?),
@@ -124,7 +124,7 @@ fn is_absence(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused)
 }
 
-async fn ask_server<A: Ask>(stream: UnixStream, ask: &A) -> Result<A::Answer, Failure> {
+async fn ask_server<A: AdminRequest>(stream: UnixStream, ask: &A) -> Result<A::Answer, Failure> {
     let of = serde_json::to_value(ask).map_err(io::Error::from)?;
     match request(stream, A::NAME, of).await?.1 {
         Reply::Answer(answer) => Ok(serde_json::from_value(answer).map_err(io::Error::from)?),

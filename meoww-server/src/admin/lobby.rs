@@ -6,7 +6,7 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Ask, Desk, Needs,
+    AdminRequest, Desk, Needs,
     client::Client,
     failure::{Failure, Kind, Problem},
     output::Out,
@@ -27,7 +27,7 @@ pub(crate) struct Room {
     since: String,
 }
 
-impl Ask for Rooms {
+impl AdminRequest for Rooms {
     const NAME: &'static str = "rooms";
     const NEEDS: Needs = Needs::Server;
     type Answer = Vec<Room>;
@@ -78,7 +78,7 @@ pub(crate) struct Told {
     connections: u64,
 }
 
-impl Ask for Broadcast {
+impl AdminRequest for Broadcast {
     const NAME: &'static str = "broadcast";
     const NEEDS: Needs = Needs::Server;
     type Answer = Told;
@@ -118,7 +118,7 @@ pub(crate) struct Draining {
     seconds: u64,
 }
 
-impl Ask for Drain {
+impl AdminRequest for Drain {
     const NAME: &'static str = "drain";
     const NEEDS: Needs = Needs::Server;
     type Answer = Draining;

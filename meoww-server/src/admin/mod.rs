@@ -1,6 +1,6 @@
 //! What an operator types, one file a command.
 //!
-//! A command that asks about accounts or the lobby is an [`Ask`]: a request that one function
+//! A command that asks about accounts or the lobby is an [`AdminRequest`]: a request that one function
 //! answers, inside the running server (`socket`) or, when none runs, here with the database opened
 //! for the purpose (`client`).
 
@@ -27,7 +27,7 @@ use self::failure::Problem;
 use crate::services::Services;
 
 /// Something an operator asks. Both it and its answer travel as JSON.
-pub(crate) trait Ask: Serialize + DeserializeOwned + Send {
+pub(crate) trait AdminRequest: Serialize + DeserializeOwned + Send {
     /// What it is called on the socket.
     const NAME: &'static str;
     /// What must be there before it can be asked.

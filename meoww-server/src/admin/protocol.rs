@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    Ask, Desk, db,
+    AdminRequest, Desk, db,
     failure::{Kind, Problem},
     lobby, report, stats, user,
 };
@@ -84,7 +84,7 @@ pub(crate) async fn answer(desk: &Desk, request: Request) -> Result<Value, Probl
     }
 }
 
-async fn run<A: Ask>(desk: &Desk, of: Value) -> Result<Value, Problem> {
+async fn run<A: AdminRequest>(desk: &Desk, of: Value) -> Result<Value, Problem> {
     let failed = |error: serde_json::Error| Problem::new(Kind::Failed, error.to_string());
     let ask: A = serde_json::from_value(of).map_err(failed)?;
     to_value(ask.answer(desk).await?)

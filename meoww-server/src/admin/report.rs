@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Ask, Desk,
+    AdminRequest, Desk,
     client::Client,
     failure::{Failure, Problem},
     output::Out,
@@ -104,7 +104,7 @@ pub(crate) struct List {
     limit: u32,
 }
 
-impl Ask for List {
+impl AdminRequest for List {
     const NAME: &'static str = "report list";
     type Answer = Vec<Row>;
 
@@ -148,7 +148,7 @@ pub(crate) struct Show {
     id: ReportId,
 }
 
-impl Ask for Show {
+impl AdminRequest for Show {
     const NAME: &'static str = "report show";
     type Answer = Row;
 
@@ -198,7 +198,7 @@ pub(crate) struct Resolve {
     note: String,
 }
 
-impl Ask for Resolve {
+impl AdminRequest for Resolve {
     const NAME: &'static str = "report resolve";
     type Answer = Row;
 

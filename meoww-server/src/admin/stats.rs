@@ -4,7 +4,7 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Ask, Desk,
+    AdminRequest, Desk,
     client::Client,
     failure::{Failure, Problem},
     output::Out,
@@ -34,7 +34,7 @@ struct Live {
     rooms: u64,
 }
 
-impl Ask for Stats {
+impl AdminRequest for Stats {
     const NAME: &'static str = "stats";
     type Answer = Counted;
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     admin::{
-        Ask, Desk,
+        AdminRequest, Desk,
         client::Client,
         failure::{Failure, Kind, Problem},
         output::Out,
@@ -23,7 +23,7 @@ pub(crate) struct Checked {
     findings: Vec<Finding>,
 }
 
-impl Ask for Check {
+impl AdminRequest for Check {
     const NAME: &'static str = "db check";
     type Answer = Checked;
 

@@ -9,7 +9,7 @@ use time::{Date, OffsetDateTime, format_description::well_known::Rfc3339};
 use super::{Named, Row};
 use crate::{
     admin::{
-        Ask, Desk,
+        AdminRequest, Desk,
         client::Client,
         failure::{Failure, Problem},
         output::Out,
@@ -87,7 +87,7 @@ impl From<Until> for String {
     }
 }
 
-impl Ask for Ban {
+impl AdminRequest for Ban {
     const NAME: &'static str = "user ban";
     type Answer = Row;
 
@@ -117,7 +117,7 @@ pub(crate) struct Unban {
     named: Named,
 }
 
-impl Ask for Unban {
+impl AdminRequest for Unban {
     const NAME: &'static str = "user unban";
     type Answer = Row;
 

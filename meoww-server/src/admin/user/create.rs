@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     admin::{
-        Ask, Desk, Needs,
+        AdminRequest, Desk, Needs,
         client::Client,
         failure::{Failure, Problem},
         output::{Out, write},
@@ -72,7 +72,7 @@ pub(crate) struct Created {
     cookie: Option<String>,
 }
 
-impl Ask for Create {
+impl AdminRequest for Create {
     const NAME: &'static str = "user create";
     const NEEDS: Needs = Needs::DataDirectory;
     type Answer = Vec<Created>;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Named, Row};
 use crate::admin::{
-    Ask, Desk,
+    AdminRequest, Desk,
     client::Client,
     failure::{Failure, Kind, Problem},
     output::Out,
@@ -24,7 +24,7 @@ pub(crate) struct Delete {
     yes: bool,
 }
 
-impl Ask for Delete {
+impl AdminRequest for Delete {
     const NAME: &'static str = "user delete";
     type Answer = Row;
 

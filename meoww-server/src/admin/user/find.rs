@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{Named, Row};
 use crate::{
     admin::{
-        Ask, Desk,
+        AdminRequest, Desk,
         client::Client,
         failure::{Failure, Problem},
         output::Out,
@@ -41,7 +41,7 @@ pub(crate) struct Page {
     more: bool,
 }
 
-impl Ask for List {
+impl AdminRequest for List {
     const NAME: &'static str = "user list";
     type Answer = Page;
 
@@ -98,7 +98,7 @@ pub(crate) struct Shown {
     password_scheme: String,
 }
 
-impl Ask for Show {
+impl AdminRequest for Show {
     const NAME: &'static str = "user show";
     type Answer = Shown;
 

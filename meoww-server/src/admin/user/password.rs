@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Named, Row};
 use crate::admin::{
-    Ask, Desk,
+    AdminRequest, Desk,
     client::Client,
     failure::{Failure, Problem},
     output::Out,
@@ -31,7 +31,7 @@ pub(crate) struct SetPassword {
     password: String,
 }
 
-impl Ask for SetPassword {
+impl AdminRequest for SetPassword {
     const NAME: &'static str = "user set-password";
     type Answer = Row;
 

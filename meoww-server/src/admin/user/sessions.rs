@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::Named;
 use crate::{
     admin::{
-        Ask, Desk,
+        AdminRequest, Desk,
         client::Client,
         failure::{Failure, Problem},
         output::Out,
@@ -43,7 +43,7 @@ pub(crate) struct Open {
     expires_at: String,
 }
 
-impl Ask for Sessions {
+impl AdminRequest for Sessions {
     const NAME: &'static str = "user sessions";
     type Answer = Vec<Open>;
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Named, Row};
 use crate::admin::{
-    Ask, Desk,
+    AdminRequest, Desk,
     client::Client,
     failure::{Failure, Problem},
     output::Out,
@@ -18,7 +18,7 @@ pub(crate) struct Verify {
     named: Named,
 }
 
-impl Ask for Verify {
+impl AdminRequest for Verify {
     const NAME: &'static str = "user verify";
     type Answer = Row;
 
