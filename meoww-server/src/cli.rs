@@ -20,7 +20,7 @@ use crate::{
         user::User,
     },
     config::{Config, ConfigError, Flags},
-    http_api,
+    openapi,
     serve::Serve,
 };
 
@@ -150,7 +150,7 @@ impl Cli {
             Command::Config(config) => config.run(common.flags(), out),
             Command::Mail(mail) => runtime.block_on(mail.run(&client()?, out)),
             Command::Turn(turn) => runtime.block_on(turn.run(&client()?, out)),
-            Command::Openapi => documents::print(&http_api::document()),
+            Command::Openapi => documents::print(&openapi::document()),
             Command::Asyncapi => documents::print(&meoww_proto::asyncapi::document()),
             Command::Completions(completions) => completions.run(Self::command()),
             Command::Man(man) => man.run(Self::command()),

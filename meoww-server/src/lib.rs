@@ -10,8 +10,8 @@ pub mod config;
 pub mod core;
 #[doc(hidden)]
 pub mod fuzzing;
-pub mod http_api;
 pub mod mail;
+pub mod openapi;
 pub mod server;
 pub mod store;
 pub mod tls;

@@ -11,7 +11,7 @@ use axum::{
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::error::Refusal;
-use crate::{http_api, services::Services};
+use crate::{openapi, services::Services};
 
 const DOCUMENT: &str = "/api-docs/openapi.json";
 /// Swagger UI styles by attribute and draws its icons from `data:`; else it needs only us.
@@ -25,7 +25,7 @@ pub(crate) fn routes() -> Router<Arc<Services>> {
     let config = Config::new([DOCUMENT]).validator_url("none");
     let pages = SwaggerUi::new("/api-docs")
         .config(config)
-        .external_url_unchecked(DOCUMENT, http_api::document());
+        .external_url_unchecked(DOCUMENT, openapi::document());
     Router::from(pages).layer(middleware::map_response(with_policy))
 }
 

@@ -42,5 +42,5 @@ async fn the_document_is_served_as_it_is_exported() {
     let reply = server.send(Method::GET, "/api-docs/openapi.json", &[], "").await;
     assert_eq!(reply.status, StatusCode::OK);
     assert_eq!(reply.headers["content-type"], "application/json");
-    assert_eq!(reply.body, meoww_server::http_api::document());
+    assert_eq!(reply.body, meoww_server::openapi::document());
 }
