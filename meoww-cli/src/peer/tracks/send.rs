@@ -104,7 +104,7 @@ impl Sender {
                 continue;
             };
             let estimate = *self.estimate.borrow();
-            if let Some(sample) = state.code(&picture, grid, estimate)
+            if let Some(sample) = state.code(clock::now(), &picture, grid, estimate)
                 && runtime.block_on(self.send(payload_type, sample)).is_none()
             {
                 return;
@@ -156,8 +156,13 @@ impl Sender {
 
 impl State {
     /// The next sample for the track; `None` when this picture is left out.
-    fn code(&mut self, picture: &Arc<Frame>, grid: Grid, estimate: u32) -> Option<Sample> {
-        let now = clock::now();
+    fn code(
+        &mut self,
+        now: Instant,
+        picture: &Arc<Frame>,
+        grid: Grid,
+        estimate: u32,
+    ) -> Option<Sample> {
         let since = |then: Option<Instant>| then.map(|then| now.saturating_duration_since(then));
         let gap = since(self.last_sent);
         let two_keys = Duration::from_secs_f64(self.key_bits / (f64::from(estimate) * KEY_SHARE));
