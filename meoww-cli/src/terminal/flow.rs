@@ -35,6 +35,8 @@ pub(super) struct Flow {
     updates: VecDeque<Update>,
     /// Whether the terminal answers.
     answers: bool,
+    /// How many [`SYNC`] it has not answered.
+    syncs: usize,
 }
 
 impl Flow {
@@ -45,7 +47,7 @@ impl Flow {
 
     /// Whether the answer to any question is outstanding.
     pub(super) fn is_asking(&self) -> bool {
-        self.updates.iter().any(|update| update.asked)
+        self.syncs > 0 || self.updates.iter().any(|update| update.asked)
     }
 
     /// An update is sent; returns whether it is to end with a question.
@@ -70,9 +72,15 @@ impl Flow {
         self.shown()
     }
 
+    /// [`SYNC`] is asked.
+    pub(super) fn syncing(&mut self) {
+        self.syncs += 1;
+    }
+
     /// The terminal answered [`SYNC`]: it answers, and owes no answer to what came before.
     pub(super) fn synced(&mut self) {
         self.answers = true;
+        self.syncs = self.syncs.saturating_sub(1);
     }
 
     /// When the next answer is given up, if any is waited for.
@@ -87,6 +95,12 @@ impl Flow {
         self.answers = false;
         self.updates.iter_mut().for_each(|update| update.asked = false);
         self.shown()
+    }
+
+    /// What is under way is lost, and so is what would be answered.
+    pub(super) fn restart(&mut self) {
+        self.syncs = 0;
+        self.give_up();
     }
 
     fn shown(&mut self) -> u64 {
@@ -124,6 +138,22 @@ mod tests {
         assert!(flow.has_room());
         assert_eq!((flow.ready(), flow.is_asking()), (0, false));
         assert_eq!(flow.ready(), 0, "an answer to nothing");
+    }
+
+    #[test]
+    fn a_sync_is_outstanding_until_it_is_answered_or_lost() {
+        let mut flow = Flow::default();
+        flow.syncing();
+        flow.give_up();
+        assert!(flow.is_asking(), "it may still come");
+        flow.syncing();
+        flow.synced();
+        assert!(flow.is_asking(), "the second");
+        flow.synced();
+        assert!(!flow.is_asking());
+        flow.syncing();
+        flow.restart();
+        assert!(!flow.is_asking());
     }
 
     #[test]

@@ -61,6 +61,7 @@ impl Writer {
         }
         if std::mem::take(&mut self.sync) {
             update.extend_from_slice(SYNC);
+            self.flow.syncing();
         }
         if self.flow.sent(pictures) {
             update.extend_from_slice(QUESTION);
@@ -70,9 +71,11 @@ impl Writer {
         0
     }
 
-    /// Sends what is no update.
+    /// Sends what is no update: questions, of which the last is [`SYNC`].
     pub fn ask(&mut self, questions: &[u8]) {
+        debug_assert!(questions.ends_with(SYNC), "or it is never known that all are answered");
         self.flow.sent(0);
+        self.flow.syncing();
         let _ = self.updates.try_send(questions.to_vec());
     }
 
@@ -116,6 +119,6 @@ impl Writer {
     /// The terminal was given to others meanwhile: what was under way is lost.
     pub fn restart(&mut self) {
         self.sync = true;
-        self.flow.give_up();
+        self.flow.restart();
     }
 }

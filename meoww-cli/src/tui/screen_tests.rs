@@ -80,7 +80,9 @@ fn world(gate: Option<sync::Receiver<()>>) -> (World, impl Future<Output = Outco
         mode: Mode { render: Render::HalfBlock, color: Color::True },
     };
     let slow = Slow { terminal: terminal.clone(), updates: updates_out, gate };
-    let event_loop = EventLoop::new(screen, SIZE, Writer::new(slow).unwrap(), Tty::Fake(LARGER));
+    let mut writer = Writer::new(slow).unwrap();
+    writer.ask(QUESTIONS);
+    let event_loop = EventLoop::new(screen, SIZE, writer, Tty::Fake(LARGER));
     let (signals, signals_in) = mpsc::channel(1);
     let world = World {
         events,
@@ -272,4 +274,20 @@ async fn cells_of_another_shape_have_another_grid() {
         world.events = mpsc::channel(1).0;
     })
     .await;
+}
+
+#[tokio::test]
+async fn who_quits_at_once_leaves_no_answer_to_the_shell() {
+    let (mut world, show) = world(None);
+    let (outcome, ()) = play(show, async {
+        world.press(KeyCode::Char('c'), KeyModifiers::CONTROL).await;
+        assert_eq!(world.commands.recv().await, Some(Command::Quit));
+        // Read by the screen, which would be gone; keys after the end are nothing.
+        world.press(KeyCode::Char('x'), KeyModifiers::NONE).await;
+        world.reply(Reply::CellPixels { width: 10, height: 16 }).await;
+        world.reply(Reply::Attributes).await;
+        world.input.closed().await;
+    })
+    .await;
+    assert_eq!(outcome, Outcome::Quit);
 }
