@@ -15,8 +15,9 @@ const MAX_MARKS: usize = 3;
 ///
 /// White space and line breaks become plain spaces. Control characters (C0, C1, so ESC and CSI),
 /// format characters (bidirectional overrides and isolates, joiners, tags, soft hyphens), private
-/// use, unassigned and invisible characters and variation selectors are removed; joined emoji fall
-/// apart into their parts, which every terminal measures alike. At most three combining marks stay
+/// use, unassigned and invisible characters and variation selectors are removed. Emoji are as wide as
+/// their parts, which terminals with and without grapheme clusters measure alike: joined ones fall
+/// apart, skin tones are removed, and a flag becomes the two letters of its region. At most three combining marks stay
 /// on one base, none without a base. At most [`MAX_CHAT_CHARS`] characters stay, trimmed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
@@ -71,6 +72,17 @@ pub fn drawable(c: char) -> Option<char> {
         Gc::SpaceSeparator | Gc::LineSeparator | Gc::ParagraphSeparator => Some(' '),
         Gc::Control | Gc::Format | Gc::Surrogate | Gc::PrivateUse | Gc::Unassigned => None,
         _ if is_invisible(c) => None,
+        _ => as_wide_everywhere(c),
+    }
+}
+
+/// Emoji that change with their neighbours: two regional indicators (UTS #51, 1.4.6) are a flag of two
+/// columns where clusters are known, and two, three or four elsewhere; a skin tone (1.4.4) has none on
+/// an emoji, and two where it is drawn beside it.
+fn as_wide_everywhere(c: char) -> Option<char> {
+    match c {
+        '\u{1f1e6}'..='\u{1f1ff}' => char::from_u32(c as u32 - 0x1f1e6 + u32::from('A')),
+        '\u{1f3fb}'..='\u{1f3ff}' => None,
         _ => Some(c),
     }
 }
@@ -97,6 +109,8 @@ impl fmt::Display for SafeText {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use unicode_segmentation::UnicodeSegmentation;
+    use unicode_width::UnicodeWidthStr;
 
     fn safe(raw: &str) -> String {
         SafeText::new(raw).to_string()
@@ -123,6 +137,14 @@ mod tests {
         assert_eq!(safe("a\u{200b}\u{200d}\u{2060}\u{feff}b\u{e0041}\u{e000}"), "ab");
         assert_eq!(safe("👩\u{200d}🚀 ❤\u{fe0f}"), "👩🚀 ❤");
         assert_eq!(safe("\u{3164}\u{115f}x"), "x");
+    }
+
+    #[test]
+    fn emoji_are_as_wide_as_their_parts() {
+        assert_eq!(safe("👍🏽 👩🏾\u{200d}🚀 🏿"), "👍 👩🚀");
+        assert_eq!(safe("🇩🇪🇫🇷 🇦🇿"), "DEFR AZ");
+        // Keycap, and the flag of England by tags.
+        assert_eq!(safe("1\u{fe0f}\u{20e3} 🏴\u{e0067}\u{e0062}\u{e007f}"), "1\u{20e3} 🏴");
     }
 
     #[test]
@@ -156,7 +178,27 @@ mod tests {
         prop::collection::vec(nasty, 0..200).prop_map(String::from_iter)
     }
 
+    /// What the emoji of UTS #51 are made of.
+    fn emoji() -> impl Strategy<Value = String> {
+        let part = prop_oneof![
+            (0x1f1e6u32..0x1f200).prop_map(|c| char::from_u32(c).unwrap()),
+            (0x1f3f0u32..0x1f480).prop_map(|c| char::from_u32(c).unwrap()),
+            (0x2600u32..0x27c0).prop_map(|c| char::from_u32(c).unwrap()),
+            prop::sample::select(vec!['\u{200d}', '\u{fe0f}', '\u{fe0e}', '\u{20e3}', '1', '♂']),
+        ];
+        prop::collection::vec(part, 0..40).prop_map(String::from_iter)
+    }
+
     proptest! {
+        /// Terminals without clusters add up characters, others measure clusters.
+        #[test]
+        fn clusters_are_as_wide_as_their_characters(raw in prop_oneof![emoji(), hostile()]) {
+            for cluster in safe(&raw).graphemes(true) {
+                let apart: usize = cluster.chars().filter_map(|c| c.width()).sum();
+                prop_assert_eq!(cluster.width(), apart, "{:?}", cluster);
+            }
+        }
+
         #[test]
         fn nothing_a_terminal_acts_on_is_left(raw in hostile()) {
             let text = safe(&raw);

@@ -76,6 +76,24 @@ fn pictures_and_panes_share_the_screen() {
 }
 
 #[test]
+fn emoji_leave_the_border_where_it_is() {
+    let (mut canvas, mut state) = (Canvas::new(CAPS, MODE), live());
+    for text in ["👍🏽", "🇩🇪 hi", "👩🏾\u{200d}🚀❤\u{fe0f}", "1\u{fe0f}\u{20e3}"]
+    {
+        let said = CallEvent::Message { text: SafeText::new(text), from_self: false };
+        update(&mut state, Duration::ZERO, Msg::Call(said));
+        update(&mut state, Duration::ZERO, Msg::Paste { text: text.to_owned(), is_cut: false });
+    }
+    let mut terminal = terminal(state.size);
+    draw(&mut canvas, &state, [&plain(100), &plain(200)], &mut terminal);
+    let chat = state.layout.unwrap().chat.unwrap();
+    // vt100 adds up characters; a row too wide would lose its border, or push it into the next.
+    let borders = (chat.y + 1..chat.bottom() - 1)
+        .map(|y| seen(&terminal, Position::new(chat.right() - 1, y)).0);
+    assert!(borders.eq((2..chat.height).map(|n| if n == chat.height - 2 { "┤" } else { "│" })));
+}
+
+#[test]
 fn nothing_new_is_no_bytes() {
     let (mut canvas, state) = (Canvas::new(CAPS, MODE), live());
     let frame = plain(90);
