@@ -106,6 +106,8 @@ impl Headless {
             | CallEvent::SearchEnded
             | CallEvent::Matched { .. }
             | CallEvent::FirstFrame
+            | CallEvent::PartnerCamera { .. }
+            | CallEvent::NoPicture(_)
             | CallEvent::Message { .. }
             | CallEvent::ServerLost { .. }
             | CallEvent::ServerBack
@@ -175,6 +177,13 @@ fn described(event: &CallEvent) -> (String, Value) {
             json!({"event": "connected", "relayed": relayed}),
         ),
         CallEvent::FirstFrame => ("First picture.".into(), json!({"event": "first-frame"})),
+        CallEvent::PartnerCamera { on } => (
+            format!("Their camera is {}.", if *on { "on" } else { "off" }),
+            json!({"event": "partner-camera", "on": on}),
+        ),
+        CallEvent::NoPicture(why) => {
+            (why.to_string(), json!({"event": "notice", "message": why.to_string()}))
+        }
         CallEvent::Message { text, from_self } => (
             format!("{}: {text}", if *from_self { "you" } else { "stranger" }),
             json!({"event": "message", "text": text, "fromSelf": from_self}),

@@ -66,8 +66,10 @@ async fn a_camera_that_is_off_leaves_no_picture() {
     b.next_stamp().await;
     a.switch_camera(false);
     b.no_picture().await;
+    b.event(|event| matches!(event, PeerEvent::Camera { on: false })).await;
     a.switch_camera(true);
     b.next_stamp().await;
+    b.event(|event| matches!(event, PeerEvent::Camera { on: true })).await;
     a.close().await;
     b.close().await;
 }

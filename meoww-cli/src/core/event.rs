@@ -75,6 +75,13 @@ pub enum CallEvent {
     },
     /// The partner's first picture was decoded.
     FirstFrame,
+    /// The partner turned its camera on or off.
+    PartnerCamera {
+        /// Whether pictures come.
+        on: bool,
+    },
+    /// There is no picture of the partner, and why; the call goes on.
+    NoPicture(NoPicture),
     /// A chat line.
     Message {
         /// Safe to draw.
@@ -188,6 +195,11 @@ pub enum PeerEvent {
     },
     /// The partner's first picture was decoded.
     FirstFrame,
+    /// The partner turned its camera on or off.
+    Camera {
+        /// Whether pictures come.
+        on: bool,
+    },
     /// There is no picture of the partner, and why; the call goes on.
     NoPicture(NoPicture),
     /// The partner said goodbye.

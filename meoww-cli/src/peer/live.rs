@@ -100,10 +100,13 @@ impl Session {
                 self.tracks.set_partner_grid(Grid::new(width, height));
             }
             ChannelEvent::Said(Control::Camera { on }) => {
-                self.tracks.set_partner_camera(on);
+                if !self.tracks.set_partner_camera(on) {
+                    return ControlFlow::Continue(());
+                }
                 if on && self.tracks.lacks_picture() {
                     self.expect_picture();
                 }
+                return self.emit(PeerEvent::Camera { on });
             }
             // A browser that closes its connection says nothing else, and its media just stops.
             ChannelEvent::Said(Control::Bye) | ChannelEvent::Closed => {

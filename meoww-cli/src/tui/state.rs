@@ -7,7 +7,7 @@ use meoww_proto::signal::Presence;
 use ratatui::layout::Size;
 
 use super::{chat::ChatLog, editor::Editor, layout::Layout};
-use crate::core::event::{EndReason, Stats};
+use crate::core::event::{EndReason, NoPicture, Stats};
 
 /// Everything the screen shows but the pictures themselves. Times count from the start.
 #[derive(Debug)]
@@ -40,6 +40,10 @@ pub struct State {
     pub met: bool,
     /// Whether the camera is on.
     pub camera: bool,
+    /// Whether the partner's camera is on, as it says.
+    pub partner_camera: bool,
+    /// Why there is no picture of the partner, if that is known.
+    pub no_picture: Option<NoPicture>,
     /// Which pictures there are to show.
     pub pictures: Pictures,
     /// Whether the chat is shown.
@@ -109,6 +113,8 @@ impl State {
             block_asked: None,
             met: false,
             camera,
+            partner_camera: true,
+            no_picture: None,
             pictures: Pictures::default(),
             show_chat: true,
             show_self: true,

@@ -266,6 +266,11 @@ fn call(state: &mut State, event: CallEvent) {
         }
         // The picture itself is what tells the screen.
         CallEvent::FirstFrame => {}
+        CallEvent::PartnerCamera { on } => partner_camera(state, on),
+        CallEvent::NoPicture(why) => {
+            state.no_picture = Some(why);
+            tell(state, &why.to_string());
+        }
         CallEvent::Message { text, from_self } => {
             let who = if from_self { Who::You } else { Who::Stranger };
             say(state, who, text.as_str());
@@ -290,10 +295,7 @@ fn call(state: &mut State, event: CallEvent) {
             notice(state, text.as_str());
         }
         CallEvent::Refused { message, .. } => notice(state, message.as_str()),
-        CallEvent::Notice(text) => {
-            say(state, Who::Meoww, &text);
-            notice(state, &text);
-        }
+        CallEvent::Notice(text) => tell(state, &text),
         CallEvent::Stats(stats) => state.stats = Some(stats),
     }
 }
@@ -301,6 +303,7 @@ fn call(state: &mut State, event: CallEvent) {
 fn matched(state: &mut State) {
     state.phase = Phase::Connecting { since: state.now };
     state.stats = None;
+    (state.partner_camera, state.no_picture) = (true, None);
     state.met = true;
     // Or it would be about somebody else.
     if state.report.take().is_some() {
@@ -312,6 +315,13 @@ fn matched(state: &mut State) {
     say(state, Who::Meoww, "You meet a stranger. Be kind.");
 }
 
+fn partner_camera(state: &mut State, on: bool) {
+    state.partner_camera = on;
+    // It may come now.
+    state.no_picture = None;
+    notice(state, if on { "Their camera is on" } else { "Their camera is off" });
+}
+
 fn draining(state: &mut State) {
     let in_call = matches!(state.phase, Phase::Connecting { .. } | Phase::Live { .. });
     let words = if in_call {
@@ -319,8 +329,7 @@ fn draining(state: &mut State) {
     } else {
         "The server is restarting; reconnecting"
     };
-    say(state, Who::Meoww, words);
-    notice(state, words);
+    tell(state, words);
 }
 
 /// Why a call ended, in words.
@@ -338,6 +347,12 @@ fn say(state: &mut State, who: Who, text: &str) {
     if !state.show_chat && who == Who::Stranger {
         state.unread += 1;
     }
+}
+
+/// In the chat, and in the status line for now.
+fn tell(state: &mut State, text: &str) {
+    say(state, Who::Meoww, text);
+    notice(state, text);
 }
 
 fn notice(state: &mut State, text: &str) {

@@ -3,7 +3,10 @@ use meoww_proto::{RoomId, error::SignalErrorCode, signal::Presence};
 use proptest::prelude::*;
 
 use super::*;
-use crate::{core::event::Stats, tui::chat::ChatLine};
+use crate::{
+    core::event::{NoPicture, Stats},
+    tui::chat::ChatLine,
+};
 
 const AT: Duration = Duration::from_secs(7);
 
@@ -55,6 +58,8 @@ fn events() -> Vec<CallEvent> {
         CallEvent::Matched { room_id: room(), is_initiator: true },
         CallEvent::Connected { relayed: true },
         CallEvent::FirstFrame,
+        CallEvent::PartnerCamera { on: false },
+        CallEvent::NoPicture(NoPicture::NotSent),
         CallEvent::Message { text: SafeText::new("hi"), from_self: false },
         CallEvent::Ended(EndReason::PeerLost),
         CallEvent::ServerLost { retry_in: Duration::from_secs(3) },

@@ -92,6 +92,7 @@ impl Side {
             Some(
                 PeerEvent::Connected { .. }
                 | PeerEvent::FirstFrame
+                | PeerEvent::Camera { .. }
                 | PeerEvent::NoPicture(_)
                 | PeerEvent::Bye,
             )

@@ -211,12 +211,14 @@ impl Bot {
             CallEvent::Stats(stats) => self.stats = Some(stats),
             CallEvent::Ended(reason) => self.ended(reason).await,
             CallEvent::Notice(text) => eprintln!("bot: {text}"),
+            CallEvent::NoPicture(why) => eprintln!("bot: {why}"),
             CallEvent::Announcement(text) => eprintln!("bot: the server says: {text}"),
             CallEvent::Refused { message, .. } => eprintln!("bot: refused: {message}"),
             CallEvent::SearchEnded => eprintln!("bot: another bot of this account took over"),
             CallEvent::Searching => println!("{}", json!({"event": "searching"})),
             CallEvent::Matched { .. }
             | CallEvent::FirstFrame
+            | CallEvent::PartnerCamera { .. }
             | CallEvent::Message { from_self: true, .. }
             | CallEvent::ServerLost { .. }
             | CallEvent::ServerBack

@@ -78,6 +78,8 @@ pub(crate) async fn run(args: PeerArgs) -> anyhow::Result<()> {
                 CallEvent::Ended(reason) => bail!("the call ended early: {reason:?}"),
                 CallEvent::SearchEnded => bail!("the search was taken over"),
                 CallEvent::Notice(_)
+                | CallEvent::NoPicture(_)
+                | CallEvent::PartnerCamera { .. }
                 | CallEvent::Message { .. }
                 | CallEvent::ServerLost { .. }
                 | CallEvent::ServerBack

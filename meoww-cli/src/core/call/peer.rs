@@ -25,7 +25,8 @@ impl Call {
                 self.tell(CallEvent::Connected { relayed });
             }
             PeerEvent::FirstFrame => self.tell(CallEvent::FirstFrame),
-            PeerEvent::NoPicture(why) => self.notice(&why.to_string()),
+            PeerEvent::Camera { on } => self.tell(CallEvent::PartnerCamera { on }),
+            PeerEvent::NoPicture(why) => self.tell(CallEvent::NoPicture(why)),
             PeerEvent::Bye => self.end_and_leave(EndReason::PeerLeft),
             PeerEvent::Failed(why) => {
                 self.notice(&why);

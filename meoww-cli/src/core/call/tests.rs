@@ -336,9 +336,13 @@ fn without_pictures_the_call_goes_on_and_says_why() {
     let mut call = live();
     let large = NoPicture::TooLarge { width: 3840, height: 2160 };
     let effects = call.handle(Input::Peer(room(1), PeerEvent::NoPicture(large)));
-    let [Effect::Tell(CallEvent::Notice(text))] = &effects[..] else { panic!("{effects:?}") };
-    assert_eq!(text, "The partner's picture of 3840x2160 is too large to be shown.");
+    let [Effect::Tell(CallEvent::NoPicture(why))] = &effects[..] else { panic!("{effects:?}") };
+    assert_eq!(why.to_string(), "The partner's picture of 3840x2160 is too large to be shown.");
     assert_eq!(call.room(), Some(room(1)));
+    let effects = call.handle(Input::Peer(room(1), PeerEvent::Camera { on: false }));
+    assert!(matches!(effects[..], [Effect::Tell(CallEvent::PartnerCamera { on: false })]));
+    let effects = call.handle(Input::Peer(room(2), PeerEvent::Camera { on: false }));
+    assert!(effects.is_empty(), "of another room");
 }
 
 fn input() -> impl Strategy<Value = Input> {

@@ -98,8 +98,9 @@ impl Tracks {
         self.orders.send_if_modified(|orders| std::mem::replace(&mut orders.grid, grid) != grid);
     }
 
-    pub(super) fn set_partner_camera(&self, on: bool) {
-        self.partner_camera.send_if_modified(|was| std::mem::replace(was, on) != on);
+    /// Returns whether that is news.
+    pub(super) fn set_partner_camera(&self, on: bool) -> bool {
+        self.partner_camera.send_if_modified(|was| std::mem::replace(was, on) != on)
     }
 
     /// The partner sends a track. The first of video is shown.

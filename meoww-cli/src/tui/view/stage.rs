@@ -7,6 +7,8 @@ use ratatui::{
     widgets::Widget,
 };
 
+use crate::core::event::NoPicture;
+
 use super::{
     super::{
         state::{Phase, State},
@@ -55,8 +57,20 @@ fn words(state: &State) -> Vec<Line<'static>> {
         Phase::Idle => vec![next(" to meet a stranger")],
         Phase::Searching { since } => vec![wait(" Looking for someone  ", since)],
         Phase::Connecting { since } => vec![wait(" Found someone, connecting  ", since)],
-        Phase::Live { .. } => vec![Line::styled("No picture from them yet", theme::DIM)],
+        Phase::Live { .. } => vec![Line::styled(no_picture(state), theme::DIM)],
         Phase::Ended(reason) => vec![Line::raw(ended(reason)), next(" for the next stranger")],
+    }
+}
+
+/// Why there is no picture in a call; the chat has the whole of it.
+fn no_picture(state: &State) -> &'static str {
+    match state.no_picture {
+        _ if !state.partner_camera => "Their camera is off",
+        None => "No picture from them yet",
+        Some(NoPicture::NotSent) => "They send no video",
+        Some(NoPicture::NoCommonCodec) => "Their side has no H.264",
+        Some(NoPicture::NotDecoded) => "Their video cannot be decoded",
+        Some(NoPicture::TooLarge { .. }) => "Their picture is too large",
     }
 }
 

@@ -9,7 +9,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::*;
 use crate::{
-    core::event::{CallEvent, EndReason, Stats},
+    core::event::{CallEvent, EndReason, NoPicture, Stats},
     text::SafeText,
     tui::{
         state::Pictures,
@@ -154,6 +154,34 @@ fn a_notice_is_in_the_status_line_as_far_as_it_fits_and_whole_in_the_chat() {
         assert!(rest.trim_start().starts_with("Ctrl-N next"), "{status}");
         assert!(seen.lines().any(|line| line.contains(&notice[..18])), "{seen}");
     }
+}
+
+#[test]
+fn a_missing_picture_is_explained_until_the_next_partner() {
+    let mut state = live(80, 24);
+    let shows = |state: &State, words: &str| {
+        let seen = screen(state);
+        assert!(seen.contains(words), "{words}: {seen}");
+    };
+    happens(&mut state, 76, CallEvent::PartnerCamera { on: false });
+    // No longer the picture of before: the decoder takes it away.
+    update(&mut state, START, Msg::Pictures(Pictures { remote: false, local: true }));
+    shows(&state, "│               Their camera is off   ");
+    happens(&mut state, 77, CallEvent::PartnerCamera { on: true });
+    shows(&state, "No picture from them yet");
+    happens(&mut state, 78, CallEvent::NoPicture(NoPicture::NotSent));
+    shows(&state, " They send no video ");
+    happens(&mut state, 78, CallEvent::NoPicture(NoPicture::NoCommonCodec));
+    shows(&state, "Their side has no H.264");
+    happens(&mut state, 78, CallEvent::NoPicture(NoPicture::NotDecoded));
+    shows(&state, "Their video cannot be decoded");
+    happens(&mut state, 78, CallEvent::NoPicture(NoPicture::TooLarge { width: 9, height: 9 }));
+    shows(&state, "Their picture is too large");
+    happens(&mut state, 79, CallEvent::PartnerCamera { on: false });
+    let room_id = "00000000-0000-4000-8000-000000000001".parse().unwrap();
+    happens(&mut state, 80, CallEvent::Matched { room_id, is_initiator: false });
+    happens(&mut state, 81, CallEvent::Connected { relayed: false });
+    shows(&state, "No picture from them yet");
 }
 
 #[test]
