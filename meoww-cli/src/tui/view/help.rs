@@ -12,6 +12,10 @@ use super::{
     centred, theme,
 };
 
+/// The fingerprints of the keys come by the server, which could put its own in their place.
+const ABOUT_ENCRYPTION: [&str; 2] =
+    ["Video is encrypted against all but a", "dishonest server. Chat passes through it."];
+
 /// Returns what it covers.
 pub(super) fn draw(state: &State, over: Rect, buf: &mut Buffer) -> Rect {
     let keys = HELP.iter().map(|(key, what)| {
@@ -19,10 +23,11 @@ pub(super) fn draw(state: &State, over: Rect, buf: &mut Buffer) -> Rect {
     });
     let mut lines: Vec<Line<'_>> = keys.collect();
     let mut height = lines.len() as u16 + 2;
-    if height + 2 <= over.height {
+    let about = 1 + ABOUT_ENCRYPTION.len() as u16;
+    if height + about <= over.height {
         lines.push(Line::default());
-        lines.push(Line::styled("Video is encrypted between the two of you.", theme::DIM));
-        height += 2;
+        lines.extend(ABOUT_ENCRYPTION.map(|line| Line::styled(line, theme::DIM)));
+        height += about;
     }
     let area = centred(46, height, Rect { height: state.size.height - 1, ..over });
     Clear.render(area, buf);
