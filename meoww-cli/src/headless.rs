@@ -1,22 +1,32 @@
 //! A call without a screen: events out, commands in, one JSON object (or sentence) a line.
 
-use std::{io::BufRead, num::NonZeroU32, time::Duration};
+mod described;
+mod printer;
+mod stdin;
 
-use meoww_proto::signal::Presence;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use std::{collections::VecDeque, num::NonZeroU32, time::Duration};
+
+use serde_json::json;
 use tokio::{
-    signal::unix::{SignalKind, signal},
     sync::mpsc,
-    time::{Instant, sleep_until},
+    time::{Instant, sleep_until, timeout},
 };
 
+use self::{
+    described::described,
+    printer::{Line, Printer},
+    stdin::{Asked, read_stdin},
+};
 use crate::{
-    core::event::{CallEvent, Command, EndReason, InvalidReason, Stats},
+    core::event::{CallEvent, Command, EndReason},
     driver::ClientHandle,
     error::Error,
     output::Output,
+    terminal::signals::{self, Signal},
 };
+
+/// How long the end may wait for a reader of the last lines.
+const LAST_LINES: Duration = Duration::from_secs(2);
 
 /// When a script has had enough.
 #[derive(Debug, Clone, Copy, Default)]
@@ -27,66 +37,106 @@ pub struct Plan {
     pub duration: Option<Duration>,
 }
 
-/// A line of stdin.
-#[derive(Deserialize)]
-#[serde(tag = "command", rename_all = "kebab-case", deny_unknown_fields)]
-enum Line {
-    Message { text: String },
-    Skip,
-    Block,
-    Report { reason: String },
-    Leave,
+/// Runs until the plan is fulfilled, a `leave`, a signal, or until nobody reads the events any more.
+pub async fn run(client: ClientHandle, plan: Plan, out: Output) -> Result<(), Error> {
+    let failed = |error: std::io::Error| Error::Other(error.to_string());
+    let signals = signals::listen_for_end().map_err(failed)?;
+    let printer = Printer::start(out).map_err(failed)?;
+    let stdin = read_stdin().map_err(failed)?;
+    let ClientHandle { commands, events, running, .. } = client;
+    let mut ends = Ends { commands, events, signals, stdin, lines: printer.lines.clone() };
+    let mut headless = Headless::new(plan);
+    headless.run(&mut ends).await;
+    signals::end();
+    let Ends { commands, events, .. } = ends;
+    // Without commands the client says goodbye, at once: it waits for no reader.
+    drop(commands);
+    let rest = print_rest(headless.unprinted, events, printer);
+    let (ended, printed) = tokio::join!(running.finish(), timeout(LAST_LINES, rest));
+    ended?;
+    printed.unwrap_or(Ok(())).map_err(failed)
+}
+
+/// Prints what is still to be said. Events end with the client, or with this.
+async fn print_rest(
+    unprinted: VecDeque<Line>,
+    mut events: mpsc::Receiver<CallEvent>,
+    printer: Printer,
+) -> std::io::Result<()> {
+    for line in unprinted {
+        let _ = printer.lines.send(line).await;
+    }
+    while let Some(event) = events.recv().await {
+        let _ = printer.lines.send(described(&event)).await;
+    }
+    printer.finish().await
+}
+
+/// What the loop is connected to.
+struct Ends {
+    commands: mpsc::Sender<Command>,
+    events: mpsc::Receiver<CallEvent>,
+    signals: mpsc::Receiver<Signal>,
+    stdin: mpsc::Receiver<Asked>,
+    lines: mpsc::Sender<Line>,
 }
 
 struct Headless {
-    client: ClientHandle,
     plan: Plan,
-    out: Output,
     ended: u32,
     call_over: Option<Instant>,
-}
-
-/// Runs until the plan is fulfilled, a `leave`, or a signal.
-pub async fn run(client: ClientHandle, plan: Plan, out: Output) -> Result<(), Error> {
-    let signals = |kind| signal(kind).map_err(|error| Error::Other(error.to_string()));
-    let (mut terminate, mut interrupt) =
-        (signals(SignalKind::terminate())?, signals(SignalKind::interrupt())?);
-    let mut lines = stdin_lines();
-    let mut headless = Headless { client, plan, out, ended: 0, call_over: None };
-    headless.command(Command::Search).await;
-    loop {
-        let over = headless.call_over;
-        tokio::select! {
-            event = headless.client.events.recv() => match event {
-                Some(event) => headless.event(event).await?,
-                None => break,
-            },
-            Some(line) = lines.recv() => headless.line(&line).await?,
-            () = async { sleep_until(over.expect("guarded")).await }, if over.is_some() => {
-                headless.call_over = None;
-                let last = headless.is_last(headless.ended + 1);
-                headless.command(if last { Command::Quit } else { Command::Skip }).await;
-            }
-            _ = terminate.recv() => headless.command(Command::Quit).await,
-            _ = interrupt.recv() => headless.command(Command::Quit).await,
-        }
-    }
-    headless.client.finish().await
+    /// Commands on their way to the client, which takes them one by one.
+    wanted: VecDeque<Command>,
+    /// Lines on their way to the printer.
+    unprinted: VecDeque<Line>,
 }
 
 impl Headless {
-    async fn command(&self, command: Command) {
-        // The driver is gone only when its events have ended too, which the loop sees.
-        let _ = self.client.commands.send(command).await;
+    fn new(plan: Plan) -> Self {
+        let wanted = VecDeque::from([Command::Search]);
+        Self { plan, ended: 0, call_over: None, wanted, unprinted: VecDeque::new() }
+    }
+
+    /// Returns when the client is to quit or has ended. Never waits for one thing alone: the client
+    /// may wait for its events to be taken before it takes a command.
+    async fn run(&mut self, ends: &mut Ends) {
+        while self.wanted.front() != Some(&Command::Quit) {
+            let over = self.call_over;
+            tokio::select! {
+                _ = ends.signals.recv() => return,
+                permit = ends.commands.reserve(), if !self.wanted.is_empty() => {
+                    let (Ok(permit), Some(command)) = (permit, self.wanted.pop_front()) else { return };
+                    permit.send(command);
+                }
+                permit = ends.lines.reserve(), if !self.unprinted.is_empty() => {
+                    let (Ok(permit), Some(line)) = (permit, self.unprinted.pop_front()) else { return };
+                    permit.send(line);
+                }
+                event = ends.events.recv(), if self.unprinted.is_empty() => match event {
+                    Some(event) => self.event(&event),
+                    None => return,
+                },
+                Some(asked) = ends.stdin.recv(), if self.is_idle() => self.asked(asked),
+                () = async { sleep_until(over.expect("guarded")).await }, if over.is_some() => {
+                    self.call_over = None;
+                    let last = self.is_last(self.ended + 1);
+                    self.wanted.push_back(if last { Command::Quit } else { Command::Skip });
+                }
+            }
+        }
+    }
+
+    /// Whether nothing waits for the client or the reader. A script that is faster has to wait, too.
+    fn is_idle(&self) -> bool {
+        self.wanted.is_empty() && self.unprinted.is_empty()
     }
 
     fn is_last(&self, ended: u32) -> bool {
         self.plan.rounds.is_some_and(|rounds| ended >= rounds.get())
     }
 
-    async fn event(&mut self, event: CallEvent) -> Result<(), Error> {
-        let (text, data) = described(&event);
-        self.out.result(&text, &data).map_err(|error| Error::Other(error.to_string()))?;
+    fn event(&mut self, event: &CallEvent) {
+        self.unprinted.push_back(described(event));
         match event {
             CallEvent::Connected { .. } => {
                 #[expect(clippy::disallowed_methods, reason = "a script's own clock")]
@@ -97,9 +147,9 @@ impl Headless {
                 self.ended += 1;
                 self.call_over = None;
                 if self.is_last(self.ended) {
-                    self.command(Command::Quit).await;
-                } else if reason != EndReason::Left {
-                    self.command(Command::Search).await;
+                    self.wanted.push_back(Command::Quit);
+                } else if *reason != EndReason::Left {
+                    self.wanted.push_back(Command::Search);
                 }
             }
             CallEvent::Searching
@@ -120,114 +170,81 @@ impl Headless {
             | CallEvent::Notice(_)
             | CallEvent::Stats(_) => {}
         }
-        Ok(())
     }
 
-    async fn line(&self, line: &str) -> Result<(), Error> {
-        match asked(line) {
-            Ok(command) => self.command(command).await,
+    fn asked(&mut self, asked: Asked) {
+        match asked {
+            Ok(command) => self.wanted.push_back(command),
             Err(why) => {
                 let text = format!("Not a command: {why}");
                 let data = json!({"event": "error", "code": "bad-command", "message": text});
-                self.out.result(&text, &data).map_err(|error| Error::Other(error.to_string()))?;
+                self.unprinted.push_back((text, data));
             }
         }
-        Ok(())
     }
 }
 
-/// What a line asks for, or why it does not.
-fn asked(line: &str) -> Result<Command, String> {
-    let line = serde_json::from_str(line).map_err(|error| error.to_string())?;
-    Ok(match line {
-        Line::Message { text } => Command::Chat(text),
-        Line::Skip => Command::Skip,
-        Line::Block => Command::Block,
-        Line::Report { reason } => {
-            Command::Report(reason.parse().map_err(|error: InvalidReason| error.to_string())?)
-        }
-        Line::Leave => Command::Quit,
-    })
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Reads on a thread of its own: a blocked read must not keep the program from ending.
-fn stdin_lines() -> mpsc::Receiver<String> {
-    let (lines, received) = mpsc::channel(16);
-    std::thread::spawn(move || {
-        for line in std::io::stdin().lock().lines().map_while(Result::ok) {
-            if !line.trim().is_empty() && lines.blocking_send(line).is_err() {
-                return;
+    fn message() -> Asked {
+        Ok(Command::Chat("x".into()))
+    }
+
+    /// As the driver does: it tells before it takes the next command, and waits to be heard.
+    async fn client(mut wanted: mpsc::Receiver<Command>, told: mpsc::Sender<CallEvent>) -> usize {
+        let mut taken = 0;
+        while wanted.recv().await.is_some() {
+            taken += 1;
+            for _ in 0..2 {
+                let _ = told.send(CallEvent::Searching).await;
             }
         }
-    });
-    received
-}
-
-/// An event for people and for scripts.
-fn described(event: &CallEvent) -> (String, Value) {
-    match event {
-        CallEvent::Searching => ("Searching.".into(), json!({"event": "searching"})),
-        CallEvent::SearchEnded => ("No longer searching.".into(), json!({"event": "search-ended"})),
-        CallEvent::Matched { room_id, is_initiator } => (
-            "Matched; connecting.".into(),
-            json!({"event": "matched", "roomId": room_id, "isInitiator": is_initiator}),
-        ),
-        CallEvent::Connected { relayed } => (
-            format!("Connected, {}.", if *relayed { "relayed" } else { "directly" }),
-            json!({"event": "connected", "relayed": relayed}),
-        ),
-        CallEvent::FirstFrame => ("First picture.".into(), json!({"event": "first-frame"})),
-        CallEvent::PartnerCamera { on } => (
-            format!("Their camera is {}.", if *on { "on" } else { "off" }),
-            json!({"event": "partner-camera", "on": on}),
-        ),
-        CallEvent::NoPicture(why) => {
-            (why.to_string(), json!({"event": "notice", "message": why.to_string()}))
-        }
-        CallEvent::Message { text, from_self } => (
-            format!("{}: {text}", if *from_self { "you" } else { "stranger" }),
-            json!({"event": "message", "text": text, "fromSelf": from_self}),
-        ),
-        CallEvent::Ended(reason) => {
-            ("The call is over.".into(), json!({"event": "peer-disconnected", "reason": reason}))
-        }
-        CallEvent::ServerLost { retry_in } => (
-            format!("Server lost; trying again in {} ms.", retry_in.as_millis()),
-            json!({"event": "server-lost", "retryInMs": retry_in.as_millis()}),
-        ),
-        CallEvent::ServerBack => ("Server back.".into(), json!({"event": "server-back"})),
-        CallEvent::Refused { code, message } => (
-            format!("Refused: {message}"),
-            json!({"event": "error", "code": code, "message": message}),
-        ),
-        CallEvent::Blocked { room_id } => {
-            ("Blocked.".into(), json!({"event": "blocked", "roomId": room_id}))
-        }
-        CallEvent::Reported { room_id } => {
-            ("Reported.".into(), json!({"event": "reported", "roomId": room_id}))
-        }
-        CallEvent::Presence(Presence { online, searching }) => (
-            format!("{online} online, {searching} searching."),
-            json!({"event": "presence", "online": online, "searching": searching}),
-        ),
-        CallEvent::Draining { seconds } => (
-            format!("The server goes down in {seconds} s; the next one is looked for."),
-            json!({"event": "draining", "seconds": seconds}),
-        ),
-        CallEvent::Announcement(text) => {
-            (format!("The server says: {text}"), json!({"event": "notice", "message": text}))
-        }
-        CallEvent::Notice(text) => (text.clone(), json!({"event": "notice", "message": text})),
-        CallEvent::Stats(stats) => figures(stats),
+        taken
     }
-}
 
-fn figures(stats: &Stats) -> (String, Value) {
-    let text = format!(
-        "{:.0} fps in, {:.0} fps out, {:.0} kbit/s in",
-        stats.fps_in, stats.fps_out, stats.kbps_in
-    );
-    let mut data = json!(stats);
-    data["event"] = "stats".into();
-    (text, data)
+    fn ends() -> (Ends, mpsc::Receiver<Line>, mpsc::Sender<Asked>, mpsc::Sender<Signal>, Client) {
+        let (commands, wanted) = mpsc::channel(1);
+        let (told, events) = mpsc::channel(1);
+        let (signal, signals) = mpsc::channel(1);
+        let (say, stdin) = mpsc::channel(1);
+        let (lines, printed) = mpsc::channel(1);
+        let ends = Ends { commands, events, signals, stdin, lines };
+        (ends, printed, say, signal, (wanted, told))
+    }
+
+    type Client = (mpsc::Receiver<Command>, mpsc::Sender<CallEvent>);
+
+    #[tokio::test]
+    async fn fast_commands_and_a_slow_reader_do_not_block_each_other() {
+        let (mut ends, mut printed, say, _signal, (wanted, told)) = ends();
+        let mut headless = Headless::new(Plan::default());
+        let script = async {
+            for _ in 0..100 {
+                say.send(message()).await.expect("taken");
+            }
+            say.send(Ok(Command::Quit)).await.expect("taken");
+        };
+        let reader = async { while printed.recv().await.is_some() {} };
+        let loops = async {
+            headless.run(&mut ends).await;
+            drop(ends);
+        };
+        let all = async { tokio::join!(script, reader, loops, client(wanted, told)).3 };
+        let taken = timeout(Duration::from_secs(30), all).await.expect("they wait for each other");
+        assert_eq!(taken, 101, "a search and the messages");
+    }
+
+    #[tokio::test]
+    async fn a_signal_or_the_end_of_the_reader_ends_it_whatever_is_stuck() {
+        // Nobody takes a command, and nobody reads a line.
+        let (mut ends, printed, _say, signal, (_wanted, told)) = ends();
+        told.send(CallEvent::Searching).await.expect("taken");
+        signal.send(Signal::End).await.expect("taken");
+        Headless::new(Plan::default()).run(&mut ends).await;
+
+        drop(printed);
+        Headless::new(Plan::default()).run(&mut ends).await;
+    }
 }

@@ -1,7 +1,7 @@
 //! Scripts: JSON lines out, JSON lines in.
 
 use std::{
-    io::{BufRead, BufReader, Write},
+    io::{BufRead, BufReader, Read, Write},
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
     sync::mpsc,
     time::Duration,
@@ -107,8 +107,10 @@ fn a_script_has_a_call() {
         .expect("endless");
     assert_eq!(later["framesLost"], begun["framesLost"]);
 
-    bert.say("dance");
-    assert_eq!(bert.wait_for("error")["code"], "bad-command");
+    for noise in [&b"dance\n"[..], b"\xff\n"] {
+        bert.commands.write_all(noise).expect("said");
+        assert_eq!(bert.wait_for("error")["code"], "bad-command");
+    }
     bert.say(r#"{"command":"leave"}"#);
     assert_eq!(anna.wait_for("peer-disconnected")["reason"], "peer-left");
     assert_eq!(bert.ended(), 0);
@@ -132,4 +134,43 @@ fn rounds_of_a_set_time_go_by_without_a_word() {
     scripts[0].wait_for("peer-disconnected");
     scripts[0].wait_for("peer-disconnected");
     assert_eq!(scripts[0].ended(), 0);
+}
+
+/// Ends as its reader has read enough; the exit code is that of the reader.
+#[test]
+fn a_script_that_is_read_no_more_says_goodbye() {
+    let server = Server::start();
+    let users = ["anna", "bert"].map(|name| User::with_account(name, &server));
+    let bert = Script::start(&users[1], &["--camera", "none"]);
+    bert.wait_for("searching");
+    let mut anna = Command::new("sh")
+        .args(["-c", "\"$0\" search --headless --json --camera none | head -4"])
+        .arg(program("meoww"))
+        .envs(users[0].environment())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("started");
+    bert.wait_for("connected");
+    assert_eq!(bert.wait_for("peer-disconnected")["reason"], "peer-left");
+    let mut said = String::new();
+    anna.stderr.take().expect("piped").read_to_string(&mut said).expect("UTF-8");
+    assert_eq!(said, "", "to read no more is no error");
+    anna.wait().expect("ended");
+}
+
+#[test]
+fn a_script_whose_terminal_is_closed_says_goodbye() {
+    let server = Server::start();
+    let users = ["anna", "bert"].map(|name| User::with_account(name, &server));
+    let [mut anna, bert] = users.each_ref().map(|user| Script::start(user, &["--camera", "none"]));
+    for script in [&anna, &bert] {
+        script.wait_for("connected");
+    }
+    let id = anna.process.id().to_string();
+    assert!(Command::new("kill").args(["-HUP", &id]).status().expect("run").success());
+    assert_eq!(bert.wait_for("peer-disconnected")["reason"], "peer-left");
+    assert_eq!(anna.wait_for("peer-disconnected")["reason"], "left");
+    assert_eq!(anna.ended(), 0);
 }

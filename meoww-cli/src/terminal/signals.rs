@@ -1,7 +1,8 @@
 //! Signals that concern a terminal, and the end that nothing can hold up.
 
 use std::{
-    process,
+    ffi::c_int,
+    fs, io, process,
     sync::atomic::{AtomicBool, Ordering},
     thread,
     time::Duration,
@@ -41,8 +42,26 @@ pub enum Signal {
 
 /// Listens on a thread of its own, which runs whatever else is stuck: once the program was asked to
 /// end, by a signal or with [`end`], another signal to end ends it at once, its terminal given back.
-pub fn listen() -> std::io::Result<mpsc::Receiver<Signal>> {
-    let mut signals = Signals::new([SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP, SIGWINCH])?;
+pub fn listen() -> io::Result<mpsc::Receiver<Signal>> {
+    listen_to(&[SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP, SIGWINCH])
+}
+
+/// Like [`listen`], for a program that draws nothing: it is stopped and continued as any other.
+pub fn listen_for_end() -> io::Result<mpsc::Receiver<Signal>> {
+    // `nohup` has a program go on without a terminal.
+    let signals = [SIGINT, SIGTERM, SIGHUP];
+    listen_to(if is_hangup_ignored() { &signals[..2] } else { &signals })
+}
+
+/// Whether the program was started to ignore SIGHUP, as proc(5) says: bit 0 of `SigIgn`.
+fn is_hangup_ignored() -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.is_some_and(|mask| u64::from_str_radix(mask.trim(), 16).is_ok_and(|mask| mask & 1 == 1))
+}
+
+fn listen_to(signals: &[c_int]) -> io::Result<mpsc::Receiver<Signal>> {
+    let mut signals = Signals::new(signals)?;
     // When it is full, what waits in it says enough: sizes are asked for anew.
     let (outbox, received) = mpsc::channel(8);
     thread::Builder::new().name("signals".into()).spawn(move || {

@@ -1,0 +1,75 @@
+//! What a script is told: an event as a sentence and as JSON.
+
+use meoww_proto::signal::Presence;
+use serde_json::{Value, json};
+
+use crate::core::event::{CallEvent, Stats};
+
+/// An event for people and for scripts.
+pub(super) fn described(event: &CallEvent) -> (String, Value) {
+    match event {
+        CallEvent::Searching => ("Searching.".into(), json!({"event": "searching"})),
+        CallEvent::SearchEnded => ("No longer searching.".into(), json!({"event": "search-ended"})),
+        CallEvent::Matched { room_id, is_initiator } => (
+            "Matched; connecting.".into(),
+            json!({"event": "matched", "roomId": room_id, "isInitiator": is_initiator}),
+        ),
+        CallEvent::Connected { relayed } => (
+            format!("Connected, {}.", if *relayed { "relayed" } else { "directly" }),
+            json!({"event": "connected", "relayed": relayed}),
+        ),
+        CallEvent::FirstFrame => ("First picture.".into(), json!({"event": "first-frame"})),
+        CallEvent::PartnerCamera { on } => (
+            format!("Their camera is {}.", if *on { "on" } else { "off" }),
+            json!({"event": "partner-camera", "on": on}),
+        ),
+        CallEvent::NoPicture(why) => {
+            (why.to_string(), json!({"event": "notice", "message": why.to_string()}))
+        }
+        CallEvent::Message { text, from_self } => (
+            format!("{}: {text}", if *from_self { "you" } else { "stranger" }),
+            json!({"event": "message", "text": text, "fromSelf": from_self}),
+        ),
+        CallEvent::Ended(reason) => {
+            ("The call is over.".into(), json!({"event": "peer-disconnected", "reason": reason}))
+        }
+        CallEvent::ServerLost { retry_in } => (
+            format!("Server lost; trying again in {} ms.", retry_in.as_millis()),
+            json!({"event": "server-lost", "retryInMs": retry_in.as_millis()}),
+        ),
+        CallEvent::ServerBack => ("Server back.".into(), json!({"event": "server-back"})),
+        CallEvent::Refused { code, message } => (
+            format!("Refused: {message}"),
+            json!({"event": "error", "code": code, "message": message}),
+        ),
+        CallEvent::Blocked { room_id } => {
+            ("Blocked.".into(), json!({"event": "blocked", "roomId": room_id}))
+        }
+        CallEvent::Reported { room_id } => {
+            ("Reported.".into(), json!({"event": "reported", "roomId": room_id}))
+        }
+        CallEvent::Presence(Presence { online, searching }) => (
+            format!("{online} online, {searching} searching."),
+            json!({"event": "presence", "online": online, "searching": searching}),
+        ),
+        CallEvent::Draining { seconds } => (
+            format!("The server goes down in {seconds} s; the next one is looked for."),
+            json!({"event": "draining", "seconds": seconds}),
+        ),
+        CallEvent::Announcement(text) => {
+            (format!("The server says: {text}"), json!({"event": "notice", "message": text}))
+        }
+        CallEvent::Notice(text) => (text.clone(), json!({"event": "notice", "message": text})),
+        CallEvent::Stats(stats) => figures(stats),
+    }
+}
+
+fn figures(stats: &Stats) -> (String, Value) {
+    let text = format!(
+        "{:.0} fps in, {:.0} fps out, {:.0} kbit/s in",
+        stats.fps_in, stats.fps_out, stats.kbps_in
+    );
+    let mut data = json!(stats);
+    data["event"] = "stats".into();
+    (text, data)
+}
