@@ -72,7 +72,7 @@ pub struct Config {
     /// How long calls in progress may still signal once no new ones are made.
     pub drain_grace: Duration,
     /// Whether who skips too fast is made to wait; a load test does without.
-    pub pace_skips: bool,
+    pub limit_skips: bool,
     /// Most open connections; without a number, as many as the system gives files for.
     pub max_connections: Option<u32>,
     /// Most open connections of one client address that is no trusted proxy.
@@ -201,7 +201,7 @@ impl Config {
             public_url: None,
             photo_store: None,
             drain_grace: Duration::from_secs(5 * 60),
-            pace_skips: true,
+            limit_skips: true,
             max_connections: None,
             max_connections_per_address: 512,
             data_dir,

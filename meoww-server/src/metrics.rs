@@ -37,8 +37,8 @@ pub(crate) struct Sockets {
     pub(crate) ws: Gauge,
     /// Open on `/socket.io`.
     pub(crate) socketio: Gauge,
-    /// Connections cut because they read too slowly.
-    pub(crate) cut: Counter,
+    /// Connections closed because they read too slowly.
+    pub(crate) slow_clients_disconnected: Counter,
     /// Rooms opened.
     pub(crate) matches: Counter,
     /// From a search to its match, for each of the two.
@@ -59,7 +59,7 @@ impl Default for Sockets {
         Self {
             ws: one_of(&by_adapter, "adapter", "ws"),
             socketio: one_of(&by_adapter, "adapter", "socketio"),
-            cut: Counter::default(),
+            slow_clients_disconnected: Counter::default(),
             matches: Counter::default(),
             // People wait: buckets from 50 ms to 13 minutes.
             match_wait: Histogram::new((0..15).map(|power| 0.05 * f64::from(1 << power))),
@@ -94,7 +94,10 @@ impl Sockets {
 
     fn register(&self, registry: &mut Registry) {
         registry.register("connections", "Open sockets", self.by_adapter.clone());
-        registry.register("cut", "Connections that read too slowly", self.cut.clone());
+        let slow = &self.slow_clients_disconnected;
+        let closed = "Connections closed because they read too slowly";
+        registry.register("slow_clients_disconnected", closed, slow.clone());
+        registry.register("cut", "The former name of slow_clients_disconnected", slow.clone());
         registry.register("matches", "Pairs brought together", self.matches.clone());
         registry.register("relayed", "Messages passed to the partner", self.by_kind.clone());
         registry.register("refusals", "Events refused on sockets", self.refused.clone());

@@ -39,7 +39,7 @@ pub(super) fn config(raw: &Raw) -> Result<Config, ConfigError> {
         // Nothing at all is a grace, too: calls are not waited for.
         config.drain_grace = grace(&text).ok_or_else(fail)?;
     }
-    config.pace_skips = switch("MEOWW_PACE_SKIPS", said("pace_skips"), config.pace_skips)?;
+    config.limit_skips = switch("MEOWW_LIMIT_SKIPS", said("limit_skips"), config.limit_skips)?;
     config.max_connections = most("MEOWW_MAX_CONNECTIONS", said("max_connections"))?;
     let per_address =
         most("MEOWW_MAX_CONNECTIONS_PER_ADDRESS", said("max_connections_per_address"))?;

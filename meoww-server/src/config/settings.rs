@@ -97,8 +97,8 @@ static SETTINGS: &[Setting] = &[
         "How long calls may go on once no new ones are made.",
     ),
     setting(
-        "pace_skips",
-        "MEOWW_PACE_SKIPS",
+        "limit_skips",
+        "MEOWW_LIMIT_SKIPS",
         Ok("on"),
         "Whether who skips too fast is made to wait; off is for load tests.",
     ),
@@ -238,9 +238,22 @@ pub(super) fn all() -> impl Iterator<Item = &'static Setting> {
     SETTINGS.iter()
 }
 
-/// The setting of a key.
+/// Names of earlier releases that are still read: key and variable, and the key of today.
+const FORMER_NAMES: [(&str, &str, &str); 1] = [("pace_skips", "MEOWW_PACE_SKIPS", "limit_skips")];
+
+/// Returns the setting of a key, also of a former one.
 pub(super) fn find(key: &str) -> Option<&'static Setting> {
+    let former = FORMER_NAMES.iter().find(|(former, ..)| *former == key);
+    let key = former.map_or(key, |(.., key)| key);
     all().find(|setting| setting.key == key)
+}
+
+impl Setting {
+    /// Returns the value of its variable, or else of the former one.
+    pub(super) fn from_env(&self, env: &impl Fn(&str) -> Option<String>) -> Option<String> {
+        let former = FORMER_NAMES.iter().find(|(.., key)| *key == self.key);
+        env(self.env).or_else(|| env(former?.1))
+    }
 }
 
 /// What is in force, and who says so. Nothing secret is in it.

@@ -1,5 +1,5 @@
 //! Rate limits, with the words of the Node.js backend. Those by client address are layers of their
-//! routes (`http/gate.rs`), those by account are asked where the account is known.
+//! routes (`http/rate_limiter.rs`), those by account are asked where the account is known.
 
 use std::{
     hash::Hash,

@@ -90,7 +90,7 @@ impl Services {
         let tokens =
             AccessTokens::new(access.unwrap_or(&files.secrets.access), config.access_lifetime);
         let (store, hasher) = (files.store, files.hasher);
-        let lobby = if config.pace_skips { Lobby::default() } else { Lobby::unpaced() };
+        let lobby = if config.limit_skips { Lobby::default() } else { Lobby::unpaced() };
         let hub = hub::start(store.clone(), lobby);
         let metrics = Metrics::new(&hub.metrics, &store.latency, &hasher.queue);
         Ok(Arc::new(Self {

@@ -95,7 +95,7 @@ pub(super) async fn run<F: Framing>(
     let end = tokio::select! {
         biased;
         () = &mut cut => {
-            services.hub.metrics.cut.inc();
+            services.hub.metrics.slow_clients_disconnected.inc();
             tracing::info!(user = %bearer.user, "cut: reads too slowly");
             End::Lost
         }

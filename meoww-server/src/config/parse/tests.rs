@@ -1,6 +1,8 @@
 //! Every source of the configuration, and what is refused.
 
 use super::*;
+use std::path::Path;
+
 use crate::config::Flags;
 
 const STRONG: &str = "0123456789abcdef0123456789abcdef";
@@ -31,6 +33,15 @@ fn a_server_may_wait_for_no_call_but_no_token_lives_for_no_time() {
     let config = from_env(&[("MEOWW_DRAIN_GRACE", "0s")]).expect("valid");
     assert_eq!(config.drain_grace, Duration::ZERO);
     assert!(from_env(&[("ACCESS_TOKEN_EXPIRY", "0s")]).is_err());
+}
+
+#[test]
+fn former_names_of_settings_are_read() {
+    let of = |env: &[(&str, &str)]| from_env(env).expect("valid").limit_skips;
+    assert!(!of(&[("MEOWW_PACE_SKIPS", "off")]));
+    assert!(of(&[("MEOWW_PACE_SKIPS", "off"), ("MEOWW_LIMIT_SKIPS", "on")]));
+    let file = Config::of_file(Path::new("meoww.toml"), "pace_skips = \"off\"").expect("valid");
+    assert!(!file.limit_skips);
 }
 
 #[test]
@@ -177,7 +188,7 @@ fn a_secret_without_quotes_is_not_quoted_either() {
     for text in
         ["turn_secret = 8675309", "jwt_access_secret = [8675309]", "turn_secret = 8675309.5"]
     {
-        let error = Config::of_file(std::path::Path::new("meoww.toml"), text);
+        let error = Config::of_file(Path::new("meoww.toml"), text);
         let error = error.expect_err("no string").to_string();
         assert!(error.contains("line 1: expected a string"), "{error}");
         assert!(!error.contains("8675309"), "{error}");

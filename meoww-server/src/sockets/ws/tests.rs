@@ -119,7 +119,7 @@ async fn who_stays_too_far_behind_is_cut_at_once() {
         pipes.services.hub.broadcast("x".repeat(64)).await;
     }
     assert!(pipes.deserted(start).await < Duration::from_secs(1));
-    assert_eq!(pipes.services.hub.metrics.cut.get(), 1);
+    assert_eq!(pipes.services.hub.metrics.slow_clients_disconnected.get(), 1);
 }
 
 #[tokio::test]
