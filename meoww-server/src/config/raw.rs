@@ -39,7 +39,7 @@ pub(super) struct Raw(BTreeMap<&'static str, String>);
 impl Raw {
     pub(super) fn from_env(env: &impl Fn(&str) -> Option<String>) -> Self {
         let said = |setting: &'static Setting| {
-            let value = setting.from_env(env)?;
+            let value = setting.read_env(env)?;
             match setting.key {
                 "production" => Some((setting.key, (value == "production").to_string())),
                 // Empty means something here: no STUN server.

@@ -250,7 +250,7 @@ pub(super) fn find(key: &str) -> Option<&'static Setting> {
 
 impl Setting {
     /// Returns the value of its variable, or else of the former one.
-    pub(super) fn from_env(&self, env: &impl Fn(&str) -> Option<String>) -> Option<String> {
+    pub(super) fn read_env(&self, env: &impl Fn(&str) -> Option<String>) -> Option<String> {
         let former = FORMER_NAMES.iter().find(|(.., key)| *key == self.key);
         env(self.env).or_else(|| env(former?.1))
     }
