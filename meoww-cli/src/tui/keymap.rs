@@ -62,18 +62,18 @@ pub enum Edit {
     End,
 }
 
-/// The keys as help shows them.
+/// The keys as help shows them; the last three do not fit the smallest screen.
 pub const HELP: [(&str, &str); 12] = [
     ("Ctrl-N", "next stranger"),
     ("Ctrl-C", "quit"),
     ("Enter", "send what you typed"),
-    ("PgUp PgDn", "scroll the chat"),
     ("F1 Ctrl-G", "this help"),
     ("F2 Ctrl-P", "your own picture"),
     ("F3", "chat on, off"),
     ("F4 Ctrl-O", "camera on, off"),
-    ("F5 Ctrl-X", "block: never meet them again"),
+    ("F5 Ctrl-X", "block them for good"),
     ("F6 Ctrl-R", "report this stranger"),
+    ("PgUp PgDn", "scroll the chat"),
     ("Esc", "close help, empty the line"),
     ("Ctrl-L", "draw everything anew"),
 ];

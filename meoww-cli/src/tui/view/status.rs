@@ -28,7 +28,7 @@ const HINTS: [(&str, &str); 8] = [
     ("F6", "report"),
 ];
 
-const BLOCK_QUESTION: &str = "Press again to block for good; Esc: no";
+const BLOCK_QUESTION: &str = "Block for good? Press again; Esc: no";
 
 /// Columns between two parts.
 const GAP: usize = 2;

@@ -199,6 +199,13 @@ fn help_over_a_call() {
 }
 
 #[test]
+fn help_on_the_smallest_screen_has_every_key_of_the_call() {
+    let mut state = live(40, 12);
+    press(&mut state, KeyCode::F(1));
+    insta::assert_snapshot!(screen(&state));
+}
+
+#[test]
 fn server_lost_camera_off_chat_hidden() {
     let mut state = live(100, 24);
     press(&mut state, KeyCode::F(3));
@@ -220,7 +227,7 @@ fn searching_among_others() {
 
 #[test]
 fn a_block_asks_first() {
-    for (width, question) in [(80, "Press again to block for good; Esc: no"), (40, "Press again")] {
+    for (width, question) in [(80, "Block for good? Press again; Esc: no"), (40, "Block for")] {
         let mut state = live(width, 24);
         happens(&mut state, 75, CallEvent::ServerLost { retry_in: Duration::from_secs(9) });
         press(&mut state, KeyCode::F(5));
