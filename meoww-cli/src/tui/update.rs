@@ -294,7 +294,7 @@ fn call(state: &mut State, event: CallEvent) {
             say(state, Who::Meoww, &format!("The server says: {text}"));
             notice(state, text.as_str());
         }
-        CallEvent::Refused { message, .. } => notice(state, message.as_str()),
+        CallEvent::Refused { message, .. } => tell(state, message.as_str()),
         CallEvent::Notice(text) => tell(state, &text),
         CallEvent::Stats(stats) => state.stats = Some(stats),
     }

@@ -241,6 +241,16 @@ fn a_block_is_not_confirmed_late_after_another_key_or_for_somebody_else() {
     assert_eq!(effect, Some(Effect::Send(Command::Block)), "whom one just met");
 }
 
+#[test]
+fn a_refusal_is_in_the_chat_as_a_whole() {
+    let mut state = state();
+    let message = SafeText::new("Another search took over");
+    let refused = CallEvent::Refused { code: SignalErrorCode::TakenOver, message };
+    update(&mut state, AT, Msg::Call(refused));
+    assert_eq!(said(&state), [(Who::Meoww, "Another search took over".to_owned())]);
+    assert!(state.notice.is_some());
+}
+
 /// Prefixes of tmux (Ctrl-B) and screen (Ctrl-A), and what a line editor has for the line.
 #[test]
 fn no_key_of_multiplexers_or_of_line_editors_does_more_than_edit() {
