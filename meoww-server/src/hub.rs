@@ -145,7 +145,7 @@ impl HubHandle {
                 Some(Connected { conn, session_end })
             }
             Err(error) => {
-                tracing::error!(%error, "cannot tell whom a user blocks");
+                tracing::error!(%error, "store could not read the blocks of a user");
                 self.send_input(Input::Disconnect(conn, Departure::Lost)).await;
                 None
             }

@@ -83,7 +83,7 @@ pub(crate) async fn run(listener: TcpListener, service: Service, closing: Cancel
                 spawn(connections.track_future(connection));
             }
             Ok((_, peer, None)) => {
-                tracing::debug!(%peer, "refused: too many connections of this address");
+                tracing::debug!(%peer, "listener refused a connection over the bound of its address");
             }
             Err(error) => {
                 tracing::warn!(%error, "could not accept a connection");
@@ -131,7 +131,7 @@ impl Front {
         let io = match self.shake_hands(stream).await {
             Ok(io) => io,
             Err(error) => {
-                tracing::debug!(%error, %peer, "no TLS");
+                tracing::debug!(%error, %peer, "TLS handshake failed");
                 return;
             }
         };

@@ -56,7 +56,7 @@ async fn run(flags: Flags) -> Result<(), Failure> {
     let said = writeln!(out, "listening on {scheme}://{local}").and_then(|()| out.flush());
     drop(out);
     if let Err(error) = said {
-        tracing::warn!(%error, "nobody was told where the server listens");
+        tracing::warn!(%error, "server could not print its address");
     }
     server.log_summary(local);
     let reload = reload_on(hangup, &server, &flags);

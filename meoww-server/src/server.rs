@@ -87,18 +87,18 @@ impl Server {
         };
         let mut serving = listener::start(listener, service, self.services.closing.clone());
         let admin = Socket::open(&self.services.config.data_dir)
-            .inspect_err(|error| tracing::error!(%error, "no admin socket"));
+            .inspect_err(|error| tracing::error!(%error, "admin socket did not open"));
         tokio::pin!(stop);
         tokio::select! {
-            failed = &mut serving => tracing::error!(?failed, "accepts no more"),
+            failed = &mut serving => tracing::error!(?failed, "listener stopped accepting"),
             () = self.services.hub.failed() => tracing::error!("the hub has failed"),
             () = self.serve_metrics() => {}
             () = self.forget_expired() => {}
             () = exports::keep(&self.services.store, &self.services.config.data_dir) => {}
             () = self.watch_certificate() => {}
             () = self.answer_operators(admin.as_ref().ok()) => {}
-            () = self.services.drained() => tracing::info!("stopping"),
-            () = &mut stop => tracing::info!("stopping"),
+            () = self.services.drained() => tracing::info!("server is stopping"),
+            () = &mut stop => tracing::info!("server is stopping"),
         }
         self.services.closing.cancel();
         let farewell = async {
@@ -110,7 +110,7 @@ impl Server {
             self.services.background.finish().await;
         };
         if tokio::time::timeout(SHUTDOWN_GRACE, farewell).await.is_err() {
-            tracing::warn!("some connections did not end in time");
+            tracing::warn!("connections did not end in time");
         }
         self.services.store.flush().await.map_err(io::Error::other)?;
         exports::save_within(&self.services.store, &self.services.config.data_dir, EXPORT_GRACE)
@@ -149,7 +149,7 @@ impl Server {
                 if !ignored.is_empty() {
                     tracing::warn!(%ignored, "these settings need a restart");
                 }
-                tracing::info!("limits, origins and mail are as configured now");
+                tracing::info!("server reloaded limits, origins and mail");
             }
             Err(error) => tracing::error!(%error, "the configuration in use stays"),
         }
@@ -205,7 +205,7 @@ impl Server {
         loop {
             timer.tick().await;
             if let Err(error) = self.services.store.purge_expired(clock::now()).await {
-                tracing::error!(%error, "could not forget expired sessions");
+                tracing::error!(%error, "store could not purge expired records");
             }
             if let Err(error) =
                 self.services.photos.remove_orphans(&self.services.store, clock::now()).await

@@ -71,13 +71,13 @@ impl Socket {
                         let desk = desk.clone();
                         peers.spawn(async move {
                             if let Err(error) = serve(&desk, peer).await {
-                                tracing::debug!(%error, "admin socket");
+                                tracing::debug!(%error, "admin connection failed");
                             }
                         });
                     }
-                    Ok(_) => tracing::warn!("another user was refused at the admin socket"),
+                    Ok(_) => tracing::warn!("admin socket refused another user"),
                     Err(error) => {
-                        tracing::warn!(%error, "could not accept at the admin socket");
+                        tracing::warn!(%error, "admin socket could not accept");
                         tokio::time::sleep(Duration::from_millis(500)).await;
                     }
                 },

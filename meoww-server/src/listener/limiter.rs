@@ -35,7 +35,7 @@ impl Bounds {
             || usize::try_from(files.saturating_sub(RESERVED_FILES)).unwrap_or(usize::MAX).max(1),
             |most| most as usize,
         );
-        tracing::info!(connections, files, "connections are bounded");
+        tracing::info!(connections, files, "listener bounds connections");
         let per_address = config.max_connections_per_address as usize;
         Self { connections, per_address, proxies: config.trusted_proxies.clone() }
     }
@@ -78,7 +78,7 @@ impl ConnectionLimiter {
     /// Waits for room. Those who connect meanwhile wait in the system's backlog.
     pub(super) async fn permit(&self) -> Permit {
         if self.all.available_permits() == 0 {
-            tracing::warn!("as many connections as there may be; more have to wait");
+            tracing::warn!("listener reached its bound; new connections wait");
         }
         match self.all.clone().acquire_owned().await {
             Ok(permit) => permit,

@@ -41,7 +41,7 @@ impl Services {
             // The sender is ours.
             Err(_) => return,
         };
-        tracing::info!(seconds = grace.as_secs(), "draining");
+        tracing::info!(seconds = grace.as_secs(), "server is draining");
         self.hub.drain(grace).await;
         let over = async {
             while self.hub.counts().await.rooms > 0 {
@@ -49,7 +49,7 @@ impl Services {
             }
         };
         if tokio::time::timeout(grace, over).await.is_err() {
-            tracing::info!("the time for calls to end is up");
+            tracing::info!("server waits for calls no longer");
         }
     }
 }

@@ -86,8 +86,10 @@ impl Check {
         let state = if failure.is_none() { State::Ok } else { State::Failed };
         let before = last.replace((clock::instant(), state)).map(|(_, state)| state);
         match failure {
-            Some(error) => tracing::warn!(part, %error, "not ready"),
-            None if before == Some(State::Failed) => tracing::info!(part, "ready again"),
+            Some(error) => tracing::warn!(part, %error, "readiness check failed"),
+            None if before == Some(State::Failed) => {
+                tracing::info!(part, "readiness check passes again")
+            }
             None => {}
         }
         state

@@ -18,7 +18,7 @@ impl Services {
         let new = match self.hasher.hash_again(password).await {
             Ok(new) => new,
             Err(error) => {
-                tracing::warn!(%error, user = %account.id, "password not hashed again");
+                tracing::warn!(%error, user = %account.id, "hasher could not rehash a password");
                 return;
             }
         };
@@ -27,7 +27,7 @@ impl Services {
             Ok(true) => account.password_hash = new,
             Ok(false) => {}
             Err(error) => {
-                tracing::error!(%error, user = %account.id, "new password hash not stored");
+                tracing::error!(%error, user = %account.id, "store could not write a new password hash");
             }
         }
     }

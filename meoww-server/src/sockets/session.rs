@@ -96,7 +96,7 @@ pub(super) async fn run<F: Framing>(
         biased;
         () = &mut cut => {
             services.hub.metrics.slow_clients_disconnected.inc();
-            tracing::info!(user = %bearer.user, "cut: reads too slowly");
+            tracing::info!(user = %bearer.user, "server disconnected a slow client");
             End::Lost
         }
         end = session.exchange(services, session_over.as_mut()) => end,

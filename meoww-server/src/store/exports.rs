@@ -31,7 +31,7 @@ pub(crate) async fn keep(store: &Store, data_dir: &Path) {
 /// Makes one now. Nothing depends on it: a server that cannot says so in its log and goes on.
 pub(crate) async fn save(store: &Store, data_dir: &Path) {
     if let Err(error) = export(store, &directory(data_dir)).await {
-        tracing::error!(%error, "no export was kept beside the database");
+        tracing::error!(%error, "export failed");
     }
 }
 
@@ -39,7 +39,7 @@ pub(crate) async fn save(store: &Store, data_dir: &Path) {
 pub(crate) async fn save_within(store: &Store, data_dir: &Path, grace: Duration) {
     if tokio::time::timeout(grace, save(store, data_dir)).await.is_err() {
         let last = newest(data_dir);
-        tracing::warn!(?last, "no time for an export at the end; the last one stays");
+        tracing::warn!(?last, "export took too long at the end; the last one stays");
     }
 }
 

@@ -84,7 +84,7 @@ fn flush_for(log: &mut Log, mut waiting: mpsc::Receiver<Waiter>) {
             group.push(next);
         }
         if let Err(error) = log.flush() {
-            tracing::error!(%error, "nothing more is kept until this server is started again");
+            tracing::error!(%error, "flush failed; every write is refused until a restart");
             // Before the first of the group can come back with something else.
             waiting.close();
             return;

@@ -73,7 +73,7 @@ fn keep_private(directory: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
     let mode = fs::metadata(directory)?.permissions().mode();
     if mode & 0o077 != 0 {
-        tracing::warn!(directory = %directory.display(), "was open to others; it is not any more");
+        tracing::warn!(directory = %directory.display(), "server closed its directory to other users");
         fs::set_permissions(directory, Permissions::from_mode(0o700))?;
     }
     Ok(())

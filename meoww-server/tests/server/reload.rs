@@ -39,7 +39,7 @@ impl Reloading {
             let event: Value = serde_json::from_str(&line).expect("JSON");
             said += &line;
             let message = event["message"].as_str().expect("a message");
-            if message.contains("as configured now") || message.contains("in use stays") {
+            if message.contains("server reloaded") || message.contains("in use stays") {
                 return said;
             }
         }

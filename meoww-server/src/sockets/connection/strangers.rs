@@ -45,6 +45,6 @@ impl Connection {
 }
 
 fn not_kept(failure: &StoreError) -> EventOutcome {
-    tracing::error!(%failure, "cannot keep what a user decided about another");
+    tracing::error!(%failure, "store could not write a block or a report");
     error(SignalErrorCode::Unknown, "the server could not keep this; try again").into()
 }
