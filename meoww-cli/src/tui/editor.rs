@@ -95,7 +95,8 @@ impl Editor {
 
     /// The part around the cursor that fits `width` columns, and the column of the cursor in it.
     pub fn visible(&self, width: usize) -> (&str, usize) {
-        let mut column = self.text[..self.cursor].width();
+        // Each has cells of its own, also where some would join in print and be narrower together.
+        let mut column = self.text[..self.cursor].graphemes(true).map(str::width).sum::<usize>();
         let mut start = 0;
         for grapheme in self.text[..self.cursor].graphemes(true) {
             if column < width {
@@ -159,6 +160,14 @@ mod tests {
         assert_eq!(line.visible(4), ("0123", 0));
     }
 
+    #[test]
+    fn letters_that_join_have_columns_of_their_own() {
+        let mut line = Editor::default();
+        // Lam and alef, which are one glyph in print and two cells on the screen.
+        line.insert("\u{644}\u{627}x");
+        assert_eq!(line.visible(9).1, 3);
+    }
+
     proptest! {
         #[test]
         fn the_cursor_stays_on_a_boundary_and_in_sight(
@@ -180,7 +189,7 @@ mod tests {
                     _ => _ = line.insert(&text),
                 }
                 let (visible, column) = line.visible(width);
-                prop_assert!(column < width && visible.width() <= width);
+                prop_assert!(column < width && visible.graphemes(true).map(str::width).sum::<usize>() <= width);
             }
         }
     }
