@@ -12,8 +12,6 @@ mod files;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod headless;
-#[cfg(test)]
-mod layers;
 pub mod link;
 mod log;
 pub mod output;

@@ -78,7 +78,7 @@ impl Link {
         Ok(Self { orders, events, task })
     }
 
-    /// Says goodbye and ends. A server that does not take it within [`GOODBYE`] is left without.
+    /// Says goodbye and ends. A server that does not take it within a few seconds is left without.
     pub async fn close(self) {
         let Self { orders, events, mut task } = self;
         drop((orders, events));
@@ -247,5 +247,4 @@ async fn say(
 }
 
 #[cfg(test)]
-#[path = "link_tests.rs"]
 mod tests;

@@ -71,7 +71,7 @@ impl Writer {
         0
     }
 
-    /// Sends what is no update: questions, of which the last is [`SYNC`].
+    /// Sends what is no update: questions, of which the last is answered by every terminal.
     pub fn ask(&mut self, questions: &[u8]) {
         debug_assert!(questions.ends_with(SYNC), "or it is never known that all are answered");
         self.flow.sent(0);

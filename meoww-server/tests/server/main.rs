@@ -13,7 +13,6 @@ mod golden;
 mod harness;
 mod hostile;
 mod jwt;
-mod layers;
 mod leniency;
 mod limits;
 mod lobby;
