@@ -53,6 +53,26 @@ pub enum MailError {
     Memory,
 }
 
+impl MailError {
+    /// Whether the mail server may yet take the mail: it was silent, or said 4yz (RFC 5321, 4.2.1).
+    pub fn is_temporary(&self) -> bool {
+        match self {
+            Self::Silent => true,
+            Self::Smtp(error) => error.is_transient() || error.is_timeout(),
+            Self::Message(_) | Self::Address(_) | Self::Outbox(_) | Self::Memory => false,
+        }
+    }
+
+    /// Whether every other try will fail, too: the mail server said 5yz, or there is no mail.
+    pub fn is_final(&self) -> bool {
+        match self {
+            Self::Smtp(error) => error.is_permanent(),
+            Self::Message(_) | Self::Address(_) => true,
+            Self::Silent | Self::Outbox(_) | Self::Memory => false,
+        }
+    }
+}
+
 /// A mail on its way to a user, as [`Mailer::Memory`] hands it over.
 #[derive(Debug)]
 pub struct SentCode {

@@ -191,6 +191,7 @@ impl Http {
 pub(crate) struct Metrics {
     registry: Registry,
     pub(crate) http: Http,
+    mails: Family<Labels<1>, Counter>,
     online: Gauge,
     searching: Gauge,
     rooms: Gauge,
@@ -200,9 +201,11 @@ impl Metrics {
     pub(crate) fn new(sockets: &Sockets, store: &StoreLatency, hashing: &HashQueue) -> Self {
         let mut registry = Registry::with_prefix("meoww");
         let (http, online) = (Http::default(), Gauge::default());
+        let mails = Family::<Labels<1>, Counter>::default();
         let (searching, rooms) = (Gauge::default(), Gauge::default());
         sockets.register(&mut registry);
         http.register(&mut registry);
+        registry.register("mails", "Tries to send a mail with a code", mails.clone());
         registry.register("online", "Users with an open socket", online.clone());
         registry.register("searching", "Users in the queue", searching.clone());
         registry.register("rooms", "Rooms of two", rooms.clone());
@@ -216,7 +219,12 @@ impl Metrics {
         for (name, help, times) in times {
             registry.register_with_unit(name, help, Unit::Seconds, times.clone());
         }
-        Self { registry, http, online, searching, rooms }
+        Self { registry, http, mails, online, searching, rooms }
+    }
+
+    /// Counts a try to send a mail with a code.
+    pub(crate) fn mail(&self, outcome: &'static str) {
+        one_of(&self.mails, "outcome", outcome).inc();
     }
 
     /// OpenMetrics text, with the lobby as it is now.
@@ -249,6 +257,7 @@ mod tests {
         sockets.refused(SignalErrorCode::NotInRoom);
         store.write.observe(0.003);
         metrics.http.answered("POST", "/api/auth/login", 401);
+        metrics.mail("retried");
         let text = metrics.encode(Counts { searching: 3, ..Counts::default() }).expect("text");
         for line in [
             "meoww_connections{adapter=\"ws\"} 1",
@@ -256,6 +265,7 @@ mod tests {
             "meoww_relayed_total{kind=\"chat\"} 1",
             "meoww_refusals_total{reason=\"not-in-room\"} 1",
             "meoww_logins_total{outcome=\"failed\"} 1",
+            "meoww_mails_total{outcome=\"retried\"} 1",
             "meoww_http_requests_total{method=\"POST\",route=\"/api/auth/login\",status=\"401\"} 1",
             "meoww_searching 3",
             "meoww_store_write_seconds_count 1",

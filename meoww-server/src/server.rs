@@ -80,6 +80,7 @@ impl Server {
         stop: impl Future<Output = ()>,
     ) -> io::Result<()> {
         self.services.look_for_old_hashes().await.map_err(io::Error::other)?;
+        self.services.resume_mails().await.map_err(io::Error::other)?;
         let service = Service {
             router: routes(self.services.clone()),
             tls: self.acceptor().map_err(io::Error::other)?,

@@ -6,6 +6,7 @@ mod addresses;
 pub(crate) mod background;
 pub(crate) mod drain;
 pub(crate) mod limits;
+mod mail_queue;
 pub(crate) mod open;
 pub(crate) mod origins;
 mod passwords;
@@ -19,6 +20,7 @@ pub(crate) mod sessions;
 use std::{fs::File, sync::Arc};
 
 use meoww_proto::account::User;
+use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use self::open::StartError;
@@ -51,6 +53,8 @@ pub(crate) struct Services {
     pub(crate) closing: CancellationToken,
     /// Tasks that outlive the request that started them.
     pub(crate) background: Background,
+    /// Bounds the mails that are being sent.
+    deliveries: Semaphore,
     /// The tasks of open sockets.
     pub(crate) sockets: TaskTracker,
     /// Held for as long as the data directory is ours.

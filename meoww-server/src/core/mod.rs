@@ -6,6 +6,7 @@ pub mod device;
 pub mod ice;
 pub mod limits;
 pub mod lobby;
+pub mod mail_queue;
 pub mod otp;
 pub mod presence;
 pub mod recent_partners;

@@ -7,7 +7,10 @@ use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 use time::{Duration, OffsetDateTime};
 
-use super::account::Email;
+use super::{
+    account::Email,
+    mail_queue::{MailSubject, QueuedMail},
+};
 
 /// How long a code is good for.
 pub const LIFETIME: Duration = Duration::minutes(10);
@@ -165,9 +168,16 @@ impl Challenge {
         Self { seal, salt: None, expires_at, wrong_tries: 0, wrong_tries_of_anyone: 0 }
     }
 
-    /// Returns the code, for another mail.
+    /// Returns the code, for a mail; `None` if it cannot be derived, as under the key of the server
+    /// that an export came from.
     pub fn code(&self, key: &[u8; 32], subject: Subject<'_>) -> Option<Code> {
-        self.salt.map(|salt| Code::derive(key, subject, salt))
+        let code = Code::derive(key, subject, self.salt?);
+        bool::from(code.seal(key, subject).0.ct_eq(&self.seal.0)).then_some(code)
+    }
+
+    /// Returns the mail that carries its code.
+    pub fn mail(&self, subject: MailSubject) -> QueuedMail {
+        QueuedMail::new(subject, self.expires_at)
     }
 
     /// Returns the challenge that waits after `asker` asked for a code once more: this one, good for

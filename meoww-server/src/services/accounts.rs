@@ -7,22 +7,22 @@ use meoww_proto::{
     error::{ApiErrorCode, SignalErrorCode},
 };
 
-use super::{Refusal, Services};
+use super::{Refusal, Services, mail_queue::FirstTry};
 use crate::{
     clock,
     core::{
         account::{Account, Ban},
+        mail_queue::MailSubject,
         otp::{Challenge, Subject},
     },
     hub::ConnectionSelector,
-    mail::Letter,
     photos::Photo,
     store::{Creation, Reissue, StoreError},
 };
 
 impl Services {
-    /// Makes an account that waits for its code; taken back if its photo cannot be kept or the mail
-    /// does not go.
+    /// Makes an account that waits for its code; taken back if its photo cannot be kept, or the mail
+    /// server refuses the mail or cannot be reached.
     pub(crate) async fn sign_up(
         self: &Arc<Self>,
         account: Account,
@@ -32,7 +32,7 @@ impl Services {
             let now = account.created_at;
             let (key, subject) = (&services.otp_key, Subject::SignUp(account.id));
             let challenge = Challenge::generate(key, subject, &mut rand::rng(), now);
-            let code = challenge.code(key, subject).ok_or(Refusal::Internal)?;
+            let mail = challenge.mail(MailSubject::SignUp(account.id));
             let counted = services.rate_limiters.admit_code(None, &account.email)?;
             match services.store.create_account(account.clone(), challenge, now).await? {
                 Creation::Created => {}
@@ -48,9 +48,8 @@ impl Services {
                 services.take_back(&account).await?;
                 return Err(error.into());
             }
-            let sent = services.mailer.send(&account.email, Letter::Verify(&code), now).await;
-            if let Err(error) = sent {
-                tracing::error!(%error, user = %account.id, "sign-up taken back");
+            if services.deliver(mail).await == FirstTry::Failed {
+                tracing::error!(user = %account.id, "sign-up was taken back");
                 services.take_back(&account).await?;
                 let message = "Failed to send verification email. Please try again.";
                 return Err(Refusal::Invalid(message.into()));
@@ -77,19 +76,13 @@ impl Services {
             if let Some(waiting) = waiting.filter(|account| !account.is_verified) {
                 services.rate_limiters.admit_code(Some(user), &waiting.email)?;
             }
-            let (email, challenge) = match services.store.reissue_otp(user, fresh, now).await? {
-                Reissue::Waiting(email, challenge) => (email, challenge),
-                Reissue::NoAccount => return Err(Refusal::Invalid("User not found".into())),
+            match services.store.reissue_otp(user, fresh, now).await? {
+                Reissue::Queued(mail) => services.deliver_or_refuse(mail).await,
+                Reissue::NoAccount => Err(Refusal::Invalid("User not found".into())),
                 Reissue::AlreadyVerified => {
-                    return Err(Refusal::Invalid("User is already verified".into()));
+                    Err(Refusal::Invalid("User is already verified".into()))
                 }
-            };
-            let code = challenge.code(key, subject).ok_or(Refusal::Internal)?;
-            let sent = services.mailer.send(&email, Letter::Verify(&code), now).await;
-            sent.map_err(|error| {
-                tracing::error!(%error, user = %user, "code not sent");
-                Refusal::Invalid("Failed to send OTP email".into())
-            })
+            }
         })
         .await
     }

@@ -27,15 +27,8 @@ impl Services {
             let now = clock::now();
             let (key, subject) = (&services.otp_key, Subject::ChangeEmail(user));
             let fresh = Challenge::generate(key, subject, &mut rand::rng(), now);
-            let store = &services.store;
-            let waiting = store.begin_address_change(user, email.clone(), fresh, now).await?;
-            let challenge = waiting.ok_or_else(Refusal::address_taken)?;
-            let code = challenge.code(key, subject).ok_or(Refusal::Internal)?;
-            let sent = services.mailer.send(&email, Letter::ChangeEmail(&code), now).await;
-            sent.map_err(|error| {
-                tracing::error!(%error, %user, "code not sent");
-                Refusal::Invalid("Failed to send OTP email".into())
-            })
+            let queued = services.store.begin_address_change(user, email, fresh, now).await?;
+            services.deliver_or_refuse(queued.ok_or_else(Refusal::address_taken)?).await
         })
         .await
     }

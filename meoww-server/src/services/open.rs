@@ -9,11 +9,12 @@ use std::{
     sync::Arc,
 };
 
+use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    Services, background::Background, drain::Drain, limits::RateLimiters, origins::Origins,
-    readiness::Readiness,
+    Services, background::Background, drain::Drain, limits::RateLimiters,
+    mail_queue::MAX_DELIVERIES, origins::Origins, readiness::Readiness,
 };
 use crate::{
     config::{
@@ -108,6 +109,7 @@ impl Services {
             otp_key: files.secrets.otp,
             closing: CancellationToken::new(),
             background: Background::new(),
+            deliveries: Semaphore::new(MAX_DELIVERIES),
             sockets: TaskTracker::new(),
             _lock: files.lock,
             config,

@@ -14,7 +14,6 @@ use crate::{
         otp::{Challenge, Seal, Subject},
     },
     hub::ConnectionSelector,
-    mail::Letter,
     store::StoreError,
 };
 
@@ -55,14 +54,9 @@ impl Services {
         let fresh = Challenge::generate(&self.otp_key, subject, &mut rand::rng(), now);
         let begun = self.store.begin_reset(email.clone(), fresh, asker.presenter(), now).await;
         match begun {
-            Ok((_, None)) => {}
-            Ok((challenge, Some(account))) => {
-                let Some(code) = challenge.code(&self.otp_key, subject) else { return };
-                let sent = self.mailer.send(&email, Letter::ResetPassword(&code), now).await;
-                if let Err(error) = sent {
-                    tracing::error!(%error, user = %account.id, "code not sent");
-                }
-            }
+            Ok(None) => {}
+            // Its permit is free while the mail server takes its time.
+            Ok(Some(mail)) => self.deliver_later(mail),
             Err(error) => tracing::error!(%error, "no code for a forgotten password"),
         }
     }

@@ -1,7 +1,7 @@
 //! Requests cut off at every await point: an operation happens with all its consequences or not at
 //! all.
 
-use std::{future::poll_fn, net::SocketAddr, pin::pin, task::Poll};
+use std::{future::poll_fn, net::SocketAddr, pin::pin, task::Poll, time::Duration};
 
 use axum::{
     Router,
@@ -29,7 +29,7 @@ use crate::{
         recent_partners::{Encounter, Transcript},
         session::{ClientName, RefreshToken, Session, SessionId},
     },
-    mail::{Mailer, SentCode},
+    mail::{Letter, Mailer, SentCode},
     send_queue::{ConnectionEvent, Inbox, SendQueue},
     server,
     store::{Batch, Merge, NewSession},
@@ -290,6 +290,65 @@ async fn an_account_has_its_mail_whoever_hangs_up() {
         done_unheard += usize::from(is_there);
     }
     panic!("never answered");
+}
+
+#[tokio::test]
+async fn a_new_address_has_its_mail_whoever_hangs_up() {
+    let mut world = World::open().await;
+    let mut done_unheard = 0;
+    for waits in 0..MOST_WAITS {
+        let window = world.member().await.mine;
+        let email = format!("new.address{waits}@example.com");
+        let body = json!({"email": email, "password": PASSWORD});
+        let request = world.request(Method::POST, "/email", &window, &body);
+        let answered = world.request_until(waits, request).await;
+        let store = &world.services.store;
+        let awaited = store.awaited_address(window.bearer.user, clock::now()).await.expect("read");
+        let is_awaited = awaited.is_some_and(|awaited| awaited.as_str() == email);
+        let is_mailed = world.mail.try_recv().is_ok_and(|mail| mail.to == email);
+        assert_eq!(is_awaited, is_mailed, "hung up after {waits} waits");
+        if answered {
+            assert!(is_awaited && done_unheard > 0, "{done_unheard}");
+            return;
+        }
+        done_unheard += usize::from(is_awaited);
+    }
+    panic!("never answered");
+}
+
+/// Advances the clock from one try to the next; there is nothing else to wait for.
+#[tokio::test]
+async fn a_reset_is_mailed_again_until_the_mail_is_taken() {
+    let world = World::open().await;
+    let member = world.member().await;
+    let services = &world.services;
+    let (outbox, mut mail) = mpsc::channel(1);
+    let (to, now) = (Email::parse(&member.email).expect("an address"), clock::now());
+    let mailer = Mailer::Memory(outbox);
+    mailer.send(&to, Letter::EmailChanged(&to), now).await.expect("room for one");
+    services.mailer.change(mailer);
+    let challenge =
+        Challenge::generate(&services.otp_key, Subject::Reset(&to), &mut rand::rng(), now);
+    let begun = services.store.begin_reset(to, challenge, Presenter::Anyone, now).await;
+    let queued = begun.expect("begun").expect("queued");
+    tokio::time::pause();
+    services.deliver_later(queued);
+    let is_counted = async |line| {
+        let text = services.metrics.encode(services.hub.counts().await).expect("text");
+        text.lines().any(|known| known == line)
+    };
+    // The outbox is full.
+    while !is_counted("meoww_mails_total{outcome=\"retried\"} 1").await {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(mail.recv().await.expect("a mail").code, "");
+    let too_early = tokio::time::timeout(Duration::from_millis(14_900), mail.recv()).await;
+    assert!(too_early.is_err(), "it is tried again after 15 s");
+    let again = tokio::time::timeout(Duration::from_secs(1), mail.recv()).await;
+    assert_eq!(again.expect("15 s are over").expect("a mail").code.len(), 6);
+    services.background.settle().await;
+    assert_eq!(services.store.queued_mails().await.expect("read"), []);
+    assert!(is_counted("meoww_mails_total{outcome=\"sent\"} 1").await);
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ use super::{
 };
 use crate::core::{
     account::{Account, Email},
+    mail_queue::MailSubject,
     otp::Challenge,
 };
 
@@ -23,7 +24,7 @@ pub enum Creation {
 }
 
 impl Store {
-    /// Adds an account that waits for its code. An unverified account whose code has expired
+    /// Adds an account that waits for its code, and queues the mail with it. An unverified account whose code has expired
     /// gives up its name and address to the new one.
     pub async fn create_account(
         &self,
@@ -90,6 +91,7 @@ impl Trees {
             tx.put_bytes(Table::Emails, account.email.as_str(), id)?;
             tx.put_bytes(Table::Usernames, account.username.as_str(), id)?;
             tx.put(Table::Challenges, id, challenge)?;
+            tx.queue_mail(MailSubject::SignUp(account.id), challenge)?;
             Ok(Creation::Created)
         })
     }
@@ -131,6 +133,8 @@ impl Trees {
             tx.remove_account(&account)?;
             tx.remove(Table::Resets, account.email.as_str())?;
             tx.remove(Table::AddressChanges, user.as_bytes())?;
+            tx.drop_mail(&MailSubject::ChangeEmail(user))?;
+            tx.drop_mail(&MailSubject::Reset(account.email.clone()))?;
             tx.end_sessions(user, None)?;
             Ok(Some(account))
         })?;
@@ -160,6 +164,7 @@ impl Tx<'_> {
         self.remove(Table::Accounts, account.id.as_bytes())?;
         self.remove(Table::Emails, account.email.as_str())?;
         self.remove(Table::Usernames, account.username.as_str())?;
-        self.remove(Table::Challenges, account.id.as_bytes())
+        self.remove(Table::Challenges, account.id.as_bytes())?;
+        self.drop_mail(&MailSubject::SignUp(account.id))
     }
 }

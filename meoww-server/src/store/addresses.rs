@@ -10,13 +10,14 @@ use super::{
 };
 use crate::core::{
     account::{Account, Email},
+    mail_queue::{MailSubject, QueuedMail},
     otp::{Challenge, Presenter, Seal, Verdict},
 };
 
 /// An address that waits for its code.
 #[derive(Serialize, Deserialize)]
 pub(super) struct AddressChange {
-    email: Email,
+    pub(super) email: Email,
     pub(super) challenge: Challenge,
 }
 
@@ -39,15 +40,15 @@ pub enum AddressConfirmation {
 
 impl Store {
     /// Lets a new address wait for its code in place of any other: for the code that was sent there
-    /// already, as long as it has tries left, or else for `fresh`. `None` if the address belongs to
-    /// somebody else, or the user is deleted by now.
+    /// already, as long as it has tries left, or else for `fresh`. Queues and returns its mail; `None`
+    /// if the address belongs to somebody else, or the user is deleted by now.
     pub async fn begin_address_change(
         &self,
         user: UserId,
         email: Email,
         fresh: Challenge,
         now: OffsetDateTime,
-    ) -> Result<Option<Challenge>, StoreError> {
+    ) -> Result<Option<QueuedMail>, StoreError> {
         self.write(move |trees| trees.begin_address_change(user, &email, &fresh, now)).await
     }
 
@@ -78,7 +79,7 @@ impl Trees {
         email: &Email,
         fresh: &Challenge,
         now: OffsetDateTime,
-    ) -> Result<Option<Challenge>, StoreError> {
+    ) -> Result<Option<QueuedMail>, StoreError> {
         self.transaction(|tx| {
             if tx.account(user)?.is_none() {
                 return Ok(None);
@@ -96,9 +97,9 @@ impl Trees {
             let waiting = waiting.filter(|change| change.email == *email);
             let renewed = waiting.and_then(|it| it.challenge.renewed(Presenter::Owner, now));
             let challenge = renewed.unwrap_or_else(|| fresh.clone());
-            let change = AddressChange { email: email.clone(), challenge: challenge.clone() };
+            let change = AddressChange { email: email.clone(), challenge };
             tx.put(Table::AddressChanges, user.as_bytes(), &change)?;
-            Ok(Some(challenge))
+            tx.queue_mail(MailSubject::ChangeEmail(user), &change.challenge).map(Some)
         })
     }
 

@@ -8,7 +8,8 @@ use super::{
     trees::{Table, Trees},
 };
 use crate::core::{
-    account::{Account, Ban, Email},
+    account::{Account, Ban},
+    mail_queue::{MailSubject, QueuedMail},
     otp::{Challenge, Presenter, Seal, Verdict},
 };
 
@@ -26,8 +27,8 @@ pub enum Confirmation {
 
 /// What became of a request for a new code.
 pub enum Reissue {
-    /// This code waits now, and goes there: the one that waited before, as long as it had tries left.
-    Waiting(Email, Challenge),
+    /// A code waits, and this is its mail: the code that waited before, as long as it had tries left.
+    Queued(QueuedMail),
     /// There is no such account.
     NoAccount,
     /// The account needs no code.
@@ -105,12 +106,12 @@ impl Trees {
         self.transaction(|tx| match tx.account(user)? {
             None => Ok(Reissue::NoAccount),
             Some(account) if account.is_verified => Ok(Reissue::AlreadyVerified),
-            Some(account) => {
+            Some(_) => {
                 let waiting = tx.get::<Challenge>(Table::Challenges, user.as_bytes())?;
                 let renewed = waiting.and_then(|code| code.renewed(Presenter::Owner, now));
                 let challenge = renewed.unwrap_or_else(|| fresh.clone());
                 tx.put(Table::Challenges, user.as_bytes(), &challenge)?;
-                Ok(Reissue::Waiting(account.email, challenge))
+                tx.queue_mail(MailSubject::SignUp(user), &challenge).map(Reissue::Queued)
             }
         })
     }

@@ -12,6 +12,7 @@ use super::{
 };
 use crate::core::{
     account::Account,
+    mail_queue::QueuedMail,
     otp::Challenge,
     safety::{Block, Report},
     session::Session,
@@ -30,7 +31,7 @@ pub(super) struct Kind {
 }
 
 /// In the order of an export: an account comes before what belongs to it.
-pub(super) static KINDS: [Kind; 8] = [
+pub(super) static KINDS: [Kind; 9] = [
     Kind::of::<Account>("account", Table::Accounts, |_, _| None),
     Kind::of::<Challenge>("challenge", Table::Challenges, |key, _| user(key)),
     Kind::of::<Challenge>("password-reset", Table::Resets, |_, _| None),
@@ -42,6 +43,9 @@ pub(super) static KINDS: [Kind; 8] = [
     // Whom it is about may be gone: an id without an account names nobody.
     Kind::of::<Block>("block", Table::Blocks, |key, _| user(key.get(..12)?)),
     Kind::of::<Report>("report", Table::Reports, |_, _| None),
+    Kind::of::<QueuedMail>("mail", Table::MailQueue, |_, bytes| {
+        decode::<QueuedMail>(bytes).ok()?.subject.owner()
+    }),
 ];
 
 impl Kind {

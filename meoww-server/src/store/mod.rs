@@ -13,6 +13,7 @@ mod import;
 mod index;
 mod kinds;
 mod lost;
+mod mail_queue;
 mod opening;
 mod operator;
 mod photos;
@@ -36,6 +37,7 @@ pub use self::{
     codes::{Confirmation, Reissue},
     export::FORMAT_VERSION,
     import::{Batch, Change, Changed, Fault, Imported, Merge, Migrated},
+    mail_queue::MailDue,
     operator::{AccountCounts, AccountFilter},
     photos::PhotoChange,
     safety::{Filing, ReportFilter},

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::core::{
     account::Account,
+    mail_queue::QueuedMail,
     otp::Challenge,
     session::{Session, SessionId},
 };
@@ -41,7 +42,8 @@ impl Trees {
         }
         self.purge::<IssuedToken>(Table::Tokens, |token| token.expires_at <= now)?;
         self.purge::<Challenge>(Table::Resets, |challenge| challenge.is_expired(now))?;
-        self.purge::<AddressChange>(Table::AddressChanges, |it| it.challenge.is_expired(now))
+        self.purge::<AddressChange>(Table::AddressChanges, |it| it.challenge.is_expired(now))?;
+        self.purge::<QueuedMail>(Table::MailQueue, |mail| mail.is_abandoned(now))
     }
 
     /// It may have been refreshed since it was looked at.

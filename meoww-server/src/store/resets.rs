@@ -10,20 +10,21 @@ use super::{
 };
 use crate::core::{
     account::{Account, Email},
+    mail_queue::{MailSubject, QueuedMail},
     otp::{Challenge, Presenter, Seal, Verdict},
 };
 
 impl Store {
     /// Lets a code wait for this address: the one that waits already, as long as `asker` has tries
-    /// left, or else `fresh`. The account is whom to mail it to: one that is verified, as an
-    /// unverified address is nobody's yet.
+    /// left, or else `fresh`. Queues and returns its mail if there is a verified account to mail it
+    /// to: an unverified address is nobody's yet.
     pub async fn begin_reset(
         &self,
         email: Email,
         fresh: Challenge,
         asker: Presenter,
         now: OffsetDateTime,
-    ) -> Result<(Challenge, Option<Account>), StoreError> {
+    ) -> Result<Option<QueuedMail>, StoreError> {
         self.write(move |trees| trees.begin_reset(&email, &fresh, asker, now)).await
     }
 
@@ -50,16 +51,20 @@ impl Trees {
         fresh: &Challenge,
         asker: Presenter,
         now: OffsetDateTime,
-    ) -> Result<(Challenge, Option<Account>), StoreError> {
-        let challenge = self.transaction(|tx| {
+    ) -> Result<Option<QueuedMail>, StoreError> {
+        self.transaction(|tx| {
             let waiting = tx.get::<Challenge>(Table::Resets, email.as_str())?;
             let renewed = waiting.and_then(|code| code.renewed(asker, now));
             let challenge = renewed.unwrap_or_else(|| fresh.clone());
             tx.put(Table::Resets, email.as_str(), &challenge)?;
-            Ok(challenge)
-        })?;
-        let account = self.account_by_email(email)?.filter(|account| account.is_verified);
-        Ok((challenge, account))
+            let Some(user) = tx.holder(Table::Emails, email.as_str())? else { return Ok(None) };
+            match tx.account(user)? {
+                Some(account) if account.is_verified => {
+                    tx.queue_mail(MailSubject::Reset(email.clone()), &challenge).map(Some)
+                }
+                Some(_) | None => Ok(None),
+            }
+        })
     }
 
     fn reset_password(

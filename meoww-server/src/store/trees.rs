@@ -30,6 +30,8 @@ pub(super) enum Table {
     Blocks,
     /// Report id -> [`Report`](crate::core::safety::Report).
     Reports,
+    /// Purpose and subject of a mail -> [`QueuedMail`](crate::core::mail_queue::QueuedMail).
+    MailQueue,
     /// E-mail -> user id.
     Emails,
     /// Username -> user id.
@@ -43,7 +45,7 @@ pub(super) enum Table {
 }
 
 /// Names of the trees on disk, in the order of [`Table`].
-const NAMES: [&str; 13] = [
+const NAMES: [&str; 14] = [
     "accounts",
     "challenges",
     "password_resets",
@@ -52,6 +54,7 @@ const NAMES: [&str; 13] = [
     "refresh_tokens",
     "blocks",
     "reports",
+    "mail_queue",
     "emails",
     "usernames",
     "user_sessions",

@@ -21,6 +21,7 @@ mod lobby_model;
 mod lobby_promises;
 mod lockout;
 mod log_secrets;
+mod mail_queue;
 mod migration;
 mod operator;
 mod operator_closes;

@@ -25,13 +25,13 @@ use crate::{
 
 const NOT_SENT: &str = "Failed to send verification email. Please try again.";
 
-struct Sink {
-    address: std::net::SocketAddr,
+pub(crate) struct Sink {
+    pub(crate) address: std::net::SocketAddr,
     _child: Child,
 }
 
 impl Sink {
-    async fn start(maildir: &Path, options: &[&OsStr]) -> Self {
+    pub(crate) async fn start(maildir: &Path, options: &[&OsStr]) -> Self {
         let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = free.local_addr().expect("bound");
         drop(free);
@@ -63,13 +63,13 @@ async fn server_with_smtp(url: String) -> TestServer {
     TestServer::with_mailer(|config| config.limits = Limits::OFF, mailer, no_mail).await
 }
 
-fn mails(maildir: &Path) -> Vec<String> {
+pub(crate) fn mails(maildir: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(maildir.join("new")).expect("a Maildir");
     let paths = entries.map(|entry| entry.expect("readable").path());
     paths.map(|path| std::fs::read_to_string(path).expect("text")).collect()
 }
 
-fn code_in(mail: &str) -> &str {
+pub(crate) fn code_in(mail: &str) -> &str {
     let is_code = |line: &&str| line.len() == 6 && line.bytes().all(|b| b.is_ascii_digit());
     mail.lines().find(is_code).expect("a code on a line of its own")
 }
@@ -126,7 +126,7 @@ async fn process_with_smtp(data: &Path, sink: &Sink, trusted: &Path) -> Process 
     Process::spawn(&mut command).await
 }
 
-async fn sign_up(process: &Process) -> (StatusCode, Value) {
+pub(crate) async fn sign_up(process: &Process) -> (StatusCode, Value) {
     let url = format!("{}/api/auth/signup", process.url);
     let (http, body) = (reqwest::Client::new(), signup("ada"));
     patiently(Process::post(&http, &url, &body)).await.expect("an answer")

@@ -14,7 +14,7 @@ use time::{Duration, OffsetDateTime};
 use crate::store::{KEY, START, account, confirm, create, session};
 
 /// A verified account whose hash is its username.
-async fn member(store: &Store, n: u8, name: &str) -> Account {
+pub(crate) async fn member(store: &Store, n: u8, name: &str) -> Account {
     let mut account = account(n, name, &format!("{name}@example.com"));
     account.password_hash = name.to_owned();
     create(store, &account, START).await;
@@ -22,7 +22,7 @@ async fn member(store: &Store, n: u8, name: &str) -> Account {
     Account { is_verified: true, ..account }
 }
 
-fn code(user: UserId, digits: &str, now: OffsetDateTime) -> Challenge {
+pub(crate) fn code(user: UserId, digits: &str, now: OffsetDateTime) -> Challenge {
     Challenge::issue(seal(user, digits), now)
 }
 
