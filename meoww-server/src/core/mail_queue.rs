@@ -1,5 +1,5 @@
 //! Mails with codes that wait to be handed to the mail server. They hold no code: it is derived again
-//! at each try (see [`otp`](super::otp)).
+//! at each try (see [`super::otp`]).
 
 use std::time::Duration;
 

@@ -53,8 +53,8 @@ pub(crate) struct Upload {
 
 /// A picture, and what it will be called.
 pub(crate) struct Photo {
-    id: PhotoId,
-    jpeg: Vec<u8>,
+    pub(crate) id: PhotoId,
+    pub(crate) jpeg: Vec<u8>,
 }
 
 impl Photo {

@@ -1,6 +1,8 @@
 //! Requests cut off at every await point: an operation happens with all its consequences or not at
 //! all.
 
+mod changes;
+
 use std::{future::poll_fn, net::SocketAddr, pin::pin, task::Poll, time::Duration};
 
 use axum::{
