@@ -108,14 +108,19 @@ async fn five_percent_of_loss_is_bearable() {
     b.next_stamp().await;
     let now = std::time::Instant::now;
     let (sent, decoded) = (a.peer().stats(now()), b.peer().stats(now()));
+    let (mut last, mut longest) = (now(), Duration::ZERO);
     for _ in 0..200 {
         b.next_stamp().await;
+        longest = longest.max(last.elapsed());
+        last = now();
     }
     let (sent, decoded) = (
         a.peer().stats(now()).frames_sent - sent.frames_sent,
         b.peer().stats(now()).frames_decoded - decoded.frames_decoded,
     );
     assert!(decoded * 100 >= sent * 95, "{decoded} of {sent} pictures");
+    // Twelve times what a repetition takes, and what people call a freeze.
+    assert!(longest < Duration::from_secs(1), "no picture for {longest:?}");
     a.close().await;
     b.close().await;
 }

@@ -221,8 +221,8 @@ async fn a_stalled_terminal_holds_up_nobody_and_skips_to_the_newest_picture() {
             open.send(()).unwrap();
         }
         world.until(|world| world.grey().is_some_and(|grey| grey > 200)).await;
-        assert!(*world.updates.borrow() < 5, "old pictures were queued");
-        assert!(world.drawn.load(Ordering::Relaxed) <= 2);
+        // The one that was under way, and the newest. Updates without a picture come with time.
+        assert!(world.drawn.load(Ordering::Relaxed) <= 2, "old pictures were queued");
         world.input.send(Err(io::ErrorKind::BrokenPipe.into())).await.unwrap();
     })
     .await;
