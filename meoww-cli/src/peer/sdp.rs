@@ -60,16 +60,17 @@ pub(super) fn usable(sdp: &str, kind: Kind) -> Result<Usable, Unusable> {
     let (used, unused): (Vec<_>, Vec<_>) =
         sections.iter().enumerate().partition(|(_, section)| section.is_usable());
     let dropped: Vec<_> = unused.iter().filter_map(|(_, section)| section.value("mid")).collect();
+    let is_candidate =
+        |line: &str| line.starts_with("a=candidate:") || line.starts_with("a=end-of-candidates");
     let mut text = String::new();
-    for line in &session {
+    // Candidates belong to sections, but no more of them may pass where they do not.
+    for line in session.iter().filter(|line| !is_candidate(line)) {
         match line.strip_prefix("a=group:BUNDLE") {
             Some(mids) => push_line(&mut text, &bundle(mids, &dropped)),
             None => push_line(&mut text, line),
         }
     }
     let lines = used.iter().flat_map(|(_, section)| &section.0);
-    let is_candidate =
-        |line: &str| line.starts_with("a=candidate:") || line.starts_with("a=end-of-candidates");
     lines.filter(|line| !is_candidate(line)).for_each(|line| push_line(&mut text, line));
     let all = session.iter().chain(sections.iter().flat_map(|section| &section.0));
     let directions = |wanted: [&str; 2]| {
@@ -334,6 +335,10 @@ mod tests {
         let usable = usable(&offer(&[&with, DATA]), Kind::Offer).unwrap();
         assert_eq!(usable.candidates, [candidate]);
         assert_eq!(usable.ufrag.as_deref(), Some("abcd"));
+        assert!(!usable.sdp.contains("candidate"), "{}", usable.sdp);
+        let stray = offer(&[DATA]).replace("m=", &format!("a={candidate}\r\nm="));
+        let usable = super::usable(&stray, Kind::Offer).unwrap();
+        assert_eq!(usable.candidates, [candidate]);
         assert!(!usable.sdp.contains("candidate"), "{}", usable.sdp);
     }
 
