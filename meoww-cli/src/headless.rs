@@ -245,6 +245,8 @@ mod tests {
         Headless::new(Plan::default()).run(&mut ends).await;
 
         drop(printed);
+        // There is something to print, also if the loop before took it.
+        let _ = told.try_send(CallEvent::Searching);
         Headless::new(Plan::default()).run(&mut ends).await;
     }
 }
