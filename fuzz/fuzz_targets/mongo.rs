@@ -1,4 +1,4 @@
-//! What `mongoexport` wrote: objects are told apart as serde_json does it, and whatever of them is
+//! Files of `mongoexport`: objects are told apart as serde_json does it, and whatever of them is
 //! taken can be exported and imported again.
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! What a terminal sends: keys, pastes and replies, the same in pieces of any size as at once.
+//! Input from a terminal: keys, pastes and replies, the same in pieces of any size as at once.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

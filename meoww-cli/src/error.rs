@@ -17,7 +17,7 @@ pub enum Error {
     BadServerUrl {
         /// As given.
         url: String,
-        /// What is wrong with it.
+        /// The reason, for people.
         why: String,
     },
     /// Something answers there, but it does not speak Meoww.
@@ -69,7 +69,7 @@ pub enum Error {
     UntrustedCertificate {
         /// Its address.
         server: String,
-        /// What is wrong with it.
+        /// The reason, for people.
         why: String,
     },
     /// No session is kept for this server.

@@ -11,7 +11,7 @@ pub(crate) struct User {
     pub(crate) name: String,
     server: String,
     home: TempDir,
-    /// What else every `meoww` of this user runs in.
+    /// Environment variables of every `meoww` of this user, beside the usual ones.
     pub(crate) env: Vec<(String, String)>,
 }
 

@@ -1,5 +1,5 @@
-//! What answers mean, and what came in between when there is none: a proxy, a gateway, a redirect, a
-//! certificate. The same for HTTP and the socket.
+//! Reads answers, and finds what came in between when there is none: a proxy, a gateway, a
+//! redirect, a certificate. The same for HTTP and the socket.
 
 use std::{error::Error as StdError, io, time::Duration};
 
@@ -46,7 +46,8 @@ pub(crate) fn refusal(
     }
 }
 
-/// What answers with `status` to a request of the address `asked` without words of Meoww.
+/// Names the program that answered with `status` to a request of the address `asked`, without
+/// words of Meoww.
 pub(crate) fn unexpected(
     server: &ServerUrl,
     (status, headers): (StatusCode, &HeaderMap),

@@ -56,7 +56,7 @@ pub enum ColorChoice {
 /// Returns the mode to draw in. What needs colours becomes ASCII without them, whatever was asked.
 ///
 /// # Errors
-/// What was asked for needs Unicode, which the terminal does not show.
+/// The mode that was asked for needs Unicode, which the terminal does not show.
 pub fn choose(caps: &mut Caps, render: RenderChoice, color: ColorChoice) -> Result<Mode, Error> {
     caps.color = match color {
         ColorChoice::Auto => caps.color,

@@ -33,7 +33,7 @@ pub(super) struct Servers {
     renewal: AbortHandle,
 }
 
-/// What was got, and how long it holds.
+/// The servers that were fetched, and how long their credentials hold.
 #[derive(Debug, Clone)]
 struct Fetched {
     servers: Vec<IceServer>,
