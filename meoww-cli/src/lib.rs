@@ -20,6 +20,7 @@ pub mod picture;
 mod prompt;
 mod proxy;
 pub mod session;
+pub mod sound;
 pub mod terminal;
 pub mod text;
 pub mod tui;
