@@ -18,7 +18,7 @@ pub struct Size {
     pub height: u16,
 }
 
-/// The proportion of a cell's width to its height.
+/// The proportion of the width of a cell, or of a picture's pixel, to its height.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CellShape {
     width: u16,
@@ -28,6 +28,8 @@ pub struct CellShape {
 impl CellShape {
     /// Twice as high as wide, as the cells of most fonts nearly are.
     pub const USUAL: Self = Self { width: 1, height: 2 };
+    /// As wide as high, as the pixels of most pictures are.
+    pub const SQUARE: Self = Self { width: 1, height: 1 };
 
     /// Of a cell of this size, in pixels or any other unit. `None` for what no font has: nothing, or
     /// more than eight times as long one way as the other.

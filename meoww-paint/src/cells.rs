@@ -10,7 +10,7 @@ use crate::{
     painter::Painter,
     palette::Rgb,
     pen::Pen,
-    sample::{PixelGrid, Sampler},
+    sample::{PixelGrid, Sampler, Samples},
     scale::Grid,
 };
 
@@ -90,8 +90,9 @@ impl<G: Glyphs<N>, const N: usize> Painter for Cells<G, N> {
         if area.is_empty() {
             return;
         }
-        let (width, height) = self.pixels(area.size()).fit(frame.width(), frame.height());
-        let (columns, rows) = (width.div_ceil(G::COLUMNS), height / G::ROWS);
+        let grid = self.pixels(area.size());
+        let (width, height) = grid.fit(frame.width(), frame.height(), frame.pixel());
+        let (columns, rows) = (width / G::COLUMNS, height / G::ROWS);
         let picture = Picture {
             pixels: self.sampler.sample(frame, width, height),
             width,
@@ -148,7 +149,7 @@ fn will_do<G: Glyphs<N>, const N: usize>(color: Color, shown: Shown<N>, wanted: 
 
 /// A sampled frame and where in the area it lies, in cells.
 struct Picture<'a> {
-    pixels: &'a [Rgb],
+    pixels: &'a Samples,
     /// In pixels.
     width: usize,
     columns: usize,
@@ -167,8 +168,8 @@ impl Picture<'_> {
             return Shown::Blank;
         }
         Shown::Pixels(std::array::from_fn(|i| {
-            let column = (x * G::COLUMNS + i % G::COLUMNS).min(self.width - 1);
-            self.pixels[(y * G::ROWS + i / G::COLUMNS) * self.width + column]
+            let column = x * G::COLUMNS + i % G::COLUMNS;
+            self.pixels.at((y * G::ROWS + i / G::COLUMNS) * self.width + column)
         }))
     }
 }

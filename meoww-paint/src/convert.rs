@@ -1,28 +1,7 @@
-//! Between RGB, packed YUV and planar YUV 4:2:0, in the matrix and range of BT.601 (limited), with
-//! 16 bits after the point.
+//! RGB and packed YUV to planar YUV 4:2:0, in the matrix and range of BT.601 (limited), with 16 bits
+//! after the point.
 
 use crate::{frame::Frame, palette::Rgb};
-
-/// Writes the picture in `planes` as RGB. Its height is even; chroma planes have half its width,
-/// rounded up.
-pub(crate) fn to_rgb(planes: [&[u8]; 3], width: usize, rgb: &mut [Rgb]) {
-    let [luma, u, v] = planes;
-    let chroma_width = width.div_ceil(2);
-    let rows = luma.chunks_exact(width).zip(rgb.chunks_exact_mut(width));
-    for (y, (luma, rgb)) in rows.enumerate() {
-        let chroma = y / 2 * chroma_width..(y / 2 + 1) * chroma_width;
-        let chroma = u[chroma.clone()].iter().zip(&v[chroma]);
-        let pairs = luma.chunks(2).zip(rgb.chunks_mut(2));
-        for ((&u, &v), (luma, rgb)) in chroma.zip(pairs) {
-            let (u, v) = (i32::from(u) - 128, i32::from(v) - 128);
-            let hue = [104_597 * v, -25_675 * u - 53_279 * v, 132_201 * u];
-            for (&y, pixel) in luma.iter().zip(rgb) {
-                let light = 76_309 * (i32::from(y) - 16) + (1 << 15);
-                *pixel = hue.map(|hue| ((light + hue) >> 16).clamp(0, 255) as u8);
-            }
-        }
-    }
-}
 
 impl Frame {
     /// Converts rows of RGB that are `stride` bytes apart; `None` when a size is odd or zero, or
@@ -103,8 +82,6 @@ fn hue([r, g, b]: [i32; 3]) -> [u8; 2] {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
 
     /// RGB and Y, Cb, Cr of the 100 % colour bars of BT.601, limited range.
@@ -130,17 +107,6 @@ mod tests {
     }
 
     #[test]
-    fn published_values_become_the_colour_bars() {
-        for (rgb, [y, u, v]) in BARS {
-            let mut pixels = [[0; 3]; 6];
-            to_rgb([&[y; 6], &[u; 2], &[v; 2]], 3, &mut pixels);
-            for (seen, wanted) in pixels.as_flattened().iter().zip(rgb.repeat(6)) {
-                assert!(seen.abs_diff(wanted) <= 2, "{pixels:?} for {rgb:?}");
-            }
-        }
-    }
-
-    #[test]
     fn packed_pixels_find_their_place() {
         let upper = [1, 10, 2, 20, 3, 30, 4, 40, 0, 0];
         let lower = [5, 11, 6, 24, 7, 30, 8, 41];
@@ -157,23 +123,5 @@ mod tests {
         assert_eq!(Frame::from_rgb(3, 2, &[0; 18], 9), None);
         assert_eq!(Frame::from_rgb(0, 0, &[], 0), None);
         assert_eq!(Frame::from_yuyv(usize::MAX - 1, 2, &[0; 16], 8), None);
-    }
-
-    proptest! {
-        /// The formula of BT.601 with real numbers.
-        #[test]
-        fn every_colour_is_within_one_of_the_formula(y: u8, u: u8, v: u8) {
-            let mut pixels = [[0; 3]; 2];
-            to_rgb([&[y; 2], &[u], &[v]], 1, &mut pixels);
-            let (y, u, v) = (f64::from(y) - 16.0, f64::from(u) - 128.0, f64::from(v) - 128.0);
-            let (kr, kb) = (0.299, 0.114);
-            let light = 255.0 / 219.0 * y;
-            let (red, blue) = (255.0 / 112.0 * (1.0 - kr) * v, 255.0 / 112.0 * (1.0 - kb) * u);
-            let green = -(kr * red + kb * blue) / (1.0 - kr - kb);
-            for (seen, hue) in pixels[0].into_iter().zip([red, green, blue]) {
-                let wanted = (light + hue).clamp(0.0, 255.0);
-                prop_assert!((f64::from(seen) - wanted).abs() <= 1.0, "{seen} for {wanted}");
-            }
-        }
     }
 }

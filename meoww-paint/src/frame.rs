@@ -1,11 +1,15 @@
 //! The picture every stage passes on.
 
-/// A picture in planar YUV 4:2:0 (I420, BT.601 limited range, as cameras and H.264 have it). Width
-/// and height are even and not zero.
+use crate::{area::CellShape, colorimetry::Colorimetry};
+
+/// A picture in planar YUV 4:2:0 (I420). Width and height are even and not zero. Its pixels are
+/// square and its colours BT.601 in limited range, as cameras have them, where nothing else is said.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Frame {
     width: usize,
     height: usize,
+    colorimetry: Colorimetry,
+    pixel: CellShape,
     data: Vec<u8>,
 }
 
@@ -15,7 +19,7 @@ impl Frame {
         let (width, height) = ((width & !1).max(2), (height & !1).max(2));
         let mut data = vec![128; width * height * 3 / 2];
         data[..width * height].fill(16);
-        Self { width, height, data }
+        Self { width, height, colorimetry: Colorimetry::default(), pixel: CellShape::SQUARE, data }
     }
 
     /// Takes `data` as the Y plane followed by U and V; `None` when sizes are odd, zero, or do not
@@ -23,7 +27,13 @@ impl Frame {
     pub fn from_i420(width: usize, height: usize, data: Vec<u8>) -> Option<Self> {
         let even = width > 0 && height > 0 && width.is_multiple_of(2) && height.is_multiple_of(2);
         let size = width.checked_mul(height)?.checked_mul(3)? / 2;
-        (even && data.len() == size).then_some(Self { width, height, data })
+        (even && data.len() == size).then_some(Self {
+            width,
+            height,
+            colorimetry: Colorimetry::default(),
+            pixel: CellShape::SQUARE,
+            data,
+        })
     }
 
     /// Copies Y, U and V out of buffers whose rows are `strides` bytes apart; `None` when a size is
@@ -47,6 +57,26 @@ impl Frame {
         Self::from_i420(width, height, data)
     }
 
+    /// The same samples, in other colours.
+    pub fn with_colorimetry(self, colorimetry: Colorimetry) -> Self {
+        Self { colorimetry, ..self }
+    }
+
+    /// The same samples, in pixels of another shape.
+    pub fn with_pixel(self, pixel: CellShape) -> Self {
+        Self { pixel, ..self }
+    }
+
+    /// What its samples mean as colours.
+    pub fn colorimetry(&self) -> Colorimetry {
+        self.colorimetry
+    }
+
+    /// The shape of its pixels.
+    pub fn pixel(&self) -> CellShape {
+        self.pixel
+    }
+
     /// Width in pixels.
     pub fn width(&self) -> usize {
         self.width
@@ -62,6 +92,12 @@ impl Frame {
         let (y, uv) = self.data.split_at(self.width * self.height);
         let (u, v) = uv.split_at(uv.len() / 2);
         [y, u, v]
+    }
+
+    /// Width and height of each of [`Frame::planes`].
+    pub(crate) fn plane_sizes(&self) -> [(usize, usize); 3] {
+        let half = (self.width / 2, self.height / 2);
+        [(self.width, self.height), half, half]
     }
 
     /// [`Frame::planes`], to write.

@@ -5,7 +5,9 @@
 
 mod area;
 mod cells;
+mod colorimetry;
 mod convert;
+mod coverage;
 mod frame;
 mod mode;
 mod modes;
@@ -18,6 +20,7 @@ mod scale;
 mod tests;
 
 pub use area::{CellShape, Position, Rect, Size};
+pub use colorimetry::{Colorimetry, Matrix, Range};
 pub use frame::Frame;
 pub use mode::{Color, Mode, Render};
 pub use painter::Painter;

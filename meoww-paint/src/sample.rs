@@ -1,14 +1,9 @@
 //! A frame brought to the size it is drawn at, as RGB.
 
-use fast_image_resize::{
-    FilterType, ResizeAlg, ResizeOptions, Resizer,
-    images::{TypedImage, TypedImageRef},
-    pixels::U8,
-};
-
 use crate::{
     area::{CellShape, Size},
-    convert::to_rgb,
+    colorimetry::Coefficients,
+    coverage::PlaneScaler,
     frame::Frame,
     palette::Rgb,
     scale::Grid,
@@ -48,23 +43,26 @@ impl PixelGrid {
         Grid::new(width as u32, height as u32)
     }
 
-    /// The largest size in pixels that shows a frame of `width` x `height` in its own shape, in whole
-    /// rows of cells. A frame that already fills the grid one way stays as it is.
-    pub(crate) fn fit(self, width: usize, height: usize) -> (usize, usize) {
+    /// The largest size in pixels that shows a frame of `width` x `height` pixels of this shape in
+    /// its own, in whole cells. A frame that already fills the grid one way stays as it is.
+    pub(crate) fn fit(self, width: usize, height: usize, shape: CellShape) -> (usize, usize) {
         let ((max_width, max_height), (w, h)) = (self.size(), self.pixel());
         // The sender rounds to even sizes: stretching by one pixel would only blur.
         let fills = width <= max_width
             && height <= max_height
             && (max_width - width < 2 || max_height - height < 2);
-        if w == h && fills && height.is_multiple_of(self.rows) {
+        let is_whole = width.is_multiple_of(self.columns) && height.is_multiple_of(self.rows);
+        if w * usize::from(shape.height()) == h * usize::from(shape.width()) && fills && is_whole {
             return (width, height);
         }
+        let (width, height) =
+            (width * usize::from(shape.width()), height * usize::from(shape.height()));
         // Either side times the other's shape, so that nothing is rounded before the end.
         let (grid_shape, frame_shape) = (max_width * w * height, max_height * h * width);
         if grid_shape <= frame_shape {
             (max_width, round(grid_shape, h * width * self.rows).max(1) * self.rows)
         } else {
-            (round(frame_shape, w * height).max(1), max_height)
+            (round(frame_shape, w * height * self.columns).max(1) * self.columns, max_height)
         }
     }
 }
@@ -74,48 +72,65 @@ fn round(dividend: usize, divisor: usize) -> usize {
     (2 * dividend + divisor) / (2 * divisor)
 }
 
+/// Red, green and blue of the pixels of a picture, row by row, each a plane of whole numbers from 0
+/// to 255.
+#[derive(Default)]
+pub(crate) struct Samples {
+    pub(crate) planes: [Vec<f32>; 3],
+}
+
+impl Samples {
+    /// The colour of one pixel.
+    pub(crate) fn at(&self, index: usize) -> Rgb {
+        self.planes.each_ref().map(|plane| plane[index] as u8)
+    }
+}
+
 /// Scales and converts, in buffers it keeps.
 #[derive(Default)]
 pub(crate) struct Sampler {
-    resizer: Resizer,
-    planes: [Vec<u8>; 3],
-    rgb: Vec<Rgb>,
+    scalers: [PlaneScaler; 3],
+    samples: Samples,
 }
 
 impl Sampler {
-    /// The frame in `width` x `height` pixels, row by row. The height is even, neither is zero.
-    pub(crate) fn sample(&mut self, frame: &Frame, width: usize, height: usize) -> &[Rgb] {
-        self.rgb.resize(width * height, [0; 3]);
-        if (width, height) == (frame.width(), frame.height()) {
-            to_rgb(frame.planes(), width, &mut self.rgb);
-        } else {
-            self.scale(frame, width, height);
-            to_rgb(self.planes.each_ref().map(Vec::as_slice), width, &mut self.rgb);
+    /// The frame in `width` x `height` pixels, neither of which is zero. Each pixel has a colour of
+    /// its own: chroma is scaled to as many samples as luma.
+    pub(crate) fn sample(&mut self, frame: &Frame, width: usize, height: usize) -> &Samples {
+        let sources = frame.planes().into_iter().zip(frame.plane_sizes());
+        let targets = self.scalers.iter_mut().zip(&mut self.samples.planes);
+        for ((source, from), (scaler, target)) in sources.zip(targets) {
+            target.resize(width * height, 0.0);
+            scaler.scale(source, from, (width, height), |y, row| {
+                target[y * width..][..width].copy_from_slice(row);
+            });
         }
-        &self.rgb
+        to_rgb(&mut self.samples.planes, &frame.colorimetry().coefficients());
+        &self.samples
     }
+}
 
-    fn scale(&mut self, frame: &Frame, width: usize, height: usize) {
-        let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
-        for (i, (from, to)) in frame.planes().into_iter().zip(&mut self.planes).enumerate() {
-            let half = |size: usize| if i == 0 { size } else { size.div_ceil(2) } as u32;
-            to.resize((half(width) * half(height)) as usize, 0);
-            let from =
-                TypedImageRef::<U8>::from_buffer(half(frame.width()), half(frame.height()), from)
-                    .expect("a frame's planes have the frame's size");
-            let mut to = TypedImage::<U8>::from_buffer(half(width), half(height), to)
-                .expect("the plane was just sized");
-            self.resizer
-                .resize_typed(&from, &mut to, &options)
-                .expect("without a crop box there is none to be wrong");
-        }
+/// Added to a number from 0 to 255 and taken off again, it rounds it: above it, no `f32` has a
+/// fraction. Unlike a function that rounds, this is two instructions for several pixels at once.
+const WHOLE: f32 = 1.5 * (1 << 23) as f32;
+
+/// Makes Y, U and V, each of its own size, red, green and blue.
+fn to_rgb([y, u, v]: &mut [Vec<f32>; 3], to: &Coefficients) {
+    for ((y, u), v) in y.iter_mut().zip(u).zip(v) {
+        let (luma, hue) = ((*y - to.black) * to.luma, (*u - 128.0, *v - 128.0));
+        let red = luma + to.red_v * hue.1;
+        let green = luma + to.green_u * hue.0 + to.green_v * hue.1;
+        let blue = luma + to.blue_u * hue.0;
+        [*y, *u, *v] = [red, green, blue].map(|value| value.clamp(0.0, 255.0) + WHOLE - WHOLE);
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use proptest::prelude::*;
+
+    use super::*;
+    use crate::colorimetry::{Colorimetry, Matrix, Range};
 
     fn half_blocks(cells: (u16, u16), shape: CellShape) -> PixelGrid {
         let cells = Size { width: cells.0, height: cells.1 };
@@ -123,20 +138,20 @@ mod tests {
     }
 
     fn fitted(frame: (usize, usize), cells: (u16, u16)) -> (usize, usize) {
-        half_blocks(cells, CellShape::USUAL).fit(frame.0, frame.1)
+        half_blocks(cells, CellShape::USUAL).fit(frame.0, frame.1, CellShape::SQUARE)
     }
 
     #[test]
     fn cells_of_another_shape_show_the_same_shape() {
         // 4:3 in 100 x 100 cells of 10 x 16 pixels, 1000 pixels wide: 750 high, 46.9 cells.
         let wide = half_blocks((100, 100), CellShape::new(10, 16).unwrap());
-        assert_eq!(wide.fit(640, 480), (100, 94));
+        assert_eq!(wide.fit(640, 480, CellShape::SQUARE), (100, 94));
         // In 100 x 20 of them it is 320 high, so 426.7 wide: 43 cells.
         let flat = half_blocks((100, 20), CellShape::new(10, 16).unwrap());
-        assert_eq!(flat.fit(640, 480), (43, 40));
+        assert_eq!(flat.fit(640, 480, CellShape::SQUARE), (43, 40));
         // Quadrants of 8 x 16 cells are 4 x 8: 100 of 4:3 are 400 wide, so 300 high, 37.5.
         let quadrants = PixelGrid { columns: 2, ..half_blocks((50, 100), CellShape::USUAL) };
-        assert_eq!(quadrants.fit(640, 480), (100, 38));
+        assert_eq!(quadrants.fit(640, 480, CellShape::SQUARE), (100, 38));
     }
 
     #[test]
@@ -179,27 +194,138 @@ mod tests {
         ) {
             let Some(shape) = CellShape::new(shape.0, shape.1) else { return Ok(()) };
             let grid = PixelGrid { columns, ..half_blocks(cells, shape) };
-            let (width, height) = grid.fit(frame.0, frame.1);
+            let (width, height) = grid.fit(frame.0, frame.1, CellShape::SQUARE);
             prop_assert!((1..=usize::from(cells.0) * columns).contains(&width));
+            prop_assert!(width % columns == 0);
             prop_assert!((1..=usize::from(cells.1) * 2).contains(&height) && height % 2 == 0);
         }
     }
 
+    /// A picture of pixels twice as wide as high is as wide as one of twice as many square ones.
     #[test]
-    fn colours_are_bt601_limited() {
-        let mut frame = Frame::black(8, 8);
-        let mut sampler = Sampler::default();
-        assert_eq!(sampler.sample(&frame, 8, 8)[0], [0, 0, 0]);
-        let [y, u, v] = frame.planes_mut();
-        y.fill(81);
-        u.fill(90);
-        v.fill(240);
-        for (width, height) in [(8, 8), (3, 2), (20, 14), (1, 2)] {
-            let pixels = sampler.sample(&frame, width, height);
-            assert_eq!(pixels.len(), width * height);
-            for [r, g, b] in pixels {
-                assert!(*r > 250 && *g < 4 && *b < 4, "red became {r} {g} {b}");
+    fn wide_pixels_make_a_wide_picture() {
+        let grid = half_blocks((160, 60), CellShape::USUAL);
+        let wide = CellShape::new(2, 1).unwrap();
+        assert_eq!(grid.fit(320, 240, wide), grid.fit(640, 240, CellShape::SQUARE));
+        assert_eq!(grid.fit(320, 240, wide), (160, 60));
+        // 720 x 576 at 16:15 is 768 wide, which is 4:3.
+        let pal = CellShape::new(16, 15).unwrap();
+        assert_eq!(grid.fit(720, 576, pal), (160, 120));
+    }
+
+    fn plain(yuv: [u8; 3], colorimetry: Colorimetry) -> Frame {
+        let mut frame = Frame::black(8, 8).with_colorimetry(colorimetry);
+        frame.planes_mut().into_iter().zip(yuv).for_each(|(plane, value)| plane.fill(value));
+        frame
+    }
+
+    /// Y, Cb, Cr and what they are in RGB: the 100 % bars of BT.601 and of BT.709 (its table of
+    /// digital values, by the derived coefficients), and JFIF's (full range).
+    #[test]
+    fn published_values_become_the_colour_bars() {
+        let (limited, full) = (Range::Limited, Range::Full);
+        type Bars = &'static [([u8; 3], Rgb)];
+        let bars: [(Matrix, Range, Bars); 3] = [
+            (
+                Matrix::Bt601,
+                limited,
+                &[
+                    ([235, 128, 128], [255, 255, 255]),
+                    ([210, 16, 146], [255, 255, 0]),
+                    ([170, 166, 16], [0, 255, 255]),
+                    ([145, 54, 34], [0, 255, 0]),
+                    ([106, 202, 222], [255, 0, 255]),
+                    ([81, 90, 240], [255, 0, 0]),
+                    ([41, 240, 110], [0, 0, 255]),
+                    ([16, 128, 128], [0, 0, 0]),
+                ],
+            ),
+            (
+                Matrix::Bt709,
+                limited,
+                &[
+                    ([235, 128, 128], [255, 255, 255]),
+                    ([219, 16, 138], [255, 255, 0]),
+                    ([188, 154, 16], [0, 255, 255]),
+                    ([173, 42, 26], [0, 255, 0]),
+                    ([78, 214, 230], [255, 0, 255]),
+                    ([63, 102, 240], [255, 0, 0]),
+                    ([32, 240, 118], [0, 0, 255]),
+                    ([16, 128, 128], [0, 0, 0]),
+                ],
+            ),
+            (
+                Matrix::Bt601,
+                full,
+                &[
+                    ([255, 128, 128], [255, 255, 255]),
+                    ([76, 85, 255], [255, 0, 0]),
+                    ([150, 44, 21], [0, 255, 0]),
+                    ([29, 255, 107], [0, 0, 255]),
+                    ([0, 128, 128], [0, 0, 0]),
+                ],
+            ),
+        ];
+        for (matrix, range, colours) in bars {
+            for (yuv, rgb) in colours {
+                let frame = plain(*yuv, Colorimetry { matrix, range });
+                for (width, height) in [(8, 8), (3, 2), (20, 14), (1, 2)] {
+                    let mut sampler = Sampler::default();
+                    let samples = sampler.sample(&frame, width, height);
+                    for index in 0..width * height {
+                        let seen = samples.at(index);
+                        let is_near = seen.iter().zip(rgb).all(|(a, b)| a.abs_diff(*b) <= 2);
+                        assert!(is_near, "{yuv:?} in {matrix:?} became {seen:?} for {rgb:?}");
+                    }
+                }
             }
+        }
+    }
+
+    proptest! {
+        /// The formula of BT.601 with real numbers.
+        #[test]
+        fn every_colour_is_the_nearest_to_the_formula(y: u8, u: u8, v: u8) {
+            let frame = plain([y, u, v], Colorimetry::default());
+            let seen = Sampler::default().sample(&frame, 1, 1).at(0);
+            let (y, u, v) = (f64::from(y) - 16.0, f64::from(u) - 128.0, f64::from(v) - 128.0);
+            let light = 255.0 / 219.0 * y;
+            let (red, blue) = (255.0 / 224.0 * 1.402 * v, 255.0 / 224.0 * 1.772 * u);
+            let green = -(0.299 * red + 0.114 * blue) / 0.587;
+            for (seen, hue) in seen.into_iter().zip([red, green, blue]) {
+                let wanted = (light + hue).clamp(0.0, 255.0);
+                prop_assert!((f64::from(seen) - wanted).abs() <= 0.501, "{seen} for {wanted}");
+            }
+        }
+    }
+
+    /// Red beside blue, two pixels each: colour changes as sharply as brightness.
+    #[test]
+    fn chroma_is_as_sharp_as_the_pixels() {
+        let mut frame = Frame::black(8, 2);
+        for (plane, [left, right]) in
+            frame.planes_mut().into_iter().zip([[81, 41], [90, 240], [240, 110]])
+        {
+            let (left_half, right_half) = plane.split_at_mut(plane.len() / 2);
+            for half in [left_half, right_half] {
+                let (a, b) = half.split_at_mut(half.len() / 2);
+                a.fill(left);
+                b.fill(right);
+            }
+        }
+        // Planes of 8 x 2 and 4 x 1: of the latter, the halves above are quarters.
+        for plane in &mut frame.planes_mut()[1..] {
+            let (left, right) = (plane[0], plane[1]);
+            plane.copy_from_slice(&[left, left, right, right]);
+        }
+        let mut sampler = Sampler::default();
+        let samples = sampler.sample(&frame, 4, 1);
+        let near =
+            |seen: Rgb, wanted: Rgb| seen.iter().zip(wanted).all(|(a, b)| a.abs_diff(b) <= 2);
+        for (index, wanted) in
+            [[255, 0, 0], [255, 0, 0], [0, 0, 255], [0, 0, 255]].iter().enumerate()
+        {
+            assert!(near(samples.at(index), *wanted), "{index}: {:?}", samples.at(index));
         }
     }
 }

@@ -2,13 +2,7 @@
 
 use std::sync::Arc;
 
-use fast_image_resize::{
-    FilterType, ResizeAlg, ResizeOptions, Resizer,
-    images::{TypedImage, TypedImageRef},
-    pixels::U8,
-};
-
-use crate::frame::Frame;
+use crate::{coverage::PlaneScaler, frame::Frame};
 
 /// What a screen can show, in pixels: 16x16 to 1280x720 (H.264 level 3.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,10 +53,10 @@ impl Grid {
     }
 }
 
-/// Scales pictures; keeps its scratch memory between them.
+/// Scales pictures by area; keeps its scratch memory between them.
 #[derive(Default)]
 pub struct Scaler {
-    resizer: Resizer,
+    planes: [PlaneScaler; 3],
 }
 
 impl Scaler {
@@ -72,36 +66,18 @@ impl Scaler {
             return frame.clone();
         }
         let mut scaled = Frame::black(size.0, size.1);
-        let from = sides(frame);
-        let to = sides(&scaled);
+        let sizes = frame.plane_sizes().into_iter().zip(scaled.plane_sizes());
         let planes = frame.planes().into_iter().zip(scaled.planes_mut());
-        for ((source, target), (from, to)) in planes.zip(from.into_iter().zip(to)) {
-            self.plane(source, from, target, to);
+        for ((scaler, (from, to)), (source, target)) in
+            self.planes.iter_mut().zip(sizes).zip(planes)
+        {
+            scaler.scale(source, from, to, |y, row| {
+                let target = &mut target[y * to.0..][..to.0];
+                target.iter_mut().zip(row).for_each(|(to, from)| *to = (from + 0.5) as u8);
+            });
         }
-        Arc::new(scaled)
+        Arc::new(scaled.with_colorimetry(frame.colorimetry()).with_pixel(frame.pixel()))
     }
-
-    /// Box filter: each pixel is the mean of those it covers, which is what a much smaller screen
-    /// shows best and costs least.
-    fn plane(&mut self, source: &[u8], from: (u32, u32), target: &mut [u8], to: (u32, u32)) {
-        let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Box));
-        // For one type of pixel: code for all of them takes a minute to build.
-        let source = TypedImageRef::<U8>::from_buffer(from.0, from.1, source);
-        let target = TypedImage::<U8>::from_buffer(to.0, to.1, target);
-        let (Ok(source), Ok(mut target)) = (source, target) else {
-            unreachable!("planes are as long as their sides say");
-        };
-        // Fails only for a cropping rectangle outside of the source, and there is none.
-        let resized = self.resizer.resize_typed(&source, &mut target, &options);
-        debug_assert!(resized.is_ok());
-    }
-}
-
-/// Width and height of Y, U and V.
-fn sides(frame: &Frame) -> [(u32, u32); 3] {
-    let (width, height) = (frame.width() as u32, frame.height() as u32);
-    let half = (width / 2, height / 2);
-    [(width, height), half, half]
 }
 
 #[cfg(test)]

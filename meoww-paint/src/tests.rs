@@ -59,10 +59,10 @@ impl Screen {
         let (columns, rows) = self.pixels_of_a_cell();
         let (cells, shape) = (area.size(), CellShape::USUAL);
         let grid = PixelGrid { cells, columns, rows, shape };
-        let (width, height) = grid.fit(frame.width(), frame.height());
+        let (width, height) = grid.fit(frame.width(), frame.height(), frame.pixel());
         let mut sampler = Sampler::default();
         let pixels = sampler.sample(frame, width, height);
-        let (drawn_width, drawn_height) = (width.div_ceil(columns) as u16, (height / rows) as u16);
+        let (drawn_width, drawn_height) = ((width / columns) as u16, (height / rows) as u16);
         let picture = Rect {
             x: area.x + (area.width - drawn_width) / 2,
             y: area.y + (area.height - drawn_height) / 2,
@@ -73,7 +73,7 @@ impl Screen {
             if picture.contains(at) {
                 let (x, y) = (usize::from(at.x - picture.x), usize::from(at.y - picture.y));
                 let pixel = |column: usize, row: usize| {
-                    pixels[(y * rows + row) * width + (x * columns + column).min(width - 1)]
+                    pixels.at((y * rows + row) * width + x * columns + column)
                 };
                 self.check_cell(at, pixel);
             } else {

@@ -4,7 +4,7 @@ use h264_reader::nal::{
     Nal, RefNal, UnitType,
     sps::{FrameMbsFlags, Level, SeqParameterSet},
 };
-use meoww_paint::Frame;
+use meoww_paint::{CellShape, Colorimetry, Frame, Matrix, Range};
 use openh264::{
     OpenH264API,
     decoder::{DecoderConfig, Flush},
@@ -46,7 +46,43 @@ pub enum DecodeError {
 /// Decodes one stream.
 pub struct Decoder {
     codec: openh264::decoder::Decoder,
+    look: Look,
 }
+
+/// How the samples of a stream are meant to be seen, as its newest parameter set says (ITU-T H.264,
+/// annex E), and as cameras have it where that says nothing.
+#[derive(Clone, Copy)]
+struct Look {
+    colorimetry: Colorimetry,
+    pixel: CellShape,
+}
+
+impl Default for Look {
+    fn default() -> Self {
+        Self { colorimetry: Colorimetry::default(), pixel: CellShape::SQUARE }
+    }
+}
+
+impl Look {
+    fn of(sps: &SeqParameterSet) -> Self {
+        let Some(vui) = &sps.vui_parameters else { return Self::default() };
+        let aspect = vui.aspect_ratio_info.as_ref().and_then(|aspect| aspect.get());
+        let pixel = aspect.and_then(|(width, height)| CellShape::new(width, height));
+        let Some(signal) = &vui.video_signal_type else {
+            return Self { pixel: pixel.unwrap_or(CellShape::SQUARE), ..Self::default() };
+        };
+        let range = if signal.video_full_range_flag { Range::Full } else { Range::Limited };
+        let matrix = match signal.colour_description.as_ref() {
+            Some(colours) if colours.matrix_coefficients == BT709 => Matrix::Bt709,
+            Some(_) | None => Matrix::Bt601,
+        };
+        let colorimetry = Colorimetry { matrix, range };
+        Self { colorimetry, pixel: pixel.unwrap_or(CellShape::SQUARE) }
+    }
+}
+
+/// The value of matrix_coefficients for BT.709 (ITU-T H.264, table E-5).
+const BT709: u8 = 1;
 
 impl Decoder {
     /// # Errors
@@ -57,7 +93,7 @@ impl Decoder {
         let config = DecoderConfig::new().flush_after_decode(Flush::NoFlush);
         let codec =
             openh264::decoder::Decoder::with_api_config(OpenH264API::from_source(), config)?;
-        Ok(Self { codec })
+        Ok(Self { codec, look: Look::default() })
     }
 
     /// Decodes one access unit (Annex B). `None` when it holds no picture.
@@ -66,7 +102,9 @@ impl Decoder {
     ///
     /// When it is damaged, does not follow from those before it, or is too large.
     pub fn decode(&mut self, unit: &[u8]) -> Result<Option<Frame>, DecodeError> {
-        nal_units(unit).try_for_each(check)?;
+        for nal in nal_units(unit) {
+            self.look = check(nal)?.unwrap_or(self.look);
+        }
         let Some(picture) = self.codec.decode(unit)? else {
             return Ok(None);
         };
@@ -74,7 +112,8 @@ impl Decoder {
         let (y, u, v) = picture.strides();
         let planes = [picture.y(), picture.u(), picture.v()];
         let frame = Frame::from_planes(width, height, planes, [y, u, v]);
-        frame.ok_or(DecodeError::Unreadable).map(Some)
+        let frame = frame.ok_or(DecodeError::Unreadable)?;
+        Ok(Some(frame.with_colorimetry(self.look.colorimetry).with_pixel(self.look.pixel)))
     }
 }
 
@@ -95,17 +134,17 @@ fn nal_units(stream: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 /// Refuses a sequence parameter set that announces too large a picture, or is unreadable, and one of
-/// a scalable stream, which is never negotiated.
-fn check(unit: &[u8]) -> Result<(), DecodeError> {
+/// a scalable stream, which is never negotiated. Returns what else a parameter set says.
+fn check(unit: &[u8]) -> Result<Option<Look>, DecodeError> {
     let nal = RefNal::new(unit, &[], true);
     match nal.header().map(|header| header.nal_unit_type()) {
-        Ok(UnitType::SeqParameterSet) => check_size(unit),
+        Ok(UnitType::SeqParameterSet) => check_parameters(unit).map(Some),
         Ok(UnitType::SubsetSeqParameterSet) => Err(DecodeError::Unreadable),
-        Ok(_) | Err(_) => Ok(()),
+        Ok(_) | Err(_) => Ok(None),
     }
 }
 
-fn check_size(unit: &[u8]) -> Result<(), DecodeError> {
+fn check_parameters(unit: &[u8]) -> Result<Look, DecodeError> {
     // Many encoders name the level that was negotiated instead of the one their pictures have; the
     // reader holds pictures to what it finds there. The highest level lets it read them all.
     let mut unit = unit.to_vec();
@@ -121,7 +160,7 @@ fn check_size(unit: &[u8]) -> Result<(), DecodeError> {
     let fits = frame <= MAX_FRAME
         && columns.max(rows) <= MAX_SIDE
         && references <= MAX_REFERENCES.max(frame);
-    if fits { Ok(()) } else { Err(DecodeError::TooLarge { width, height }) }
+    if fits { Ok(Look::of(&sps)) } else { Err(DecodeError::TooLarge { width, height }) }
 }
 
 #[cfg(test)]
@@ -129,7 +168,7 @@ mod tests {
     use std::time::Duration;
 
     use openh264::{
-        encoder::{EncoderConfig, UsageType},
+        encoder::{EncoderConfig, UsageType, VuiConfig},
         formats::YUVSlices,
     };
     use proptest::prelude::*;
@@ -183,6 +222,42 @@ mod tests {
         let refused = size(&coded_by_openh264(2624, 2160));
         let expected = matches!(refused, Err(DecodeError::TooLarge { width: 2624, height: 2160 }));
         assert!(expected, "{refused:?}");
+    }
+
+    /// Colours as the encoder was told to name them, against those of our own pictures.
+    #[test]
+    fn colours_are_those_that_the_stream_names() {
+        let look = |vui: Option<VuiConfig>| {
+            let frame = Frame::black(320, 240);
+            let [y, u, v] = frame.planes();
+            let config = EncoderConfig::new().usage_type(UsageType::CameraVideoRealTime);
+            let config = vui.map_or(config, |vui| config.vui(vui));
+            let api = OpenH264API::from_source();
+            let mut encoder = openh264::encoder::Encoder::with_api_config(api, config).unwrap();
+            let picture = YUVSlices::new((y, u, v), (320, 240), (320, 160, 160));
+            let data = encoder.encode(&picture).unwrap().to_vec();
+            Decoder::new().unwrap().decode(&data).unwrap().unwrap().colorimetry()
+        };
+        let colours = |matrix, range| Colorimetry { matrix, range };
+        assert_eq!(look(None), colours(Matrix::Bt601, Range::Limited));
+        let bt601 = VuiConfig::bt601();
+        assert_eq!(look(Some(bt601)), colours(Matrix::Bt601, Range::Limited));
+        assert_eq!(look(Some(bt601.full_range(true))), colours(Matrix::Bt601, Range::Full));
+        assert_eq!(look(Some(VuiConfig::bt709())), colours(Matrix::Bt709, Range::Limited));
+        assert_eq!(look(Some(VuiConfig::bt709_full())), colours(Matrix::Bt709, Range::Full));
+    }
+
+    /// Our own say so, too: a browser would guess by the size.
+    #[test]
+    fn our_own_pictures_name_their_colours() {
+        let data = coded(320, 240);
+        let sps = nal_units(&data).find(|unit| unit[0] & 31 == 7).unwrap();
+        let nal = RefNal::new(sps, &[], true);
+        let sps = SeqParameterSet::from_bits(nal.rbsp_bits()).unwrap();
+        let signal = sps.vui_parameters.unwrap().video_signal_type.unwrap();
+        assert!(!signal.video_full_range_flag);
+        // SMPTE 170M, which is BT.601 with 525 lines (table E-5).
+        assert_eq!(signal.colour_description.unwrap().matrix_coefficients, 6);
     }
 
     #[test]

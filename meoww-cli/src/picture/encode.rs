@@ -7,7 +7,7 @@ use openh264::{
     OpenH264API, Timestamp,
     encoder::{
         BitRate, EncoderConfig, FrameRate, FrameType, IntraFramePeriod, Level, Profile,
-        RateControlMode, UsageType,
+        RateControlMode, UsageType, VuiConfig,
     },
     formats::YUVSlices,
 };
@@ -93,6 +93,8 @@ impl Running {
             // Key frames come when they are asked for: a fast picture is no reason for one.
             .scene_change_detect(false)
             .max_slice_len(MAX_SLICE_BYTES)
+            // The colours of a frame. Where a stream says nothing, players guess by its size.
+            .vui(VuiConfig::bt601())
             .num_threads(1);
         let mut codec =
             openh264::encoder::Encoder::with_api_config(OpenH264API::from_source(), config)?;

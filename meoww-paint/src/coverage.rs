@@ -1,0 +1,227 @@
+//! The area filter: a pixel of the scaled picture is the mean of what it covers of the other, where
+//! a pixel that is covered in part counts by that part.
+
+/// Scales one plane of samples from one size to another.
+#[derive(Default)]
+pub(crate) struct PlaneScaler {
+    columns: Axis,
+    rows: Axis,
+    /// A row of the scaled plane that is as long as those of the source.
+    sums: Vec<f32>,
+    scaled: Vec<f32>,
+}
+
+/// Which samples of the source make each one of the scaled plane, along one direction.
+#[derive(Default)]
+struct Axis {
+    from: usize,
+    to: usize,
+    spans: Vec<Span>,
+    /// Parts of the source's samples, of all spans.
+    weights: Vec<f32>,
+}
+
+#[derive(Clone, Copy)]
+struct Span {
+    /// The first sample.
+    first: usize,
+    /// Its weight.
+    at: usize,
+    count: usize,
+}
+
+impl Axis {
+    /// Prepares for another scale; does nothing where it is the same.
+    fn prepare(&mut self, from: usize, to: usize) {
+        if (self.from, self.to) == (from, to) {
+            return;
+        }
+        (self.from, self.to) = (from, to);
+        self.spans.clear();
+        self.weights.clear();
+        for index in 0..to {
+            // In units in which a sample of the source is `to` long, and one of the other `from`.
+            let (start, end) = (index * from, (index + 1) * from);
+            let (first, last) = (start / to, (end - 1) / to);
+            let at = self.weights.len();
+            self.weights.extend((first..=last).map(|sample| {
+                let overlap = end.min((sample + 1) * to) - start.max(sample * to);
+                (overlap as f64 / from as f64) as f32
+            }));
+            self.spans.push(Span { first, at, count: last + 1 - first });
+        }
+    }
+
+    fn spans(&self) -> impl Iterator<Item = (usize, &[f32])> {
+        self.spans.iter().map(|span| (span.first, &self.weights[span.at..][..span.count]))
+    }
+}
+
+impl PlaneScaler {
+    /// Scales `source`, of `from` samples (width, height), to `to` samples, and hands over row after
+    /// row. No side is zero.
+    pub(crate) fn scale(
+        &mut self,
+        source: &[u8],
+        from: (usize, usize),
+        to: (usize, usize),
+        mut row: impl FnMut(usize, &[f32]),
+    ) {
+        self.columns.prepare(from.0, to.0);
+        self.rows.prepare(from.1, to.1);
+        self.sums.resize(from.0, 0.0);
+        self.scaled.resize(to.0, 0.0);
+        for (y, (first, weights)) in self.rows.spans().enumerate() {
+            let covered = &source[first * from.0..][..weights.len() * from.0];
+            sum_rows(covered, weights, &mut self.sums);
+            self.columns.shrink(&self.sums, &mut self.scaled);
+            row(y, &self.scaled);
+        }
+    }
+}
+
+impl Axis {
+    fn shrink(&self, sums: &[f32], scaled: &mut [f32]) {
+        if self.from == self.to {
+            scaled.copy_from_slice(sums);
+        } else if self.from.is_multiple_of(self.to) {
+            whole(sums, self.from / self.to, scaled);
+        } else {
+            for (sample, (first, weights)) in scaled.iter_mut().zip(self.spans()) {
+                let covered = sums[first..].iter().zip(weights);
+                *sample = covered.map(|(sum, weight)| sum * weight).sum();
+            }
+        }
+    }
+}
+
+/// Adds up rows by their weights. With a known number of them each sum stays in a register.
+fn sum_rows(rows: &[u8], weights: &[f32], sums: &mut [f32]) {
+    match weights.len() {
+        1 => sum::<1>(rows, weights, sums),
+        2 => sum::<2>(rows, weights, sums),
+        3 => sum::<3>(rows, weights, sums),
+        4 => sum::<4>(rows, weights, sums),
+        5 => sum::<5>(rows, weights, sums),
+        6 => sum::<6>(rows, weights, sums),
+        _ => {
+            sums.fill(0.0);
+            for (row, weight) in rows.chunks_exact(sums.len()).zip(weights) {
+                sums.iter_mut()
+                    .zip(row)
+                    .for_each(|(sum, value)| *sum += f32::from(*value) * weight);
+            }
+        }
+    }
+}
+
+fn sum<const N: usize>(rows: &[u8], weights: &[f32], sums: &mut [f32]) {
+    let width = sums.len();
+    let rows: [&[u8]; N] = std::array::from_fn(|row| &rows[row * width..][..width]);
+    let weights: [f32; N] = std::array::from_fn(|row| weights[row]);
+    if weights.iter().all(|weight| *weight == weights[0]) {
+        // Whole rows: their sum fits 16 bits, of which a register holds twice as many.
+        for (x, sum) in sums.iter_mut().enumerate() {
+            let total: u16 = rows.iter().map(|row| u16::from(row[x])).sum();
+            *sum = f32::from(total) * weights[0];
+        }
+        return;
+    }
+    for (x, sum) in sums.iter_mut().enumerate() {
+        *sum = (0..N).map(|row| f32::from(rows[row][x]) * weights[row]).sum();
+    }
+}
+
+/// The means of `count` neighbours each.
+fn whole(sums: &[f32], count: usize, scaled: &mut [f32]) {
+    match count {
+        2 => means::<2>(sums, scaled),
+        3 => means::<3>(sums, scaled),
+        4 => means::<4>(sums, scaled),
+        5 => means::<5>(sums, scaled),
+        6 => means::<6>(sums, scaled),
+        _ => {
+            let weight = 1.0 / count as f32;
+            for (sample, covered) in scaled.iter_mut().zip(sums.chunks_exact(count)) {
+                *sample = covered.iter().sum::<f32>() * weight;
+            }
+        }
+    }
+}
+
+fn means<const N: usize>(sums: &[f32], scaled: &mut [f32]) {
+    for (sample, covered) in scaled.iter_mut().zip(sums.as_chunks::<N>().0) {
+        *sample = covered.iter().sum::<f32>() * (1.0 / N as f32);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Both planes cut into pieces so small that none is covered in part: `from` pieces a sample of
+    /// the scaled plane, `to` of the source. In whole numbers, and slow.
+    fn reference(source: &[u8], from: (usize, usize), to: (usize, usize)) -> Vec<f64> {
+        let mut scaled = Vec::new();
+        for y in 0..to.1 {
+            for x in 0..to.0 {
+                let mut total = 0u64;
+                for v in y * from.1..(y + 1) * from.1 {
+                    for u in x * from.0..(x + 1) * from.0 {
+                        total += u64::from(source[v / to.1 * from.0 + u / to.0]);
+                    }
+                }
+                scaled.push(total as f64 / (from.0 * from.1) as f64);
+            }
+        }
+        scaled
+    }
+
+    fn scaled(source: &[u8], from: (usize, usize), to: (usize, usize)) -> Vec<f32> {
+        let mut rows = Vec::new();
+        PlaneScaler::default().scale(source, from, to, |y, row| {
+            assert_eq!(rows.len(), y * to.0);
+            rows.extend_from_slice(row);
+        });
+        rows
+    }
+
+    #[test]
+    fn a_pixel_covered_by_a_third_counts_by_a_third() {
+        // Three samples to two: the middle one is half of each, so (2 * 30 + 60) / 3 and
+        // (60 + 2 * 90) / 3.
+        assert_eq!(scaled(&[30, 60, 90], (3, 1), (2, 1)), [40.0, 80.0]);
+    }
+
+    proptest! {
+        #[test]
+        fn every_pixel_is_the_mean_of_what_it_covers(
+            from in (1usize..24, 1usize..24),
+            to in (1usize..24, 1usize..24),
+            noise in prop::collection::vec(any::<u8>(), 24 * 24),
+        ) {
+            let source = &noise[..from.0 * from.1];
+            let seen = scaled(source, from, to);
+            let wanted = reference(source, from, to);
+            prop_assert_eq!(seen.len(), wanted.len());
+            for (seen, wanted) in seen.iter().zip(wanted) {
+                prop_assert!((f64::from(*seen) - wanted).abs() < 1e-3, "{seen} for {wanted}");
+            }
+        }
+
+        #[test]
+        fn whole_ratios_are_exact_too(
+            ratio in (1usize..9, 1usize..9),
+            to in (1usize..5, 1usize..5),
+            noise in prop::collection::vec(any::<u8>(), 32 * 32),
+        ) {
+            let from = (ratio.0 * to.0, ratio.1 * to.1);
+            let seen = scaled(&noise[..from.0 * from.1], from, to);
+            for (seen, wanted) in seen.iter().zip(reference(&noise, from, to)) {
+                prop_assert!((f64::from(*seen) - wanted).abs() < 1e-3, "{seen} for {wanted}");
+            }
+        }
+    }
+}
