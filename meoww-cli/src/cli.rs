@@ -2,6 +2,7 @@
 
 mod account;
 pub mod drawing;
+mod play;
 
 use std::{num::NonZeroU32, time::Duration};
 
@@ -11,8 +12,9 @@ use meoww_proto::tags::{MAX_TAG_WAIT, Tag};
 pub use self::account::{
     Account, Blocks, BlocksCommand, Email, Password, Sessions, SessionsCommand, Unblock,
 };
+pub use self::play::{Play, Preview};
 
-use self::drawing::{ColorChoice, RenderChoice};
+use self::drawing::Drawing;
 use crate::{error::exit_codes, picture::source::Camera};
 
 /// Video chat with a random stranger, drawn in your terminal.
@@ -36,6 +38,10 @@ A first call (`meoww` alone always says what is next):
   meoww signup            make an account; a code comes by mail
   meoww verify 123456     confirm the code; you are logged in
   meoww search            find somebody
+
+Without an account:
+  meoww preview           look at yourself, as a stranger would
+  meoww play cat.mp4      a video, drawn as a call would be
 
 For scripts, what is asked for can be a flag or a line of stdin; a password is a line of stdin or
 MEOWW_PASSWORD (a new one MEOWW_NEW_PASSWORD), never a flag, which others could read:
@@ -87,6 +93,10 @@ pub enum Command {
     Unblock(Unblock),
     /// Find somebody to talk to
     Search(Box<Search>),
+    /// Play a video on the terminal, drawn as a call would be
+    Play(Box<Play>),
+    /// Show your camera as a stranger would see it
+    Preview(Box<Preview>),
 }
 
 /// `meoww signup`.
@@ -138,12 +148,8 @@ pub struct Search {
     /// ffmpeg reads)
     #[arg(long, default_value = "auto", value_name = "auto|none|INDEX|pattern|FILE")]
     pub camera: Camera,
-    /// How pictures are drawn
-    #[arg(long, value_enum, default_value_t)]
-    pub render: RenderChoice,
-    /// With how many colours
-    #[arg(long, value_enum, default_value_t)]
-    pub color: ColorChoice,
+    #[command(flatten)]
+    pub drawing: Drawing,
     /// Only ever connect through the server's relay, so that the other side cannot learn your
     /// address
     #[arg(long)]

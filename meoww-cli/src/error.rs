@@ -1,7 +1,7 @@
 //! Everything that can end a command, each with a sentence that says what to do next and an exit
 //! code of its own.
 
-use std::{io, path::PathBuf, time::Duration};
+use std::{fmt, io, path::PathBuf, time::Duration};
 
 use meoww_proto::UserId;
 
@@ -129,11 +129,11 @@ pub enum Error {
     #[error(transparent)]
     Source(#[from] SourceError),
     /// A screen is needed and there is none.
-    #[error("Not a terminal. Run `meoww search` in one, or add --headless for scripts.")]
-    NotATerminal,
+    #[error("Not a terminal. Run this in one{0}.")]
+    NotATerminal(Instead),
     /// The screen is too small to begin with.
     #[error(
-        "The terminal is {columns}x{rows}; a call needs at least {min_columns}x{min_rows}. Enlarge \
+        "The terminal is {columns}x{rows}; this needs at least {min_columns}x{min_rows}. Enlarge \
          the window or choose a smaller font. If that is not its size, set it: \
          `stty columns {min_columns} rows {min_rows}`."
     )]
@@ -149,10 +149,10 @@ pub enum Error {
     },
     /// The terminal can do nothing but print lines.
     #[error(
-        "TERM is \"dumb\": this terminal cannot show a call. Run `meoww search` in another one, set \
-         TERM to what it really is (TERM=xterm-256color), or add --headless."
+        "TERM is \"dumb\": this terminal cannot show pictures. Run this in another one, or set TERM to \
+         what it really is (TERM=xterm-256color){0}."
     )]
-    DumbTerminal,
+    DumbTerminal(Instead),
     /// The locale cannot show half blocks.
     #[error("The locale is not UTF-8. Set LANG=C.UTF-8 (or the like), or choose --render ascii.")]
     NoUtf8,
@@ -173,6 +173,27 @@ pub enum Error {
     /// What should not happen.
     #[error("{0}")]
     Other(String),
+}
+
+/// What can be done without a screen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Instead {
+    /// Nothing.
+    Nothing,
+    /// A call for scripts.
+    Headless,
+    /// A file in place of a terminal.
+    OutFile,
+}
+
+impl fmt::Display for Instead {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Nothing => "",
+            Self::Headless => ", or add --headless for scripts",
+            Self::OutFile => ", or add --out FILE to draw into a file",
+        })
+    }
 }
 
 fn retry_hint(after: &Option<Duration>) -> String {
@@ -215,10 +236,10 @@ impl Error {
             Self::Source(SourceError::NoFfmpeg { .. }) => (35, "no-ffmpeg"),
             Self::Source(SourceError::Silent { .. }) => (36, "no-picture"),
             Self::Source(SourceError::CameraGone(_) | SourceError::NoThread(_)) => (1, "error"),
-            Self::NotATerminal => (40, "not-a-terminal"),
+            Self::NotATerminal(_) => (40, "not-a-terminal"),
             Self::TerminalTooSmall { .. } => (41, "terminal-too-small"),
             Self::NoUtf8 => (42, "no-utf8"),
-            Self::DumbTerminal => (43, "dumb-terminal"),
+            Self::DumbTerminal(_) => (43, "dumb-terminal"),
             Self::Interrupted => (130, "interrupted"),
         }
     }
@@ -275,9 +296,9 @@ mod tests {
             (Error::Taken, 19, "e-mail or username taken"),
             (Error::Displaced, 22, "another window took this one's place"),
             (Error::WrongPassword, 24, "wrong password for a change"),
-            (Error::NotATerminal, 40, "not a terminal"),
+            (Error::NotATerminal(Instead::Nothing), 40, "not a terminal"),
             (Error::NoUtf8, 42, "locale is not UTF-8"),
-            (Error::DumbTerminal, 43, "TERM is dumb"),
+            (Error::DumbTerminal(Instead::Nothing), 43, "TERM is dumb"),
         ] {
             assert_eq!(error.code().0, code, "{line}");
             assert!(exit_codes!().contains(&format!("{code}  {line}")), "{line}");

@@ -17,6 +17,7 @@ mod log;
 pub mod output;
 pub mod peer;
 pub mod picture;
+pub mod player;
 mod prompt;
 mod proxy;
 pub mod session;

@@ -5,6 +5,7 @@ mod bad_days;
 mod headless;
 mod hostile_server;
 mod on_screen;
+mod play;
 mod proxies;
 mod relay;
 mod server;

@@ -1,9 +1,20 @@
 //! How pictures are to be drawn: what the user asks for, completed by what the terminal can do.
 
-use clap::{ValueEnum, builder::PossibleValue};
+use clap::{Args, ValueEnum, builder::PossibleValue};
 use meoww_paint::{Color, Mode, Render};
 
 use crate::{error::Error, terminal::caps::Caps};
+
+/// How pictures are drawn.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Drawing {
+    /// How pictures are drawn
+    #[arg(long, value_enum, default_value_t)]
+    pub render: RenderChoice,
+    /// With how many colours
+    #[arg(long, value_enum, default_value_t)]
+    pub color: ColorChoice,
+}
 
 /// `--render`
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -7,7 +7,10 @@ mod login;
 mod logout;
 mod me;
 mod password;
+mod play;
+mod preview;
 mod resend;
+mod screen;
 pub mod search;
 mod sessions;
 mod signup;
@@ -28,7 +31,7 @@ use crate::{
     session::SessionFile,
 };
 
-/// What every command needs.
+/// What every command that talks to a server needs.
 pub(crate) struct Context {
     api: Arc<Api>,
     paths: Paths,
@@ -41,28 +44,34 @@ pub async fn run(cli: Cli) -> Result<(), Error> {
     if let Err(error) = log::start(&paths) {
         out.note(&format!("Nothing is logged: {error}"));
     }
-    let server = config::server(&paths, cli.server.as_deref())?;
-    let api = Api::new(server, SessionFile::new(paths.sessions.clone()))?;
-    let context = Context { api: Arc::new(api), paths, out };
-    let Some(command) = cli.command else { return welcome::run(&context).await };
+    let context = || Context::open(paths, out, cli.server.as_deref());
+    let Some(command) = cli.command else { return welcome::run(&context()?).await };
     match command {
-        Command::Signup(args) => signup::run(&context, args).await,
-        Command::Verify(args) => verify::run(&context, args).await,
-        Command::Resend(args) => resend::run(&context, args).await,
-        Command::Login(args) => login::run(&context, args).await,
-        Command::Logout => logout::run(&context).await,
-        Command::Me => me::run(&context).await,
-        Command::Sessions(args) => sessions::run(&context, args).await,
-        Command::Password(args) => password::run(&context, args).await,
-        Command::Email(args) => email::run(&context, args).await,
-        Command::Account(args) => account::run(&context, args).await,
-        Command::Blocks(args) => blocks::run(&context, args).await,
-        Command::Unblock(args) => unblock::run(&context, args).await,
-        Command::Search(args) => search::run(&context, *args).await,
+        Command::Signup(args) => signup::run(&context()?, args).await,
+        Command::Verify(args) => verify::run(&context()?, args).await,
+        Command::Resend(args) => resend::run(&context()?, args).await,
+        Command::Login(args) => login::run(&context()?, args).await,
+        Command::Logout => logout::run(&context()?).await,
+        Command::Me => me::run(&context()?).await,
+        Command::Sessions(args) => sessions::run(&context()?, args).await,
+        Command::Password(args) => password::run(&context()?, args).await,
+        Command::Email(args) => email::run(&context()?, args).await,
+        Command::Account(args) => account::run(&context()?, args).await,
+        Command::Blocks(args) => blocks::run(&context()?, args).await,
+        Command::Unblock(args) => unblock::run(&context()?, args).await,
+        Command::Search(args) => search::run(&context()?, *args).await,
+        Command::Play(args) => play::run(out, *args).await,
+        Command::Preview(args) => preview::run(out, *args).await,
     }
 }
 
 impl Context {
+    fn open(paths: Paths, out: Output, server: Option<&str>) -> Result<Self, Error> {
+        let server = config::server(&paths, server)?;
+        let api = Api::new(server, SessionFile::new(paths.sessions.clone()))?;
+        Ok(Self { api: Arc::new(api), paths, out })
+    }
+
     fn result(&self, text: &str, data: &impl serde::Serialize) -> Result<(), Error> {
         self.out.result(text, data).map_err(|error| Error::Other(error.to_string()))
     }

@@ -1,26 +1,17 @@
 //! `meoww search`.
 
-use std::{
-    env,
-    io::{self, IsTerminal},
-};
-
-use meoww_paint::Mode;
+use meoww_paint::{Mode, Size};
 use meoww_proto::{signal, tags::MAX_TAGS};
 
-use super::Context;
+use super::{Context, screen};
 use crate::{
-    cli::{Search, drawing::choose},
+    cli::Search,
     core::event::Command,
     driver::{ClientHandle, Options},
-    error::Error,
+    error::{Error, Instead},
     headless::{self, Plan},
     picture::source::Camera,
-    terminal::{
-        caps::{Caps, Env},
-        signals,
-        tty::WindowSize,
-    },
+    terminal::{caps::Caps, signals},
     tui::{self, Screen, layout::MIN_SIZE},
 };
 
@@ -43,7 +34,8 @@ pub(super) async fn run(context: &Context, args: Search) -> Result<(), Error> {
         let plan = Plan { rounds: args.rounds, duration: args.duration };
         return headless::run(client, plan, context.out).await;
     }
-    let (caps, mode) = drawing(&args)?;
+    let min = Size { width: MIN_SIZE.width, height: MIN_SIZE.height };
+    let (caps, mode) = screen::look(&args.drawing, min, Instead::Headless)?;
     context.out.note(&opening);
     show(ClientHandle::start(options).await?, caps, mode).await
 }
@@ -60,26 +52,6 @@ fn terms(args: &Search) -> Result<signal::Search, Error> {
         return Err(Error::InvalidInput(format!("At most {MAX_TAGS} tags can be searched for.")));
     }
     Ok(signal::Search { tags, wait_seconds: args.wait })
-}
-
-/// Whether there is a screen to show a call on, and how.
-fn drawing(args: &Search) -> Result<(Caps, Mode), Error> {
-    if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
-        return Err(Error::NotATerminal);
-    }
-    let size = WindowSize::measure(|name| env::var(name).ok()).map_err(|_| Error::NotATerminal)?;
-    let WindowSize { columns, rows, cell } = size;
-    let (min_columns, min_rows) = (MIN_SIZE.width, MIN_SIZE.height);
-    if columns < min_columns || rows < min_rows {
-        return Err(Error::TerminalTooSmall { columns, rows, min_columns, min_rows });
-    }
-    let env = Env::read(env::var);
-    if env.is_dumb() {
-        return Err(Error::DumbTerminal);
-    }
-    let mut caps = env.caps(cell);
-    let mode = choose(&mut caps, args.render, args.color)?;
-    Ok((caps, mode))
 }
 
 async fn show(client: ClientHandle, caps: Caps, mode: Mode) -> Result<(), Error> {

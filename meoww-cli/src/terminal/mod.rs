@@ -5,4 +5,5 @@ mod flow;
 pub mod input;
 pub mod signals;
 pub mod tty;
+pub mod update;
 pub mod writer;

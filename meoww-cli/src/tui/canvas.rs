@@ -3,9 +3,8 @@
 use std::io;
 
 use crossterm::{
-    Command,
     cursor::MoveTo,
-    terminal::{BeginSynchronizedUpdate, Clear, ClearType, EndSynchronizedUpdate},
+    terminal::{Clear, ClearType},
 };
 use meoww_paint::{Color, Frame, Grid, Mode, Painter, Size};
 use ratatui::{
@@ -19,7 +18,10 @@ use super::{
     state::State,
     view::{self, Scene},
 };
-use crate::terminal::caps::Caps;
+use crate::terminal::{
+    caps::Caps,
+    update::{ansi, make_whole},
+};
 
 /// What the terminal shows, and what it takes to make it show the state.
 pub(super) struct Canvas {
@@ -103,25 +105,13 @@ impl Canvas {
         if let Some(caret) = self.scene.caret {
             ansi(MoveTo(caret.x, caret.y), out);
         }
-        if self.caps.synchronized {
-            let mut begin = Vec::new();
-            ansi(BeginSynchronizedUpdate, &mut begin);
-            out.splice(..0, begin);
-            ansi(EndSynchronizedUpdate, out);
-        }
+        make_whole(self.caps, out);
     }
 }
 
 /// Where ratatui lays out an area, for the painter.
 fn cells(area: Rect) -> meoww_paint::Rect {
     meoww_paint::Rect::new(area.x, area.y, area.width, area.height)
-}
-
-fn ansi(command: impl Command, out: &mut Vec<u8>) {
-    let mut text = String::new();
-    if command.write_ansi(&mut text).is_ok() {
-        out.extend_from_slice(text.as_bytes());
-    }
 }
 
 /// Makes do with what the terminal can show.

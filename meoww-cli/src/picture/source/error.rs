@@ -25,7 +25,7 @@ pub enum SourceError {
     #[error("This build has no camera support. Use --camera pattern, a file, or none.")]
     CameraUnsupported,
     /// The file cannot be read.
-    #[error("{} cannot be read: {reason}. Name a readable file after --camera.", path.display())]
+    #[error("{} cannot be read: {reason}. Name a readable file.", path.display())]
     Unreadable {
         /// Path of the file.
         path: PathBuf,
@@ -43,7 +43,7 @@ pub enum SourceError {
     },
     /// No picture came in time.
     #[error(
-        "{what} gave no picture for {} seconds. Try another, or --camera none.",
+        "{what} gave no picture for {} seconds. Try another one.",
         limit.as_secs()
     )]
     Silent {

@@ -2,11 +2,12 @@
 
 use std::{
     env,
-    ffi::OsStr,
+    ffi::{OsStr, OsString},
     io::{self, Read},
     path::{Path, PathBuf},
     process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Stdio},
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -21,6 +22,9 @@ const MAX_SAID: usize = 8 * 1024;
 const MAX_REASON: usize = 200;
 /// Between two looks at the order to stop.
 const GLANCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+
+/// How long ffprobe may take.
+const PROBE: Timespec = Timespec { tv_sec: 2, tv_nsec: 0 };
 
 /// Outcomes where the input is of no format, or of a damaged one.
 const UNKNOWN: [&str; 2] = ["Invalid data found when processing input", "Invalid argument"];
@@ -72,20 +76,52 @@ fn alias(path: &Path) -> io::Result<Option<(TempDir, PathBuf)>> {
     Ok(Some((folder, alias)))
 }
 
+/// The name of a file that cannot be taken for an address.
+fn input(path: &Path) -> OsString {
+    let mut input = OsString::from("file:");
+    input.push(path);
+    input
+}
+
+/// Returns how long a file is, where ffprobe is installed, knows it, and takes no time to say so.
+pub(super) fn length(path: &Path) -> Option<Duration> {
+    let mut probe = Command::new("ffprobe")
+        .args(["-loglevel", "error", "-show_entries", "format=duration", "-of", "csv=p=0"])
+        .arg(input(path))
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .ok()?;
+    let mut said = String::new();
+    if let Some(answer) = probe.stdout.take()
+        && poll(&mut [PollFd::new(&answer, PollFlags::IN)], Some(&PROBE)).is_ok_and(|n| n > 0)
+    {
+        let _ = answer.take(MAX_SAID as u64).read_to_string(&mut said);
+    }
+    let _ = probe.kill();
+    let _ = probe.wait();
+    Duration::try_from_secs_f64(said.trim().parse().ok()?).ok()
+}
+
 /// What a run complained about; outlives it.
 #[derive(Clone, Default)]
 pub(super) struct Said(Arc<Mutex<Vec<u8>>>);
 
 impl Ffmpeg {
-    pub(super) fn start(path: &Path, stop: &Stop) -> io::Result<Self> {
+    pub(super) fn start(path: &Path, from: Duration, stop: &Stop) -> io::Result<Self> {
         let alias = alias(path)?;
-        let mut input = std::ffi::OsString::from("file:");
-        input.push(alias.as_ref().map_or(path, |(_, alias)| alias));
-        let arguments = ["-nostdin", "-hide_banner", "-nostats", "-loglevel", "error", "-i"];
+        let input = input(alias.as_ref().map_or(path, |(_, alias)| alias));
+        let arguments = ["-nostdin", "-hide_banner", "-nostats", "-loglevel", "error"];
+        let from = from.as_secs_f64().to_string();
+        // Where nothing is left out, it is not asked to look for a place: not every format can.
+        let place = if from == "0" { &[][..] } else { &["-ss", from.as_str()] };
         let output = ["-an", "-sn", "-dn", "-vf", FILTER, "-r", "30", "-pix_fmt", "yuv420p"];
         let mut guard = Command::new("/bin/sh")
             .args(["-c", GUARD, "ffmpeg"])
             .args(arguments)
+            .args(place)
+            .arg("-i")
             .arg(input)
             .args(output)
             .args(["-f", "yuv4mpegpipe", "-"])
@@ -107,7 +143,7 @@ impl Ffmpeg {
     /// Takes up messages until there are pictures, or the end of them.
     fn wait(&mut self) -> io::Result<()> {
         let began = clock::now();
-        while !self.stop.wait(std::time::Duration::ZERO) {
+        while !self.stop.wait(Duration::ZERO) {
             let mut ready = vec![PollFd::new(&self.pictures, PollFlags::IN)];
             ready.extend(self.messages.as_ref().map(|pipe| PollFd::new(pipe, PollFlags::IN)));
             match poll(&mut ready, Some(&GLANCE)) {

@@ -41,7 +41,7 @@ pub(super) fn open(path: &Path, stop: &Stop) -> Result<Box<dyn Pictures>, Source
 }
 
 /// Refuses what is not even for ffmpeg; returns whether it is a regular file.
-fn look(path: &Path) -> Result<bool, SourceError> {
+pub(super) fn look(path: &Path) -> Result<bool, SourceError> {
     let failed = |error: std::io::Error| unreadable(path, &error.to_string());
     let metadata = fs::metadata(path).map_err(failed)?;
     if metadata.is_dir() {
@@ -165,11 +165,11 @@ impl Pictures for Clip {
 }
 
 fn start(path: &Path, stop: &Stop) -> Result<Ffmpeg, SourceError> {
-    Ffmpeg::start(path, stop).map_err(|error| unreadable(path, &error.to_string()))
+    Ffmpeg::start(path, Duration::ZERO, stop).map_err(|error| unreadable(path, &error.to_string()))
 }
 
 /// One run of ffmpeg.
-struct Run {
+pub(super) struct Run {
     decoder: Decoder<BufReader<Ffmpeg>>,
     scaler: Scaler,
     what: String,
@@ -177,7 +177,7 @@ struct Run {
 
 impl Run {
     /// With the first picture of it.
-    fn start(path: &Path, ffmpeg: Ffmpeg) -> Result<(Self, Arc<Frame>), SourceError> {
+    pub(super) fn start(path: &Path, ffmpeg: Ffmpeg) -> Result<(Self, Arc<Frame>), SourceError> {
         let (said, what) = (ffmpeg.said(), path.display().to_string());
         let decoder = match Decoder::new(BufReader::new(ffmpeg)) {
             Ok(decoder) => decoder,
@@ -192,7 +192,7 @@ impl Run {
     }
 
     /// `None` at the end.
-    fn next(&mut self) -> Next {
+    pub(super) fn next(&mut self) -> Next {
         match y4m::read(&mut self.decoder, &mut self.scaler) {
             Ok(picture) => Ok(Some(picture)),
             Err(error) if is_silence(&error) => Err(silent(&self.what)),

@@ -7,7 +7,9 @@ mod drawn;
 mod error;
 mod ffmpeg;
 mod file;
+mod film;
 pub mod pattern;
+mod reel;
 mod worker;
 mod y4m;
 
@@ -15,10 +17,14 @@ use std::{convert::Infallible, fmt, path::PathBuf, str::FromStr, sync::Arc, time
 
 use meoww_paint::Frame;
 
-pub use self::error::SourceError;
 use self::{
     drawn::Drawn,
     worker::{PATIENCE, Stop, Worker},
+};
+pub use self::{
+    error::SourceError,
+    film::{Film, Shot},
+    reel::Reel,
 };
 use super::slot::FrameSlot;
 

@@ -51,7 +51,7 @@ impl Y4m {
         let mut scaler = Scaler::default();
         let newest = read(&mut decoder, &mut scaler)
             .map_err(|_| unreadable(path, "it holds no picture, or it is cut short"))?;
-        let rate = fraction(decoder.get_framerate()).unwrap_or(USUAL_RATE);
+        let rate = rate(&decoder);
         let shown = rate.clamp(*RATES.start(), *RATES.end());
         let step = (rate / shown).min(MAX_STEP);
         let pace = Pace::new(Duration::from_secs_f64(1.0 / shown));
@@ -93,7 +93,7 @@ impl Pictures for Y4m {
 }
 
 /// `None` where it takes ffmpeg.
-fn decoder(path: &Path) -> Result<Option<Reader>, SourceError> {
+pub(super) fn decoder(path: &Path) -> Result<Option<Reader>, SourceError> {
     let file = File::open(path).map_err(|error| unreadable(path, &error.to_string()))?;
     let limits = ::y4m::Limits { bytes: MAX_PICTURE };
     let Ok(decoder) = Decoder::new_with_limits(BufReader::new(file), limits) else {
@@ -128,6 +128,11 @@ pub(super) fn read<R: Read>(
     let frame = Frame::from_planes(width, height, planes, [stride, half, half]);
     let frame = Arc::new(frame.ok_or(Error::BadInput)?);
     Ok(scaler.scale(&frame, square::size(width, height, aspect)))
+}
+
+/// Pictures a second, as the file says or is taken to say.
+pub(super) fn rate<R: Read>(decoder: &Decoder<R>) -> f64 {
+    fraction(decoder.get_framerate()).unwrap_or(USUAL_RATE)
 }
 
 /// `None` where the file leaves it open, as `0:0`.

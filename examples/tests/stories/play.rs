@@ -1,0 +1,133 @@
+//! Videos and the camera on the terminal, without an account or a server.
+
+use std::{
+    fs::{self, File},
+    io::Write,
+    path::Path,
+};
+
+use meoww_cli::picture::source::pattern::{self, Stamp};
+use vt100::Parser;
+
+use crate::{
+    server::program,
+    terminal::{Terminal, bars},
+    user::User,
+};
+
+/// Somebody without a server.
+fn nobody() -> User {
+    User::at("nobody", "http://127.0.0.1:9")
+}
+
+/// A film of so many seconds of the test pattern, 20 pictures a second.
+fn film(folder: &Path, seconds: u32) -> String {
+    let path = folder.join("film.y4m");
+    let mut file = File::create(&path).expect("made");
+    file.write_all(b"YUV4MPEG2 W320 H240 F20:1 C420jpeg\n").expect("written");
+    for counter in 0..20 * seconds {
+        let picture = pattern::draw(320, 240, 0, Stamp { counter, sent: 7 });
+        file.write_all(&[b"FRAME\n", picture.planes().concat().as_slice()].concat()).expect("it");
+    }
+    path.to_str().expect("a name").to_owned()
+}
+
+fn run(arguments: &[&str]) -> Terminal {
+    Terminal::run(&program("meoww"), arguments, nobody().environment(), (100, 30))
+}
+
+fn shows_bars(terminal: &Terminal) {
+    terminal.wait_until("bars", |screen| bars(screen).iter().all(Option::is_some));
+}
+
+#[test]
+fn a_film_is_shown_wound_and_quit() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut terminal = run(&["play", &film(folder.path(), 60)]);
+    shows_bars(&terminal);
+    terminal.wait_for("/ 1:00");
+    terminal.wait_for("half truecolor");
+    terminal.press(" 5");
+    terminal.wait_for("paused 0:30 / 1:00");
+    terminal.press("\x1b[C");
+    terminal.wait_for("paused 0:35 / 1:00");
+    terminal.press("mc");
+    terminal.wait_for("quadrant 256");
+    terminal.resize(60, 20);
+    terminal.press("m");
+    terminal.wait_for("ascii 256");
+    terminal.press("\x03");
+    assert_eq!(terminal.ended(), 0);
+}
+
+#[test]
+fn a_film_ends_by_itself_and_a_signal_ends_it_sooner() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = film(folder.path(), 1);
+    assert_eq!(run(&["play", &path]).ended(), 0);
+    assert_eq!(run(&["play", &path, "--frames", "3", "--fps", "10"]).ended(), 0);
+    let path = film(folder.path(), 60);
+    let terminal = run(&["play", &path]);
+    shows_bars(&terminal);
+    terminal.terminate();
+    assert_eq!(terminal.ended(), 0);
+}
+
+#[test]
+fn a_preview_shows_what_a_stranger_would_see() {
+    let mut terminal = run(&["preview", "--camera", "pattern"]);
+    shows_bars(&terminal);
+    terminal.press("q");
+    assert_eq!(terminal.ended(), 0);
+    let terminal = run(&["preview", "--camera", "none"]);
+    terminal.wait_for("--camera none has no picture");
+    assert_eq!(terminal.ended(), 20);
+}
+
+#[test]
+fn a_film_is_drawn_into_a_file_as_a_terminal_would_get_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = film(folder.path(), 1);
+    let [out, index] = ["out", "index"].map(|name| folder.path().join(name).display().to_string());
+    let play = |more: &[&str]| {
+        let arguments =
+            ["play", &path, "--json", "--cols", "64", "--rows", "24", "--index", &index];
+        nobody().meoww(&[&arguments, more].concat()).succeeded().stdout
+    };
+    let offsets = || -> Vec<usize> {
+        let text = fs::read_to_string(&index).expect("written");
+        text.lines().map(|line| line.parse().expect("a number")).collect()
+    };
+
+    // Longer than the film, which begins again.
+    let said = play(&["--out", &out, "--render", "half", "--color", "true", "--frames", "25"]);
+    let (bytes, offsets_of_all) = (fs::read(&out).expect("written"), offsets());
+    assert_eq!((offsets_of_all.len(), offsets_of_all.last()), (25, Some(&bytes.len())));
+    let said: serde_json::Value = serde_json::from_str(&said).expect("JSON");
+    assert_eq!((&said["frames"], &said["bytes"]), (&25.into(), &bytes.len().into()));
+    assert_eq!(said["firstFrameBytes"], offsets_of_all[0]);
+    let mut screen = Parser::default();
+    screen.process(&bytes[..offsets_of_all[0]]);
+    assert!(bars(screen.screen()).iter().all(Option::is_some), "the first is whole");
+    assert_eq!(screen.screen().cell(23, 63).map(vt100::Cell::has_contents), Some(true));
+    assert_eq!(screen.screen().cell(23, 64).map(vt100::Cell::has_contents), Some(false));
+
+    play(&["--null"]);
+    assert_eq!(offsets(), [0; 20]);
+}
+
+#[test]
+fn what_cannot_be_shown_is_said_with_what_to_do() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = film(folder.path(), 1);
+    let text = folder.path().join("text.mp4").display().to_string();
+    fs::write(&text, "no video").expect("written");
+    let nobody = nobody();
+    nobody.meoww(&["play", &path]).failed(40, "or add --out FILE");
+    nobody.meoww(&["preview", "--camera", "pattern"]).failed(40, "Run this in one.");
+    nobody.meoww(&["play", "none.mp4", "--null"]).failed(33, "Name a readable file.");
+    nobody.meoww(&["play", &text, "--null"]).failed(33, "it is no video that ffmpeg knows");
+    nobody.meoww(&["play", &path, "--out", "/none/x"]).failed(3, "Cannot use /none/x");
+    let unset = [("PATH", "/none")];
+    nobody.meoww_with(&["play", &text, "--null"], &unset).failed(35, "Install it");
+}

@@ -1,0 +1,312 @@
+//! The loop of a player: the one owner of its state and of the terminal.
+
+use std::{env, io, sync::Arc, time::Duration};
+
+use anyhow::Context;
+use meoww_paint::{Frame, Mode, Painter, Size};
+use tokio::{
+    sync::mpsc,
+    time::{Interval, MissedTickBehavior, interval, timeout},
+};
+
+use super::{
+    bar,
+    feed::Feed,
+    state::{Effect, Figures, State},
+};
+use crate::{
+    picture::source::{Shot, SourceError},
+    terminal::{
+        caps::{Caps, QUESTIONS},
+        input::{Reply, TerminalInput, read_terminal},
+        signals::{self, Signal},
+        tty::{Terminal, WindowSize},
+        update,
+        writer::Writer,
+    },
+};
+
+/// How long the end may wait for answers that are on their way: the shell would take them for keys.
+const LAST_ANSWERS: Duration = Duration::from_millis(250);
+/// How often the line below the picture is drawn anew, and figures are of this long.
+const SECOND: Duration = Duration::from_secs(1);
+/// Takes every picture off the screen, and all else.
+const CLEAR: &[u8] = b"\x1b[m\x1b[2J";
+
+/// What is to be shown, and how.
+pub struct Player {
+    /// Where the pictures come from.
+    pub feed: Feed,
+    /// What the terminal can do.
+    pub caps: Caps,
+    /// How to draw.
+    pub mode: Mode,
+    /// The largest the picture may be, in cells.
+    pub limit: Size,
+    /// It ends after so many pictures; `None` for no end.
+    pub frames: Option<u64>,
+}
+
+/// Why a player ended.
+#[derive(Debug, Clone)]
+pub enum Ending {
+    /// The film ended, or all the pictures asked for were shown.
+    Over,
+    /// The user quit, or a signal asked the program to end.
+    Quit,
+    /// The terminal is gone.
+    TerminalClosed,
+    /// There are no more pictures, and should be.
+    Failed(SourceError),
+}
+
+/// Shows the pictures on the terminal of this process, and gives it back. `signals` are those of this
+/// process.
+///
+/// # Errors
+/// When there is no terminal.
+pub async fn run(player: Player, signals: mpsc::Receiver<Signal>) -> anyhow::Result<Ending> {
+    let size = measure().context("cannot measure the terminal")?;
+    let terminal = Terminal::take().context("cannot take the terminal")?;
+    let mut writer = Writer::new(terminal.writer())?;
+    writer.ask(QUESTIONS);
+    let input = read_terminal()?;
+    let ending = EventLoop::new(player, size, writer, terminal).run(input, signals).await;
+    signals::end();
+    Ok(ending)
+}
+
+fn measure() -> io::Result<WindowSize> {
+    WindowSize::measure(|name| env::var(name).ok())
+}
+
+struct EventLoop {
+    feed: Feed,
+    state: State,
+    window: WindowSize,
+    painter: Box<dyn Painter>,
+    writer: Writer,
+    terminal: Terminal,
+    /// The newest picture, and whether it was not drawn yet.
+    picture: Option<Arc<Frame>>,
+    is_new: bool,
+    /// Whether the line below is to be drawn, and whether all of the screen is.
+    stale_bar: bool,
+    stale: bool,
+    /// Since the last figures.
+    counted: Figures,
+    /// Pictures that are still to be drawn, where they are counted.
+    left: Option<u64>,
+    /// Pictures that were drawn, and that the terminal is yet to show.
+    under_way: u64,
+}
+
+type Input = mpsc::Receiver<io::Result<TerminalInput>>;
+
+impl EventLoop {
+    fn new(player: Player, window: WindowSize, writer: Writer, terminal: Terminal) -> Self {
+        let Player { feed, caps, mode, limit, frames } = player;
+        let state = State {
+            size: Size { width: window.columns, height: window.rows },
+            limit,
+            caps,
+            mode,
+            is_paused: false,
+            at: Duration::ZERO,
+            length: feed.length(),
+            figures: Figures::default(),
+        };
+        Self {
+            feed,
+            painter: mode.painter(caps.cell),
+            state,
+            window,
+            writer,
+            terminal,
+            picture: None,
+            is_new: false,
+            stale_bar: true,
+            stale: true,
+            counted: Figures::default(),
+            left: frames,
+            under_way: 0,
+        }
+    }
+
+    async fn run(mut self, mut input: Input, mut signals: mpsc::Receiver<Signal>) -> Ending {
+        let mut seconds = interval(SECOND);
+        seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let ending = loop {
+            self.draw();
+            if self.left == Some(0) && self.under_way == 0 {
+                break Ending::Over;
+            }
+            if let Some(ending) = self.step(&mut input, &mut signals, &mut seconds).await {
+                break ending;
+            }
+        };
+        let mut out = Vec::new();
+        self.painter.erase(&mut out);
+        self.writer.write(out, 0);
+        let _ = timeout(LAST_ANSWERS, self.last_answers(&mut input)).await;
+        ending
+    }
+
+    /// Waits for the next thing that happens, and handles it.
+    async fn step(
+        &mut self,
+        input: &mut Input,
+        signals: &mut mpsc::Receiver<Signal>,
+        seconds: &mut Interval,
+    ) -> Option<Ending> {
+        // Where pictures are counted, none is left out.
+        let is_full = self.left.is_some_and(|left| self.is_new || left == 0);
+        tokio::select! {
+            biased;
+            Some(signal) = signals.recv() => self.signal(signal),
+            input = input.recv() => match input {
+                Some(Ok(input)) => self.input(input),
+                Some(Err(_)) | None => Some(Ending::TerminalClosed),
+            },
+            shown = self.writer.progress() => match shown {
+                Ok(pictures) => {
+                    self.shown(pictures);
+                    None
+                }
+                Err(_) => Some(Ending::TerminalClosed),
+            },
+            _ = seconds.tick() => {
+                self.state.figures = std::mem::take(&mut self.counted);
+                self.stale_bar = true;
+                None
+            }
+            shot = self.feed.shot(), if !is_full => match shot {
+                Some(Ok(shot)) => {
+                    self.take(shot);
+                    None
+                }
+                Some(Err(error)) => Some(Ending::Failed(error)),
+                None => Some(Ending::Over),
+            },
+        }
+    }
+
+    fn take(&mut self, shot: Shot) {
+        self.stale_bar |= shot.at.as_secs() != self.state.at.as_secs();
+        (self.state.at, self.picture, self.is_new) = (shot.at, Some(shot.picture), true);
+    }
+
+    /// The terminal has shown so many pictures.
+    fn shown(&mut self, pictures: u64) {
+        self.counted.pictures += pictures;
+        self.under_way = self.under_way.saturating_sub(pictures);
+    }
+
+    fn input(&mut self, input: TerminalInput) -> Option<Ending> {
+        match input {
+            TerminalInput::Key(key) => {
+                let effect = self.state.key(key)?;
+                self.carry_out(effect)
+            }
+            TerminalInput::Paste { .. } => None,
+            TerminalInput::Reply(reply) => {
+                let pictures = self.writer.reply(reply);
+                self.shown(pictures);
+                self.learn(reply);
+                None
+            }
+        }
+    }
+
+    fn carry_out(&mut self, effect: Effect) -> Option<Ending> {
+        self.stale_bar = true;
+        match effect {
+            Effect::Quit => return Some(Ending::Quit),
+            Effect::Suspend => signals::ask_to_suspend(),
+            Effect::Pause => self.feed.pause(self.state.is_paused),
+            Effect::Wind(to) => {
+                self.state.at = to;
+                return self.feed.wind(to).err().map(Ending::Failed);
+            }
+            Effect::Mode | Effect::Redraw => self.stale = true,
+        }
+        None
+    }
+
+    /// Takes up what the terminal said about itself.
+    fn learn(&mut self, reply: Reply) {
+        if self.state.caps.learn(reply, self.window) {
+            self.stale = true;
+        }
+    }
+
+    fn signal(&mut self, signal: Signal) -> Option<Ending> {
+        match signal {
+            Signal::End => return Some(Ending::Quit),
+            Signal::Suspend => self.terminal.suspend(),
+            Signal::Continued => {
+                if self.terminal.resume().is_err() {
+                    return Some(Ending::TerminalClosed);
+                }
+                self.writer.restart();
+                // The time it was stopped is no time of the film.
+                self.feed.pause(self.state.is_paused);
+                return self.resized();
+            }
+            Signal::Resized => return self.resized(),
+        }
+        None
+    }
+
+    fn resized(&mut self) -> Option<Ending> {
+        let Ok(window) = measure() else { return Some(Ending::TerminalClosed) };
+        self.window = window;
+        self.state.size = Size { width: window.columns, height: window.rows };
+        if let Some(cell) = window.cell {
+            self.state.caps.cell = cell;
+        }
+        self.stale = true;
+        None
+    }
+
+    /// Draws what is not up to date, unless the terminal is still busy with what it got before.
+    fn draw(&mut self) {
+        if !(self.is_new || self.stale || self.stale_bar) {
+            return;
+        }
+        let Some(mut out) = self.writer.buffer() else { return };
+        let is_whole = std::mem::take(&mut self.stale);
+        if is_whole {
+            self.painter.erase(&mut out);
+            self.painter = self.state.mode.painter(self.state.caps.cell);
+            out.extend_from_slice(CLEAR);
+        }
+        let is_new = std::mem::take(&mut self.is_new);
+        if let Some(picture) = self.picture.as_ref().filter(|_| is_new || is_whole) {
+            self.painter.draw(picture, self.state.area(), &[], &mut out);
+        }
+        if std::mem::take(&mut self.stale_bar) || is_whole {
+            bar::draw(&self.state, &mut out);
+        }
+        update::make_whole(self.state.caps, &mut out);
+        self.counted.bytes += out.len() as u64;
+        self.left = self.left.map(|left| left.saturating_sub(is_new.into()));
+        self.under_way += u64::from(is_new);
+        let pictures = self.writer.write(out, is_new.into());
+        self.shown(pictures);
+    }
+
+    /// Answers that come after the terminal was given back would be typed into the shell.
+    async fn last_answers(&mut self, input: &mut Input) {
+        while self.writer.is_asking() {
+            tokio::select! {
+                event = input.recv() => match event {
+                    Some(Ok(TerminalInput::Reply(reply))) => _ = self.writer.reply(reply),
+                    Some(Ok(_)) => {}
+                    Some(Err(_)) | None => return,
+                },
+                shown = self.writer.progress() => if shown.is_err() { return },
+            }
+        }
+    }
+}

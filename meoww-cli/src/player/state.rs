@@ -1,0 +1,206 @@
+//! What a player shows, and what its keys mean.
+
+use std::time::Duration;
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use meoww_paint::{Color, Mode, Rect, Render, Size};
+
+use crate::terminal::caps::Caps;
+
+/// The arrow keys go this far.
+const STEP: Duration = Duration::from_secs(5);
+const LONG_STEP: Duration = Duration::from_secs(60);
+
+/// Everything but the picture.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct State {
+    /// The terminal's size in cells.
+    pub(super) size: Size,
+    /// How much of it the picture may take.
+    pub(super) limit: Size,
+    pub(super) caps: Caps,
+    pub(super) mode: Mode,
+    pub(super) is_paused: bool,
+    /// The moment of the newest picture.
+    pub(super) at: Duration,
+    /// How long the film is; `None` for a camera, and where it cannot be known.
+    pub(super) length: Option<Duration>,
+    /// The last second.
+    pub(super) figures: Figures,
+}
+
+/// What was shown in a second.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Figures {
+    pub(super) pictures: u64,
+    pub(super) bytes: u64,
+}
+
+/// What a key asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Effect {
+    Quit,
+    Suspend,
+    Pause,
+    /// To this moment.
+    Wind(Duration),
+    /// [`State::mode`] is another one.
+    Mode,
+    Redraw,
+}
+
+impl State {
+    /// What a key means at present; `None` for nothing.
+    pub(super) fn key(&mut self, key: KeyEvent) -> Option<Effect> {
+        let is_control = key.modifiers.contains(KeyModifiers::CONTROL);
+        match (is_control, key.code) {
+            (true, KeyCode::Char('c')) => Some(Effect::Quit),
+            (true, KeyCode::Char('z')) => Some(Effect::Suspend),
+            (true, KeyCode::Char('l')) => Some(Effect::Redraw),
+            (false, KeyCode::Char('q') | KeyCode::Esc) => Some(Effect::Quit),
+            (false, KeyCode::Char(' ')) => {
+                self.is_paused = !self.is_paused;
+                Some(Effect::Pause)
+            }
+            (false, KeyCode::Left) => self.wind(self.at.saturating_sub(STEP)),
+            (false, KeyCode::Right) => self.wind(self.at + STEP),
+            (false, KeyCode::Down) => self.wind(self.at.saturating_sub(LONG_STEP)),
+            (false, KeyCode::Up) => self.wind(self.at + LONG_STEP),
+            (false, KeyCode::Home) => self.wind(Duration::ZERO),
+            (false, KeyCode::Char(digit @ '0'..='9')) => {
+                let tenths = u32::from(digit) - u32::from('0');
+                self.wind(self.length? * tenths / 10)
+            }
+            (false, KeyCode::Char('m')) => {
+                self.mode.render = next(&self.renders(), self.mode.render);
+                Some(Effect::Mode)
+            }
+            (false, KeyCode::Char('c')) => {
+                self.mode.color = next(&self.colors(), self.mode.color);
+                if !self.renders().contains(&self.mode.render) {
+                    self.mode.render = Render::Ascii;
+                }
+                Some(Effect::Mode)
+            }
+            _ => None,
+        }
+    }
+
+    /// A film of unknown length may be a pipe, which cannot be wound.
+    fn wind(&self, to: Duration) -> Option<Effect> {
+        Some(Effect::Wind(to.min(self.length?)))
+    }
+
+    /// The ways of drawing that the terminal and the colours allow.
+    fn renders(&self) -> Vec<Render> {
+        let is_possible = |render: &Render| {
+            (self.caps.unicode || !render.needs_unicode())
+                && (self.mode.color != Color::Mono || !render.needs_colors())
+        };
+        Render::ALL.into_iter().filter(is_possible).collect()
+    }
+
+    /// The colours the terminal has.
+    fn colors(&self) -> Vec<Color> {
+        let all = [Color::True, Color::Ansi256, Color::Mono];
+        all.into_iter().skip_while(|color| *color != self.caps.color).collect()
+    }
+
+    /// Where the picture is drawn: all but the last line, in the middle of it.
+    pub(super) fn area(&self) -> Rect {
+        let height = self.size.height.saturating_sub(self.bar_height());
+        let (w, h) = (self.size.width.min(self.limit.width), height.min(self.limit.height));
+        Rect::new((self.size.width - w) / 2, (height - h) / 2, w, h)
+    }
+
+    /// Lines below the picture.
+    pub(super) fn bar_height(&self) -> u16 {
+        u16::from(self.size.height > 2)
+    }
+}
+
+/// The one after `now`, in a circle.
+fn next<T: Copy + PartialEq>(all: &[T], now: T) -> T {
+    let at = all.iter().position(|item| *item == now).map_or(0, |at| (at + 1) % all.len());
+    all.get(at).copied().unwrap_or(now)
+}
+
+#[cfg(test)]
+mod tests {
+    use meoww_paint::CellShape;
+
+    use super::*;
+
+    fn state(color: Color, length: Option<u64>) -> State {
+        let size = Size { width: 80, height: 24 };
+        let caps = Caps { color, unicode: true, synchronized: true, cell: CellShape::USUAL };
+        State {
+            size,
+            limit: size,
+            caps,
+            mode: Mode { render: Render::HalfBlock, color },
+            is_paused: false,
+            at: Duration::from_secs(10),
+            length: length.map(Duration::from_secs),
+            figures: Figures::default(),
+        }
+    }
+
+    fn press(state: &mut State, code: KeyCode) -> Option<Effect> {
+        state.key(KeyEvent::new(code, KeyModifiers::NONE))
+    }
+
+    #[test]
+    fn the_arrows_wind_within_the_film() {
+        let to = |code| match press(&mut state(Color::True, Some(60)), code) {
+            Some(Effect::Wind(to)) => to.as_secs(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!((to(KeyCode::Left), to(KeyCode::Right)), (5, 15));
+        assert_eq!((to(KeyCode::Down), to(KeyCode::Up)), (0, 60));
+        assert_eq!((to(KeyCode::Home), to(KeyCode::Char('5'))), (0, 30));
+        let mut camera = state(Color::True, None);
+        for code in [KeyCode::Left, KeyCode::Up, KeyCode::Char('3')] {
+            assert_eq!(press(&mut camera, code), None, "a camera cannot be wound");
+        }
+    }
+
+    #[test]
+    fn modes_go_round_through_those_that_can_be_shown() {
+        let mut state = state(Color::True, None);
+        let start = state.mode;
+        let mut seen = Vec::new();
+        while seen.is_empty() || state.mode != start {
+            assert_eq!(press(&mut state, KeyCode::Char('m')), Some(Effect::Mode));
+            seen.push(state.mode.render);
+        }
+        assert_eq!(seen.len(), Render::ALL.len());
+        assert_eq!(press(&mut state, KeyCode::Char('c')), Some(Effect::Mode));
+        assert_eq!(state.mode.color, Color::Ansi256);
+        press(&mut state, KeyCode::Char('c'));
+        assert_eq!(state.mode, Mode { render: Render::Ascii, color: Color::Mono });
+        press(&mut state, KeyCode::Char('c'));
+        assert_eq!(state.mode.color, Color::True);
+    }
+
+    #[test]
+    fn more_colours_than_the_terminal_has_are_not_offered() {
+        let mut state = state(Color::Ansi256, None);
+        press(&mut state, KeyCode::Char('c'));
+        assert_eq!(state.mode.color, Color::Mono);
+        press(&mut state, KeyCode::Char('c'));
+        assert_eq!(state.mode.color, Color::Ansi256);
+    }
+
+    #[test]
+    fn the_picture_leaves_the_last_line() {
+        let mut state = state(Color::True, None);
+        assert_eq!(state.area(), Rect::new(0, 0, 80, 23));
+        state.limit = Size { width: 40, height: 11 };
+        assert_eq!(state.area(), Rect::new(20, 6, 40, 11));
+        state.size = Size { width: 1, height: 1 };
+        assert_eq!(state.area(), Rect::new(0, 0, 1, 1));
+        state.size = Size { width: 0, height: 0 };
+        assert!(state.area().is_empty());
+    }
+}
