@@ -34,6 +34,7 @@ use crate::{
         slot::{FrameSlot, RoomSlot},
         source::Camera,
     },
+    sound::room::RoomSound,
 };
 
 const QUEUE: usize = 64;
@@ -172,6 +173,7 @@ impl Pictures {
             remote: RoomSlot::open(self.shown.clone()),
             grid: self.grid.clone(),
             drawn: self.drawn.clone(),
+            sound: RoomSound::silent(),
         }
     }
 }

@@ -158,6 +158,7 @@ impl Headless {
             | CallEvent::FirstFrame
             | CallEvent::PartnerCamera { .. }
             | CallEvent::NoPicture(_)
+            | CallEvent::NoSound
             | CallEvent::Message { .. }
             | CallEvent::ServerLost { .. }
             | CallEvent::ServerBack

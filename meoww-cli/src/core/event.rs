@@ -82,6 +82,8 @@ pub enum CallEvent {
     },
     /// There is no picture of the partner, and why; the call goes on.
     NoPicture(NoPicture),
+    /// The partner's program sends no sound; the call goes on.
+    NoSound,
     /// A chat line.
     Message {
         /// Safe to draw.
@@ -202,6 +204,8 @@ pub enum PeerEvent {
     },
     /// There is no picture of the partner, and why; the call goes on.
     NoPicture(NoPicture),
+    /// The partner's program sends no sound; the call goes on.
+    NoSound,
     /// The partner said goodbye.
     Bye,
     /// The connection is gone, or never came about.

@@ -26,6 +26,10 @@ pub(super) fn described(event: &CallEvent) -> (String, Value) {
         CallEvent::NoPicture(why) => {
             (why.to_string(), json!({"event": "notice", "message": why.to_string()}))
         }
+        CallEvent::NoSound => (
+            "They send no sound.".into(),
+            json!({"event": "sound", "fromSelf": false, "on": false}),
+        ),
         CallEvent::Message { text, from_self } => (
             format!("{}: {text}", if *from_self { "you" } else { "stranger" }),
             json!({"event": "message", "text": text, "fromSelf": from_self}),

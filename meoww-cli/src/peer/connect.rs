@@ -9,21 +9,19 @@ use rtc::{
     interceptor::{
         CongestionControlBuilder, NackGeneratorBuilder, NackResponderBuilder, Registry, Slot,
     },
-    media_stream::MediaStreamTrack,
     peer_connection::configuration::{
         interceptor_registry::{configure_rtcp_reports, configure_twcc},
-        media_engine::{MIME_TYPE_H264, MIME_TYPE_OPUS, MediaEngine},
+        media_engine::MediaEngine,
         setting_engine::SctpMaxMessageSize,
     },
-    rtp_transceiver::rtp_sender::{
-        RTCPFeedback, RTCRtpCodec, RTCRtpCodecParameters, RTCRtpCodingParameters,
-        RTCRtpEncodingParameters, RtpCodecKind,
-    },
+    rtp_transceiver::rtp_sender::RtpCodecKind,
     shared::ifaces::ifaces,
 };
 use tokio::sync::{mpsc, watch};
 use webrtc::{
-    media_stream::track_local::static_sample::TrackLocalStaticSample,
+    media_stream::track_local::{
+        static_rtp::TrackLocalStaticRTP, static_sample::TrackLocalStaticSample,
+    },
     peer_connection::{
         PeerConnection, PeerConnectionBuilder, RTCConfigurationBuilder, RTCIceServer,
         RTCIceTransportPolicy, SettingEngineBuilder,
@@ -33,13 +31,14 @@ use webrtc::{
 use super::{
     PeerConfig,
     candidates::Reach,
+    codecs::{h264, opus, track},
     estimate::Feedback,
     guarded_sockets::GuardedRuntime,
-    keyframe_requests::KeyframeRequests,
+    rtcp::TrackRtcp,
     transport::Transport,
     webrtc_event::{Reporter, WebRtcEvent},
 };
-use crate::{clock, picture::decode::LEVEL_IDC};
+use crate::clock;
 
 /// Between two connectivity checks of a pair. The default of 200 ms makes connecting take 400 ms.
 const CHECK_INTERVAL: Duration = Duration::from_millis(20);
@@ -70,6 +69,7 @@ pub(super) struct Connection {
     pub(super) transport: Transport,
     pub(super) webrtc_events: mpsc::Receiver<WebRtcEvent>,
     pub(super) video: Arc<TrackLocalStaticSample>,
+    pub(super) sound: Arc<TrackLocalStaticRTP>,
     pub(super) reach: Reach,
     /// Bits a second the path carries.
     pub(super) estimate: watch::Receiver<u32>,
@@ -130,10 +130,16 @@ async fn attempt(config: &PeerConfig, mdns: MulticastDnsMode) -> anyhow::Result<
         .build()
         .await
         .context("opening the media connection")?;
-    let video = video_track()?;
+    // Always both, so that nothing has to be negotiated anew when a microphone is plugged in.
+    let stream_id = format!("meoww-{:08x}", rand::random::<u32>());
+    let video = track(&stream_id, RtpCodecKind::Video, h264());
+    let video = Arc::new(TrackLocalStaticSample::new(clock::now(), video)?);
+    let sound = track(&stream_id, RtpCodecKind::Audio, opus());
+    let sound = Arc::new(TrackLocalStaticRTP::new(sound));
     let video_sender = webrtc.add_track(video.clone()).await?;
-    let transport = Transport { webrtc: Arc::new(webrtc), video_sender };
-    Ok(Connection { transport, webrtc_events, video, reach, estimate })
+    let sound_sender = webrtc.add_track(sound.clone()).await?;
+    let transport = Transport { webrtc: Arc::new(webrtc), video_sender, sound_sender };
+    Ok(Connection { transport, webrtc_events, video, sound, reach, estimate })
 }
 
 fn configuration(config: &PeerConfig) -> webrtc::peer_connection::RTCConfiguration {
@@ -150,7 +156,7 @@ fn configuration(config: &PeerConfig) -> webrtc::peer_connection::RTCConfigurati
         .build()
 }
 
-/// Retransmission, transport-wide feedback into our own estimator, reports, key frame requests.
+/// Retransmission, transport-wide feedback into our own estimator, reports, RTCP for tracks.
 /// Not the library's pacer and estimator: under 5 % of loss those fell to a few pictures a second.
 fn interceptors(media: &mut MediaEngine, feedback: Feedback) -> anyhow::Result<Registry> {
     let nacks = NackGeneratorBuilder::new()
@@ -161,7 +167,7 @@ fn interceptors(media: &mut MediaEngine, feedback: Feedback) -> anyhow::Result<R
         .with(Slot::NackResponder, NackResponderBuilder::new().build())
         .with(Slot::NackGenerator, nacks)
         .with(Slot::CongestionControl, CongestionControlBuilder::new(feedback).build());
-    Ok(configure_rtcp_reports(chain).with(Slot::from(20_000), KeyframeRequests::default()))
+    Ok(configure_rtcp_reports(chain).with(Slot::from(20_000), TrackRtcp::default()))
 }
 
 /// One socket for each address a partner may reach; loopback where there is no other.
@@ -183,58 +189,4 @@ fn addresses() -> Vec<SocketAddr> {
         addresses.push(SocketAddr::from(([127, 0, 0, 1], 0)));
     }
     addresses
-}
-
-/// The stream's id is where an audio track would have to go to be played in step.
-fn video_track() -> anyhow::Result<Arc<TrackLocalStaticSample>> {
-    let kind = RtpCodecKind::Video;
-    let ssrc = rand::random::<u32>();
-    let stream_id = format!("meoww-{:08x}", rand::random::<u32>());
-    // Random: with the same track id on both sides, key frame requests are lost.
-    let track_id = format!("video-{:016x}", rand::random::<u64>());
-    let coding = RTCRtpEncodingParameters {
-        rtp_coding_parameters: RTCRtpCodingParameters { ssrc: Some(ssrc), ..Default::default() },
-        codec: h264().rtp_codec,
-        ..Default::default()
-    };
-    let track = MediaStreamTrack::new(stream_id, track_id, "video".to_owned(), kind, vec![coding]);
-    Ok(Arc::new(TrackLocalStaticSample::new(clock::now(), track)?))
-}
-
-/// Constrained baseline, which every browser with H.264 has, at the level of the decoder: the level
-/// says what may be sent to this side (RFC 6184, section 8.1), and what it sends is of level 3.1.
-fn h264() -> RTCRtpCodecParameters {
-    let feedback = [("ccm", "fir"), ("nack", ""), ("nack", "pli"), ("transport-cc", "")];
-    let feedback = feedback.map(|(kind, parameter)| RTCPFeedback {
-        typ: kind.to_owned(),
-        parameter: parameter.to_owned(),
-    });
-    let format = format!(
-        "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e0{LEVEL_IDC:02x}"
-    );
-    RTCRtpCodecParameters {
-        rtp_codec: RTCRtpCodec {
-            mime_type: MIME_TYPE_H264.to_owned(),
-            clock_rate: 90_000,
-            channels: 0,
-            sdp_fmtp_line: format,
-            rtcp_feedback: feedback.to_vec(),
-        },
-        payload_type: 102,
-    }
-}
-
-/// Never sent, and thrown away when it comes: with no audio codec at all, the offer of a browser
-/// that has a microphone could not be answered.
-fn opus() -> RTCRtpCodecParameters {
-    RTCRtpCodecParameters {
-        rtp_codec: RTCRtpCodec {
-            mime_type: MIME_TYPE_OPUS.to_owned(),
-            clock_rate: 48_000,
-            channels: 2,
-            sdp_fmtp_line: "minptime=10;useinbandfec=1".to_owned(),
-            rtcp_feedback: Vec::new(),
-        },
-        payload_type: 111,
-    }
 }

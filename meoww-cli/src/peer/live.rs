@@ -47,10 +47,15 @@ impl Session {
         }
         self.connected = true;
         // Before anything else: the first picture is what everyone waits for.
-        if self.agreed.is_some_and(|agreed| agreed.ours)
-            && let Some(payload_type) = self.transport.payload_type().await
+        if self.agreed.is_some_and(|agreed| agreed.our_video)
+            && let Some(payload_type) = self.transport.video_payload_type().await
         {
             self.tracks.send(payload_type);
+        }
+        if self.agreed.is_some_and(|agreed| agreed.our_sound)
+            && let Some(payload_type) = self.transport.sound_payload_type().await
+        {
+            self.tracks.send_sound(payload_type);
         }
         self.expect_picture();
         self.look_at_route().await;
@@ -58,7 +63,7 @@ impl Session {
     }
 
     fn expect_picture(&mut self) {
-        if self.agreed.is_some_and(|agreed| agreed.theirs == TheirVideo::Offered) {
+        if self.agreed.is_some_and(|agreed| agreed.their_video == TheirVideo::Offered) {
             self.picture_due = Timer::after(PICTURE_WITHIN);
         }
     }

@@ -1,19 +1,22 @@
-//! The media connection to one partner: WebRTC, with one video track each way and a data channel.
+//! The media connection to one partner: WebRTC, with a track of video and one of sound each way and a
+//! data channel.
 //!
 //! A [`Peer`] is a handle on a session, which owns the connection, and on two threads, which scale
-//! and encode what is sent, and decode what comes.
+//! and encode pictures that are sent, and decode those that come.
 
+mod allocate;
 mod candidates;
 mod channel;
 mod checks;
+mod codecs;
 mod connect;
 pub(crate) mod control;
 mod estimate;
 mod guarded_sockets;
-mod keyframe_requests;
 mod live;
 mod negotiation;
 pub(crate) mod remote;
+mod rtcp;
 mod sdp;
 mod session;
 mod stats;
@@ -42,6 +45,7 @@ use crate::{
     clock,
     core::event::{PeerEvent, Stats},
     picture::slot::{FrameSlot, RoomSlot},
+    sound::room::RoomSound,
 };
 
 /// Descriptions and candidates that may wait for the session; more are dropped.
@@ -59,8 +63,7 @@ pub struct PeerConfig {
     pub is_initiator: bool,
 }
 
-/// Pictures in and out.
-#[derive(Clone)]
+/// Pictures and sound in and out.
 pub struct PeerMedia {
     /// What is sent; `None` in it while the camera is off.
     pub local: FrameSlot,
@@ -70,6 +73,8 @@ pub struct PeerMedia {
     pub grid: watch::Receiver<Grid>,
     /// Pictures drawn, counted by the screen.
     pub drawn: Arc<AtomicU64>,
+    /// What is said and heard. It ends with the connection.
+    pub sound: RoomSound,
 }
 
 /// A connection to one partner. Closes when dropped, but then nobody waits for it.

@@ -40,19 +40,23 @@ pub(super) enum Effect {
     Apply(Box<RTCSessionDescription>),
     /// Takes one of the partner's candidates.
     Add(RTCIceCandidateInit),
-    /// What comes of pictures each way.
+    /// What comes of pictures and sound each way.
     Agreed(Agreed),
     Tell(PeerEvent),
     /// There will be no connection; why is for people.
     Fail(String),
 }
 
-/// What both sides make of pictures.
+/// What both sides make of pictures and sound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Agreed {
-    pub(super) theirs: TheirVideo,
+    pub(super) their_video: TheirVideo,
     /// Whether the partner takes this side's.
-    pub(super) ours: bool,
+    pub(super) our_video: bool,
+    /// Whether the partner may send sound.
+    pub(super) their_sound: bool,
+    /// Whether it takes this side's.
+    pub(super) our_sound: bool,
 }
 
 /// One exchange.
@@ -104,12 +108,15 @@ impl Negotiation {
             Err(error) => return vec![Effect::Fail(error.to_string())],
         };
         self.due = None;
-        let Usable { candidates, ufrag, video, wants_video, rejected, first, .. } = usable;
+        let agreed = Agreed {
+            their_video: usable.video,
+            our_video: usable.wants_video,
+            their_sound: usable.sends_sound,
+            our_sound: usable.wants_sound,
+        };
+        let Usable { candidates, ufrag, rejected, first, .. } = usable;
         (self.ufrag, self.rejected, self.section) = (ufrag, rejected, first);
-        let mut effects = vec![
-            Effect::Agreed(Agreed { theirs: video, ours: wants_video }),
-            Effect::Apply(Box::new(description)),
-        ];
+        let mut effects = vec![Effect::Agreed(agreed), Effect::Apply(Box::new(description))];
         if kind == Kind::Offer {
             effects.push(Effect::MakeAnswer);
         }

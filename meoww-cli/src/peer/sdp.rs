@@ -32,6 +32,10 @@ pub(crate) struct Usable {
     pub(super) video: TheirVideo,
     /// Whether the partner wants pictures, in a codec of ours.
     pub(super) wants_video: bool,
+    /// Whether sound may come, in a codec of ours, and whether the partner wants it. All of WebRTC
+    /// has Opus (RFC 7874, section 3), so that none in common is as good as none.
+    pub(super) sends_sound: bool,
+    pub(super) wants_sound: bool,
     pub(super) rejected: Vec<Rejected>,
     /// The place of the first section that is used.
     pub(super) first: u16,
@@ -73,10 +77,12 @@ pub(super) fn usable(sdp: &str, kind: Kind) -> Result<Usable, Unusable> {
     let lines = used.iter().flat_map(|(_, section)| &section.0);
     lines.filter(|line| !is_candidate(line)).for_each(|line| push_line(&mut text, line));
     let all = session.iter().chain(sections.iter().flat_map(|section| &section.0));
-    let directions = |wanted: [&str; 2]| {
-        let mut videos = used.iter().filter(|(_, section)| section.is("video"));
-        videos.any(|(_, section)| wanted.contains(&direction(&session, section)))
+    let directions = |kind: &str, wanted: [&str; 2]| {
+        let mut of_kind = used.iter().filter(|(_, section)| section.is(kind));
+        of_kind.any(|(_, section)| wanted.contains(&direction(&session, section)))
     };
+    let sends = |kind| directions(kind, ["sendrecv", "sendonly"]);
+    let wants = |kind| directions(kind, ["sendrecv", "recvonly"]);
     let usable = Usable {
         ufrag: all.clone().find_map(|line| line.strip_prefix("a=ice-ufrag:")).map(str::to_owned),
         candidates: all
@@ -85,13 +91,15 @@ pub(super) fn usable(sdp: &str, kind: Kind) -> Result<Usable, Unusable> {
             .map(str::to_owned)
             .collect(),
         video: match () {
-            () if directions(["sendrecv", "sendonly"]) => TheirVideo::Offered,
+            () if sends("video") => TheirVideo::Offered,
             () if unused.iter().any(|(_, section)| section.lacks_our_codec(kind)) => {
                 TheirVideo::NoCommonCodec
             }
             () => TheirVideo::NotSent,
         },
-        wants_video: directions(["sendrecv", "recvonly"]),
+        wants_video: wants("video"),
+        sends_sound: sends("audio"),
+        wants_sound: wants("audio"),
         rejected: unused.iter().map(|(index, section)| section.reject(*index)).collect(),
         first: used.first().map_or(0, |(index, _)| *index as u16),
         sdp: text,
@@ -296,6 +304,22 @@ mod tests {
         let whole = offer(&[AUDIO, H264]).replace("sendrecv", "x");
         let inactive = whole.replace("t=0 0", "t=0 0\r\na=inactive");
         assert_eq!(usable(&inactive, Kind::Offer).unwrap().video, TheirVideo::NotSent);
+    }
+
+    #[test]
+    fn what_comes_of_sound() {
+        let sound = |sections: &[&str]| {
+            let usable = usable(&offer(sections), Kind::Offer).unwrap();
+            (usable.sends_sound, usable.wants_sound)
+        };
+        let one_way = |direction| format!("{AUDIO}a={direction}\r\n");
+        assert_eq!(sound(&[AUDIO, DATA]), (true, true));
+        assert_eq!(sound(&[&one_way("recvonly"), DATA]), (false, true));
+        assert_eq!(sound(&[&one_way("sendonly"), DATA]), (true, false));
+        assert_eq!(sound(&[&one_way("inactive"), DATA]), (false, false));
+        assert_eq!(sound(&[H264, DATA]), (false, false));
+        assert_eq!(sound(&[&AUDIO.replace("audio 9", "audio 0"), DATA]), (false, false));
+        assert_eq!(sound(&[&AUDIO.replace("opus/48000/2", "PCMU/8000"), DATA]), (false, false));
     }
 
     #[test]

@@ -80,9 +80,9 @@ impl Session {
         events: mpsc::Sender<PeerEvent>,
         is_initiator: bool,
     ) -> anyhow::Result<Self> {
-        let Connection { transport, webrtc_events, video, estimate, reach } = connection;
+        let Connection { transport, webrtc_events, video, sound, estimate, reach } = connection;
         let tally = Arc::new(Tally::default());
-        let tracks = Tracks::start(media, video, estimate, tally.clone())?;
+        let tracks = Tracks::start(media, video, sound, estimate, tally.clone())?;
         let mut route = interval(ROUTE_INTERVAL);
         route.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Ok(Self {
@@ -207,7 +207,10 @@ impl Session {
 
     fn agree(&mut self, agreed: Agreed) -> ControlFlow<End> {
         self.agreed = Some(agreed);
-        match agreed.theirs {
+        if !agreed.their_sound {
+            self.emit(PeerEvent::NoSound)?;
+        }
+        match agreed.their_video {
             TheirVideo::Offered => ControlFlow::Continue(()),
             TheirVideo::NoCommonCodec => self.emit(PeerEvent::NoPicture(NoPicture::NoCommonCodec)),
             TheirVideo::NotSent => self.emit(PeerEvent::NoPicture(NoPicture::NotSent)),

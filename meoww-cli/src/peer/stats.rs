@@ -19,6 +19,10 @@ pub(super) struct Tally {
     pub(super) keyframes_requested: AtomicU64,
     pub(super) bytes_out: AtomicU64,
     pub(super) bytes_in: AtomicU64,
+    pub(super) sound_bytes_out: AtomicU64,
+    pub(super) sound_bytes_in: AtomicU64,
+    /// Packets of sound that are too long, or more than can be taken.
+    pub(super) sound_packets_dropped: AtomicU64,
     pub(super) width: AtomicU32,
     pub(super) height: AtomicU32,
     /// Microseconds; 0 before the first measurement.

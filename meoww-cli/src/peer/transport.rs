@@ -18,6 +18,7 @@ use crate::clock;
 pub(super) struct Transport {
     pub(super) webrtc: Arc<dyn PeerConnection>,
     pub(super) video_sender: Arc<dyn RtpSender>,
+    pub(super) sound_sender: Arc<dyn RtpSender>,
 }
 
 /// By which way the media goes, and how long it takes: the selected pair of candidates.
@@ -55,10 +56,14 @@ impl Transport {
         }
     }
 
-    /// The RTP payload type that was agreed on for what is sent.
-    pub(super) async fn payload_type(&self) -> Option<u8> {
-        let parameters = self.video_sender.get_parameters().await.ok()?;
-        parameters.rtp_parameters.codecs.first().map(|codec| codec.payload_type)
+    /// The RTP payload type that was agreed on for the pictures that are sent.
+    pub(super) async fn video_payload_type(&self) -> Option<u8> {
+        payload_type(&*self.video_sender).await
+    }
+
+    /// Likewise for sound.
+    pub(super) async fn sound_payload_type(&self) -> Option<u8> {
+        payload_type(&*self.sound_sender).await
     }
 
     /// `None` before a pair was selected.
@@ -87,4 +92,9 @@ impl Transport {
             tracing::debug!("the connection was closed already");
         }
     }
+}
+
+async fn payload_type(sender: &dyn RtpSender) -> Option<u8> {
+    let parameters = sender.get_parameters().await.ok()?;
+    parameters.rtp_parameters.codecs.first().map(|codec| codec.payload_type)
 }

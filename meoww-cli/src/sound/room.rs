@@ -65,3 +65,16 @@ pub struct RoomSound {
     /// The share of packets that the partner loses, 0 to 100; sets the encoder's error correction.
     pub loss_percent: watch::Sender<u8>,
 }
+
+impl RoomSound {
+    /// Of a side that neither says nor hears anything.
+    pub fn silent() -> Self {
+        let (incoming, _) = mpsc::channel(1);
+        Self {
+            outgoing: mpsc::channel(1).1,
+            incoming,
+            bitrate: watch::channel(0).0,
+            loss_percent: watch::channel(0).0,
+        }
+    }
+}

@@ -271,6 +271,7 @@ fn call(state: &mut State, event: CallEvent) {
             state.no_picture = Some(why);
             tell(state, &why.to_string());
         }
+        CallEvent::NoSound => tell(state, "They send no sound."),
         CallEvent::Message { text, from_self } => {
             let who = if from_self { Who::You } else { Who::Stranger };
             say(state, who, text.as_str());

@@ -19,6 +19,7 @@ use meoww_cli::{
         slot::{FrameSlot, RoomSlot},
         source::pattern::{self, Stamp},
     },
+    sound::room::{OpusFrame, Received, RoomSound},
 };
 use meoww_paint::{Frame, Grid};
 use tokio::sync::{mpsc, watch};
@@ -26,8 +27,16 @@ use tokio::sync::{mpsc, watch};
 /// Longer than anything here takes on a busy machine.
 const LONG: Duration = Duration::from_secs(30);
 
+/// Frames and packets of sound that may wait.
+pub(crate) const SOUND_QUEUE: usize = 64;
+
 pub(crate) struct Side {
     peer: Option<Peer>,
+    /// What is said, and what is heard.
+    pub(crate) voice: mpsc::Sender<OpusFrame>,
+    pub(crate) heard: mpsc::Receiver<Received>,
+    pub(crate) bitrate: watch::Receiver<u32>,
+    pub(crate) loss_percent: watch::Receiver<u8>,
     pub(crate) events: mpsc::Receiver<PeerEvent>,
     pub(crate) grid: watch::Sender<Grid>,
     local: FrameSlot,
@@ -52,11 +61,28 @@ impl Side {
         let camera = tokio::spawn(film(local_sender, camera_on.clone()));
         let drawn = Arc::new(AtomicU64::new(0));
         let remote = RoomSlot::open(remote);
-        let media = PeerMedia { local: local.clone(), remote, grid: grids, drawn };
+        let (voice, outgoing) = mpsc::channel(SOUND_QUEUE);
+        let (incoming, heard) = mpsc::channel(SOUND_QUEUE);
+        let ((bitrate, bits), (loss, lost)) = (watch::channel(0), watch::channel(0));
+        let sound = RoomSound { outgoing, incoming, bitrate, loss_percent: loss };
+        let media = PeerMedia { local: local.clone(), remote, grid: grids, drawn, sound };
         let (peer, events) = Peer::open(config, media).await.unwrap();
         let said = Mutex::new(String::new());
         let peer = Some(peer);
-        Self { peer, events, grid, local, remote: shown, camera_on, said, _camera: camera }
+        Self {
+            peer,
+            voice,
+            heard,
+            bitrate: bits,
+            loss_percent: lost,
+            events,
+            grid,
+            local,
+            remote: shown,
+            camera_on,
+            said,
+            _camera: camera,
+        }
     }
 
     pub(crate) fn peer(&mut self) -> &mut Peer {
@@ -94,6 +120,7 @@ impl Side {
                 | PeerEvent::FirstFrame
                 | PeerEvent::Camera { .. }
                 | PeerEvent::NoPicture(_)
+                | PeerEvent::NoSound
                 | PeerEvent::Bye,
             )
             | None => {}

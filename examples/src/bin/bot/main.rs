@@ -212,6 +212,7 @@ impl Bot {
             CallEvent::Ended(reason) => self.ended(reason).await,
             CallEvent::Notice(text) => eprintln!("bot: {text}"),
             CallEvent::NoPicture(why) => eprintln!("bot: {why}"),
+            CallEvent::NoSound => eprintln!("bot: they send no sound"),
             CallEvent::Announcement(text) => eprintln!("bot: the server says: {text}"),
             CallEvent::Refused { message, .. } => eprintln!("bot: refused: {message}"),
             CallEvent::SearchEnded => eprintln!("bot: another bot of this account took over"),

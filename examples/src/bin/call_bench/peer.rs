@@ -79,6 +79,7 @@ pub(crate) async fn run(args: PeerArgs) -> anyhow::Result<()> {
                 CallEvent::SearchEnded => bail!("the search was taken over"),
                 CallEvent::Notice(_)
                 | CallEvent::NoPicture(_)
+                | CallEvent::NoSound
                 | CallEvent::PartnerCamera { .. }
                 | CallEvent::Message { .. }
                 | CallEvent::ServerLost { .. }

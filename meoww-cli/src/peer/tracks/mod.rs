@@ -1,11 +1,12 @@
 //! What is sent and received as media, by kind: video on one thread each way, from and to the slots
-//! of pictures; audio is not used, and thrown away.
+//! of pictures; sound in one task each way, from and to the room's sound.
 
 pub(crate) mod assemble;
 mod depacketize;
 mod keyframes;
 mod receive;
 mod send;
+mod sound;
 
 use std::sync::{Arc, atomic::Ordering::Relaxed};
 
@@ -17,15 +18,18 @@ use tokio::{
     task::JoinSet,
 };
 use webrtc::media_stream::{
-    track_local::static_sample::TrackLocalStaticSample, track_remote::TrackRemote,
+    track_local::{static_rtp::TrackLocalStaticRTP, static_sample::TrackLocalStaticSample},
+    track_remote::TrackRemote,
 };
 
 pub(super) use self::receive::Report;
 use self::{
     receive::Receiver,
     send::{Orders, Sender},
+    sound::Sound,
 };
 use super::{PeerMedia, stats::Tally, threads::Threads};
+use crate::picture::slot::{FrameSlot, RoomSlot};
 
 /// First picture, and what is refused; each is reported once.
 const REPORTS: usize = 4;
@@ -40,7 +44,10 @@ pub(super) enum TracksEvent {
 }
 
 pub(super) struct Tracks {
-    media: PeerMedia,
+    local: FrameSlot,
+    remote: RoomSlot,
+    grid: watch::Receiver<Grid>,
+    sound: Sound,
     orders: watch::Sender<Orders>,
     /// Whether the partner's camera is on, as it says.
     partner_camera: watch::Sender<bool>,
@@ -60,13 +67,17 @@ impl Tracks {
     pub(super) fn start(
         media: PeerMedia,
         video: Arc<TrackLocalStaticSample>,
+        sound: Arc<TrackLocalStaticRTP>,
         estimate: watch::Receiver<u32>,
         tally: Arc<Tally>,
     ) -> anyhow::Result<Self> {
-        let (orders, ordered) = watch::channel(Orders { payload_type: None, grid: Grid::FULL });
+        let PeerMedia { local, remote, grid, sound: room, .. } = media;
+        let orders = Orders { payload_type: None, grid: Grid::FULL, with_sound: false };
+        let (orders, ordered) = watch::channel(orders);
         let (reporter, reports) = mpsc::channel(REPORTS);
+        let sound = Sound::new(room, sound, estimate.clone(), tally.clone());
         let sender = Sender {
-            pictures: media.local.clone(),
+            pictures: local.clone(),
             orders: ordered,
             estimate,
             track: video,
@@ -77,7 +88,10 @@ impl Tracks {
             .start("meoww-encode", move |runtime| sender.run(runtime))
             .context("starting the encoder's thread")?;
         Ok(Self {
-            media,
+            local,
+            remote,
+            grid,
+            sound,
             orders,
             partner_camera: watch::channel(true).0,
             reports,
@@ -93,6 +107,12 @@ impl Tracks {
         self.orders.send_modify(|orders| orders.payload_type = Some(payload_type));
     }
 
+    /// Begins to send sound, which takes its share of the path from then on.
+    pub(super) fn send_sound(&mut self, payload_type: u8) {
+        self.orders.send_modify(|orders| orders.with_sound = true);
+        self.sound.send(payload_type);
+    }
+
     /// What the partner can show.
     pub(super) fn set_partner_grid(&self, grid: Grid) {
         self.orders.send_if_modified(|orders| std::mem::replace(&mut orders.grid, grid) != grid);
@@ -103,20 +123,25 @@ impl Tracks {
         self.partner_camera.send_if_modified(|was| std::mem::replace(was, on) != on)
     }
 
-    /// The partner sends a track. The first of video is shown.
+    /// The partner sends a track. The first of video is shown, and the first of sound is heard.
     ///
     /// # Errors
     ///
     /// When there is no thread for the decoder.
     pub(super) async fn receive(&mut self, track: Arc<dyn TrackRemote>) -> std::io::Result<()> {
-        let is_video = track.kind().await == RtpCodecKind::Video;
-        let Some(reporter) = self.reporter.take_if(|_| is_video) else {
+        let kind = track.kind().await;
+        let track = match kind {
+            RtpCodecKind::Audio => self.sound.receive(track),
+            _ => Some(track),
+        };
+        let Some(track) = track else { return Ok(()) };
+        let Some(reporter) = self.reporter.take_if(|_| kind == RtpCodecKind::Video) else {
             self.discarded.spawn(async move { while track.poll().await.is_some() {} });
             return Ok(());
         };
         let receiver = Receiver {
             track,
-            pictures: self.media.remote.clone(),
+            pictures: self.remote.clone(),
             camera_on: self.partner_camera.subscribe(),
             tally: self.tally.clone(),
             reports: reporter,
@@ -127,7 +152,7 @@ impl Tracks {
     /// What the session has to know next. `told` is what the partner was told about this side's
     /// camera; without it, there is no channel to tell the partner anything.
     pub(super) async fn next(&mut self, told: Option<bool>) -> TracksEvent {
-        let PeerMedia { grid, local, .. } = &mut self.media;
+        let Self { grid, local, .. } = self;
         let is_told = |picture: &Option<_>| picture.is_some() == told.unwrap_or_default();
         tokio::select! {
             report = next_report(&mut self.reports) => TracksEvent::Report(report),
@@ -148,15 +173,15 @@ impl Tracks {
 
     /// What this side can show.
     pub(super) fn grid(&mut self) -> Grid {
-        *self.media.grid.borrow_and_update()
+        *self.grid.borrow_and_update()
     }
 
     /// Whether this side's camera is on.
     pub(super) fn camera(&mut self) -> bool {
-        self.media.local.borrow_and_update().is_some()
+        self.local.borrow_and_update().is_some()
     }
 
-    /// Ends the threads, which must not be waited for before their tracks are closed.
+    /// Ends the threads, which must not be waited for before their tracks are closed, and the tasks.
     pub(super) fn stop(self) -> Threads {
         self.threads
     }

@@ -6,14 +6,22 @@ use std::{
 };
 
 use meoww_paint::{Frame, Grid, Scaler};
-use rtc::media::Sample;
+use rtc::{
+    media::Sample,
+    rtcp::payload_feedbacks::{
+        full_intra_request::FullIntraRequest, picture_loss_indication::PictureLossIndication,
+    },
+};
 use tokio::{runtime::Handle, sync::watch};
 use webrtc::media_stream::{
     Track,
-    track_local::{TrackLocal, static_sample::TrackLocalStaticSample},
+    track_local::{TrackLocal, TrackLocalEvent, static_sample::TrackLocalStaticSample},
 };
 
-use super::super::stats::{Tally, count};
+use super::super::{
+    allocate::Shares,
+    stats::{Tally, count},
+};
 use crate::{
     clock,
     picture::{encode::Encoder, slot::FrameSlot},
@@ -22,14 +30,12 @@ use crate::{
 /// Bits a pixel at which a moving picture looks right.
 const BITS_PER_PIXEL: f64 = 0.2;
 const FRAMES_PER_SECOND: f64 = 30.0;
-/// The rest of the estimate is for retransmission and headers.
-const SHARE_OF_PATH: f64 = 0.85;
 /// Faster cameras are thinned out to about 30 pictures a second.
 const MIN_GAP: Duration = Duration::from_millis(25);
 /// A stranger may ask for key frames as often as he likes, but they are large: two in this time at
 /// most, so that one that got lost on a new connection is repeated at once.
 const TWO_KEYS_IN: Duration = Duration::from_millis(400);
-/// And at most this share of the path for them, or a slow one would carry nothing else.
+/// And at most this share of the bits for them, or a slow path would carry nothing else.
 const KEY_SHARE: f64 = 0.5;
 
 /// What the session wants sent. The thread ends when its other end is dropped.
@@ -39,6 +45,8 @@ pub(super) struct Orders {
     pub(super) payload_type: Option<u8>,
     /// What the partner can show.
     pub(super) grid: Grid,
+    /// Whether sound takes its share of the path.
+    pub(super) with_sound: bool,
 }
 
 /// All the thread needs.
@@ -55,6 +63,8 @@ enum Wake {
     Picture,
     Orders,
     KeyframeRequest,
+    /// A report that says nothing here.
+    Report,
     End,
 }
 
@@ -93,9 +103,12 @@ impl Sender {
                 // picture.
                 Wake::Picture | Wake::Orders => {}
                 Wake::KeyframeRequest => state.key_wanted = true,
+                Wake::Report => continue,
                 Wake::End => return,
             }
-            let Orders { payload_type: Some(payload_type), grid } = *self.orders.borrow() else {
+            let Orders { payload_type: Some(payload_type), grid, with_sound } =
+                *self.orders.borrow()
+            else {
                 continue;
             };
             let Some(picture) = self.pictures.borrow_and_update().clone() else {
@@ -103,8 +116,8 @@ impl Sender {
                 state.key_wanted = true;
                 continue;
             };
-            let estimate = *self.estimate.borrow();
-            if let Some(sample) = state.code(clock::now(), &picture, grid, estimate)
+            let share = Shares::of(*self.estimate.borrow(), with_sound).picture;
+            if let Some(sample) = state.code(clock::now(), &picture, grid, share)
                 && runtime.block_on(self.send(payload_type, sample)).is_none()
             {
                 return;
@@ -127,7 +140,10 @@ impl Sender {
         tokio::select! {
             biased;
             orders = self.orders.changed() => orders.map_or(Wake::End, |()| Wake::Orders),
-            Some(_) = self.track.poll(), if connected => Wake::KeyframeRequest,
+            Some(event) = self.track.poll(), if connected => match asks_for_keyframe(&event) {
+                true => Wake::KeyframeRequest,
+                false => Wake::Report,
+            },
             // An error means the camera is gone: the session will end or bring another.
             Ok(()) = self.pictures.changed() => Wake::Picture,
             else => self.orders.changed().await.map_or(Wake::End, |()| Wake::Orders),
@@ -161,11 +177,11 @@ impl State {
         now: Instant,
         picture: &Arc<Frame>,
         grid: Grid,
-        estimate: u32,
+        share: u32,
     ) -> Option<Sample> {
         let since = |then: Option<Instant>| then.map(|then| now.saturating_duration_since(then));
         let gap = since(self.last_sent);
-        let two_keys = Duration::from_secs_f64(self.key_bits / (f64::from(estimate) * KEY_SHARE));
+        let two_keys = Duration::from_secs_f64(self.key_bits / (f64::from(share) * KEY_SHARE));
         let two_keys = two_keys.max(TWO_KEYS_IN);
         let key_allowed = since(self.keys[0]).is_none_or(|gap| gap >= two_keys);
         // A new size is a key frame as well.
@@ -176,7 +192,7 @@ impl State {
             return None;
         }
         self.size = Some(size);
-        self.encoder.set_bitrate(bitrate(size, estimate));
+        self.encoder.set_bitrate(bitrate(size, share));
         let picture = self.scaler.scale(picture, size);
         let at = now.saturating_duration_since(self.began);
         let coded = match self.encoder.encode(&picture, at, key) {
@@ -197,8 +213,16 @@ impl State {
     }
 }
 
-/// Bits a second for a picture of this size on a path with this estimate.
-fn bitrate((width, height): (usize, usize), estimate: u32) -> u32 {
+/// Bits a second for a picture of this size, of those there are.
+fn bitrate((width, height): (usize, usize), share: u32) -> u32 {
     let worth = width as f64 * height as f64 * BITS_PER_PIXEL * FRAMES_PER_SECOND;
-    worth.min(f64::from(estimate) * SHARE_OF_PATH) as u32
+    worth.min(f64::from(share)) as u32
+}
+
+fn asks_for_keyframe(event: &TrackLocalEvent) -> bool {
+    let TrackLocalEvent::OnRtcpPacket(packets) = event else { return false };
+    packets.iter().any(|packet| {
+        let packet = packet.as_any();
+        packet.is::<PictureLossIndication>() || packet.is::<FullIntraRequest>()
+    })
 }

@@ -1,0 +1,57 @@
+//! The sound of a call as media: Opus frames to RTP (RFC 7587), and RTP to the room's sound.
+
+mod receive;
+mod send;
+
+use std::sync::Arc;
+
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinSet,
+};
+use webrtc::media_stream::{
+    track_local::static_rtp::TrackLocalStaticRTP, track_remote::TrackRemote,
+};
+
+use self::{receive::Receiver, send::Sender};
+use super::super::stats::Tally;
+use crate::sound::room::{Received, RoomSound};
+
+/// Both ways, each idle until there is something to do for it.
+pub(super) struct Sound {
+    sender: Option<Sender>,
+    /// Where the partner's packets go.
+    incoming: Option<mpsc::Sender<Received>>,
+    tally: Arc<Tally>,
+    tasks: JoinSet<()>,
+}
+
+impl Sound {
+    /// `estimate` is how many bits a second the path carries.
+    pub(super) fn new(
+        room: RoomSound,
+        track: Arc<TrackLocalStaticRTP>,
+        estimate: watch::Receiver<u32>,
+        tally: Arc<Tally>,
+    ) -> Self {
+        let RoomSound { outgoing: frames, incoming, bitrate, loss_percent } = room;
+        let sender =
+            Sender { frames, bitrate, loss_percent, track, estimate, tally: tally.clone() };
+        Self { sender: Some(sender), incoming: Some(incoming), tally, tasks: JoinSet::new() }
+    }
+
+    /// Begins to send, once there is a connection; without effect the second time.
+    pub(super) fn send(&mut self, payload_type: u8) {
+        if let Some(sender) = self.sender.take() {
+            self.tasks.spawn(sender.run(payload_type));
+        }
+    }
+
+    /// Takes the partner's first track of sound, and gives back any other.
+    pub(super) fn receive(&mut self, track: Arc<dyn TrackRemote>) -> Option<Arc<dyn TrackRemote>> {
+        let Some(packets) = self.incoming.take() else { return Some(track) };
+        let receiver = Receiver { track, packets, tally: self.tally.clone() };
+        self.tasks.spawn(receiver.run());
+        None
+    }
+}

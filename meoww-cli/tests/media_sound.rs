@@ -1,0 +1,179 @@
+//! The sound of two real connections, as the packets that carry it.
+#![expect(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests are their own edge")]
+
+mod media;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use media::{
+    Side, connect, pair,
+    proxy::{self, Network},
+    stranger::Stranger,
+};
+use meoww_cli::{
+    core::event::PeerEvent,
+    sound::room::{OpusFrame, OpusPacket, Received},
+};
+
+/// Longer than anything here takes on a busy machine.
+const LONG: Duration = Duration::from_secs(30);
+/// Samples in a frame of 20 ms.
+const FRAME: u32 = 960;
+
+/// The `n`th frame of a talk without a pause; the packets are not looked into.
+fn frame(n: u32) -> OpusFrame {
+    let payload = Bytes::from(format!("frame {n}"));
+    OpusFrame { timestamp: n * FRAME, starts_talk: n == 0, payload }
+}
+
+/// Talks until nobody listens.
+async fn talk(voice: tokio::sync::mpsc::Sender<OpusFrame>) {
+    let mut due = tokio::time::interval(Duration::from_millis(20));
+    for n in 0.. {
+        due.tick().await;
+        if voice.send(frame(n)).await.is_err() {
+            return;
+        }
+    }
+}
+
+impl Side {
+    async fn received(&mut self) -> Received {
+        tokio::time::timeout(LONG, self.heard.recv()).await.expect("nothing is heard").unwrap()
+    }
+
+    async fn packet(&mut self) -> OpusPacket {
+        loop {
+            if let Received::Packet(packet) = self.received().await {
+                return packet;
+            }
+        }
+    }
+}
+
+/// The number in a packet of [`talk`].
+fn number(packet: &OpusPacket) -> u32 {
+    let text = std::str::from_utf8(&packet.payload).unwrap();
+    text.strip_prefix("frame ").unwrap().parse().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn frames_arrive_in_order_with_their_times_on_both_sides() {
+    let (mut a, mut b) = pair().await;
+    connect(&mut a, &mut b).await;
+    let talks = [a.voice.clone(), b.voice.clone()].map(|voice| tokio::spawn(talk(voice)));
+    for side in [&mut a, &mut b] {
+        let first = side.packet().await;
+        for _ in 0..50 {
+            let packet = side.packet().await;
+            let since = number(&packet) - number(&first);
+            assert_eq!(packet.timestamp.wrapping_sub(first.timestamp), since * FRAME);
+            assert_eq!(u32::from(packet.sequence.wrapping_sub(first.sequence)), since);
+            assert_eq!(packet.ssrc, first.ssrc);
+        }
+        assert!((24_000..=40_000).contains(&*side.bitrate.borrow()));
+    }
+    a.close().await;
+    b.close().await;
+    for talk in talks {
+        tokio::time::timeout(LONG, talk).await.expect("the room's sound goes on").unwrap();
+    }
+}
+
+/// What keeps sound and picture together, and what says how much error correction is needed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn reports_come_through() {
+    let (mut a, mut b) = pair().await;
+    let network = proxy::connect(&mut a, &mut b).await;
+    tokio::spawn(talk(a.voice.clone()));
+    let first = b.packet().await;
+    let mut last = first.clone();
+    let mut reports = Vec::new();
+    while reports.len() < 2 {
+        match b.received().await {
+            Received::Packet(packet) => last = packet,
+            Received::SenderReport { ntp, timestamp } => {
+                // The clock of the stream at the report is that of the packets around it.
+                let ahead = timestamp.wrapping_sub(last.timestamp).cast_signed();
+                assert!(ahead.abs() < 48_000, "{ahead} samples from the last packet");
+                reports.push((ntp, timestamp));
+            }
+        }
+    }
+    let [(ntp, timestamp), (later, then)] = reports[..] else { unreachable!() };
+    let by_clock = (later - ntp) as f64 / 2_f64.powi(32);
+    let by_stream = f64::from(then.wrapping_sub(timestamp)) / 48_000.0;
+    assert!((by_clock - by_stream).abs() < 0.1, "{by_clock} s, {by_stream} s");
+    assert_eq!(*a.loss_percent.borrow(), 0);
+    network.send_replace(Network { loss: 0.2, ..Network::PERFECT });
+    tokio::spawn(async move { while b.heard.recv().await.is_some() {} });
+    let lost = a.loss_percent.wait_for(|percent| *percent >= 5);
+    tokio::time::timeout(LONG, lost).await.expect("the loss is not reported").unwrap();
+    a.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_offer_always_has_sound_in_the_stream_of_the_video() {
+    let mut side = Side::open(true).await;
+    let offer = side.event(|event| matches!(event, PeerEvent::LocalOffer(_))).await;
+    side.close().await;
+    let PeerEvent::LocalOffer(offer) = offer else { unreachable!() };
+    let offer: serde_json::Value = serde_json::from_str(offer.get()).unwrap();
+    let sections: Vec<&str> = offer["sdp"].as_str().unwrap().split("\r\nm=").skip(1).collect();
+    let kinds: Vec<&str> = sections.iter().map(|s| s.split(' ').next().unwrap()).collect();
+    assert_eq!(kinds, ["application", "video", "audio"]);
+    let audio = sections[2];
+    for line in [
+        "a=rtpmap:111 opus/48000/2",
+        "a=fmtp:111 minptime=10;useinbandfec=1;usedtx=1",
+        "a=rtcp-fb:111 transport-cc",
+        "a=sendrecv",
+    ] {
+        assert!(audio.lines().any(|present| present.trim_end() == line), "{line} of {audio}");
+    }
+    assert!(!audio.contains("nack"), "{audio}");
+    let msid = |section: &str| {
+        let line = section.lines().find_map(|line| line.strip_prefix("a=msid:")).unwrap();
+        let (stream, track) = line.trim_end().split_once(' ').unwrap();
+        (stream.to_owned(), track.to_owned())
+    };
+    let (video, sound) = (msid(sections[1]), msid(audio));
+    assert_eq!(video.0, sound.0);
+    assert_ne!(video.1, sound.1);
+}
+
+/// An older client, or a page that has none: the call goes on without.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_partner_without_sound_is_a_call_that_says_so() {
+    for is_initiator in [true, false] {
+        let (mut side, mut stranger) = (Side::open(is_initiator).await, Stranger::new().await);
+        let _channel = stranger.channel("meoww").await;
+        if !is_initiator {
+            stranger.call(&mut side).await;
+        }
+        let connected = |event: &PeerEvent| matches!(event, PeerEvent::Connected { .. });
+        let events = stranger.until(&mut side, connected).await;
+        let said = events.iter().filter(|event| matches!(event, PeerEvent::NoSound)).count();
+        assert_eq!(said, 1, "{events:?}");
+        side.close().await;
+    }
+}
+
+/// More than anything takes: dropped, and the connection stands.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flood_that_nobody_takes_ends_nothing() {
+    let (mut a, mut b) = pair().await;
+    connect(&mut a, &mut b).await;
+    for n in 0..5_000 {
+        a.voice.send(frame(n)).await.unwrap();
+    }
+    b.next_stamp().await;
+    a.next_stamp().await;
+    tokio::spawn(talk(a.voice.clone()));
+    // Past all of the flood that waits.
+    let wanted = |packet: &OpusPacket| number(packet) > 10 && number(packet) < 100;
+    while !wanted(&b.packet().await) {}
+    a.close().await;
+    b.close().await;
+}
