@@ -174,6 +174,7 @@ impl Pictures {
             grid: self.grid.clone(),
             drawn: self.drawn.clone(),
             sound: RoomSound::silent(),
+            sound_on: watch::channel(false).1,
         }
     }
 }

@@ -159,6 +159,7 @@ impl Headless {
             | CallEvent::PartnerCamera { .. }
             | CallEvent::NoPicture(_)
             | CallEvent::NoSound
+            | CallEvent::PartnerSound { .. }
             | CallEvent::Message { .. }
             | CallEvent::ServerLost { .. }
             | CallEvent::ServerBack

@@ -160,6 +160,35 @@ async fn a_partner_without_sound_is_a_call_that_says_so() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_partner_is_told_of_a_muted_microphone() {
+    let (mut a, mut b) = pair().await;
+    // Before there is a way to say it, and after.
+    a.sound_on.send_replace(false);
+    let told = async {
+        loop {
+            let (event, failed) = tokio::select! {
+                event = a.events.recv() => (None, a.pass(event, &b)),
+                event = b.events.recv() => match event {
+                    Some(PeerEvent::Sound { on }) => (Some(on), false),
+                    event => (None, b.pass(event, &a)),
+                },
+            };
+            assert!(!failed);
+            if let Some(on) = event {
+                return on;
+            }
+        }
+    };
+    assert!(!tokio::time::timeout(LONG, told).await.expect("the partner is not told"));
+    a.sound_on.send_replace(true);
+    b.event(|event| matches!(event, PeerEvent::Sound { on: true })).await;
+    b.sound_on.send_replace(false);
+    a.event(|event| matches!(event, PeerEvent::Sound { on: false })).await;
+    a.close().await;
+    b.close().await;
+}
+
 /// More than anything takes: dropped, and the connection stands.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_flood_that_nobody_takes_ends_nothing() {

@@ -84,6 +84,11 @@ pub enum CallEvent {
     NoPicture(NoPicture),
     /// The partner's program sends no sound; the call goes on.
     NoSound,
+    /// The partner muted or unmuted itself.
+    PartnerSound {
+        /// Whether sound comes.
+        on: bool,
+    },
     /// A chat line.
     Message {
         /// Safe to draw.
@@ -206,6 +211,11 @@ pub enum PeerEvent {
     NoPicture(NoPicture),
     /// The partner's program sends no sound; the call goes on.
     NoSound,
+    /// The partner muted or unmuted itself.
+    Sound {
+        /// Whether sound comes.
+        on: bool,
+    },
     /// The partner said goodbye.
     Bye,
     /// The connection is gone, or never came about.

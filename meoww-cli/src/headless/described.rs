@@ -26,10 +26,9 @@ pub(super) fn described(event: &CallEvent) -> (String, Value) {
         CallEvent::NoPicture(why) => {
             (why.to_string(), json!({"event": "notice", "message": why.to_string()}))
         }
-        CallEvent::NoSound => (
-            "They send no sound.".into(),
-            json!({"event": "sound", "fromSelf": false, "on": false}),
-        ),
+        CallEvent::NoSound => ("They send no sound.".into(), sound(false)),
+        CallEvent::PartnerSound { on: true } => ("Their sound is on.".into(), sound(true)),
+        CallEvent::PartnerSound { on: false } => ("They muted themselves.".into(), sound(false)),
         CallEvent::Message { text, from_self } => (
             format!("{}: {text}", if *from_self { "you" } else { "stranger" }),
             json!({"event": "message", "text": text, "fromSelf": from_self}),
@@ -66,6 +65,11 @@ pub(super) fn described(event: &CallEvent) -> (String, Value) {
         CallEvent::Notice(text) => (text.clone(), json!({"event": "notice", "message": text})),
         CallEvent::Stats(stats) => figures(stats),
     }
+}
+
+/// Whether the partner's sound comes.
+fn sound(on: bool) -> Value {
+    json!({"event": "sound", "fromSelf": false, "on": on})
 }
 
 fn figures(stats: &Stats) -> (String, Value) {

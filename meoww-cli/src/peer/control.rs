@@ -16,6 +16,8 @@ pub(crate) enum Control {
     Grid { width: u32, height: u32 },
     /// Whether pictures come.
     Camera { on: bool },
+    /// Whether sound comes: not while the microphone is muted, or when there is none.
+    Sound { on: bool },
     /// The connection is about to be closed.
     Bye,
 }
@@ -50,6 +52,7 @@ mod tests {
         assert_eq!(grid.to_json(), r#"{"type":"grid","width":160,"height":90}"#);
         assert_eq!(Control::Bye.to_json(), r#"{"type":"bye"}"#);
         assert_eq!(Control::Camera { on: false }.to_json(), r#"{"type":"camera","on":false}"#);
+        assert_eq!(Control::Sound { on: false }.to_json(), r#"{"type":"sound","on":false}"#);
         assert_eq!(Control::parse(br#"{"type":"bye","why":"tired"}"#), Some(Control::Bye));
         assert_eq!(Control::parse(br#"{"type":"dance"}"#), None);
         assert_eq!(Control::parse(br#"{"type":"grid","width":-1,"height":9e99}"#), None);
@@ -66,7 +69,7 @@ mod tests {
         #[test]
         fn noise_is_no_word(
             noise in prop::collection::vec(any::<u8>(), 0..200),
-            kind in "grid|camera|bye|Bye|dance|", key in "type|width|on", more in "[ -~]{0,12}",
+            kind in "grid|camera|sound|bye|Bye|dance|", key in "type|width|on", more in "[ -~]{0,12}",
         ) {
             let text = format!(r#"{{"{key}":"{kind}"{more}}}"#);
             for message in [noise, text.into_bytes()] {
@@ -74,7 +77,7 @@ mod tests {
                 let named = value.as_ref().and_then(|value| value.get("type")?.as_str());
                 let expected = named == Some("bye");
                 prop_assert_eq!(Control::parse(&message) == Some(Control::Bye), expected);
-                if !["grid", "camera", "bye"].map(Some).contains(&named) {
+                if !["grid", "camera", "sound", "bye"].map(Some).contains(&named) {
                     prop_assert_eq!(Control::parse(&message), None);
                 }
             }
@@ -82,7 +85,12 @@ mod tests {
 
         #[test]
         fn words_are_read_as_they_were_said(width: u32, height: u32, on: bool) {
-            for word in [Control::Grid { width, height }, Control::Camera { on }, Control::Bye] {
+            for word in [
+                Control::Grid { width, height },
+                Control::Camera { on },
+                Control::Sound { on },
+                Control::Bye,
+            ] {
                 prop_assert_eq!(Control::parse(word.to_json().as_bytes()), Some(word));
             }
         }

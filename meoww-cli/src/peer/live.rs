@@ -91,6 +91,10 @@ impl Session {
                 self.camera_told = self.tracks.camera();
                 self.channel.tell(Control::Camera { on: self.camera_told }).await;
             }
+            TracksEvent::Sound => {
+                let on = self.tracks.follow_sound();
+                self.channel.tell(Control::Sound { on }).await;
+            }
         }
         ControlFlow::Continue(())
     }
@@ -100,7 +104,12 @@ impl Session {
         event: Option<DataChannelEvent>,
     ) -> ControlFlow<End> {
         match self.channel.read(event) {
-            ChannelEvent::Opened => self.tell_grid().await,
+            ChannelEvent::Opened => {
+                self.tell_grid().await;
+                if !self.tracks.follow_sound() {
+                    self.channel.tell(Control::Sound { on: false }).await;
+                }
+            }
             ChannelEvent::Said(Control::Grid { width, height }) => {
                 self.tracks.set_partner_grid(Grid::new(width, height));
             }
@@ -112,6 +121,11 @@ impl Session {
                     self.expect_picture();
                 }
                 return self.emit(PeerEvent::Camera { on });
+            }
+            ChannelEvent::Said(Control::Sound { on }) => {
+                if std::mem::replace(&mut self.partner_sound, on) != on {
+                    return self.emit(PeerEvent::Sound { on });
+                }
             }
             // A browser that closes its connection says nothing else, and its media just stops.
             ChannelEvent::Said(Control::Bye) | ChannelEvent::Closed => {

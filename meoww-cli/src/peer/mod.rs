@@ -75,6 +75,8 @@ pub struct PeerMedia {
     pub drawn: Arc<AtomicU64>,
     /// What is said and heard. It ends with the connection.
     pub sound: RoomSound,
+    /// Whether anything is said; the partner is told.
+    pub sound_on: watch::Receiver<bool>,
 }
 
 /// A connection to one partner. Closes when dropped, but then nobody waits for it.

@@ -67,6 +67,8 @@ pub(super) struct Session {
     pub(super) connected: bool,
     /// Whether the partner was told that our camera is on.
     pub(super) camera_told: bool,
+    /// Whether the partner's sound is on, as it says.
+    pub(super) partner_sound: bool,
     route: Interval,
     pub(super) picture_due: Timer,
     pub(super) deadline: Timer,
@@ -97,6 +99,7 @@ impl Session {
             agreed: None,
             connected: false,
             camera_told: true,
+            partner_sound: true,
             route,
             picture_due: Timer::default(),
             deadline: Timer::after(CONNECT_WITHIN),

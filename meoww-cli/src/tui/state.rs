@@ -42,6 +42,8 @@ pub struct State {
     pub camera: bool,
     /// Whether the partner's camera is on, as it says.
     pub partner_camera: bool,
+    /// Whether the partner sends sound, as it says.
+    pub partner_sound: bool,
     /// Why there is no picture of the partner, if that is known.
     pub no_picture: Option<NoPicture>,
     /// Which pictures there are to show.
@@ -114,6 +116,7 @@ impl State {
             met: false,
             camera,
             partner_camera: true,
+            partner_sound: true,
             no_picture: None,
             pictures: Pictures::default(),
             show_chat: true,

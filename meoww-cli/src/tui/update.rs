@@ -271,7 +271,8 @@ fn call(state: &mut State, event: CallEvent) {
             state.no_picture = Some(why);
             tell(state, &why.to_string());
         }
-        CallEvent::NoSound => tell(state, "They send no sound."),
+        CallEvent::NoSound => no_sound(state),
+        CallEvent::PartnerSound { on } => partner_sound(state, on),
         CallEvent::Message { text, from_self } => {
             let who = if from_self { Who::You } else { Who::Stranger };
             say(state, who, text.as_str());
@@ -305,6 +306,7 @@ fn matched(state: &mut State) {
     state.phase = Phase::Connecting { since: state.now };
     state.stats = None;
     (state.partner_camera, state.no_picture) = (true, None);
+    state.partner_sound = true;
     state.met = true;
     // Or it would be about somebody else.
     if state.report.take().is_some() {
@@ -321,6 +323,16 @@ fn partner_camera(state: &mut State, on: bool) {
     // It may come now.
     state.no_picture = None;
     notice(state, if on { "Their camera is on" } else { "Their camera is off" });
+}
+
+fn no_sound(state: &mut State) {
+    state.partner_sound = false;
+    tell(state, "They send no sound.");
+}
+
+fn partner_sound(state: &mut State, on: bool) {
+    state.partner_sound = on;
+    notice(state, if on { "They unmuted themselves" } else { "They muted themselves" });
 }
 
 fn draining(state: &mut State) {

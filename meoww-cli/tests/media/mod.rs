@@ -35,6 +35,7 @@ pub(crate) struct Side {
     /// What is said, and what is heard.
     pub(crate) voice: mpsc::Sender<OpusFrame>,
     pub(crate) heard: mpsc::Receiver<Received>,
+    pub(crate) sound_on: watch::Sender<bool>,
     pub(crate) bitrate: watch::Receiver<u32>,
     pub(crate) loss_percent: watch::Receiver<u8>,
     pub(crate) events: mpsc::Receiver<PeerEvent>,
@@ -65,7 +66,15 @@ impl Side {
         let (incoming, heard) = mpsc::channel(SOUND_QUEUE);
         let ((bitrate, bits), (loss, lost)) = (watch::channel(0), watch::channel(0));
         let sound = RoomSound { outgoing, incoming, bitrate, loss_percent: loss };
-        let media = PeerMedia { local: local.clone(), remote, grid: grids, drawn, sound };
+        let (sound_on, switched) = watch::channel(true);
+        let media = PeerMedia {
+            local: local.clone(),
+            remote,
+            grid: grids,
+            drawn,
+            sound,
+            sound_on: switched,
+        };
         let (peer, events) = Peer::open(config, media).await.unwrap();
         let said = Mutex::new(String::new());
         let peer = Some(peer);
@@ -73,6 +82,7 @@ impl Side {
             peer,
             voice,
             heard,
+            sound_on,
             bitrate: bits,
             loss_percent: lost,
             events,
@@ -121,6 +131,7 @@ impl Side {
                 | PeerEvent::Camera { .. }
                 | PeerEvent::NoPicture(_)
                 | PeerEvent::NoSound
+                | PeerEvent::Sound { .. }
                 | PeerEvent::Bye,
             )
             | None => {}

@@ -220,6 +220,7 @@ impl Bot {
             CallEvent::Matched { .. }
             | CallEvent::FirstFrame
             | CallEvent::PartnerCamera { .. }
+            | CallEvent::PartnerSound { .. }
             | CallEvent::Message { from_self: true, .. }
             | CallEvent::ServerLost { .. }
             | CallEvent::ServerBack

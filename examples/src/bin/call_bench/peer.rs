@@ -80,6 +80,7 @@ pub(crate) async fn run(args: PeerArgs) -> anyhow::Result<()> {
                 CallEvent::Notice(_)
                 | CallEvent::NoPicture(_)
                 | CallEvent::NoSound
+                | CallEvent::PartnerSound { .. }
                 | CallEvent::PartnerCamera { .. }
                 | CallEvent::Message { .. }
                 | CallEvent::ServerLost { .. }

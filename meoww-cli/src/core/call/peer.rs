@@ -27,6 +27,7 @@ impl Call {
             PeerEvent::FirstFrame => self.tell(CallEvent::FirstFrame),
             PeerEvent::Camera { on } => self.tell(CallEvent::PartnerCamera { on }),
             PeerEvent::NoPicture(why) => self.tell(CallEvent::NoPicture(why)),
+            PeerEvent::Sound { on } => self.tell(CallEvent::PartnerSound { on }),
             PeerEvent::NoSound => self.tell(CallEvent::NoSound),
             PeerEvent::Bye => self.end_and_leave(EndReason::PeerLeft),
             PeerEvent::Failed(why) => {

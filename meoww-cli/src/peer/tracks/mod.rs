@@ -41,6 +41,8 @@ pub(super) enum TracksEvent {
     Grid,
     /// This side's camera was switched.
     Camera,
+    /// This side's sound was switched.
+    Sound,
 }
 
 pub(super) struct Tracks {
@@ -48,6 +50,7 @@ pub(super) struct Tracks {
     remote: RoomSlot,
     grid: watch::Receiver<Grid>,
     sound: Sound,
+    sound_on: watch::Receiver<bool>,
     orders: watch::Sender<Orders>,
     /// Whether the partner's camera is on, as it says.
     partner_camera: watch::Sender<bool>,
@@ -71,7 +74,7 @@ impl Tracks {
         estimate: watch::Receiver<u32>,
         tally: Arc<Tally>,
     ) -> anyhow::Result<Self> {
-        let PeerMedia { local, remote, grid, sound: room, .. } = media;
+        let PeerMedia { local, remote, grid, sound: room, sound_on, .. } = media;
         let orders = Orders { payload_type: None, grid: Grid::FULL, with_sound: false };
         let (orders, ordered) = watch::channel(orders);
         let (reporter, reports) = mpsc::channel(REPORTS);
@@ -92,6 +95,7 @@ impl Tracks {
             remote,
             grid,
             sound,
+            sound_on,
             orders,
             partner_camera: watch::channel(true).0,
             reports,
@@ -107,10 +111,20 @@ impl Tracks {
         self.orders.send_modify(|orders| orders.payload_type = Some(payload_type));
     }
 
-    /// Begins to send sound, which takes its share of the path from then on.
+    /// Begins to send sound.
     pub(super) fn send_sound(&mut self, payload_type: u8) {
-        self.orders.send_modify(|orders| orders.with_sound = true);
         self.sound.send(payload_type);
+        self.follow_sound();
+    }
+
+    /// Returns whether this side's sound is on: then, it takes its share of the path.
+    pub(super) fn follow_sound(&mut self) -> bool {
+        let on = *self.sound_on.borrow_and_update();
+        let with_sound = on && self.sound.is_sending();
+        self.orders.send_if_modified(|orders| {
+            std::mem::replace(&mut orders.with_sound, with_sound) != with_sound
+        });
+        on
     }
 
     /// What the partner can show.
@@ -152,12 +166,13 @@ impl Tracks {
     /// What the session has to know next. `told` is what the partner was told about this side's
     /// camera; without it, there is no channel to tell the partner anything.
     pub(super) async fn next(&mut self, told: Option<bool>) -> TracksEvent {
-        let Self { grid, local, .. } = self;
+        let Self { grid, local, sound_on, .. } = self;
         let is_told = |picture: &Option<_>| picture.is_some() == told.unwrap_or_default();
         tokio::select! {
             report = next_report(&mut self.reports) => TracksEvent::Report(report),
             Ok(()) = grid.changed(), if told.is_some() => TracksEvent::Grid,
             Ok(_) = local.wait_for(|picture| !is_told(picture)), if told.is_some() => TracksEvent::Camera,
+            Ok(()) = sound_on.changed() => TracksEvent::Sound,
         }
     }
 

@@ -47,6 +47,11 @@ impl Sound {
         }
     }
 
+    /// Whether sound is sent.
+    pub(super) fn is_sending(&self) -> bool {
+        self.sender.is_none()
+    }
+
     /// Takes the partner's first track of sound, and gives back any other.
     pub(super) fn receive(&mut self, track: Arc<dyn TrackRemote>) -> Option<Arc<dyn TrackRemote>> {
         let Some(packets) = self.incoming.take() else { return Some(track) };
