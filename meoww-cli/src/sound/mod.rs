@@ -2,6 +2,8 @@
 //!
 //! Every stage takes blocks and gives blocks, is synchronous, and can be fed from a file.
 
+pub mod process;
+pub mod resample;
 pub mod room;
 
 /// Samples a second. Everything between the devices is mono, in `-1.0..=1.0`.
