@@ -13,6 +13,12 @@ use crate::{
         remote::{self, Kind},
         tracks::assemble::{Assembler, Packet, Unit},
     },
+    sound::{
+        Block, SAMPLE_RATE,
+        limiter::Limiter,
+        playout::Playout,
+        room::{OpusPacket, Received},
+    },
 };
 
 /// A message on the data channel, as it would be said again.
@@ -51,4 +57,33 @@ pub fn pictures<'a>(
         }));
     }
     pictures
+}
+
+/// What is played of RTP packets, in blocks of 10 ms: each packet is its source, sequence number,
+/// timestamp and payload, and how long after the one before it comes.
+pub fn sound<'a>(
+    packets: impl IntoIterator<Item = (u32, u16, u32, &'a [u8], Duration)>,
+) -> Vec<Block> {
+    let mut now = clock::now();
+    let (Ok(mut playout), mut limiter) = (Playout::new(now), Limiter::default()) else {
+        return Vec::new();
+    };
+    let mut blocks = Vec::new();
+    for (ssrc, sequence, timestamp, payload, after) in packets {
+        let due = after.as_millis() / 10;
+        for _ in 0..due {
+            let mut block = [0.0; _];
+            playout.play(now, &mut block);
+            limiter.process(&mut block);
+            blocks.push(block);
+            now += Duration::from_millis(10);
+        }
+        let payload = Bytes::copy_from_slice(payload);
+        let packet = OpusPacket { ssrc, sequence, timestamp, payload, arrived: now };
+        playout.receive(Received::Packet(packet));
+        let ntp = u64::from(timestamp) * (1 << 32) / u64::from(SAMPLE_RATE);
+        playout.receive(Received::SenderReport { ntp, timestamp });
+        playout.playing(now);
+    }
+    blocks
 }

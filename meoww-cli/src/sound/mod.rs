@@ -4,7 +4,37 @@
 
 pub mod process;
 pub mod resample;
+mod capture;
+mod clock;
+mod codec;
+mod controls;
+mod delay;
+mod engine;
+mod error;
+mod figures;
+mod jitter;
+mod level;
+pub(crate) mod limiter;
+#[cfg(test)]
+mod ogg;
+mod options;
+mod pace;
+pub(crate) mod playout;
 pub mod room;
+mod sink;
+mod source;
+#[cfg(test)]
+mod speech_tests;
+mod stretch;
+#[cfg(test)]
+mod testing;
+
+pub use self::{
+    controls::{Controls, Levels, MAX_VOLUME},
+    engine::{Sound, SoundConfig, SoundEvent},
+    error::SoundError,
+    options::{AudioIn, AudioOut},
+};
 
 /// Samples a second. Everything between the devices is mono, in `-1.0..=1.0`.
 pub const SAMPLE_RATE: u32 = 48_000;
@@ -12,3 +42,6 @@ pub const SAMPLE_RATE: u32 = 48_000;
 pub const BLOCK_SAMPLES: usize = 480;
 /// 10 ms of sound.
 pub type Block = [f32; BLOCK_SAMPLES];
+
+/// A block without sound.
+pub(crate) const SILENCE: Block = [0.0; BLOCK_SAMPLES];

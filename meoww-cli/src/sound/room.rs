@@ -2,10 +2,15 @@
 //!
 //! Both directions are bounded and never wait: a frame that finds its queue full is dropped.
 
-use std::time::Instant;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use tokio::sync::{mpsc, watch};
+
+pub use super::figures::{Figures, RoomFigures};
 
 /// The most bytes of one Opus frame that are sent or decoded (RFC 6716, section 3.2.1 allows 1,275 a
 /// frame; a packet holds one frame of 20 ms here).
@@ -53,6 +58,15 @@ pub struct OpusPacket {
     pub arrived: Instant,
 }
 
+/// What is being played, for pictures to be shown in time with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Playing {
+    /// The moment of the sender's clock whose sound is played: NTP time, 32.32 fixed point.
+    pub ntp: u64,
+    /// When it is heard.
+    pub at: Instant,
+}
+
 /// The sound of one room, as its connection sees it. Sound ends when it is dropped.
 #[derive(Debug)]
 pub struct RoomSound {
@@ -60,21 +74,79 @@ pub struct RoomSound {
     pub outgoing: mpsc::Receiver<OpusFrame>,
     /// Where the partner's packets go.
     pub incoming: mpsc::Sender<Received>,
+    /// Whether the microphone is on, unless it is muted. Off to begin with: say so when the picture
+    /// is up.
+    pub is_live: watch::Sender<bool>,
     /// Bits a second that the encoder may take.
     pub bitrate: watch::Sender<u32>,
     /// The share of packets that the partner loses, 0 to 100; sets the encoder's error correction.
     pub loss_percent: watch::Sender<u8>,
+    /// What of the partner's sound is being played; `None` before the first sender report.
+    pub playing: watch::Receiver<Option<Playing>>,
+    /// How long the partner's packets wait at least, 200 ms at most: sound that is ahead of the
+    /// picture waits for it. Zero to begin with.
+    pub wait_at_least: watch::Sender<Duration>,
+    /// What was sent and played in this room.
+    pub figures: Arc<RoomFigures>,
 }
 
 impl RoomSound {
     /// Of a side that neither says nor hears anything.
     pub fn silent() -> Self {
-        let (incoming, _) = mpsc::channel(1);
-        Self {
-            outgoing: mpsc::channel(1).1,
-            incoming,
-            bitrate: watch::channel(0).0,
-            loss_percent: watch::channel(0).0,
-        }
+        pair().0
     }
+}
+
+/// Frames that wait to be sent: 400 ms. Newer ones are dropped, as the connection does not move.
+const MAX_OUTGOING: usize = 20;
+/// Packets that wait to be played, between two looks at them: a burst after an outage of 5 s. Newer
+/// ones are dropped.
+const MAX_INCOMING: usize = 256;
+/// Bits a second to begin with.
+const START_BPS: u32 = 32_000;
+
+/// The other end of [`RoomSound`].
+#[derive(Debug)]
+pub(super) struct RoomEnd {
+    pub(super) outgoing: mpsc::Sender<OpusFrame>,
+    pub(super) incoming: mpsc::Receiver<Received>,
+    pub(super) is_live: watch::Receiver<bool>,
+    pub(super) bitrate: watch::Receiver<u32>,
+    pub(super) loss_percent: watch::Receiver<u8>,
+    pub(super) playing: watch::Sender<Option<Playing>>,
+    pub(super) wait_at_least: watch::Receiver<Duration>,
+    pub(super) figures: Arc<RoomFigures>,
+}
+
+/// Both ends of the border of one room.
+pub(super) fn pair() -> (RoomSound, RoomEnd) {
+    let (frames, outgoing) = mpsc::channel(MAX_OUTGOING);
+    let (incoming, packets) = mpsc::channel(MAX_INCOMING);
+    let (is_live, live) = watch::channel(false);
+    let (bitrate, bps) = watch::channel(START_BPS);
+    let (loss_percent, loss) = watch::channel(0);
+    let (played, playing) = watch::channel(None);
+    let (wait_at_least, wait) = watch::channel(Duration::ZERO);
+    let figures = Arc::new(RoomFigures::default());
+    let end = RoomEnd {
+        outgoing: frames,
+        incoming: packets,
+        is_live: live,
+        bitrate: bps,
+        loss_percent: loss,
+        playing: played,
+        wait_at_least: wait,
+        figures: figures.clone(),
+    };
+    let sound = RoomSound {
+        outgoing,
+        incoming,
+        is_live,
+        bitrate,
+        loss_percent,
+        playing,
+        wait_at_least,
+        figures,
+    };
+    (sound, end)
 }

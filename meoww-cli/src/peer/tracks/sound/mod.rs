@@ -34,7 +34,7 @@ impl Sound {
         estimate: watch::Receiver<u32>,
         tally: Arc<Tally>,
     ) -> Self {
-        let RoomSound { outgoing: frames, incoming, bitrate, loss_percent } = room;
+        let RoomSound { outgoing: frames, incoming, bitrate, loss_percent, .. } = room;
         let sender =
             Sender { frames, bitrate, loss_percent, track, estimate, tally: tally.clone() };
         Self { sender: Some(sender), incoming: Some(incoming), tally, tasks: JoinSet::new() }

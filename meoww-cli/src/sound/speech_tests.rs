@@ -1,0 +1,140 @@
+//! Speech of `espeak-ng` through codec, path and playout, judged by STOI (C. Taal and others, 2011):
+//! 1 is as intelligible as the original.
+
+use std::{
+    fs,
+    path::{Path as FilePath, PathBuf},
+    process::Command,
+};
+
+use super::{
+    codec::{Decoder, FRAME_SAMPLES},
+    ogg,
+    room::OpusFrame,
+    testing::{Path, encoded},
+};
+
+const TEXT: &str = "The birch canoe slid on the smooth planks. Glue the sheet to the dark blue \
+    background. It is easy to tell the depth of a well. These days a chicken leg is a rare dish. \
+    Rice is often served in round bowls. The juice of lemons makes fine punch. The box was thrown \
+    beside the parked truck. The hogs were fed chopped corn and garbage. Four hours of steady work \
+    faced us. A large size in stockings is hard to sell.";
+
+fn run(command: &mut Command) -> Vec<u8> {
+    let name = command.get_program().to_owned();
+    let output = command.output().unwrap_or_else(|error| panic!("{name:?}: {error}"));
+    assert!(output.status.success(), "{name:?}: {}", String::from_utf8_lossy(&output.stderr));
+    output.stdout
+}
+
+fn floats(bytes: &[u8]) -> Vec<f32> {
+    bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()
+}
+
+/// About 30 s of speech at 48 kHz.
+fn speech(folder: &FilePath) -> Vec<f32> {
+    let spoken = folder.join("spoken.wav");
+    run(Command::new("espeak-ng").args(["-v", "en", "-s", "150", "-w"]).arg(&spoken).arg(TEXT));
+    decoded(&spoken)
+}
+
+/// A file as ffmpeg reads it, Opus by libopus.
+fn decoded(file: &FilePath) -> Vec<f32> {
+    let opus = file.extension().is_some_and(|end| end == "opus");
+    let decoder = if opus { &["-c:a", "libopus"][..] } else { &[] };
+    let mut command = Command::new("ffmpeg");
+    command.args(["-loglevel", "error"]).args(decoder).arg("-i").arg(file);
+    floats(&run(command.args(["-ac", "1", "-ar", "48000", "-f", "f32le", "-"])))
+}
+
+/// How intelligible `heard` is, wherever in it `original` begins.
+fn stoi(folder: &FilePath, original: &[f32], heard: &[f32]) -> f64 {
+    const SCRIPT: &str = "\
+import sys, numpy
+from pystoi import stoi
+a, b = (numpy.fromfile(name, dtype='<f4').astype(float) for name in sys.argv[1:3])
+n = 1 << (len(a) + len(b)).bit_length()
+lag = int(numpy.argmax(numpy.fft.irfft(numpy.fft.rfft(b, n) * numpy.conj(numpy.fft.rfft(a, n)))[:48000]))
+b = b[lag:]
+n = min(len(a), len(b))
+print(stoi(a[:n], b[:n], 48000))";
+    let write = |name: &str, samples: &[f32]| -> PathBuf {
+        let bytes: Vec<u8> = samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
+        fs::write(folder.join(name), bytes).unwrap();
+        folder.join(name)
+    };
+    let files = [write("original", original), write("heard", heard)];
+    let exe = std::env::current_exe().unwrap();
+    let target = exe.ancestors().nth(3).expect("a target folder");
+    let python = target.join("pystoi/bin/python");
+    assert!(python.exists(), "pystoi is not installed: run `scripts/setup test`");
+    let score = run(Command::new(python).args(["-c", SCRIPT]).args(files));
+    String::from_utf8(score).unwrap().trim().parse().unwrap()
+}
+
+#[test]
+fn speech_is_understood_at_5_percent_loss() {
+    let folder = tempfile::tempdir().unwrap();
+    let speech = speech(folder.path());
+    let blocks = speech.len() / 480 + 20;
+    for (loss, jitter, expected) in [(0.0, 0.0, 0.95), (0.05, 0.02, 0.9), (0.1, 0.02, 0.85)] {
+        let path = Path { loss, jitter, ..Path::default() };
+        let heard = path.carry(encoded(&speech).into_iter(), blocks);
+        let score = stoi(folder.path(), &speech, &heard.samples);
+        assert!(score >= expected, "{score} at a loss of {loss}");
+    }
+}
+
+/// Both ways: what ffmpeg's libopus encodes is decoded here, and the other way round.
+#[test]
+fn ffmpeg_and_we_understand_each_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let speech = speech(folder.path());
+
+    let ours = folder.path().join("ours.opus");
+    let packets: Vec<Vec<u8>> =
+        filled(encoded(&speech)).into_iter().map(|frame| frame.payload.to_vec()).collect();
+    fs::write(&ours, ogg::written(&packets)).unwrap();
+    let score = stoi(folder.path(), &speech, &decoded(&ours));
+    assert!(score > 0.95, "ffmpeg hears us: {score}");
+
+    let theirs = folder.path().join("theirs.opus");
+    let mut command = Command::new("ffmpeg");
+    command.args(["-loglevel", "error", "-i"]).arg(folder.path().join("spoken.wav"));
+    command.args(["-ar", "48000", "-c:a", "libopus", "-b:a", "32k", "-application", "voip"]);
+    run(command.args(["-fec", "1", "-packet_loss", "10"]).arg(&theirs));
+    let packets = ogg::read(&fs::read(&theirs).unwrap());
+    for (lost_every, expected) in [(usize::MAX, 0.95), (50, 0.94), (16, 0.9), (10, 0.87), (5, 0.8)]
+    {
+        let heard = received(&packets, lost_every);
+        let score = stoi(folder.path(), &speech, &heard);
+        assert!(score > expected, "we hear ffmpeg, one in {lost_every} lost: {score}");
+    }
+}
+
+/// Frames with those that silence left out, of one byte each, as libopus makes them.
+fn filled(frames: Vec<OpusFrame>) -> Vec<OpusFrame> {
+    let mut filled: Vec<OpusFrame> = Vec::new();
+    for frame in frames {
+        while let Some(last) = filled.last().filter(|last| last.timestamp + 960 < frame.timestamp) {
+            let payload = bytes::Bytes::copy_from_slice(&last.payload[..1]);
+            let timestamp = last.timestamp + 960;
+            filled.push(OpusFrame { timestamp, starts_talk: false, payload });
+        }
+        filled.push(frame);
+    }
+    filled
+}
+
+fn received(packets: &[Vec<u8>], lost_every: usize) -> Vec<f32> {
+    let (mut decoder, mut heard) = (Decoder::new().unwrap(), Vec::new());
+    let is_lost = |at: usize| at % lost_every == lost_every - 1;
+    for (at, packet) in packets.iter().enumerate() {
+        match packets.get(at + 1) {
+            _ if !is_lost(at) => assert!(decoder.decode(packet, &mut heard)),
+            Some(next) => decoder.recover(next, FRAME_SAMPLES, &mut heard),
+            None => decoder.conceal(FRAME_SAMPLES, &mut heard),
+        }
+    }
+    heard
+}
