@@ -2,8 +2,6 @@
 //!
 //! Every stage takes blocks and gives blocks, is synchronous, and can be fed from a file.
 
-pub mod process;
-pub mod resample;
 mod capture;
 mod clock;
 mod codec;
@@ -20,6 +18,8 @@ mod ogg;
 mod options;
 mod pace;
 pub(crate) mod playout;
+pub mod process;
+pub mod resample;
 pub mod room;
 mod sink;
 mod source;

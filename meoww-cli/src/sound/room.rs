@@ -105,21 +105,21 @@ const MAX_INCOMING: usize = 256;
 /// Bits a second to begin with.
 const START_BPS: u32 = 32_000;
 
-/// The other end of [`RoomSound`].
+/// The other end of [`RoomSound`]: that of the sound thread.
 #[derive(Debug)]
-pub(super) struct RoomEnd {
-    pub(super) outgoing: mpsc::Sender<OpusFrame>,
-    pub(super) incoming: mpsc::Receiver<Received>,
-    pub(super) is_live: watch::Receiver<bool>,
-    pub(super) bitrate: watch::Receiver<u32>,
-    pub(super) loss_percent: watch::Receiver<u8>,
-    pub(super) playing: watch::Sender<Option<Playing>>,
-    pub(super) wait_at_least: watch::Receiver<Duration>,
-    pub(super) figures: Arc<RoomFigures>,
+pub struct RoomEnd {
+    pub outgoing: mpsc::Sender<OpusFrame>,
+    pub incoming: mpsc::Receiver<Received>,
+    pub is_live: watch::Receiver<bool>,
+    pub bitrate: watch::Receiver<u32>,
+    pub loss_percent: watch::Receiver<u8>,
+    pub playing: watch::Sender<Option<Playing>>,
+    pub wait_at_least: watch::Receiver<Duration>,
+    pub figures: Arc<RoomFigures>,
 }
 
 /// Both ends of the border of one room.
-pub(super) fn pair() -> (RoomSound, RoomEnd) {
+pub fn pair() -> (RoomSound, RoomEnd) {
     let (frames, outgoing) = mpsc::channel(MAX_OUTGOING);
     let (incoming, packets) = mpsc::channel(MAX_INCOMING);
     let (is_live, live) = watch::channel(false);

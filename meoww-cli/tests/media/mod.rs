@@ -19,16 +19,13 @@ use meoww_cli::{
         slot::{FrameSlot, RoomSlot},
         source::pattern::{self, Stamp},
     },
-    sound::room::{OpusFrame, Received, RoomSound},
+    sound::room::{self, OpusFrame, Received},
 };
 use meoww_paint::{Frame, Grid};
 use tokio::sync::{mpsc, watch};
 
 /// Longer than anything here takes on a busy machine.
 const LONG: Duration = Duration::from_secs(30);
-
-/// Frames and packets of sound that may wait.
-pub(crate) const SOUND_QUEUE: usize = 64;
 
 pub(crate) struct Side {
     peer: Option<Peer>,
@@ -62,10 +59,7 @@ impl Side {
         let camera = tokio::spawn(film(local_sender, camera_on.clone()));
         let drawn = Arc::new(AtomicU64::new(0));
         let remote = RoomSlot::open(remote);
-        let (voice, outgoing) = mpsc::channel(SOUND_QUEUE);
-        let (incoming, heard) = mpsc::channel(SOUND_QUEUE);
-        let ((bitrate, bits), (loss, lost)) = (watch::channel(0), watch::channel(0));
-        let sound = RoomSound { outgoing, incoming, bitrate, loss_percent: loss };
+        let (sound, end) = room::pair();
         let (sound_on, switched) = watch::channel(true);
         let media = PeerMedia {
             local: local.clone(),
@@ -80,11 +74,11 @@ impl Side {
         let peer = Some(peer);
         Self {
             peer,
-            voice,
-            heard,
+            voice: end.outgoing,
+            heard: end.incoming,
             sound_on,
-            bitrate: bits,
-            loss_percent: lost,
+            bitrate: end.bitrate,
+            loss_percent: end.loss_percent,
             events,
             grid,
             local,
