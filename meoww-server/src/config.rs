@@ -38,7 +38,7 @@ pub enum ConfigError {
     WeakSecret {
         /// The setting, by its variable's name.
         name: &'static str,
-        /// What is wrong with it.
+        /// What makes the secret weak.
         reason: &'static str,
     },
     /// The configuration file cannot be read or is no TOML of the right shape.

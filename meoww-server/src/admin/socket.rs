@@ -105,7 +105,7 @@ async fn serve(desk: &Desk, mut peer: UnixStream) -> io::Result<()> {
     let begun = reading.buffer().to_vec();
     let outcome = match Request::parse(&line) {
         Ok(request) => {
-            tracing::info!(command = request.ask, "admin");
+            tracing::info!(command = request.ask, "admin socket took a command");
             match request.ask.as_str() {
                 db::EXPORT => return db::serve_export(desk, blocking(peer)?).await,
                 db::IMPORT => {

@@ -4,7 +4,7 @@ use axum::{
     body::Bytes,
     extract::{FromRequest, Request},
     http::{
-        HeaderMap, StatusCode,
+        HeaderMap, HeaderValue, StatusCode,
         header::{CONTENT_ENCODING, CONTENT_TYPE},
     },
 };
@@ -17,6 +17,19 @@ use super::error::Refusal;
 /// Decompresses bodies, so that bounds are for what comes out; other encodings are left to [`Body`].
 pub(crate) fn decompression() -> RequestDecompressionLayer {
     RequestDecompressionLayer::new().pass_through_unaccepted(true)
+}
+
+/// Writes the name of a content coding as [`decompression`] knows it: names are case-insensitive
+/// (RFC 9110, 8.4.1), and `x-gzip` is `gzip` (8.4.1.3).
+pub(crate) async fn canonical_encoding(mut request: Request) -> Request {
+    if let Some(encoding) = request.headers_mut().get_mut(CONTENT_ENCODING) {
+        let name = encoding.as_bytes().trim_ascii().to_ascii_lowercase();
+        let name = if name == b"x-gzip" { &b"gzip"[..] } else { &name };
+        if let Ok(name) = HeaderValue::from_bytes(name) {
+            *encoding = name;
+        }
+    }
+    request
 }
 
 /// A body that was read and typed.

@@ -49,8 +49,11 @@ pub(crate) fn router(services: Arc<Services>, sockets: Router<Arc<Services>>) ->
 /// Likewise, for paths as they are written here.
 pub(crate) fn routes(services: Arc<Services>, sockets: Router<Arc<Services>>) -> Router {
     let cors = cors::layer(services.clone());
+    let auth = auth(&services)
+        .layer(body::decompression())
+        .layer(middleware::map_request(body::canonical_encoding));
     Router::new()
-        .nest("/api/auth", auth(&services).layer(body::decompression()))
+        .nest("/api/auth", auth)
         .route("/photos/{file}", get(photos::show))
         .merge(sockets)
         .route("/health", get(health::health))

@@ -61,9 +61,12 @@ async fn bodies_may_be_compressed() {
     let body = json!({ "email": ada.email, "password": PASSWORD }).to_string();
     for (encoding, body) in [
         ("gzip", gzip(body.as_bytes())),
+        ("GZIP", gzip(body.as_bytes())),
+        ("x-gzip", gzip(body.as_bytes())),
         ("deflate", zlib(body.as_bytes())),
         ("br", brotli(body.as_bytes())),
         ("identity", body.clone().into_bytes()),
+        ("Identity", body.clone().into_bytes()),
     ] {
         let reply = login_with(&server, encoding, body).await;
         assert_eq!(reply.status, StatusCode::OK, "{encoding}: {}", reply.body);
