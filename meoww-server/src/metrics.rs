@@ -205,7 +205,7 @@ impl Metrics {
         let (searching, rooms) = (Gauge::default(), Gauge::default());
         sockets.register(&mut registry);
         http.register(&mut registry);
-        registry.register("mails", "Tries to send a mail with a code", mails.clone());
+        registry.register("mails", "Tries to send a mail", mails.clone());
         registry.register("online", "Users with an open socket", online.clone());
         registry.register("searching", "Users in the queue", searching.clone());
         registry.register("rooms", "Rooms of two", rooms.clone());
@@ -222,7 +222,7 @@ impl Metrics {
         Self { registry, http, mails, online, searching, rooms }
     }
 
-    /// Counts a try to send a mail with a code.
+    /// Counts a try to send a mail.
     pub(crate) fn mail(&self, outcome: &'static str) {
         one_of(&self.mails, "outcome", outcome).inc();
     }

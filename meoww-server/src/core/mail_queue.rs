@@ -1,5 +1,5 @@
-//! Mails with codes that wait to be handed to the mail server. They hold no code: it is derived again
-//! at each try (see [`super::otp`]).
+//! Mails that wait to be handed to the mail server. They hold no code: it is derived again at each try
+//! (see [`super::otp`]).
 
 use std::time::Duration;
 
@@ -17,7 +17,10 @@ const FIRST_WAIT: Duration = Duration::from_secs(15);
 /// Longest wait between two tries.
 const LONGEST_WAIT: Duration = Duration::from_secs(240);
 
-/// The account or address that a code proves something about.
+/// How long the notice of a changed address is tried: there is no code that ends before.
+const NOTICE_LIFETIME: Duration = Duration::from_secs(24 * 3600);
+
+/// The account or address that a mail is about.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum MailSubject {
@@ -27,6 +30,16 @@ pub enum MailSubject {
     Reset(Email),
     /// Confirms the address an account is to have.
     ChangeEmail(UserId),
+    /// Tells the old address of an account that it has another one. It needs no account: also one
+    /// that was deleted right after the change may have been taken over.
+    EmailChanged {
+        /// The account.
+        user: UserId,
+        /// The address the mail goes to.
+        old: Email,
+        /// The address the account has.
+        new: Email,
+    },
 }
 
 impl MailSubject {
@@ -36,32 +49,37 @@ impl MailSubject {
             Self::SignUp(_) => "sign-up",
             Self::Reset(_) => "reset",
             Self::ChangeEmail(_) => "change-email",
+            Self::EmailChanged { .. } => "email-changed",
         }
     }
 
-    /// The subject its code is derived for.
-    pub fn of_code(&self) -> Subject<'_> {
+    /// The subject its code is derived for; `None` if it carries none.
+    pub fn of_code(&self) -> Option<Subject<'_>> {
         match self {
-            Self::SignUp(user) => Subject::SignUp(*user),
-            Self::Reset(email) => Subject::Reset(email),
-            Self::ChangeEmail(user) => Subject::ChangeEmail(*user),
+            Self::SignUp(user) => Some(Subject::SignUp(*user)),
+            Self::Reset(email) => Some(Subject::Reset(email)),
+            Self::ChangeEmail(user) => Some(Subject::ChangeEmail(*user)),
+            Self::EmailChanged { .. } => None,
         }
     }
 
     /// The key it is stored under; no purpose is a prefix of another.
     pub fn key(&self) -> Vec<u8> {
         let subject = match self {
-            Self::SignUp(user) | Self::ChangeEmail(user) => user.as_bytes().as_slice(),
-            Self::Reset(email) => email.as_str().as_bytes(),
+            Self::SignUp(user) | Self::ChangeEmail(user) => user.as_bytes().to_vec(),
+            Self::Reset(email) => email.as_str().into(),
+            Self::EmailChanged { user, old, .. } => {
+                [user.as_bytes(), old.as_str().as_bytes()].concat()
+            }
         };
-        [self.purpose().as_bytes(), b":", subject].concat()
+        [self.purpose().as_bytes(), b":", &subject].concat()
     }
 
     /// The account without which the mail makes no sense.
     pub fn owner(&self) -> Option<UserId> {
         match self {
             Self::SignUp(user) | Self::ChangeEmail(user) => Some(*user),
-            Self::Reset(_) => None,
+            Self::Reset(_) | Self::EmailChanged { .. } => None,
         }
     }
 }
@@ -69,28 +87,38 @@ impl MailSubject {
 /// A mail that waits. A later one about the same subject replaces it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QueuedMail {
-    /// The account or address its code is for.
+    /// The account or address it is about.
     pub subject: MailSubject,
-    /// The end of its code, which tells it from an earlier mail about the same subject.
-    #[serde(with = "time::serde::timestamp::milliseconds")]
-    code_expires_at: OffsetDateTime,
+    /// The end of its use, which is that of its code, and tells it from an earlier mail about the
+    /// same subject.
+    #[serde(rename = "code_expires_at", with = "time::serde::timestamp::milliseconds")]
+    expires_at: OffsetDateTime,
 }
 
 impl QueuedMail {
-    /// A mail with a code that is good until `code_expires_at`, in whole milliseconds as on disk.
-    pub fn new(subject: MailSubject, code_expires_at: OffsetDateTime) -> Self {
-        let code_expires_at = code_expires_at.truncate_to_millisecond();
-        Self { subject, code_expires_at }
+    /// A mail that is of use until `expires_at`, in whole milliseconds as on disk.
+    pub fn new(subject: MailSubject, expires_at: OffsetDateTime) -> Self {
+        Self { subject, expires_at: expires_at.truncate_to_millisecond() }
     }
 
-    /// Whether its code ended so long ago that no delivery looks after it.
+    /// A notice of a changed address.
+    pub fn notice(user: UserId, old: Email, new: Email, now: OffsetDateTime) -> Self {
+        Self::new(MailSubject::EmailChanged { user, old, new }, now + NOTICE_LIFETIME)
+    }
+
+    /// Whether it is of no more use.
+    pub fn is_expired(&self, now: OffsetDateTime) -> bool {
+        now >= self.expires_at
+    }
+
+    /// Whether it expired so long ago that no delivery looks after it.
     pub fn is_abandoned(&self, now: OffsetDateTime) -> bool {
-        now >= self.code_expires_at + otp::LIFETIME
+        now >= self.expires_at + otp::LIFETIME
     }
 }
 
 /// Returns how long to wait after so many tries: 15 s, 30 s, and so on to 4 min (truncated binary
-/// exponential back-off). A code's ten minutes have room for six tries.
+/// exponential back-off). A code's ten minutes have room for six tries, a notice's day for 363.
 pub fn wait_after(tries: u32) -> Duration {
     FIRST_WAIT.saturating_mul(2u32.saturating_pow(tries.saturating_sub(1))).min(LONGEST_WAIT)
 }
@@ -109,9 +137,19 @@ mod tests {
     fn each_subject_has_a_key_of_its_own() {
         let user = UserId::from_bytes([1; 12]);
         let email = Email::parse("ada@example.com").expect("an address");
-        let subjects =
-            [MailSubject::SignUp(user), MailSubject::Reset(email), MailSubject::ChangeEmail(user)];
+        let moved = |old: &str| MailSubject::EmailChanged {
+            user,
+            old: Email::parse(old).expect("an address"),
+            new: email.clone(),
+        };
+        let subjects = [
+            moved("ada@example.net"),
+            moved("ada@example.org"),
+            MailSubject::SignUp(user),
+            MailSubject::Reset(email.clone()),
+            MailSubject::ChangeEmail(user),
+        ];
         let keys: std::collections::HashSet<_> = subjects.iter().map(MailSubject::key).collect();
-        assert_eq!(keys.len(), 3);
+        assert_eq!(keys.len(), subjects.len());
     }
 }

@@ -203,6 +203,11 @@ impl Challenge {
         }
     }
 
+    /// Whether the right code would be accepted of any of these.
+    pub fn is_open(&self, presenters: &[Presenter], now: OffsetDateTime) -> bool {
+        !self.is_expired(now) && !presenters.iter().all(|it| self.is_exhausted(*it))
+    }
+
     /// Judges a candidate and counts it if it is wrong. The caller stores the counted challenge,
     /// or removes the accepted one, in the same transaction it was read in.
     pub fn attempt(

@@ -11,7 +11,6 @@ use crate::{
         account::Email,
         otp::{Challenge, Seal, Subject},
     },
-    mail::Letter,
     store::AddressConfirmation,
 };
 
@@ -33,28 +32,20 @@ impl Services {
         .await
     }
 
-    /// Changes the address with the mailed code. The old one is told afterwards; the change stands,
+    /// Changes the address with the mailed code, and mails a notice to the old one. The change stands,
     /// whatever becomes of that.
     pub(crate) async fn confirm_address(
         self: &Arc<Self>,
         user: UserId,
         seal: Seal,
     ) -> Result<AddressConfirmation, Refusal> {
-        let place = self.background.permit().ok_or(Refusal::Busy)?;
         self.finish(async move |services: Arc<Self>| {
             let confirmed = services.store.confirm_address(user, seal, clock::now()).await?;
-            if let AddressConfirmation::Changed { account, old } = &confirmed {
-                let notice = services.clone().send_notice(old.clone(), account.email.clone());
-                services.background.run(place, notice);
+            if let AddressConfirmation::Changed { notice, .. } = &confirmed {
+                services.deliver_later(notice.clone());
             }
             Ok(confirmed)
         })
         .await
-    }
-
-    async fn send_notice(self: Arc<Self>, old: Email, new: Email) {
-        if let Err(error) = self.mailer.send(&old, Letter::EmailChanged(&new), clock::now()).await {
-            tracing::error!(%error, "notice of a changed address not sent");
-        }
     }
 }

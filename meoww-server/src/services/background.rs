@@ -6,8 +6,7 @@ use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::task::TaskTracker;
 
-/// Tasks that may be under way at once. They wait for the database, or for a mail server to take a
-/// notice.
+/// Tasks that may be under way at once. They wait for the database.
 const MAX_TASKS: usize = 64;
 
 /// Owns the tasks.

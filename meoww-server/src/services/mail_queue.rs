@@ -1,5 +1,5 @@
-//! Mail with codes: tried at once, and again until the mail server takes it or the code is of no use.
-//! The queue is on disk, so a restart loses none; the back-off is not, so a restart tries all of it.
+//! Mail: tried at once, and again until the mail server takes it or it is of no more use. The queue is
+//! on disk, so a restart loses none; the back-off is not, so a restart tries all of it.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,7 +11,10 @@ use tokio::{
 use super::{Refusal, Services};
 use crate::{
     clock,
-    core::mail_queue::{MailSubject, QueuedMail, wait_after},
+    core::{
+        mail_queue::{QueuedMail, wait_after},
+        otp::{Code, Subject},
+    },
     mail::{Letter, MailError},
     store::{MailDue, StoreError},
 };
@@ -97,7 +100,7 @@ impl Services {
                 }
                 Ok(Try::Void) => {
                     self.metrics.mail("given-up");
-                    tracing::warn!(purpose, tries, "mail was given up: its code is void");
+                    tracing::warn!(purpose, tries, "mail was given up: it is of no more use");
                     break FirstTry::Failed;
                 }
                 Ok(Try::Failed(error)) => {
@@ -141,21 +144,31 @@ impl Services {
             () = self.closing.cancelled() => return Ok(Try::Interrupted),
         };
         let now = clock::now();
-        let (to, challenge) = match self.store.mail_due(mail.clone(), now).await? {
-            MailDue::To(to, challenge) => (to, challenge),
+        let sent = match self.store.mail_due(mail.clone(), now).await? {
+            MailDue::Code(to, challenge) => {
+                let Some(subject) = mail.subject.of_code() else { return Ok(Try::Void) };
+                let Some(code) = challenge.code(&self.otp_key, subject) else {
+                    return Ok(Try::Void);
+                };
+                self.mailer.send(&to, letter_with(&code, subject), now).await
+            }
+            MailDue::Notice { old, new } => {
+                self.mailer.send(&old, Letter::EmailChanged(&new), now).await
+            }
             MailDue::Void => return Ok(Try::Void),
             MailDue::Gone => return Ok(Try::Gone),
         };
-        let code = challenge.code(&self.otp_key, mail.subject.of_code());
-        let Some(code) = code else { return Ok(Try::Void) };
-        let letter = match mail.subject {
-            MailSubject::SignUp(_) => Letter::Verify(&code),
-            MailSubject::Reset(_) => Letter::ResetPassword(&code),
-            MailSubject::ChangeEmail(_) => Letter::ChangeEmail(&code),
-        };
-        Ok(match self.mailer.send(&to, letter, now).await {
+        Ok(match sent {
             Ok(()) => Try::Sent,
             Err(error) => Try::Failed(error),
         })
+    }
+}
+
+fn letter_with<'a>(code: &'a Code, subject: Subject<'_>) -> Letter<'a> {
+    match subject {
+        Subject::SignUp(_) => Letter::Verify(code),
+        Subject::Reset(_) => Letter::ResetPassword(code),
+        Subject::ChangeEmail(_) => Letter::ChangeEmail(code),
     }
 }

@@ -27,8 +27,8 @@ pub enum AddressConfirmation {
     Changed {
         /// As it is now.
         account: Box<Account>,
-        /// The address it had.
-        old: Email,
+        /// For the address it had; in the queue.
+        notice: QueuedMail,
     },
     /// The code was looked at and not accepted.
     Refused(Verdict),
@@ -52,7 +52,8 @@ impl Store {
         self.write(move |trees| trees.begin_address_change(user, &email, &fresh, now)).await
     }
 
-    /// Judges a code and counts the try; the right one gives the account its new address.
+    /// Judges a code and counts the try; the right one gives the account its new address, and queues
+    /// a notice to the old one.
     pub async fn confirm_address(
         &self,
         user: UserId,
@@ -136,7 +137,9 @@ impl Trees {
             tx.put_bytes(Table::Emails, change.email.as_str(), id)?;
             let old = std::mem::replace(&mut account.email, change.email);
             tx.put(Table::Accounts, id, &account)?;
-            Ok(AddressConfirmation::Changed { account: Box::new(account), old })
+            let notice = QueuedMail::notice(user, old, account.email.clone(), now);
+            tx.queue(&notice)?;
+            Ok(AddressConfirmation::Changed { account: Box::new(account), notice })
         })
     }
 

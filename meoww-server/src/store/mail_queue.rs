@@ -1,4 +1,5 @@
-//! The queue of mails on disk. An entry is committed in the transaction of the code it carries.
+//! The queue of mails on disk. An entry is committed in the transaction of the code it carries, or of
+//! the change it tells of.
 
 use time::OffsetDateTime;
 
@@ -18,8 +19,15 @@ use crate::core::{
 /// What is to be done about a queued mail.
 pub enum MailDue {
     /// Send the code of this challenge to this address.
-    To(Email, Challenge),
-    /// Nothing: its code was used, expired or guessed at too often.
+    Code(Email, Challenge),
+    /// Tell the old address that the account has a new one.
+    Notice {
+        /// The address it goes to.
+        old: Email,
+        /// The address the account has.
+        new: Email,
+    },
+    /// Nothing: it expired, or its code was used or guessed at too often.
     Void,
     /// Nothing: it left the queue, or a later mail took its place.
     Gone,
@@ -47,6 +55,11 @@ impl Store {
 }
 
 impl Tx<'_> {
+    /// Queues a mail.
+    pub(super) fn queue(&self, mail: &QueuedMail) -> Transaction<()> {
+        self.put(Table::MailQueue, mail.subject.key(), mail)
+    }
+
     /// Queues the mail of a challenge.
     pub(super) fn queue_mail(
         &self,
@@ -54,7 +67,7 @@ impl Tx<'_> {
         challenge: &Challenge,
     ) -> Transaction<QueuedMail> {
         let mail = challenge.mail(subject);
-        self.put(Table::MailQueue, mail.subject.key(), &mail)?;
+        self.queue(&mail)?;
         Ok(mail)
     }
 
@@ -73,40 +86,32 @@ impl Trees {
         if self.get(Table::MailQueue, mail.subject.key())?.as_ref() != Some(mail) {
             return Ok(MailDue::Gone);
         }
-        let due = self.challenge_of(&mail.subject)?.filter(|(_, challenge)| {
-            let presenters: &[Presenter] = match mail.subject {
-                MailSubject::SignUp(_) | MailSubject::ChangeEmail(_) => &[Presenter::Owner],
-                MailSubject::Reset(_) => &[Presenter::Owner, Presenter::Anyone],
-            };
-            !challenge.is_expired(now) && !presenters.iter().all(|it| challenge.is_exhausted(*it))
-        });
-        Ok(match due {
-            Some((to, challenge)) => MailDue::To(to, challenge),
-            None => MailDue::Void,
-        })
-    }
-
-    /// Returns the challenge that waits for a subject, and the address its code goes to.
-    fn challenge_of(
-        &self,
-        subject: &MailSubject,
-    ) -> Result<Option<(Email, Challenge)>, StoreError> {
-        match subject {
+        let owner = &[Presenter::Owner][..];
+        let (waiting, presenters) = match &mail.subject {
             MailSubject::SignUp(user) => {
                 let account = self.account(*user)?.filter(|account| !account.is_verified);
                 let challenge = self.get(Table::Challenges, user.as_bytes())?;
-                Ok(account.map(|account| account.email).zip(challenge))
+                (account.map(|account| account.email).zip(challenge), owner)
             }
             MailSubject::Reset(email) => {
                 let account = self.account_by_email(email)?.filter(|account| account.is_verified);
                 let challenge = self.get(Table::Resets, email.as_str())?;
-                Ok(account.map(|account| account.email).zip(challenge))
+                let presenters = &[Presenter::Owner, Presenter::Anyone][..];
+                (account.map(|account| account.email).zip(challenge), presenters)
             }
             MailSubject::ChangeEmail(user) => {
                 let change = self.get::<AddressChange>(Table::AddressChanges, user.as_bytes())?;
-                Ok(change.map(|change| (change.email, change.challenge)))
+                (change.map(|change| (change.email, change.challenge)), owner)
             }
-        }
+            MailSubject::EmailChanged { .. } if mail.is_expired(now) => return Ok(MailDue::Void),
+            MailSubject::EmailChanged { old, new, .. } => {
+                return Ok(MailDue::Notice { old: old.clone(), new: new.clone() });
+            }
+        };
+        Ok(match waiting.filter(|(_, challenge)| challenge.is_open(presenters, now)) {
+            Some((to, challenge)) => MailDue::Code(to, challenge),
+            None => MailDue::Void,
+        })
     }
 
     fn unqueue_mail(&self, mail: &QueuedMail) -> Result<(), StoreError> {

@@ -23,7 +23,7 @@ use tokio::{
 
 use crate::{
     export::exported,
-    harness::patiently,
+    harness::{PASSWORD, patiently},
     process::{Process, command},
     smtp::{Sink, code_in, mails, sign_up},
     store::{START, account, create},
@@ -159,6 +159,82 @@ async fn a_silent_mail_server_holds_up_neither_resets_nor_sign_ups() {
     process.stop().await;
 }
 
+async fn logged_in(process: &Process, http: &reqwest::Client, path: &str, body: &Value) -> Value {
+    let url = format!("{}/api/auth/{path}", process.url);
+    let answer = patiently(Process::post(http, &url, body)).await.expect("an answer");
+    assert_eq!(answer.0, StatusCode::OK, "{path}: {}", answer.1);
+    answer.1
+}
+
+/// The owner of the old address is to learn of a change by a thief, whatever the mail server does.
+#[tokio::test]
+async fn a_notice_of_a_changed_address_is_sent_after_a_restart() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (data, maildir) = (dir.path().join("data"), dir.path().join("mail"));
+    let sink = Sink::start(&maildir, &[]).await;
+    let good = format!("smtp://{}", sink.address);
+    let process = process_with(&data, &good).await;
+    let (_, body) = sign_up(&process).await;
+    verify(&process, &body["userId"], &arrival(&maildir, VERIFY).await).await;
+    let http = reqwest::Client::builder().cookie_store(true).build().expect("a client");
+    let login = json!({ "email": "ada@example.com", "password": PASSWORD });
+    logged_in(&process, &http, "login", &login).await;
+    let change = json!({ "email": "countess@example.com", "password": PASSWORD });
+    logged_in(&process, &http, "email", &change).await;
+    let code = arrival(&maildir, "X-RcptTo: countess@example.com").await;
+    process.stop().await;
+
+    let mut process = process_with(&data, &busy_server().await).await;
+    let confirmation = json!({ "otp": code_in(&code) });
+    let user = logged_in(&process, &http, "email/confirm", &confirmation).await;
+    assert_eq!(user["email"], "countess@example.com");
+    process.kill().await;
+
+    let process = process_with(&data, &good).await;
+    let notice = arrival(&maildir, "Subject: Your Meoww address was changed").await;
+    assert!(notice.contains("X-RcptTo: ada@example.com"), "{notice}");
+    assert!(notice.contains("c***@example.com"), "{notice}");
+    process.stop().await;
+}
+
+#[tokio::test]
+async fn a_mail_whose_code_expired_is_given_up_and_the_log_says_so() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (data, maildir) = (dir.path().join("data"), dir.path().join("mail"));
+    let mut process = process_with(&data, &busy_server().await).await;
+    let (status, body) = sign_up(&process).await;
+    assert_eq!(status, StatusCode::CREATED, "{body}");
+    process.kill().await;
+    let user = body["userId"].as_str().expect("an id").parse().expect("an id");
+    {
+        // As if the code had been asked for eleven minutes ago.
+        let store = Store::open(&data.join("db")).expect("opened");
+        let then = time::OffsetDateTime::now_utc() - otp::LIFETIME - time::Duration::minutes(1);
+        let reissued = store.reissue_otp(user, code(user, "123456", then), then).await;
+        assert!(matches!(reissued.expect("stored"), Reissue::Queued(_)));
+    }
+
+    let sink = Sink::start(&maildir, &[]).await;
+    let mut command = command(&data);
+    command.env("MEOWW_SMTP_URL", format!("smtp://{}", sink.address));
+    let mut process = Process::spawn(&mut command).await;
+    let mut log = BufReader::new(process.stderr()).lines();
+    let given_up = patiently(async {
+        loop {
+            let line = log.next_line().await.expect("text").expect("it goes on");
+            if line.contains("mail was given up") {
+                return line;
+            }
+        }
+    });
+    let line = given_up.await;
+    assert!(line.contains("it is of no more use") && line.contains("sign-up"), "{line}");
+    process.stop().await;
+    assert_eq!(mails(&maildir), Vec::<String>::new());
+    let store = Store::open(&data.join("db")).expect("opened");
+    assert_eq!(store.queued_mails().await.expect("read"), []);
+}
+
 async fn is_gone(store: &Store, mail: &QueuedMail) -> bool {
     matches!(store.mail_due(mail.clone(), START).await.expect("read"), MailDue::Gone)
 }
@@ -175,7 +251,7 @@ async fn a_queued_mail_is_of_use_as_long_as_its_code() {
     create(&store, &eve, START).await;
     let mail = &store.queued_mails().await.expect("read")[..];
     let [mail] = mail else { panic!("not one mail: {mail:?}") };
-    let MailDue::To(to, _) = store.mail_due(mail.clone(), START).await.expect("read") else {
+    let MailDue::Code(to, _) = store.mail_due(mail.clone(), START).await.expect("read") else {
         panic!("not due")
     };
     assert_eq!(to, eve.email);

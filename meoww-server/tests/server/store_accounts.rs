@@ -4,10 +4,11 @@ use meoww_proto::UserId;
 use meoww_server::{
     core::{
         account::{Account, UNVERIFIED_KEPT},
+        mail_queue::QueuedMail,
         otp::{self, Challenge, Code, Presenter, Subject},
         session::TokenDigest,
     },
-    store::{AddressConfirmation, Creation, Refresh, Store},
+    store::{AddressConfirmation, Creation, MailDue, Refresh, Store},
 };
 use time::{Duration, OffsetDateTime};
 
@@ -73,8 +74,33 @@ async fn an_address_nobody_confirmed_in_time_can_be_changed_to() {
     let late = confirm("123456", later + otp::LIFETIME).await.expect("stored");
     assert!(matches!(late, AddressConfirmation::Refused(otp::Verdict::Expired)));
     let changed = confirm("123456", later).await.expect("stored");
-    let AddressConfirmation::Changed { account, old } = changed else { panic!("not changed") };
-    assert_eq!((account.email, old), (wanted.clone(), ada.email));
+    let AddressConfirmation::Changed { account, notice } = changed else { panic!("not changed") };
+    assert_eq!(account.email, wanted);
+    let (old, new) = (ada.email, wanted.clone());
+    assert_eq!(notice, QueuedMail::notice(ada.id, old.clone(), new.clone(), later));
+    let due = async |now| store.mail_due(notice.clone(), now).await.expect("read");
+    let almost_a_day = later + Duration::hours(24) - Duration::seconds(1);
+    let MailDue::Notice { old: to, new: told } = due(almost_a_day).await else { panic!("not due") };
+    assert_eq!((to, told), (old, new));
+    assert!(matches!(due(later + Duration::hours(24)).await, MailDue::Void));
+    store.delete_account(ada.id).await.expect("stored").expect("there");
+    assert!(matches!(due(later).await, MailDue::Notice { .. }), "it may have been a thief");
+}
+
+#[tokio::test]
+async fn an_address_that_was_changed_to_finds_its_account() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = Store::open(dir.path()).expect("opened");
+    let ada = member(&store, 1, "ada").await;
+    let squatter = account(2, "eve", "wanted@example.com");
+    let wanted = squatter.email.clone();
+    create(&store, &squatter, START).await;
+    let later = START + otp::LIFETIME;
+    let change = code(ada.id, "123456", later);
+    let begun = store.begin_address_change(ada.id, wanted.clone(), change, later).await;
+    begun.expect("stored").expect("free");
+    let changed = store.confirm_address(ada.id, seal(ada.id, "123456"), later).await;
+    assert!(matches!(changed.expect("stored"), AddressConfirmation::Changed { .. }));
     let holder = store.account_by_email(wanted).await.expect("read").expect("somebody");
     assert_eq!(holder.id, ada.id);
     assert!(store.account(squatter.id).await.expect("read").is_none());
