@@ -164,7 +164,9 @@ impl World {
             ClientMessage::Cancel => self.lobby(Input::Cancel(conn)),
             ClientMessage::Skip => self.lobby(Input::Skip(conn)),
             ClientMessage::Leave => self.lobby(Input::Leave(conn)),
-            ClientMessage::Block { .. } | ClientMessage::Report(_) => {}
+            ClientMessage::Block { .. }
+            | ClientMessage::Mismatch { .. }
+            | ClientMessage::Report(_) => {}
             ClientMessage::Relay(Relay { room_id, payload }) => {
                 let Some((room, Some(partner))) = self.connections[&conn].room else { return };
                 let RelayPayload::Chat(text) = payload else { return };

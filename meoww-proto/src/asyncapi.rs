@@ -139,12 +139,13 @@ mod tests {
             ClientMessage::Skip => 2,
             ClientMessage::Leave => 3,
             ClientMessage::Block { .. } => 4,
-            ClientMessage::Report(_) => 5,
+            ClientMessage::Mismatch { .. } => 5,
+            ClientMessage::Report(_) => 6,
             ClientMessage::Relay(relay) => match relay.payload {
-                Offer(_) => 6,
-                Answer(_) => 7,
-                Candidate(_) => 8,
-                Chat(_) => 9,
+                Offer(_) => 7,
+                Answer(_) => 8,
+                Candidate(_) => 9,
+                Chat(_) => 10,
             },
         }
     }
@@ -192,7 +193,7 @@ mod tests {
             let written: Value = serde_json::from_str(&message.encode()).expect("JSON");
             assert!(written == example || example["event"] == "search", "{written}");
         }
-        assert_eq!(heard, (0..10).collect());
+        assert_eq!(heard, (0..11).collect());
         let mut said = BTreeSet::new();
         for example in examples("wsSay") {
             let message = ServerMessage::decode(&example.to_string()).expect("an event");
@@ -202,7 +203,7 @@ mod tests {
         }
         assert_eq!(said, (0..14).collect());
         assert_eq!(examples("socketioSay").len(), 14);
-        assert_eq!(examples("socketioHear").len(), 10);
+        assert_eq!(examples("socketioHear").len(), 11);
     }
 
     #[test]

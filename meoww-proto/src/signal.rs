@@ -40,6 +40,12 @@ pub enum ClientMessage {
         /// The present room or the one before it.
         room_id: RoomId,
     },
+    /// No picture can pass between the partner of this room and me, as we have no codec or no network
+    /// in common: do not match us again soon. The room goes on.
+    Mismatch {
+        /// The present room or the one before it.
+        room_id: RoomId,
+    },
     /// Tell the operators about the partner of this room; its last chat lines go with it.
     Report(Report),
     /// To the partner.

@@ -129,6 +129,13 @@ pub(crate) fn client() -> Vec<Entry> {
             json!({ "roomId": ROOM }),
         ),
         entry(
+            "mismatch",
+            "No picture can pass between us: do not match me again soon with the partner of this \
+             room, the present one or the last.",
+            room(),
+            json!({ "roomId": ROOM }),
+        ),
+        entry(
             "report",
             "Tell the operators about the partner of this room, the present one or the last.",
             object(

@@ -87,6 +87,12 @@ impl Event<'_> {
     fn room(&self, named: Option<RoomId>) -> Result<RoomId, DecodeError> {
         named.map_or_else(|| self.unnamed.clone(), Ok)
     }
+
+    /// Likewise, where the room is all the data there may be.
+    fn only_room(&self) -> Result<RoomId, DecodeError> {
+        let RoomData { room_id } = self.data::<Option<_>>()?.unwrap_or_default();
+        self.room(room_id)
+    }
 }
 
 /// Serde's own words may quote the input; only the place goes back to whoever sent it.
@@ -273,10 +279,8 @@ impl ClientMessage {
             "cancel" => Ok(Self::Cancel),
             "skip" => Ok(Self::Skip),
             "leave" => Ok(Self::Leave),
-            "block" => {
-                let RoomData { room_id } = event.data::<Option<_>>()?.unwrap_or_default();
-                Ok(Self::Block { room_id: event.room(room_id)? })
-            }
+            "block" => Ok(Self::Block { room_id: event.only_room()? }),
+            "mismatch" => Ok(Self::Mismatch { room_id: event.only_room()? }),
             "report" => {
                 let ReportData { room_id, reason } = event.data()?;
                 length_within(&reason, MAX_REASON_CHARS, "reason")?;
@@ -300,6 +304,7 @@ impl ClientMessage {
             Self::Skip => ("skip", Data::Nothing {}),
             Self::Leave => ("leave", Data::Nothing {}),
             Self::Block { room_id } => ("block", Data::Room { room_id: *room_id }),
+            Self::Mismatch { room_id } => ("mismatch", Data::Room { room_id: *room_id }),
             Self::Report(report) => ("report", Data::Report(report)),
             Self::Relay(relay) => relay.parts(),
         }

@@ -30,6 +30,8 @@ use self::{
 pub const SEAT_LEASE: Duration = Duration::from_secs(30);
 /// How long partners who just parted wait for somebody else before they meet again.
 pub const REMATCH_WAIT: Duration = Duration::from_secs(3);
+/// How long two between whom no picture can pass are kept apart.
+pub const MISMATCH_WAIT: Duration = Duration::from_secs(600);
 
 /// Connections a user may have at once; one more takes the place of the oldest that is in no room.
 pub const MAX_CONNECTIONS: usize = 8;
@@ -89,6 +91,7 @@ impl Lobby {
             }
             Input::Block { user, blocked } => self.block(user, blocked, now, context.effects),
             Input::Unblock { user, blocked } => self.unblock(user, blocked, context),
+            Input::Mismatch { user, other } => self.keep_apart(user, other, now),
             Input::Disconnect(conn, departure) => {
                 self.disconnect(conn, departure, now, context.effects);
             }

@@ -105,6 +105,10 @@ impl Connection {
             }
             // Boxed: every connection would keep room for what few ever do.
             ClientMessage::Block { room_id } => return Box::pin(self.block(room_id)).await,
+            ClientMessage::Mismatch { room_id } => match self.recent_partners.of(room_id) {
+                Some(met) => Input::Mismatch { user: self.user, other: met.stranger },
+                None => return EventOutcome::refused(SignalErrorCode::WrongRoom),
+            },
             ClientMessage::Report(report) => return Box::pin(self.report(report)).await,
             ClientMessage::Relay(relay) => return self.relay(relay),
         };

@@ -6,7 +6,9 @@ use meoww_proto::{
     error::SignalErrorCode,
     tags::{MAX_TAG_WAIT, Tag},
 };
-use meoww_server::core::lobby::{ConnId, Departure, Effect, Input, REMATCH_WAIT, SearchCriteria};
+use meoww_server::core::lobby::{
+    ConnId, Departure, Effect, Input, MISMATCH_WAIT, REMATCH_WAIT, SearchCriteria,
+};
 
 use crate::lobby::{World, matched_conns, matched_room, user};
 
@@ -128,6 +130,34 @@ fn other_terms_are_a_new_search_and_the_same_ones_are_not() {
     assert!(world.search_for(1, "a", Duration::ZERO).is_empty(), "at the end of the queue");
     assert_eq!(matched_conns(&world.search(3)), [2, 3]);
     assert_eq!(world.search_for(4, "a", WAIT), [1, 4]);
+}
+
+#[test]
+fn two_who_cannot_see_each_other_meet_others_and_not_each_other_for_long() {
+    for (name, other) in [(1, 2), (2, 1)] {
+        let mut world = World::with_users(3);
+        world.search(1);
+        assert_eq!(matched_conns(&world.search(2)), [1, 2]);
+        let mismatch = Input::Mismatch { user: user(name), other: user(other) };
+        assert_eq!(world.handle(mismatch), [], "they can write to each other");
+        world.handle(Input::Skip(ConnId(1)));
+        assert!(world.search_for(2, "", WAIT).is_empty());
+        assert!(world.after(REMATCH_WAIT).is_empty());
+        assert_eq!(matched_conns(&world.search(3)), [1, 3]);
+        world.handle(Input::Skip(ConnId(1)));
+        assert!(world.after(MISMATCH_WAIT - REMATCH_WAIT - INSTANT).is_empty());
+        assert_eq!(matched_conns(&world.after(INSTANT)), [1, 2]);
+    }
+}
+
+#[test]
+fn of_those_who_cannot_be_seen_the_last_sixteen_are_remembered() {
+    let mut world = World::with_users(2);
+    for n in 2..=18 {
+        world.handle(Input::Mismatch { user: user(1), other: user(n) });
+    }
+    world.search(1);
+    assert_eq!(matched_conns(&world.search(2)), [1, 2]);
 }
 
 #[test]

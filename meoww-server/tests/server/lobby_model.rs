@@ -9,7 +9,7 @@ use std::{
 
 use meoww_proto::{UserId, tags::Tag};
 use meoww_server::core::lobby::{
-    ConnId, Departure, Effect, Input, REMATCH_WAIT, SEAT_LEASE, SearchCriteria,
+    ConnId, Departure, Effect, Input, MISMATCH_WAIT, REMATCH_WAIT, SEAT_LEASE, SearchCriteria,
 };
 use proptest::prelude::*;
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
@@ -43,6 +43,7 @@ enum Action {
     Lose(Name),
     Block(Name, Name),
     Unblock(Name, Name),
+    Mismatch(Name, Name),
     Pass(u64),
 }
 
@@ -64,6 +65,7 @@ impl Action {
             27 => Self::Lose(name),
             24 => Self::Block(name, other),
             25..27 => Self::Unblock(name, other),
+            28 => Self::Mismatch(name, other),
             _ => Self::Pass(a as u64 % 8 * 500),
         }
     }
@@ -106,6 +108,8 @@ struct Model {
     /// What skips cost: how much at which time.
     owed: [Option<(Duration, Instant)>; USERS],
     blocks: [[bool; USERS]; USERS],
+    /// Until when two are kept apart, by who said so.
+    apart: [[Option<Instant>; USERS]; USERS],
 }
 
 impl Model {
@@ -117,7 +121,9 @@ impl Model {
         let parted = |a: &Waiter, b: &Waiter| self.last_partner[a.name] == Some(b.name);
         let just_parted = parted(a, b) || parted(b, a);
         let wait = if just_parted { REMATCH_WAIT } else { Duration::ZERO };
-        (!self.is_blocked(a.name, b.name)).then_some(a.since.max(b.since) + wait)
+        let apart = [self.apart[a.name][b.name], self.apart[b.name][a.name]];
+        let earliest = apart.into_iter().flatten().fold(a.since.max(b.since) + wait, Instant::max);
+        (!self.is_blocked(a.name, b.name)).then_some(earliest)
     }
 
     fn owed(&self, name: Name, now: Instant) -> Duration {
@@ -226,7 +232,17 @@ impl Model {
     /// What is left of a user without connection and room: what skips cost.
     fn forget(&mut self, name: Name) {
         self.last_partner[name] = None;
+        self.apart[name] = Default::default();
         self.criteria[name] = Default::default();
+    }
+
+    fn unblock(&mut self, a: Name, b: Name, now: Instant) -> Vec<[Name; 2]> {
+        let waiting = self.waiting.iter().position(|waiter| waiter.name == a);
+        let was_blocked = std::mem::take(&mut self.blocks[a][b]);
+        match waiting.filter(|_| was_blocked) {
+            Some(at) => self.wake(at, now),
+            None => Vec::new(),
+        }
     }
 
     fn act(&mut self, action: Action, now: Instant) -> Vec<[Name; 2]> {
@@ -279,13 +295,10 @@ impl Model {
                 }
                 Vec::new()
             }
-            Action::Unblock(a, b) => {
-                let waiting = self.waiting.iter().position(|waiter| waiter.name == a);
-                let was_blocked = std::mem::take(&mut self.blocks[a][b]);
-                match waiting.filter(|_| was_blocked) {
-                    Some(at) => self.wake(at, now),
-                    None => Vec::new(),
-                }
+            Action::Unblock(a, b) => self.unblock(a, b, now),
+            Action::Mismatch(a, b) => {
+                self.apart[a][b] = Some(now + MISMATCH_WAIT);
+                Vec::new()
             }
             Action::Pass(_) => Vec::new(),
         }
@@ -342,6 +355,7 @@ impl Pair {
             Action::Lose(name) => Input::Disconnect(conn(name), Departure::Lost),
             Action::Block(a, b) => Input::Block { user: id(a), blocked: id(b) },
             Action::Unblock(a, b) => Input::Unblock { user: id(a), blocked: id(b) },
+            Action::Mismatch(a, b) => Input::Mismatch { user: id(a), other: id(b) },
             Action::Pass(millis) => return self.pass(Duration::from_millis(millis)),
         };
         self.compare(input, Some(action));

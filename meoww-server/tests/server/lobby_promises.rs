@@ -151,7 +151,11 @@ impl Observer {
             }
             Input::Cancel(conn) => self.stop_waiting(conn),
             Input::Disconnect(conn, departure) => self.depart(conn, departure),
-            Input::Timeout | Input::Block { .. } | Input::Unblock { .. } | Input::Drain => {}
+            Input::Timeout
+            | Input::Block { .. }
+            | Input::Unblock { .. }
+            | Input::Mismatch { .. }
+            | Input::Drain => {}
         }
         None
     }

@@ -84,6 +84,26 @@ async fn a_block_ends_the_room_and_outlives_connections() {
 }
 
 #[tokio::test]
+async fn two_who_cannot_see_each_other_go_on_writing_and_then_meet_others() {
+    let server = TestServer::start().await;
+    let (_, [mut ada, mut bob], room) = room_of_two(&server).await;
+    ada.send(ClientMessage::Mismatch { room_id: room }).await;
+    chat(&mut ada, &mut bob, room, "I cannot see you").await;
+    ada.send(ClientMessage::Skip).await;
+    expect_searching(&mut ada).await;
+    expect_gone(&mut bob, room).await;
+    bob.send(ClientMessage::Search(Default::default())).await;
+    expect_searching(&mut bob).await;
+    let (_, mut cat) = server.peer("cat").await;
+    cat.send(ClientMessage::Search(Default::default())).await;
+    let room = cat.next_matched().await.room_id;
+    assert_eq!(ada.next_matched().await.room_id, room, "she was there first");
+    let room_id = ELSEWHERE.parse().expect("a room");
+    ada.send(ClientMessage::Mismatch { room_id }).await;
+    ada.expect_error(SignalErrorCode::WrongRoom).await;
+}
+
+#[tokio::test]
 async fn a_block_taken_back_is_no_more() {
     let server = TestServer::start().await;
     let ([member, _], [mut ada, mut bob], room) = room_of_two(&server).await;

@@ -6,7 +6,7 @@ use meoww_proto::{
 };
 
 use super::{Call, Media, Phase, Room};
-use crate::core::event::{CallEvent, EndReason, PeerEvent};
+use crate::core::event::{CallEvent, EndReason, NoPicture, PeerEvent};
 
 impl Call {
     pub(super) fn peer(&mut self, room_id: RoomId, event: PeerEvent) {
@@ -26,17 +26,32 @@ impl Call {
             }
             PeerEvent::FirstFrame => self.tell(CallEvent::FirstFrame),
             PeerEvent::Camera { on } => self.tell(CallEvent::PartnerCamera { on }),
-            PeerEvent::NoPicture(why) => self.tell(CallEvent::NoPicture(why)),
+            PeerEvent::NoPicture(why) => {
+                if why == NoPicture::NoCommonCodec {
+                    self.mismatched(room);
+                }
+                self.tell(CallEvent::NoPicture(why));
+            }
             PeerEvent::Sound { on } => self.tell(CallEvent::PartnerSound { on }),
             PeerEvent::NoSound => self.tell(CallEvent::NoSound),
             PeerEvent::Bye => self.end_and_leave(EndReason::PeerLeft),
             PeerEvent::Failed(why) => {
                 self.notice(&why);
-                self.end_and_leave(match room.media {
-                    Media::Negotiating => EndReason::ConnectFailed,
-                    Media::Live => EndReason::PeerLost,
-                });
+                match room.media {
+                    Media::Negotiating => {
+                        self.mismatched(room);
+                        self.end_and_leave(EndReason::ConnectFailed);
+                    }
+                    Media::Live => self.end_and_leave(EndReason::PeerLost),
+                }
             }
+        }
+    }
+
+    /// What failed with this partner would fail again, for both, as soon as they are matched again.
+    fn mismatched(&mut self, room: Room) {
+        if room.known_to_server {
+            self.send_if_up(ClientMessage::Mismatch { room_id: room.id });
         }
     }
 

@@ -55,6 +55,14 @@ pub enum Input {
         /// Of whom.
         blocked: UserId,
     },
+    /// No picture can pass between two users, as one of them found: they do not meet again for
+    /// [`MISMATCH_WAIT`](super::MISMATCH_WAIT). A room of the two goes on.
+    Mismatch {
+        /// Who found so.
+        user: UserId,
+        /// Whom they met.
+        other: UserId,
+    },
     /// A connection ended.
     Disconnect(ConnId, Departure),
     /// From now on nobody is matched or queued; who waits stays, and rooms go on.

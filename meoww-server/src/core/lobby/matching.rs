@@ -6,7 +6,7 @@ use meoww_proto::{RoomId, UserId, error::SignalErrorCode};
 use rand::{Rng, RngExt};
 
 use super::{
-    ConnId, Effect, Lobby, REMATCH_WAIT, SearchCriteria, StepContext,
+    ConnId, Effect, Lobby, MISMATCH_WAIT, REMATCH_WAIT, SearchCriteria, StepContext,
     queue::{Phase, Queue, QueuePosition, Ticket},
     rooms::Seat,
     users::{User, UserKey, Users},
@@ -178,6 +178,12 @@ impl Lobby {
             self.look_around_again(key, context);
         }
     }
+
+    pub(super) fn keep_apart(&mut self, user: UserId, other: UserId, now: Instant) {
+        if let Some(key) = self.users.key_of(user) {
+            self.users[key].keep_apart(other, now + MISMATCH_WAIT);
+        }
+    }
 }
 
 /// One who looks around among those who wait.
@@ -225,6 +231,8 @@ impl Seeker<'_> {
             return None;
         }
         let just_parted = me.last_partner == Some(other.id) || other.last_partner == Some(me.id);
-        Some(if just_parted { since + REMATCH_WAIT } else { since })
+        let since = if just_parted { since + REMATCH_WAIT } else { since };
+        let apart = [me.apart_until(other.id), other.apart_until(me.id)];
+        Some(apart.into_iter().flatten().fold(since, Instant::max))
     }
 }

@@ -1,6 +1,7 @@
 //! Users who are connected or have a place in a room.
 
 use std::{
+    collections::VecDeque,
     ops::{Index, IndexMut},
     time::Instant,
 };
@@ -20,6 +21,9 @@ use super::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct UserKey(usize);
 
+/// Strangers who cannot be seen that a user is kept apart from at once.
+const MAX_MISMATCHES: usize = 16;
+
 /// What is remembered of a user.
 pub(super) struct User {
     pub(super) id: UserId,
@@ -33,6 +37,29 @@ pub(super) struct User {
     pub(super) pace: Pace,
     pub(super) last_partner: Option<UserId>,
     pub(super) blocks: HashSet<UserId>,
+    mismatches: VecDeque<Mismatch>,
+}
+
+/// Somebody whom a user cannot see.
+struct Mismatch {
+    other: UserId,
+    until: Instant,
+}
+
+impl User {
+    /// Remembers somebody not to be met before `until`, and forgets the oldest that is one too many.
+    pub(super) fn keep_apart(&mut self, other: UserId, until: Instant) {
+        self.mismatches.retain(|known| known.other != other);
+        if self.mismatches.len() == MAX_MISMATCHES {
+            self.mismatches.pop_front();
+        }
+        self.mismatches.push_back(Mismatch { other, until });
+    }
+
+    /// Returns when the user may meet somebody again whom they could not see.
+    pub(super) fn apart_until(&self, other: UserId) -> Option<Instant> {
+        self.mismatches.iter().find(|known| known.other == other).map(|known| known.until)
+    }
 }
 
 #[derive(Default)]
@@ -59,6 +86,7 @@ impl Users {
                 pace: departed.take(id),
                 last_partner: None,
                 blocks: HashSet::default(),
+                mismatches: VecDeque::new(),
             }))
         })
     }
