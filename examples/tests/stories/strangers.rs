@@ -80,7 +80,7 @@ fn a_report_and_a_block_by_keys() {
     anna_sees.press("he shouts\r");
     anna_sees.wait_for("Reported. Thank you.");
     anna_sees.press(F5);
-    anna_sees.wait_for("Block for good?");
+    anna_sees.wait_for("Press again");
     anna_sees.press(F5);
     assert_eq!(bert.wait_for("peer-disconnected")["reason"], "peer-left");
     anna_sees.wait_for("Blocked: you will not meet");

@@ -81,9 +81,14 @@ pub const HELP: [(&str, &str); 12] = [
 /// What `key` stands for; `None` for a key without meaning, or when it is let go.
 pub fn action(key: KeyEvent) -> Option<Action> {
     match key.kind {
-        KeyEventKind::Press | KeyEventKind::Repeat => {}
-        KeyEventKind::Release => return None,
+        KeyEventKind::Press => pressed(key),
+        // A key that is held down says nothing anew about a block.
+        KeyEventKind::Repeat => pressed(key).filter(|action| *action != Action::Block),
+        KeyEventKind::Release => None,
     }
+}
+
+fn pressed(key: KeyEvent) -> Option<Action> {
     if key.modifiers.contains(KeyModifiers::CONTROL) && !key.modifiers.contains(KeyModifiers::ALT) {
         return control(key.code);
     }
@@ -213,6 +218,13 @@ mod tests {
         let mut released = KeyEvent::new(KeyCode::Enter, KeyModifiers::NONE);
         released.kind = KeyEventKind::Release;
         assert_eq!(action(released), None);
+        for (code, repeated) in
+            [(KeyCode::F(5), None), (KeyCode::Left, Some(Action::Edit(Edit::Left)))]
+        {
+            let mut held = KeyEvent::new(code, KeyModifiers::NONE);
+            held.kind = KeyEventKind::Repeat;
+            assert_eq!(action(held), repeated, "{code:?}");
+        }
     }
 
     #[test]

@@ -9,6 +9,10 @@ use ratatui::layout::Size;
 use super::{chat::ChatLog, editor::Editor, layout::Layout};
 use crate::core::event::{EndReason, NoPicture, Stats};
 
+/// Least pause between two presses that block: a key that is held down repeats sooner. The first repeat
+/// comes after 200 to 750 ms, as terminals and systems have it, and the others come faster.
+const BLOCK_PAUSE: Duration = Duration::from_millis(800);
+
 /// Everything the screen shows but the pictures themselves. Times count from the start.
 #[derive(Debug)]
 pub struct State {
@@ -34,7 +38,7 @@ pub struct State {
     pub input: Editor,
     /// Why the stranger is to be reported, as far as typed; then it takes the keys.
     pub report: Option<Editor>,
-    /// Until when a second press of the key blocks the stranger; the first asks.
+    /// When the key that blocks was last pressed, as long as the question waits for the next press.
     pub block_asked: Option<Duration>,
     /// Whether anybody was met yet.
     pub met: bool,
@@ -136,6 +140,11 @@ impl State {
         if let Some(log) = self.layout.as_ref().and_then(Layout::chat_log) {
             self.chat.resize(log.width.into(), log.height.into());
         }
+    }
+
+    /// Whether another press of the key would block the stranger.
+    pub(super) fn takes_block(&self) -> bool {
+        self.block_asked.is_some_and(|pressed| self.now >= pressed + BLOCK_PAUSE)
     }
 
     /// The line that takes the keys.

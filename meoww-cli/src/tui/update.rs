@@ -20,7 +20,7 @@ use crate::{
 
 /// How long a notice stays.
 const NOTICE: Duration = Duration::from_secs(5);
-/// How long a block waits to be confirmed.
+/// How long a block waits to be confirmed after the last press of its key.
 const CONFIRM: Duration = Duration::from_secs(5);
 
 /// Something that happened.
@@ -70,7 +70,7 @@ pub fn update(state: &mut State, now: Duration, msg: Msg) -> Option<Effect> {
     if state.notice.as_ref().is_some_and(|(_, until)| *until <= now) {
         state.notice = None;
     }
-    state.block_asked = state.block_asked.filter(|until| *until > now);
+    state.block_asked = state.block_asked.filter(|pressed| *pressed + CONFIRM > now);
     match msg {
         Msg::Key(key) => action(key).and_then(|action| act(state, action)),
         Msg::Paste { text, is_cut } => {
@@ -104,6 +104,7 @@ pub fn update(state: &mut State, now: Duration, msg: Msg) -> Option<Effect> {
 }
 
 fn act(state: &mut State, action: Action) -> Option<Effect> {
+    let block_confirmed = state.takes_block();
     let block_asked = state.block_asked.take().is_some();
     match action {
         Action::Next => next(state),
@@ -138,7 +139,7 @@ fn act(state: &mut State, action: Action) -> Option<Effect> {
             }
             None
         }
-        Action::Block => block(state, block_asked),
+        Action::Block => block(state, block_confirmed),
         Action::Report => {
             report(state);
             None
@@ -171,14 +172,14 @@ fn next(state: &mut State) -> Option<Effect> {
     }
 }
 
-/// Asks first, as a block is for good.
+/// Asks first, as a block is for good; each press too soon asks anew.
 fn block(state: &mut State, is_confirmed: bool) -> Option<Effect> {
     if !state.met {
         notice(state, "You have met nobody yet");
     } else if is_confirmed {
         return Some(Effect::Send(Command::Block));
     } else {
-        state.block_asked = Some(state.now + CONFIRM);
+        state.block_asked = Some(state.now);
     }
     None
 }

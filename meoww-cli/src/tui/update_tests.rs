@@ -237,8 +237,26 @@ fn a_block_is_not_confirmed_late_after_another_key_or_for_somebody_else() {
     let late = AT + Duration::from_secs(5);
     assert_eq!(update(&mut state, late, key(KeyCode::F(5))), None);
     assert_eq!(update(&mut state, late, Msg::Call(CallEvent::Ended(EndReason::PeerLeft))), None);
-    let effect = update(&mut state, late, key(KeyCode::F(5)));
+    let effect = update(&mut state, late + Duration::from_secs(1), key(KeyCode::F(5)));
     assert_eq!(effect, Some(Effect::Send(Command::Block)), "whom one just met");
+}
+
+/// A key held down for ten seconds: the first repeat after 660 ms and then 25 a second, as `xset r rate`
+/// has it without arguments; or after 200 ms, as fast as some set it.
+#[test]
+fn a_key_held_down_does_not_confirm_a_block() {
+    for first in [200, 660] {
+        let mut state = met(phases()[3]);
+        let mut pressed = AT;
+        assert_eq!(update(&mut state, pressed, key(KeyCode::F(5))), None);
+        for repeat in 0..234 {
+            pressed = AT + Duration::from_millis(first + 40 * repeat);
+            assert_eq!(update(&mut state, pressed, key(KeyCode::F(5))), None, "{repeat}");
+        }
+        let again = pressed + Duration::from_secs(1);
+        let effect = update(&mut state, again, key(KeyCode::F(5)));
+        assert_eq!(effect, Some(Effect::Send(Command::Block)), "let go, and pressed again");
+    }
 }
 
 #[test]

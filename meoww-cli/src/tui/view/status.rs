@@ -29,6 +29,8 @@ const HINTS: [(&str, &str); 8] = [
 ];
 
 const BLOCK_QUESTION: &str = "Block for good? Press again; Esc: no";
+/// While another press would not count yet.
+const BLOCK_QUESTION_FIRST: &str = "Block for good? Esc: no";
 
 /// Columns between two parts.
 const GAP: usize = 2;
@@ -70,7 +72,10 @@ fn left(state: &State, room: usize) -> Vec<Line<'static>> {
     if state.unread > 0 {
         add(theme::STRANGER, format!("{} unread, F3", state.unread));
     }
-    let question = state.block_asked.map(|_| BLOCK_QUESTION);
+    let question = state.block_asked.map(|_| match state.takes_block() {
+        true => BLOCK_QUESTION,
+        false => BLOCK_QUESTION_FIRST,
+    });
     let notice = || state.notice.as_ref().map(|(notice, _)| notice.as_str());
     if let Some(retry) = state.server_retry.filter(|_| question.is_none()) {
         let seconds = retry.saturating_sub(state.now).as_millis().div_ceil(1000);

@@ -231,9 +231,12 @@ fn a_block_asks_first() {
         let mut state = live(width, 24);
         happens(&mut state, 75, CallEvent::ServerLost { retry_in: Duration::from_secs(9) });
         press(&mut state, KeyCode::F(5));
+        assert!(!screen(&state).contains("Press again"), "that would not count yet");
+        let pressed = state.now;
+        update(&mut state, pressed + Duration::from_secs(1), Msg::Tick);
         let seen = screen(&state);
         assert!(seen.lines().last().unwrap().contains(question), "{seen}");
-        let later = state.now + Duration::from_secs(5);
+        let later = pressed + Duration::from_secs(5);
         update(&mut state, later, Msg::Tick);
         assert!(!screen(&state).contains(question));
     }
