@@ -1,11 +1,12 @@
 //! The camera and its switch. Off releases the device, so that its light goes out.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use meoww_paint::Frame;
 use tokio::{
     sync::{mpsc, watch},
     task::{JoinHandle, spawn_blocking},
+    time::timeout,
 };
 
 use crate::{
@@ -16,6 +17,12 @@ use crate::{
         source::{Camera, Source},
     },
 };
+
+/// How long a camera may give no picture before that is told. The reader of a file is a little sooner
+/// to give up on it, and says why.
+const SILENCE: Duration = Duration::from_secs(11);
+const SILENT: &str = "The camera gives no pictures any more. Is it still plugged in? Switch it off and on \
+                      to try again.";
 
 /// An open camera that follows `wanted` until that is dropped.
 pub(super) struct Switch {
@@ -94,13 +101,30 @@ impl Worker {
         }
     }
 
-    /// Returns when there will be no more pictures, which of no camera is no news.
+    /// Returns when there will be no more pictures, which of no camera is no news. A camera that falls
+    /// silent may come back, as its driver waits for it; meanwhile its last picture is not shown as if
+    /// it were new.
     async fn pass_on(&self, pictures: Option<&mut FrameSlot>) {
         let Some(pictures) = pictures.filter(|_| !matches!(self.camera, Camera::None)) else {
             return std::future::pending().await;
         };
-        while pictures.changed().await.is_ok() {
-            self.slot.send_replace(pictures.borrow_and_update().clone());
+        let mut is_silent = false;
+        loop {
+            match timeout(SILENCE, pictures.changed()).await {
+                Ok(Ok(())) => {
+                    self.slot.send_replace(pictures.borrow_and_update().clone());
+                    if std::mem::take(&mut is_silent) {
+                        self.tell("The camera gives pictures again.".to_owned());
+                    }
+                }
+                Ok(Err(_)) => break,
+                Err(_) => {
+                    self.slot.send_replace(None);
+                    if !std::mem::replace(&mut is_silent, true) {
+                        self.tell(SILENT.to_owned());
+                    }
+                }
+            }
         }
         self.slot.send_replace(None);
     }
@@ -115,4 +139,36 @@ fn stopped(source: Option<&Source>) -> String {
     let reason = source.and_then(Source::ended).map(|reason| format!("{reason} "));
     let reason = reason.unwrap_or_default();
     format!("The camera stopped. {reason}Switch it off and on to try again.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A driver that delivers nothing any more, for an hour; then it does.
+    #[tokio::test(start_paused = true)]
+    async fn a_camera_that_falls_silent_is_told_once_and_so_is_its_return() {
+        let (slot, shown) = watch::channel(None);
+        let (told, mut notices) = mpsc::channel(8);
+        let worker = Worker { camera: Camera::Index(0), slot, told };
+        let (device, mut pictures) = watch::channel(None);
+        let picture = || Some(Arc::new(Frame::black(2, 2)));
+        let filming = async {
+            device.send_replace(picture());
+            tokio::time::sleep(SILENCE / 2).await;
+            device.send_replace(picture());
+            tokio::time::sleep(SILENCE / 2).await;
+            assert!(notices.is_empty() && shown.borrow().is_some(), "it is slow, and not silent");
+            tokio::time::sleep(Duration::from_secs(3600)).await;
+            assert_eq!(notices.recv().await, Some(CallEvent::Notice(SILENT.to_owned())));
+            assert!(notices.is_empty() && shown.borrow().is_none());
+            device.send_replace(picture());
+            let back = CallEvent::Notice("The camera gives pictures again.".to_owned());
+            assert_eq!(notices.recv().await, Some(back));
+            assert!(shown.borrow().is_some());
+            drop(device);
+        };
+        tokio::join!(worker.pass_on(Some(&mut pictures)), filming);
+        assert!(shown.borrow().is_none(), "it has ended");
+    }
 }

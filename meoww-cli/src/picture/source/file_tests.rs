@@ -275,3 +275,38 @@ fn a_pipe_that_stays_silent_is_not_waited_for_and_its_reader_ends() {
         wait_for_nobody_at(&path);
     }
 }
+
+/// The pictures stop in the middle of one, and the writer keeps the pipe open.
+#[test]
+fn a_film_that_stalls_is_given_up_on_and_its_reader_ends() {
+    let folder = Folder::new(40);
+    let whole = std::fs::read(folder.path("pattern.y4m")).unwrap();
+    let path = folder.path("stalling.y4m");
+    assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
+    let pipe = path.clone();
+    let (seen_to_its_end, wait) = std::sync::mpsc::sync_channel::<()>(0);
+    let writer = std::thread::spawn(move || {
+        let mut pipe = std::fs::OpenOptions::new().write(true).open(pipe).unwrap();
+        let written = pipe.write_all(&whole[..whole.len() - 1000]);
+        let _ = wait.recv();
+        written
+    });
+    let source = open(&path);
+    let mut pictures = source.pictures();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let mut newest = None;
+    let end = async {
+        while pictures.changed().await.is_ok() {
+            newest = pictures.borrow_and_update().clone().or(newest.take());
+        }
+    };
+    runtime.block_on(async { tokio::time::timeout(PATIENCE, end).await.expect("it goes on") });
+    let last = newest.as_deref().and_then(pattern::read).expect("a picture");
+    assert!(last.counter > 0, "it was played, as far as it came");
+    let ended = source.ended().expect("a reason");
+    assert!(matches!(ended, SourceError::Silent { .. }), "{ended}");
+    assert!(ended.to_string().contains("gave no picture for 10 seconds"), "{ended}");
+    wait_for_nobody_at(&path);
+    drop(seen_to_its_end);
+    writer.join().unwrap().expect("all of it was taken");
+}
