@@ -49,7 +49,7 @@ MEOWW_PASSWORD (a new one MEOWW_NEW_PASSWORD), never a flag, which others could 
   meoww search --headless --json --camera pattern --rounds 3
 
 Surroundings:
-  http_proxy, https_proxy, ALL_PROXY, NO_PROXY    proxies to the server, of HTTP or SOCKS
+  http_proxy, https_proxy, ALL_PROXY, NO_PROXY    proxies to the server: http://, socks5://
   SSL_CERT_FILE                                   authorities to trust, in PEM, instead of the system's
 
 Files:

@@ -209,6 +209,25 @@ fn errors_are_json_for_scripts() {
     assert_eq!((&error["code"], &error["exitCode"]), (&"not-logged-in".into(), &13.into()));
 }
 
+/// As in `meoww me | true`; a disk that is full is another matter.
+#[test]
+fn a_reader_that_is_gone_is_no_error() {
+    let server = Server::start();
+    let anna = User::with_account("anna", &server);
+    let me = |stdout: std::process::Stdio| {
+        let mut command = Command::new(program("meoww"));
+        let ended = command.arg("me").envs(anna.environment()).stdout(stdout).output();
+        let ended = ended.expect("run");
+        (ended.status.code(), String::from_utf8_lossy(&ended.stderr).into_owned())
+    };
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    assert_eq!(me(writer.into()), (Some(0), String::new()));
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("Linux has it");
+    let (code, said) = me(full.into());
+    assert!(code == Some(1) && said.contains("No space left"), "{code:?} {said}");
+}
+
 /// Neither stderr nor the log takes a byte, or there is no log to be had.
 #[test]
 fn an_error_that_nobody_can_read_has_its_exit_code() {

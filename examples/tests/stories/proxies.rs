@@ -137,3 +137,14 @@ fn what_is_wrong_with_a_proxy_is_said_of_the_proxy() {
         anna.meoww_with(&["me"], &around).succeeded();
     }
 }
+
+/// Requests pass a proxy that is spoken to over TLS, and calls do not: that is said before one waits.
+#[test]
+fn a_proxy_that_calls_cannot_pass_is_refused_with_those_they_can() {
+    let server = Server::start();
+    let anna = User::with_account("anna", &server);
+    let env = [("http_proxy", "https://127.0.0.1:1")];
+    let search = ["search", "--headless", "--camera", "none"];
+    anna.meoww_with(&search, &env)
+        .failed(12, "calls need a proxy of http://, socks5:// or socks4://");
+}

@@ -18,7 +18,7 @@ mod unblock;
 mod verify;
 mod welcome;
 
-use std::sync::Arc;
+use std::{io::ErrorKind, sync::Arc};
 
 use crate::{
     api::Api,
@@ -73,7 +73,11 @@ impl Context {
     }
 
     fn result(&self, text: &str, data: &impl serde::Serialize) -> Result<(), Error> {
-        self.out.result(text, data).map_err(|error| Error::Other(error.to_string()))
+        match self.out.result(text, data) {
+            // A reader that has read enough is no error.
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+            printed => printed.map_err(|error| Error::Other(error.to_string())),
+        }
     }
 
     fn keep_server(&self) -> Result<(), Error> {
