@@ -343,3 +343,6 @@ fn cookie(response: &Response, name: &str) -> Option<String> {
     let found = response.cookies().find(|cookie| cookie.name() == name);
     found.map(|cookie| cookie.value().to_owned())
 }
+
+#[cfg(test)]
+mod tests;

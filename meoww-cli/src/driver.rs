@@ -3,6 +3,7 @@
 
 mod camera;
 mod ice;
+mod media;
 
 use std::{
     sync::{Arc, atomic::AtomicU64},
@@ -13,7 +14,7 @@ use meoww_paint::{Frame, Grid};
 use meoww_proto::{
     RoomId,
     account::IceServer,
-    signal::{Matched, RelayPayload, Search},
+    signal::{Matched, Search},
 };
 use tokio::{
     sync::{mpsc, watch},
@@ -21,6 +22,7 @@ use tokio::{
     time::{MissedTickBehavior, interval, timeout},
 };
 
+use self::media::{Connector, Media};
 use crate::{
     api::Api,
     core::{
@@ -29,7 +31,7 @@ use crate::{
     },
     error::Error,
     link::{Link, LinkEvent, Order},
-    peer::{Peer, PeerConfig, PeerMedia},
+    peer::{PeerConfig, PeerMedia},
     picture::{
         slot::{FrameSlot, RoomSlot},
         source::Camera,
@@ -110,11 +112,12 @@ impl ClientHandle {
             link,
             room,
             ice,
+            connector: Connector::WebRtc,
             relay_only,
             pictures,
             camera,
             told,
-            peer: None,
+            open: None,
             closing: JoinSet::new(),
         };
         #[expect(clippy::disallowed_methods, reason = "the client owns its driver")]
@@ -153,7 +156,7 @@ enum Next {
 /// The media connection of a room.
 struct Open {
     room_id: RoomId,
-    peer: Peer,
+    media: Media,
     slot: RoomSlot,
     events: mpsc::Receiver<PeerEvent>,
 }
@@ -184,11 +187,12 @@ struct Driver {
     link: Link,
     room: watch::Sender<Option<RoomId>>,
     ice: ice::Servers,
+    connector: Connector,
     relay_only: bool,
     pictures: Pictures,
     camera: camera::Switch,
     told: mpsc::Sender<CallEvent>,
-    peer: Option<Open>,
+    open: Option<Open>,
     closing: JoinSet<()>,
 }
 
@@ -211,7 +215,7 @@ impl Driver {
                     }
                     None => self.handle(Input::Command(Command::Quit)).await,
                 },
-                (room_id, event) = peer_event(&mut self.peer) => {
+                (room_id, event) = peer_event(&mut self.open) => {
                     self.handle(Input::Peer(room_id, event)).await
                 }
                 _ = second.tick() => self.tell_stats(),
@@ -234,7 +238,11 @@ impl Driver {
                 Effect::Send(message) => _ = self.link.orders.send(Order::Say(message)).await,
                 Effect::Reconnect => _ = self.link.orders.send(Order::Reconnect).await,
                 Effect::OpenPeer(matched) => self.open_peer(matched).await,
-                Effect::Apply(payload) => self.apply(payload),
+                Effect::Apply(payload) => {
+                    if let Some(open) = &self.open {
+                        open.media.apply(payload);
+                    }
+                }
                 Effect::ClosePeer => self.close_peer(),
                 Effect::Tell(event) => _ = self.told.send(event).await,
                 Effect::Quit => return Next::Stop,
@@ -247,10 +255,10 @@ impl Driver {
         let Matched { room_id, is_initiator } = matched;
         let ice_servers: Vec<IceServer> = self.ice.list().await;
         let config = PeerConfig { ice_servers, relay_only: self.relay_only, is_initiator };
-        let media = self.pictures.of_room();
-        let slot = media.remote.clone();
-        match Peer::open(config, media).await {
-            Ok((peer, events)) => self.peer = Some(Open { room_id, peer, slot, events }),
+        let pictures = self.pictures.of_room();
+        let slot = pictures.remote.clone();
+        match self.connector.open(config, pictures).await {
+            Ok((media, events)) => self.open = Some(Open { room_id, media, slot, events }),
             Err(error) => {
                 let failed = PeerEvent::Failed(format!("{error:#}"));
                 Box::pin(self.handle(Input::Peer(room_id, failed))).await;
@@ -258,30 +266,19 @@ impl Driver {
         }
     }
 
-    fn apply(&self, payload: RelayPayload) {
-        let Some(Open { peer, .. }) = &self.peer else { return };
-        match payload {
-            RelayPayload::Offer(offer) => peer.remote_offer(offer),
-            RelayPayload::Answer(answer) => peer.remote_answer(answer),
-            RelayPayload::Candidate(candidate) => peer.remote_candidate(candidate),
-            // Chat is the machine's, and never comes here.
-            RelayPayload::Chat(_) => {}
-        }
-    }
-
     /// Goodbyes take a moment, in which the next partner may already be found.
     fn close_peer(&mut self) {
-        if let Some(Open { peer, slot, .. }) = self.peer.take() {
+        if let Some(Open { media, slot, .. }) = self.open.take() {
             slot.close();
-            self.closing.spawn(peer.close());
+            self.closing.spawn(media.close());
         }
     }
 
     #[expect(clippy::disallowed_methods, reason = "the driver keeps the time")]
     fn tell_stats(&mut self) -> Next {
-        if let Some(Open { peer, .. }) = &mut self.peer {
+        if let Some(Open { media, .. }) = &mut self.open {
             // Whoever is too slow to read this second's reads the next.
-            let stats = peer.stats(std::time::Instant::now());
+            let stats = media.stats(std::time::Instant::now());
             let _ = self.told.try_send(CallEvent::Stats(stats));
         }
         Next::Go
@@ -306,3 +303,6 @@ async fn peer_event(open: &mut Option<Open>) -> (RoomId, PeerEvent) {
     let gone = || PeerEvent::Failed("the media connection ended".into());
     (*room_id, events.recv().await.unwrap_or_else(gone))
 }
+
+#[cfg(test)]
+mod tests;

@@ -23,5 +23,7 @@ mod proxy;
 pub mod session;
 pub mod sound;
 pub mod terminal;
+#[cfg(test)]
+mod testing;
 pub mod text;
 pub mod tui;

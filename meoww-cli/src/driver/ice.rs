@@ -91,6 +91,12 @@ impl Servers {
         Self { newest, wanted, now, renewal: task.abort_handle() }
     }
 
+    /// None, for tests: nothing is fetched.
+    #[cfg(test)]
+    pub(super) fn none() -> Self {
+        Self::keep(Fetched::new(Vec::new(), clock::date()), std::future::pending, clock::date)
+    }
+
     /// The newest. Those that have expired, as after a night asleep, are renewed first.
     pub(super) async fn list(&mut self) -> Vec<IceServer> {
         if self.newest.borrow_and_update().is_due((self.now)()) {

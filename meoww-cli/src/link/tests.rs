@@ -1,10 +1,9 @@
-use meoww_proto::{UserId, account::User};
 use tempfile::TempDir;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::{WebSocketStream, accept_async};
 
 use super::*;
-use crate::session::{Kept, Login, SessionFile};
+use crate::testing::logged_in;
 
 type Server = WebSocketStream<TcpStream>;
 
@@ -12,12 +11,7 @@ type Server = WebSocketStream<TcpStream>;
 async fn connected() -> (Link, Server, TempDir) {
     let folder = tempfile::tempdir().expect("a folder");
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let address = format!("http://{}", listener.local_addr().expect("an address"));
-    let server = address.parse().expect("a server");
-    let sessions = SessionFile::new(folder.path().join("sessions.json"));
-    let kept = Kept { login: Some(login()), ..Kept::default() };
-    sessions.lock().expect("locked").store(&server, kept).expect("stored");
-    let api = Arc::new(Api::new(server, sessions).expect("an API"));
+    let api = Arc::new(logged_in(&listener, folder.path()));
     let (_room, room) = watch::channel(None);
     let accepted = async {
         let (stream, _) = listener.accept().await.expect("a client");
@@ -26,19 +20,6 @@ async fn connected() -> (Link, Server, TempDir) {
     let (link, server) = tokio::join!(Link::open(api, room), accepted);
     tokio::time::pause();
     (link.expect("a link"), server, folder)
-}
-
-fn login() -> Login {
-    let user = User {
-        id: UserId::from_bytes([7; 12]),
-        name: "Anna".into(),
-        username: "anna".into(),
-        email: "anna@example.org".into(),
-        profile_image: String::new(),
-        is_verified: true,
-        created_at: "2026-01-01T00:00:00.000Z".into(),
-    };
-    Login { user, access_token: "token".into(), refresh_token: "token".into() }
 }
 
 /// Says something every three seconds.
