@@ -9,6 +9,7 @@ mod frames;
 mod full;
 mod lost;
 mod polling;
+mod power;
 mod raw;
 mod requests;
 mod tokens;
