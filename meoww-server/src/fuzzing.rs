@@ -110,12 +110,12 @@ pub fn picture(upload: &[u8]) -> Option<Vec<u8>> {
 
 /// An export as it is written again once it was read.
 pub fn import(lines: &[u8]) -> Result<Result<Vec<u8>, StoreError>, Vec<Fault>> {
-    Batch::parse(lines).map(|batch| batch.export())
+    Batch::parse(lines).map(|mut batch| batch.export())
 }
 
 /// The export of what `mongoexport` wrote.
 pub fn import_mongo(documents: &[u8], rename: bool) -> (Result<Vec<u8>, StoreError>, Vec<Fault>) {
-    let (batch, faults) = mongo::parse(documents, rename);
+    let (mut batch, faults) = mongo::parse(Batch::default(), documents, rename);
     (batch.export(), faults)
 }
 

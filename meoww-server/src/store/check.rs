@@ -1,20 +1,25 @@
-//! Whether the database is what it should be: every record readable, and every reference met.
-
-use std::collections::{BTreeSet, HashSet};
+//! Whether the database is what it should be: every record readable, and every reference met. Goes
+//! through it in steps, in a bounded memory, while others write.
 
 use meoww_proto::UserId;
 use serde::{Deserialize, Serialize};
+use sled::IVec;
 
 use super::{
     Store, StoreError,
     export::hex,
-    index::IndexEntry,
+    index::{INDEXES, IndexEntry},
     kinds::{KINDS, Kind},
     records::decode,
-    snapshot::Records,
-    trees::Trees,
+    snapshot::after,
+    trees::{Table, Trees},
 };
 use crate::core::{account::Account, session::Session};
+
+/// Records looked at in one step.
+const STEP: usize = 1024;
+/// Findings that are named; the database is of no more use with fewer.
+pub const MAX_FINDINGS: usize = 1000;
 
 /// Something that is not as it should be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,81 +32,153 @@ pub struct Finding {
     pub what: String,
 }
 
+/// A table, by what it holds.
+#[derive(Clone, Copy)]
+enum Part {
+    Records(&'static Kind),
+    Index(Table),
+}
+
+/// What a step came to.
+struct Step {
+    looked_at: usize,
+    /// The last key; `None` after the last step.
+    last: Option<IVec>,
+    /// Keys at which something seemed wrong.
+    suspects: Vec<IVec>,
+}
+
 impl Store {
-    /// Reads everything there was at one moment. Gives the number of records by type, and what is
-    /// wrong with them.
+    /// Looks at every record and follows every reference. Returns the number of records by type, and
+    /// what is wrong with them, [`MAX_FINDINGS`] at most. What is written meanwhile may be counted or
+    /// not, and is not taken for wrong.
     pub async fn check(&self) -> Result<(Vec<(String, u64)>, Vec<Finding>), StoreError> {
-        let (held, pointers) =
-            self.read_alone(|trees| Ok((trees.hold()?, IndexEntry::all(trees)?))).await?;
-        self.read(move |_| {
-            let counts = KINDS.iter().zip(&held);
-            let counts =
-                counts.map(|(kind, held)| (kind.name.to_owned(), held.len() as u64)).collect();
-            Ok((counts, findings(&held, &pointers)))
-        })
-        .await
+        let (mut counts, mut findings) = (Vec::new(), Vec::new());
+        let indexes = INDEXES.map(Part::Index);
+        for part in KINDS.iter().map(Part::Records).chain(indexes) {
+            let count = self.check_part(part, &mut findings).await?;
+            if let Part::Records(kind) = part {
+                counts.push((kind.name.to_owned(), count));
+            }
+        }
+        findings.truncate(MAX_FINDINGS);
+        Ok((counts, findings))
+    }
+
+    async fn check_part(&self, part: Part, findings: &mut Vec<Finding>) -> Result<u64, StoreError> {
+        let (mut count, mut last) = (0, None);
+        loop {
+            let step = self.read(move |trees| trees.look(part, last.as_ref())).await?;
+            count += step.looked_at as u64;
+            if !step.suspects.is_empty() && findings.len() < MAX_FINDINGS {
+                // While nothing is written: between two reads, a reference may have come or gone.
+                let suspects = step.suspects;
+                findings.extend(self.read_alone(move |trees| trees.judge(part, &suspects)).await?);
+            }
+            match step.last {
+                Some(key) => last = Some(key),
+                None => return Ok(count),
+            }
+        }
+    }
+}
+
+impl Part {
+    fn table(self) -> Table {
+        match self {
+            Self::Records(kind) => kind.table,
+            Self::Index(table) => table,
+        }
     }
 }
 
 impl Trees {
-    /// A copy of all records, in the order of [`KINDS`]; values are shared with the cache.
-    fn hold(&self) -> Result<Vec<Records>, StoreError> {
-        let records = |kind: &Kind| self.tree(kind.table).iter().collect::<Result<_, _>>();
-        Ok(KINDS.iter().map(records).collect::<Result<_, _>>()?)
-    }
-}
-
-fn findings(held: &[Records], pointers: &[IndexEntry]) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    let mut accounts: HashSet<UserId> = HashSet::new();
-    let mut expected = BTreeSet::new();
-    for (kind, held) in KINDS.iter().zip(held) {
-        for (key, bytes) in held {
-            let mut found =
-                |what| findings.push(Finding { place: kind.name.into(), key: hex(key), what });
-            match (kind.to_json)(bytes).and_then(|_| IndexEntry::to(kind, key, bytes)) {
-                Ok(pointers) => expected.extend(pointers),
-                Err(error) => {
-                    found(error.to_string());
-                    continue;
-                }
+    fn look(&self, part: Part, last: Option<&IVec>) -> Result<Step, StoreError> {
+        let first = last.map_or_else(IVec::default, |last| after(last));
+        let mut step = Step { looked_at: 0, last: None, suspects: Vec::new() };
+        for entry in self.tree(part.table()).range(first..).take(STEP) {
+            let (key, bytes) = entry?;
+            if !self.findings(part, &key, &bytes)?.is_empty() {
+                step.suspects.push(key.clone());
             }
-            if kind.is_account() {
-                match decode::<Account>(bytes) {
-                    Ok(account) if account.id.as_bytes()[..] == key[..] => {
-                        accounts.insert(account.id);
+            step.looked_at += 1;
+            step.last = Some(key);
+        }
+        step.last = step.last.filter(|_| step.looked_at == STEP);
+        Ok(step)
+    }
+
+    fn judge(&self, part: Part, suspects: &[IVec]) -> Result<Vec<Finding>, StoreError> {
+        let mut findings = Vec::new();
+        for key in suspects {
+            if let Some(bytes) = self.tree(part.table()).get(key)? {
+                findings.extend(self.findings(part, key, &bytes)?);
+            }
+        }
+        Ok(findings)
+    }
+
+    fn findings(&self, part: Part, key: &[u8], bytes: &[u8]) -> Result<Vec<Finding>, StoreError> {
+        match part {
+            Part::Records(kind) => self.findings_of_record(kind, key, bytes),
+            Part::Index(table) => {
+                let mut findings = Vec::new();
+                for entry in IndexEntry::at(table, key, bytes) {
+                    if !entry.leads_to_its_record(self)? {
+                        findings.push(about(&entry, "leads wrongly to"));
                     }
-                    Ok(_) | Err(_) => found("lies under another account's id".into()),
                 }
-            }
-            if let Some(owner) = (kind.owner)(key, bytes).filter(|id| !accounts.contains(id)) {
-                found(format!("belongs to the account {owner}, which is not there"));
+                Ok(findings)
             }
         }
     }
-    sessions_without_token(held, &mut findings);
-    let actual: BTreeSet<IndexEntry> = pointers.iter().cloned().collect();
-    let about = |pointer: &IndexEntry, what| {
-        let (place, key) = (pointer.place().to_owned(), pointer.key());
-        Finding { place, key, what: format!("{what} {}", pointer.target()) }
-    };
-    findings.extend(actual.difference(&expected).map(|p| about(p, "leads wrongly to")));
-    findings.extend(expected.difference(&actual).map(|p| about(p, "does not lead to")));
-    findings
+
+    fn findings_of_record(
+        &self,
+        kind: &Kind,
+        key: &[u8],
+        bytes: &[u8],
+    ) -> Result<Vec<Finding>, StoreError> {
+        let found = |what: String| Finding { place: kind.name.into(), key: hex(key), what };
+        let entries = match (kind.to_json)(bytes).and_then(|_| IndexEntry::to(kind, key, bytes)) {
+            Ok(entries) => entries,
+            Err(error) => return Ok(vec![found(error.to_string())]),
+        };
+        let mut findings = Vec::new();
+        if kind.is_account() && !is_account(bytes, key) {
+            findings.push(found("lies under another account's id".into()));
+        }
+        if let Some(owner) = (kind.owner)(key, bytes)
+            && !self.has_account(owner)?
+        {
+            findings.push(found(format!("belongs to the account {owner}, which is not there")));
+        }
+        if kind.table == Table::Sessions
+            && let Ok(session) = decode::<Session>(bytes)
+            && !self.contains(Table::Tokens, session.current.as_bytes())?
+        {
+            findings.push(found("its refresh token is not there".into()));
+        }
+        for entry in entries {
+            if !entry.is_kept(self)? {
+                findings.push(about(&entry, "does not lead to"));
+            }
+        }
+        Ok(findings)
+    }
+
+    fn has_account(&self, user: UserId) -> Result<bool, StoreError> {
+        let bytes = self.tree(Table::Accounts).get(user.as_bytes())?;
+        Ok(bytes.is_some_and(|bytes| is_account(&bytes, user.as_bytes())))
+    }
 }
 
-/// A session's good refresh token must be there.
-fn sessions_without_token(held: &[Records], findings: &mut Vec<Finding>) {
-    let of = |name| {
-        let held = KINDS.iter().zip(held).filter(move |(kind, _)| kind.name == name);
-        held.flat_map(|(_, held)| held)
-    };
-    let tokens: HashSet<&[u8]> = of("refresh-token").map(|(key, _)| &key[..]).collect();
-    for (key, bytes) in of("session") {
-        let Ok(session) = decode::<Session>(bytes) else { continue };
-        if !tokens.contains(&session.current.as_bytes()[..]) {
-            let what = "its refresh token is not there".into();
-            findings.push(Finding { place: "session".into(), key: hex(key), what });
-        }
-    }
+/// Whether a record is the account of its key.
+fn is_account(bytes: &[u8], key: &[u8]) -> bool {
+    decode::<Account>(bytes).is_ok_and(|account| account.id.as_bytes()[..] == *key)
+}
+
+fn about(entry: &IndexEntry, what: &str) -> Finding {
+    let (place, key) = (entry.place().to_owned(), entry.key());
+    Finding { place, key, what: format!("{what} {}", entry.target()) }
 }

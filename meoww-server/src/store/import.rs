@@ -1,32 +1,39 @@
-//! Records from elsewhere: all are looked at before the first is written.
+//! Records from elsewhere: all are looked at before the first is written. They may be more than fit in
+//! memory, so they wait in files, and what is held of each is what shows that it came twice.
 
 mod parse;
 mod select;
+mod spool;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path};
 
 use meoww_proto::UserId;
 use serde::{Deserialize, Serialize};
 
-use self::select::Selection;
+use self::{select::Selection, spool::Spool};
 use super::{
     NewSession, Store, StoreError,
     export::Lines,
     index::IndexEntry,
     kinds::{KINDS, Kind},
-    records::{decode, encode},
+    records::encode,
     transaction::abort,
     trees::{IssuedToken, Trees},
 };
-use crate::core::{account::Account, session::Session};
+use crate::core::account::Account;
 
 /// Records in one transaction.
 const CHUNK: usize = 256;
 
 /// Records that are well-formed and wait to be written.
-#[derive(Default)]
 pub struct Batch {
-    records: Vec<Ready>,
+    spool: Spool,
+}
+
+impl Default for Batch {
+    fn default() -> Self {
+        Self { spool: Spool::new(None) }
+    }
 }
 
 struct Ready {
@@ -38,7 +45,7 @@ struct Ready {
 }
 
 /// What becomes different of an account of another program.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 struct Migration {
     refused: Option<String>,
     changes: Vec<Change>,
@@ -134,10 +141,18 @@ pub struct Imported {
 }
 
 impl Batch {
+    /// Keeps what is large in files of this directory.
+    pub fn in_directory(directory: &Path) -> Self {
+        Self { spool: Spool::new(Some(directory)) }
+    }
+
     /// Accounts made here, each with the line it came from.
     pub fn of_accounts(accounts: impl IntoIterator<Item = (u64, Account)>) -> Self {
-        let records = accounts.into_iter().map(|(line, account)| Ready::account(line, &account));
-        Self { records: records.collect() }
+        let mut batch = Self::default();
+        for (line, account) in accounts {
+            batch.spool.push(&Ready::account(line, &account));
+        }
+        batch
     }
 
     /// Adds an account of another program.
@@ -146,7 +161,7 @@ impl Batch {
         if refused.is_some() || !changes.is_empty() {
             ready.migration = Some(Box::new(Migration { refused, changes }));
         }
-        self.records.push(ready);
+        self.spool.push(&ready);
     }
 
     /// Adds a session of an account that is in the batch.
@@ -157,17 +172,20 @@ impl Batch {
             ("refresh-token", session.current.as_bytes().to_vec(), encode(&token)),
         ] {
             if let Some(kind) = Kind::named(name) {
-                self.records.push(Ready { line: 0, kind, key, value, migration: None });
+                self.spool.push(&Ready { line: 0, kind, key, value, migration: None });
             }
         }
     }
 
     /// What an export says once this is all there is.
-    pub(crate) fn export(&self) -> Result<Vec<u8>, StoreError> {
+    pub(crate) fn export(&mut self) -> Result<Vec<u8>, StoreError> {
         let mut lines = Lines::begin(Vec::new())?;
         for kind in &KINDS {
-            for ready in self.records.iter().filter(|ready| ready.kind.name == kind.name) {
-                lines.record(kind, &ready.key, &ready.value)?;
+            for ready in self.spool.read()? {
+                let ready = ready?;
+                if ready.kind.name == kind.name {
+                    lines.record(kind, &ready.key, &ready.value)?;
+                }
             }
         }
         Ok(lines.end()?.0)
@@ -196,17 +214,19 @@ impl Trees {
             imported.faults.push(Fault::at(0, "the database is not empty"));
             return Ok(imported);
         }
-        let mut new = Selection::of(batch, self, merge.rename, &mut imported)?;
-        in_order(&mut new);
+        let (mut new, added) = Selection::of(batch, self, merge.rename, &mut imported)?;
         if !imported.faults.is_empty() && !merge.despite_faults {
             return Ok(imported);
         }
-        for ready in &new {
-            *imported.added.entry(ready.kind.name.to_owned()).or_default() += 1;
-        }
+        imported.added = added;
         if !merge.dry_run {
-            for chunk in new.chunks(CHUNK) {
-                self.put(chunk)?;
+            let mut records = new.read()?;
+            loop {
+                let chunk: Vec<_> = records.by_ref().take(CHUNK).collect::<Result<_, _>>()?;
+                if chunk.is_empty() {
+                    break;
+                }
+                self.put(&chunk)?;
             }
         }
         Ok(imported)
@@ -224,14 +244,4 @@ impl Trees {
             Ok(())
         })
     }
-}
-
-/// Sessions in the order they were opened in, which is that of a user's list of them.
-fn in_order(records: &mut [Ready]) {
-    records.sort_by_cached_key(|ready| {
-        let place = KINDS.iter().position(|kind| kind.name == ready.kind.name);
-        let opened = (ready.kind.name == "session")
-            .then(|| decode::<Session>(&ready.value).ok().map(|session| session.created_at));
-        (place, opened.flatten())
-    });
 }

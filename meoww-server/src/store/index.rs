@@ -1,7 +1,6 @@
 //! What can be made from records and is kept beside them to find them by.
 
 use meoww_proto::UserId;
-use sled::IVec;
 
 use super::{
     StoreError,
@@ -18,8 +17,14 @@ use crate::core::{
     session::{Session, SessionId},
 };
 
+/// The tables of them.
+pub(super) const INDEXES: [Table; 4] =
+    [Table::Emails, Table::Usernames, Table::UserSessions, Table::ReportParties];
+/// Bytes of a user id, with which a key of [`Table::ReportParties`] begins.
+const USER_ID: usize = 12;
+
 /// One way to find a record.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum IndexEntry {
     Email(String, UserId),
     Username(String, UserId),
@@ -50,41 +55,55 @@ impl IndexEntry {
         }
     }
 
-    /// All there are; an entry that cannot be read leads nowhere.
-    pub(super) fn all(trees: &Trees) -> Result<Vec<Self>, StoreError> {
-        let mut all = Vec::new();
-        let text = |key: &IVec| String::from_utf8_lossy(key).into_owned();
+    /// Those under one key of an index; what cannot be read leads nowhere.
+    pub(super) fn at(index: Table, key: &[u8], bytes: &[u8]) -> Vec<Self> {
         let nobody = UserId::from_bytes([0; 12]);
-        for entry in trees.tree(Table::Emails) {
-            let (key, id) = entry?;
-            all.push(Self::Email(text(&key), user_id(&id).unwrap_or(nobody)));
+        let (text, holder) = (String::from_utf8_lossy(key).into_owned(), user_id(bytes));
+        match index {
+            Table::Emails => vec![Self::Email(text, holder.unwrap_or(nobody))],
+            Table::Usernames => vec![Self::Username(text, holder.unwrap_or(nobody))],
+            Table::UserSessions => {
+                let user = user_id(key).unwrap_or(nobody);
+                let ids: Vec<SessionId> = decode(bytes).unwrap_or_default();
+                ids.iter().map(|id| Self::Session(user, *id.as_bytes())).collect()
+            }
+            Table::ReportParties => vec![Self::ReportParty(key.to_vec(), bytes.to_vec())],
+            _ => Vec::new(),
         }
-        for entry in trees.tree(Table::Usernames) {
-            let (key, id) = entry?;
-            all.push(Self::Username(text(&key), user_id(&id).unwrap_or(nobody)));
-        }
-        for entry in trees.tree(Table::UserSessions) {
-            let (key, bytes) = entry?;
-            let user = user_id(&key).unwrap_or(nobody);
-            let ids: Vec<SessionId> = decode(&bytes).unwrap_or_default();
-            all.extend(ids.iter().map(|id| Self::Session(user, *id.as_bytes())));
-        }
-        for entry in trees.tree(Table::ReportParties) {
-            let (key, role) = entry?;
-            all.push(Self::ReportParty(key.to_vec(), role.to_vec()));
-        }
-        Ok(all)
+    }
+
+    /// Whether the index has it.
+    pub(super) fn is_kept(&self, trees: &Trees) -> Result<bool, StoreError> {
+        let (index, key) = match self {
+            Self::Email(text, _) => (Table::Emails, text.as_bytes()),
+            Self::Username(text, _) => (Table::Usernames, text.as_bytes()),
+            Self::Session(user, _) => (Table::UserSessions, &user.as_bytes()[..]),
+            Self::ReportParty(key, _) => (Table::ReportParties, &key[..]),
+        };
+        let bytes = trees.tree(index).get(key)?;
+        Ok(bytes.is_some_and(|bytes| Self::at(index, key, &bytes).contains(self)))
+    }
+
+    /// Whether the record that it leads to is found by it.
+    pub(super) fn leads_to_its_record(&self, trees: &Trees) -> Result<bool, StoreError> {
+        let (name, key) = match self {
+            Self::Email(_, id) | Self::Username(_, id) => ("account", &id.as_bytes()[..]),
+            Self::Session(_, id) => ("session", &id[..]),
+            Self::ReportParty(key, _) => ("report", key.get(USER_ID..).unwrap_or_default()),
+        };
+        let Some(kind) = Kind::named(name) else { return Ok(false) };
+        let Some(bytes) = trees.tree(kind.table).get(key)? else { return Ok(false) };
+        Ok(Self::to(kind, key, &bytes).is_ok_and(|entries| entries.contains(self)))
     }
 
     pub(super) fn put(self, tx: &Tx<'_>) -> Transaction<()> {
         match self {
             Self::Email(email, id) => tx.put_bytes(Table::Emails, email, id.as_bytes()),
             Self::Username(name, id) => tx.put_bytes(Table::Usernames, name, id.as_bytes()),
-            Self::Session(user, id) => {
-                let mut ids = tx.session_ids(user)?;
-                ids.extend(SessionId::from_slice(&id));
-                tx.put(Table::UserSessions, user.as_bytes(), &ids)
-            }
+            Self::Session(user, id) => match SessionId::from_slice(&id) {
+                Some(id) => tx.index_session(user, id),
+                None => Ok(()),
+            },
             Self::ReportParty(key, role) => tx.put_bytes(Table::ReportParties, key, &role),
         }
     }

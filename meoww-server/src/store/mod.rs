@@ -33,7 +33,7 @@ pub(crate) use self::arrivals::Arrival;
 pub use self::{
     accounts::Creation,
     addresses::AddressConfirmation,
-    check::Finding,
+    check::{Finding, MAX_FINDINGS},
     codes::{Confirmation, Reissue},
     export::FORMAT_VERSION,
     import::{Batch, Change, Changed, Fault, Imported, Merge, Migrated},

@@ -122,7 +122,7 @@ impl Kept {
 }
 
 /// The first key after this one.
-fn after(key: &[u8]) -> IVec {
+pub(super) fn after(key: &[u8]) -> IVec {
     [key, &[0]].concat().into()
 }
 

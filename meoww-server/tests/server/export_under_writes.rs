@@ -22,7 +22,10 @@ use proptest::prelude::*;
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
 use tempfile::TempDir;
 use time::{Duration, OffsetDateTime};
-use tokio::runtime::{Handle, Runtime};
+use tokio::{
+    runtime::{Handle, Runtime},
+    task::JoinHandle,
+};
 
 use crate::export::exported;
 
@@ -171,32 +174,66 @@ proptest! {
     }
 }
 
+/// Tasks that write until they are told to end.
+struct Writers {
+    is_over: Arc<AtomicBool>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Writers {
+    fn start(store: &Store, seed: u64) -> Self {
+        let is_over = Arc::new(AtomicBool::new(false));
+        let writers = (0..4).map(|n| {
+            let (store, is_over) = (store.clone(), is_over.clone());
+            let mut rng = SmallRng::seed_from_u64(seed ^ n);
+            tokio::spawn(async move {
+                while !is_over.load(Ordering::Relaxed) {
+                    change(&store, &mut rng).await;
+                }
+            })
+        });
+        let tasks = writers.collect();
+        Self { is_over, tasks }
+    }
+
+    async fn end(self) {
+        self.is_over.store(true, Ordering::Relaxed);
+        for task in self.tasks {
+            task.await.expect("no panic");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_while_many_write_finds_nothing_wrong() {
+    let seed = rand::rng().random();
+    println!("seed {seed}");
+    let (_dir, store) = filled(&mut SmallRng::seed_from_u64(seed)).await;
+    let before = exported(&store).await;
+    let writers = Writers::start(&store, seed);
+    for _ in 0..10 {
+        let (counts, findings) = store.check().await.expect("checked");
+        assert_eq!(findings, []);
+        assert_eq!((counts.len(), counts[0].0.as_str()), (9, "account"));
+        assert!(counts[0].1 > u64::from(ACCOUNTS / 4), "{counts:?}");
+    }
+    writers.end().await;
+    assert!(before != exported(&store).await, "nothing was written meanwhile");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn exports_taken_while_many_write_are_whole() {
     let seed = rand::rng().random();
     println!("seed {seed}");
     let mut rng = SmallRng::seed_from_u64(seed);
     let (_dir, store) = filled(&mut rng).await;
-    let is_over = Arc::new(AtomicBool::new(false));
-    let writers = (0..4).map(|n| {
-        let (store, is_over) = (store.clone(), is_over.clone());
-        let mut rng = SmallRng::seed_from_u64(seed ^ n);
-        tokio::spawn(async move {
-            while !is_over.load(Ordering::Relaxed) {
-                change(&store, &mut rng).await;
-            }
-        })
-    });
-    let writers: Vec<_> = writers.collect();
+    let writers = Writers::start(&store, seed);
     let mut exports = Vec::new();
     for _ in 0..5 {
         exports.push(exported(&store).await);
         store.purge_expired(NOW + Duration::days(10)).await.expect("purged");
     }
-    is_over.store(true, Ordering::Relaxed);
-    for writer in writers {
-        writer.await.expect("no panic");
-    }
+    writers.end().await;
     assert!(exports.windows(2).all(|pair| pair[0] != pair[1]), "nothing was written meanwhile");
     for export in exports {
         demand_whole(&export).await;

@@ -96,18 +96,18 @@ impl Restore {
         let (source, data) = (&self.directory, &client.config.data_dir);
         let path = source.join(RECORDS);
         let file = File::open(&path).map_err(|error| named(&path, &error))?;
-        let batch = Batch::parse(BufReader::new(file)).map_err(|faults| {
-            let first =
-                faults.first().map(|fault| format!("line {}: {}", fault.line, fault.reason));
-            let message = format!("{}: {}", path.display(), first.unwrap_or_default());
-            Problem::new(Kind::FoundWrong, message)
-        })?;
         make_directory(data)?;
         let _lock = open::lock(data)?;
         if data.join("db").exists() {
             let message = format!("there is a database in {}; move it away first", data.display());
             return Err(Problem::new(Kind::Taken, message).into());
         }
+        let batch = Batch::in_directory(data).read(BufReader::new(file)).map_err(|faults| {
+            let first =
+                faults.first().map(|fault| format!("line {}: {}", fault.line, fault.reason));
+            let message = format!("{}: {}", path.display(), first.unwrap_or_default());
+            Problem::new(Kind::FoundWrong, message)
+        })?;
         // The database moves in last: where it is, all is.
         let draft = data.join("restore.part");
         match fs::remove_dir_all(&draft) {

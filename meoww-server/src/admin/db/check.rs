@@ -10,10 +10,12 @@ use crate::{
         failure::{Failure, Kind, Problem},
         output::Out,
     },
-    store::Finding,
+    store::{Finding, MAX_FINDINGS},
 };
 
 /// Read every record and follow every reference; exit code 9 if something is wrong.
+///
+/// A running server goes on meanwhile. At most a thousand findings are listed.
 #[derive(Args, Serialize, Deserialize)]
 pub(crate) struct Check {}
 
@@ -54,7 +56,10 @@ impl Check {
                 [finding.place.clone(), finding.key.clone(), finding.what.clone()]
             })?;
         }
-        let message = format!("{} findings", checked.findings.len());
+        let message = match checked.findings.len() {
+            MAX_FINDINGS.. => format!("{MAX_FINDINGS} findings or more"),
+            few => format!("{few} findings"),
+        };
         Err(Problem::new(Kind::FoundWrong, message).into())
     }
 }

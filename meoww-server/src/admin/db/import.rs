@@ -32,7 +32,8 @@ pub(crate) const IMPORT: &str = "db import";
 
 /// Bring records into the database: an export, or with --mongo what mongoexport wrote.
 ///
-/// Everything is looked at before the first record is written. Of an export, all is taken or
+/// Everything is looked at before the first record is written; until then it waits in files without a
+/// name in the data directory, which needs room for it. Of an export, all is taken or
 /// nothing; of mongoexport's, faulty users are reported and the others taken. Users keep their ids
 /// and their passwords: bcrypt hashes are replaced by Argon2id at the next login.
 ///
@@ -113,9 +114,10 @@ impl Import {
         input: Box<dyn BufRead + Send>,
     ) -> Result<Imported, Problem> {
         let (mongo, rename) = (self.mongo, self.rename);
+        let batch = Batch::in_directory(&desk.services.config.data_dir);
         let reading = tokio::task::spawn_blocking(move || match mongo {
-            true => Ok(mongo::parse(input, rename)),
-            false => Batch::parse(input).map(|batch| (batch, vec![])),
+            true => Ok(mongo::parse(batch, input, rename)),
+            false => batch.read(input).map(|batch| (batch, vec![])),
         });
         let read = reading.await.map_err(|error| Problem::new(Kind::Failed, error.to_string()))?;
         let (batch, mut faults) = match read {

@@ -24,10 +24,10 @@ const MAX_SAID: usize = 80;
 /// What takes the users whose names are refused here.
 const HINT: &str = "--rename takes the user under another";
 
-/// Reads the accounts, and what is wrong with the others. With `rename`, those whose names break the
+/// Adds the accounts to a batch, and returns what is wrong with the others. With `rename`, those whose names break the
 /// rules come along under other ones.
-pub(crate) fn parse(input: impl BufRead, rename: bool) -> (Batch, Vec<Fault>) {
-    let (mut batch, mut faults) = (Batch::default(), Vec::new());
+pub(crate) fn parse(mut batch: Batch, input: impl BufRead, rename: bool) -> (Batch, Vec<Fault>) {
+    let mut faults = Vec::new();
     for (line, document) in Documents::new(input) {
         match document {
             Ok(document) => match migrated(&document, rename) {

@@ -19,8 +19,13 @@ const MAX_FAULTS: usize = 1000;
 
 impl Batch {
     /// Reads an export; nothing of it is taken when a line is faulty.
-    pub fn parse(mut input: impl BufRead) -> Result<Self, Vec<Fault>> {
-        let (mut batch, mut faults) = (Self::default(), Vec::new());
+    pub fn parse(input: impl BufRead) -> Result<Self, Vec<Fault>> {
+        Self::default().read(input)
+    }
+
+    /// Adds what an export holds; nothing of it is taken when a line is faulty.
+    pub fn read(self, mut input: impl BufRead) -> Result<Self, Vec<Fault>> {
+        let (mut batch, mut faults) = (self, Vec::new());
         let (mut text, mut number, mut end) = (String::new(), 0, None);
         loop {
             text.clear();
@@ -46,7 +51,7 @@ impl Batch {
                 }
             }
         }
-        if faults.is_empty() && end != Some(batch.records.len() as u64) {
+        if faults.is_empty() && end != Some(batch.spool.len()) {
             faults.push(Fault::at(number, "the export was cut short"));
         }
         if faults.is_empty() { Ok(batch) } else { Err(faults) }
@@ -71,7 +76,7 @@ impl Batch {
                 return Err("has another id than its key says".into());
             }
         }
-        self.records.push(Ready { line: number, kind, key, value, migration: None });
+        self.spool.push(&Ready { line: number, kind, key, value, migration: None });
         Ok(None)
     }
 }

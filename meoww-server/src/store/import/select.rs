@@ -1,10 +1,11 @@
 //! Which records of a batch are written: those that are new, in nobody's way, and somebody's.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use meoww_proto::UserId;
+use ring::digest::{SHA256, digest};
 
-use super::{Batch, Change, Changed, Fault, Imported, Ready};
+use super::{Batch, Change, Changed, Fault, Imported, Ready, spool::Spool};
 use crate::{
     core::account::{Account, Username},
     store::{
@@ -14,44 +15,68 @@ use crate::{
     },
 };
 
+/// Half of a SHA-256, by which keys, names and addresses are told apart in little memory.
+type Digest = [u8; 16];
+
+fn short_digest(parts: [&[u8]; 2]) -> Digest {
+    let digest = digest(&SHA256, &parts.join(&b':'));
+    *digest.as_ref().first_chunk().expect("SHA-256 has 32 bytes")
+}
+
+/// The digest of a username or an address. A username has no @ and an address has one, so the two
+/// cannot be mistaken.
+fn claim(text: &str) -> Digest {
+    short_digest([b"claim", text.as_bytes()])
+}
+
 pub(super) struct Selection<'a> {
     trees: &'a Trees,
     rename: bool,
     imported: &'a mut Imported,
-    /// Addresses and usernames of the batch, by the line that has them. A username has no @ and an
-    /// address has one, so the two cannot be mistaken.
-    claims: HashMap<String, u64>,
+    /// Addresses and usernames of the batch, by the line that has them.
+    claims: HashMap<Digest, u64>,
     accounts: HashSet<UserId>,
-    new: Vec<Ready>,
+    new: Spool,
+    added: BTreeMap<String, u64>,
     /// Accounts that get another username once all that keep theirs have it.
     nameless: Vec<(Account, Ready)>,
 }
 
 impl<'a> Selection<'a> {
-    /// Goes through a batch; what is not selected is counted, or is a fault.
+    /// Goes through a batch, and returns what is selected and how much by type. What is not selected is
+    /// counted, or is a fault.
     pub(super) fn of(
-        batch: Batch,
+        mut batch: Batch,
         trees: &'a Trees,
         rename: bool,
         imported: &'a mut Imported,
-    ) -> Result<Vec<Ready>, StoreError> {
-        let (claims, accounts) = (HashMap::new(), HashSet::new());
-        let (new, nameless) = (Vec::new(), Vec::new());
-        let mut selection = Self { trees, rename, imported, claims, accounts, new, nameless };
-        let mut seen: HashMap<(&str, Vec<u8>), u64> = HashMap::new();
-        for ready in batch.records {
+    ) -> Result<(Spool, BTreeMap<String, u64>), StoreError> {
+        let mut selection = Self {
+            trees,
+            rename,
+            imported,
+            claims: HashMap::new(),
+            accounts: HashSet::new(),
+            new: batch.spool.beside(),
+            added: BTreeMap::new(),
+            nameless: Vec::new(),
+        };
+        let mut seen: HashMap<Digest, u64> = HashMap::new();
+        for ready in batch.spool.read()? {
+            let ready = ready?;
+            let key = short_digest([ready.kind.name.as_bytes(), &ready.key]);
             if trees.contains(ready.kind.table, &ready.key)? {
                 selection.imported.kept += 1;
-            } else if let Some(line) = seen.get(&(ready.kind.name, ready.key.clone())) {
+            } else if let Some(line) = seen.get(&key) {
                 let reason = format!("is on line {line} already");
                 selection.imported.faults.push(Fault::at(ready.line, reason));
             } else {
-                seen.insert((ready.kind.name, ready.key.clone()), ready.line);
+                seen.insert(key, ready.line);
                 selection.take(ready)?;
             }
         }
         selection.name_the_nameless()?;
-        Ok(selection.new)
+        Ok((selection.new, selection.added))
     }
 
     fn take(&mut self, ready: Ready) -> Result<(), StoreError> {
@@ -65,9 +90,14 @@ impl<'a> Selection<'a> {
             {
                 self.imported.orphans += 1;
             }
-            Some(_) | None => self.new.push(ready),
+            Some(_) | None => self.select(&ready),
         }
         Ok(())
+    }
+
+    fn select(&mut self, ready: &Ready) {
+        *self.added.entry(ready.kind.name.to_owned()).or_default() += 1;
+        self.new.push(ready);
     }
 
     fn take_account(&mut self, ready: Ready) -> Result<(), StoreError> {
@@ -88,12 +118,12 @@ impl<'a> Selection<'a> {
                 return Ok(());
             }
             None if !is_refused => {
-                self.claims.insert(account.username.as_str().to_owned(), ready.line);
-                self.claims.insert(account.email.as_str().to_owned(), ready.line);
+                self.claims.insert(claim(account.username.as_str()), ready.line);
+                self.claims.insert(claim(account.email.as_str()), ready.line);
                 self.add(&account, ready);
             }
             Some(_) | None => {
-                self.claims.insert(account.email.as_str().to_owned(), ready.line);
+                self.claims.insert(claim(account.email.as_str()), ready.line);
                 self.nameless.push((account, ready));
             }
         }
@@ -123,7 +153,7 @@ impl<'a> Selection<'a> {
                 continue;
             };
             migration.changes.insert(0, Change::new("username", old, username.as_str()));
-            self.claims.insert(username.as_str().to_owned(), ready.line);
+            self.claims.insert(claim(username.as_str()), ready.line);
             account.username = username;
             ready.value = encode(&account);
             self.add(&account, ready);
@@ -141,7 +171,7 @@ impl<'a> Selection<'a> {
             email: email.to_owned(),
             change,
         }));
-        self.new.push(ready);
+        self.select(&ready);
     }
 
     /// Who holds this username or address already.
@@ -151,7 +181,7 @@ impl<'a> Selection<'a> {
         if let Some(holder) = self.trees.holder(index, text)? {
             return Ok(Some(format!("belongs to {holder}")));
         }
-        Ok(self.claims.get(text).map(|line| format!("is also on line {line}")))
+        Ok(self.claims.get(&claim(text)).map(|line| format!("is also on line {line}")))
     }
 
     fn fault(&mut self, account: &Account, ready: &Ready, reason: String) {

@@ -46,7 +46,7 @@ impl Migration {
     }
 
     async fn import(&self, text: &str, merge: Merge) -> Imported {
-        let (batch, mut faults) = parse(text.as_bytes(), merge.rename);
+        let (batch, mut faults) = parse(Batch::default(), text.as_bytes(), merge.rename);
         let mut imported = self.store.import(batch, merge).await.expect("imported");
         imported.faults.append(&mut faults);
         imported
