@@ -99,7 +99,10 @@ fn sources(folder: &Path) -> Vec<(PathBuf, String)> {
 /// Likewise without tests, which may use what they like.
 fn code(folder: &Path) -> Vec<(PathBuf, String)> {
     let mut found = sources(folder);
-    found.retain(|(file, _)| !file.to_string_lossy().ends_with("tests.rs"));
+    found.retain(|(file, _)| {
+        let is_test = file.to_string_lossy().ends_with("tests.rs");
+        !is_test && !file.components().any(|part| part.as_os_str() == "tests")
+    });
     for (_, text) in &mut found {
         text.truncate(text.find("#[cfg(test)]").unwrap_or(text.len()));
     }
