@@ -13,10 +13,15 @@ use std::{
 
 use meoww_cli::{
     core::event::{CallEvent, Command},
-    terminal::{caps::Caps, signals},
+    terminal::{
+        env::Env,
+        probe::{Probe, Wish},
+        signals,
+        tty::WindowSize,
+    },
     tui::{Outcome, Screen, run},
 };
-use meoww_paint::{CellShape, Color, Frame, Grid, Mode, Render};
+use meoww_paint::{Frame, Grid};
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 use tokio::sync::{mpsc, watch};
 
@@ -30,6 +35,9 @@ async fn on_a_terminal() {
     let (commands, mut commands_in) = mpsc::channel(8);
     let (remote, remote_slot) = watch::channel(None);
     let (_local, local) = watch::channel(None);
+    let (term, locale) = ("xterm-kitty".to_owned(), "C.UTF-8".to_owned());
+    let modern = Env { term, locale, ..Env::default() };
+    let window = WindowSize { columns: 80, rows: 24, cell: None };
     let screen = Screen {
         events: events_in,
         commands,
@@ -38,13 +46,7 @@ async fn on_a_terminal() {
         camera_on: watch::Sender::new(true),
         grid: watch::Sender::new(Grid::new(0, 0)),
         drawn: Arc::default(),
-        caps: Caps {
-            color: Color::True,
-            unicode: true,
-            synchronized: true,
-            cell: CellShape::USUAL,
-        },
-        mode: Mode { render: Render::HalfBlock, color: Color::True },
+        probe: Probe::new(modern, Wish::default(), window),
     };
     events.send(CallEvent::Connected { relayed: false }).await.expect("it is open");
     let film = async {

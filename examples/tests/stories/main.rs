@@ -7,6 +7,7 @@ mod hostile_server;
 mod on_screen;
 mod play;
 mod proxies;
+mod questions;
 mod relay;
 mod server;
 mod strangers;

@@ -21,7 +21,7 @@ fn nobody() -> User {
 }
 
 /// A film of so many seconds of the test pattern, 20 pictures a second.
-fn film(folder: &Path, seconds: u32) -> String {
+pub(crate) fn film(folder: &Path, seconds: u32) -> String {
     let path = folder.join("film.y4m");
     let mut file = File::create(&path).expect("made");
     file.write_all(b"YUV4MPEG2 W320 H240 F20:1 C420jpeg\n").expect("written");

@@ -14,10 +14,13 @@ use vt100::{Color, Parser, Screen};
 /// Long enough for the slowest machine; nobody waits for it when all is well.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// The way to the program.
+pub(crate) type Keyboard = Arc<Mutex<Box<dyn Write + Send>>>;
+
 /// A program at a terminal; dropping it kills the program.
 pub(crate) struct Terminal {
     master: Box<dyn MasterPty + Send>,
-    keys: Box<dyn Write + Send>,
+    keys: Keyboard,
     child: Box<dyn Child + Send + Sync>,
     shown: Arc<(Mutex<Parser>, Condvar)>,
 }
@@ -27,7 +30,18 @@ impl Terminal {
         program: &Path,
         arguments: &[&str],
         environment: Vec<(String, String)>,
+        size: (u16, u16),
+    ) -> Self {
+        Self::listening(program, arguments, environment, size, |_| {})
+    }
+
+    /// Likewise; `listen` gets what the program writes.
+    pub(crate) fn listening(
+        program: &Path,
+        arguments: &[&str],
+        environment: Vec<(String, String)>,
         (columns, rows): (u16, u16),
+        mut listen: impl FnMut(&[u8]) + Send + 'static,
     ) -> Self {
         let size = PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 };
         let pair = native_pty_system().openpty(size).expect("a pseudo-terminal");
@@ -49,15 +63,22 @@ impl Terminal {
             while let Ok(count @ 1..) = output.read(&mut bytes) {
                 screen.0.lock().expect("not poisoned").process(&bytes[..count]);
                 screen.1.notify_all();
+                listen(&bytes[..count]);
             }
         });
-        let keys = pair.master.take_writer().expect("a writer");
+        let keys = Arc::new(Mutex::new(pair.master.take_writer().expect("a writer")));
         Self { master: pair.master, keys, child, shown }
     }
 
+    /// What the terminal sends to the program, beside what is typed.
+    pub(crate) fn keyboard(&self) -> Keyboard {
+        self.keys.clone()
+    }
+
     pub(crate) fn press(&mut self, keys: &str) {
-        self.keys.write_all(keys.as_bytes()).expect("typed");
-        self.keys.flush().expect("typed");
+        let mut keyboard = self.keys.lock().expect("not poisoned");
+        keyboard.write_all(keys.as_bytes()).expect("typed");
+        keyboard.flush().expect("typed");
     }
 
     /// Waits until the screen is so.

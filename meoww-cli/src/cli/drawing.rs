@@ -1,9 +1,12 @@
 //! How pictures are to be drawn: what the user asks for, completed by what the terminal can do.
 
 use clap::{Args, ValueEnum, builder::PossibleValue};
-use meoww_paint::{Color, Mode, Render};
+use meoww_paint::{Color, Render};
 
-use crate::{error::Error, terminal::caps::Caps};
+use crate::{
+    error::Error,
+    terminal::{env::Env, probe::Wish},
+};
 
 /// How pictures are drawn.
 #[derive(Debug, Clone, Copy, Args)]
@@ -64,33 +67,36 @@ pub enum ColorChoice {
     Mono,
 }
 
-/// Returns the mode to draw in. What needs colours becomes ASCII without them, whatever was asked.
-///
-/// # Errors
-/// The mode that was asked for needs Unicode, which the terminal does not show.
-pub fn choose(caps: &mut Caps, render: RenderChoice, color: ColorChoice) -> Result<Mode, Error> {
-    caps.color = match color {
-        ColorChoice::Auto => caps.color,
-        ColorChoice::True => Color::True,
-        ColorChoice::Ansi256 => Color::Ansi256,
-        ColorChoice::Mono => Color::Mono,
-    };
-    let best = if caps.unicode { Render::HalfBlock } else { Render::Ascii };
-    let render = match render {
-        RenderChoice::Only(render) if render.needs_unicode() && !caps.unicode => {
-            return Err(Error::NoUtf8);
-        }
-        RenderChoice::Only(render) => render,
-        RenderChoice::Auto => best,
-    };
-    let is_shown = caps.color != Color::Mono || !render.needs_colors();
-    Ok(Mode { render: if is_shown { render } else { Render::Ascii }, color: caps.color })
+impl Drawing {
+    /// What is asked of a terminal.
+    ///
+    /// # Errors
+    ///
+    /// The mode that was asked for needs Unicode, which the locale does not have.
+    pub fn wish(&self, env: &Env) -> Result<Wish, Error> {
+        let render = match self.render {
+            RenderChoice::Only(render) if render.needs_unicode() && !env.unicode() => {
+                return Err(Error::NoUtf8);
+            }
+            RenderChoice::Only(render) => Some(render),
+            RenderChoice::Auto => None,
+        };
+        let color = match self.color {
+            ColorChoice::Auto => None,
+            ColorChoice::True => Some(Color::True),
+            ColorChoice::Ansi256 => Some(Color::Ansi256),
+            ColorChoice::Mono => Some(Color::Mono),
+        };
+        Ok(Wish { render, color })
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::terminal::caps::Env;
+    use crate::terminal::{probe::Probe, tty::WindowSize};
+
+    const WINDOW: WindowSize = WindowSize { columns: 80, rows: 24, cell: None };
 
     fn chosen(
         term: &str,
@@ -99,8 +105,10 @@ mod tests {
         color: ColorChoice,
     ) -> Option<(Render, Color)> {
         let (term, locale) = (term.to_owned(), locale.to_owned());
-        let mut caps = Env { term, locale, ..Env::default() }.caps(None);
-        choose(&mut caps, render, color).ok().map(|mode| (mode.render, mode.color))
+        let env = Env { term, locale, ..Env::default() };
+        let wish = Drawing { render, color }.wish(&env).ok()?;
+        let mode = Probe::new(env, wish, WINDOW).mode();
+        Some((mode.render, mode.color))
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod account;
 mod blocks;
+mod doctor;
 mod email;
 mod login;
 mod logout;
@@ -62,6 +63,7 @@ pub async fn run(cli: Cli) -> Result<(), Error> {
         Command::Search(args) => search::run(&context()?, *args).await,
         Command::Play(args) => play::run(out, *args).await,
         Command::Preview(args) => preview::run(out, *args).await,
+        Command::Doctor => doctor::run(context(), out).await,
     }
 }
 

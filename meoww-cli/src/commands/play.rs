@@ -2,11 +2,11 @@
 
 use std::num::NonZeroU64;
 
-use meoww_paint::{CellShape, Color, Mode, Size};
+use meoww_paint::{Color, Mode, Size};
 
 use super::screen;
 use crate::{
-    cli::{Play, drawing::choose},
+    cli::Play,
     error::{Error, Instead},
     output::Output,
     picture::source::Reel,
@@ -14,7 +14,7 @@ use crate::{
         Ending, Feed, Player,
         measure::{self, Measured, Measurement},
     },
-    terminal::{caps::Caps, signals},
+    terminal::{caps::Caps, env::Env, signals},
 };
 
 /// The least that shows a picture and the line below it.
@@ -26,12 +26,12 @@ pub(super) async fn run(out: Output, args: Play) -> Result<(), Error> {
     if args.is_measured() {
         return measure(out, args).await;
     }
-    let (caps, mode) = screen::look(&args.drawing, MIN_SIZE, Instead::OutFile)?;
+    let probe = screen::look(&args.drawing, MIN_SIZE, Instead::OutFile)?;
     let (path, frames) = (args.file, args.frames.map(NonZeroU64::get));
     let reel = blocking(move || Ok(Reel::open(&path)?)).await?;
     let limit =
         Size { width: args.cols.unwrap_or(u16::MAX), height: args.rows.unwrap_or(u16::MAX) };
-    show(Player { feed: Feed::film(reel, args.fps), caps, mode, limit, frames }).await
+    show(Player { feed: Feed::film(reel, args.fps), probe, limit, frames }).await
 }
 
 /// Shows a player until it ends.
@@ -67,9 +67,9 @@ async fn measure(out: Output, args: Play) -> Result<(), Error> {
 
 /// What the present terminal can show is of no matter.
 fn mode(args: &Play) -> Result<Mode, Error> {
-    let color = Color::True;
-    let mut caps = Caps { color, unicode: true, synchronized: true, cell: CellShape::USUAL };
-    choose(&mut caps, args.drawing.render, args.drawing.color)
+    let env = Env { locale: "C.UTF-8".to_owned(), ..Env::default() };
+    let wish = args.drawing.wish(&env)?;
+    Ok(Caps::new(wish.color.unwrap_or(Color::True), true).mode(wish.render))
 }
 
 fn text(measured: Measured) -> String {

@@ -21,11 +21,11 @@ pub(super) async fn run(out: Output, args: Preview) -> Result<(), Error> {
             "--camera none has no picture. Name a webcam's number, pattern or a file.".to_owned(),
         ));
     }
-    let (caps, mode) = screen::look(&args.drawing, MIN_SIZE, Instead::Nothing)?;
+    let probe = screen::look(&args.drawing, MIN_SIZE, Instead::Nothing)?;
     let source = blocking(move || Ok(Source::open(&camera)?)).await?;
     if let Some(notice) = source.notice() {
         out.note(notice);
     }
     let limit = Size { width: u16::MAX, height: u16::MAX };
-    show(Player { feed: Feed::camera(source, args.fps), caps, mode, limit, frames: None }).await
+    show(Player { feed: Feed::camera(source, args.fps), probe, limit, frames: None }).await
 }

@@ -5,28 +5,26 @@ use std::{
     io::{self, IsTerminal},
 };
 
-use meoww_paint::{Mode, Size};
+use meoww_paint::Size;
 
 use crate::{
-    cli::drawing::{Drawing, choose},
+    cli::drawing::Drawing,
     error::{Error, Instead},
-    terminal::{
-        caps::{Caps, Env},
-        tty::WindowSize,
-    },
+    terminal::{env::Env, probe::Probe, tty::WindowSize},
 };
 
-/// Returns what this terminal can do and how to draw on it.
+/// Returns this terminal, to be asked what it can do.
 ///
 /// # Errors
 ///
 /// There is none, it is smaller than `min`, or it cannot show what is asked for.
-pub(super) fn look(drawing: &Drawing, min: Size, instead: Instead) -> Result<(Caps, Mode), Error> {
+pub(super) fn look(drawing: &Drawing, min: Size, instead: Instead) -> Result<Probe, Error> {
     if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
         return Err(Error::NotATerminal(instead));
     }
     let size = WindowSize::measure(|name| env::var(name).ok());
-    let WindowSize { columns, rows, cell } = size.map_err(|_| Error::NotATerminal(instead))?;
+    let window = size.map_err(|_| Error::NotATerminal(instead))?;
+    let WindowSize { columns, rows, .. } = window;
     let Size { width: min_columns, height: min_rows } = min;
     if columns < min_columns || rows < min_rows {
         return Err(Error::TerminalTooSmall { columns, rows, min_columns, min_rows });
@@ -35,7 +33,6 @@ pub(super) fn look(drawing: &Drawing, min: Size, instead: Instead) -> Result<(Ca
     if env.is_dumb() {
         return Err(Error::DumbTerminal(instead));
     }
-    let mut caps = env.caps(cell);
-    let mode = choose(&mut caps, drawing.render, drawing.color)?;
-    Ok((caps, mode))
+    let wish = drawing.wish(&env)?;
+    Ok(Probe::new(env, wish, window))
 }

@@ -1,6 +1,6 @@
 //! `meoww search`.
 
-use meoww_paint::{Mode, Size};
+use meoww_paint::Size;
 use meoww_proto::{signal, tags::MAX_TAGS};
 
 use super::{Context, screen};
@@ -11,7 +11,7 @@ use crate::{
     error::{Error, Instead},
     headless::{self, Plan},
     picture::source::Camera,
-    terminal::{caps::Caps, signals},
+    terminal::{probe::Probe, signals},
     tui::{self, Screen, layout::MIN_SIZE},
 };
 
@@ -35,9 +35,9 @@ pub(super) async fn run(context: &Context, args: Search) -> Result<(), Error> {
         return headless::run(client, plan, context.out).await;
     }
     let min = Size { width: MIN_SIZE.width, height: MIN_SIZE.height };
-    let (caps, mode) = screen::look(&args.drawing, min, Instead::Headless)?;
+    let probe = screen::look(&args.drawing, min, Instead::Headless)?;
     context.out.note(&opening);
-    show(ClientHandle::start(options).await?, caps, mode).await
+    show(ClientHandle::start(options).await?, probe).await
 }
 
 /// Whom to meet.
@@ -54,11 +54,11 @@ fn terms(args: &Search) -> Result<signal::Search, Error> {
     Ok(signal::Search { tags, wait_seconds: args.wait })
 }
 
-async fn show(client: ClientHandle, caps: Caps, mode: Mode) -> Result<(), Error> {
+async fn show(client: ClientHandle, probe: Probe) -> Result<(), Error> {
     let ClientHandle { commands, events, remote, local, camera_on, grid, drawn, running } = client;
     // The queue is empty, and if the client is gone already, finishing says why.
     let _ = commands.send(Command::Search).await;
-    let screen = Screen { events, commands, remote, local, camera_on, grid, drawn, caps, mode };
+    let screen = Screen { events, commands, remote, local, camera_on, grid, drawn, probe };
     let shown = match signals::listen() {
         Ok(signals) => tui::run(screen, signals).await,
         Err(error) => Err(error.into()),

@@ -5,6 +5,7 @@ use std::{io::Write as _, time::Duration};
 use meoww_paint::Color;
 
 use super::state::State;
+use crate::terminal::findings::color_name;
 
 /// Widest progress bar; it takes what is left between the words.
 const MAX_TRACK: usize = 40;
@@ -29,7 +30,7 @@ fn line(state: &State, columns: usize) -> String {
     let right = format!(
         "{} {}  {} fps  {}/s",
         state.mode.render.name(),
-        color(state.mode.color),
+        color_name(state.mode.color),
         figures.pictures,
         bytes(figures.bytes)
     );
@@ -81,17 +82,9 @@ fn bytes(count: u64) -> String {
     }
 }
 
-fn color(color: Color) -> &'static str {
-    match color {
-        Color::True => "truecolor",
-        Color::Ansi256 => "256",
-        Color::Mono => "mono",
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use meoww_paint::{CellShape, Mode, Render, Size};
+    use meoww_paint::{Mode, Render, Size};
     use proptest::prelude::*;
 
     use super::{super::state::Figures, *};
@@ -103,8 +96,9 @@ mod tests {
         State {
             size,
             limit: size,
-            caps: Caps { color, unicode: true, synchronized: true, cell: CellShape::USUAL },
+            caps: Caps::new(color, true),
             mode: Mode { render: Render::HalfBlock, color },
+            is_chosen: false,
             is_paused: false,
             at: Duration::from_secs(at),
             length: length.map(Duration::from_secs),

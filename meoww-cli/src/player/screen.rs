@@ -3,10 +3,10 @@
 use std::{env, io, sync::Arc, time::Duration};
 
 use anyhow::Context;
-use meoww_paint::{Frame, Mode, Painter, Size};
+use meoww_paint::{Frame, Painter, Size};
 use tokio::{
     sync::mpsc,
-    time::{Interval, MissedTickBehavior, interval, timeout},
+    time::{Interval, MissedTickBehavior, interval},
 };
 
 use super::{
@@ -17,8 +17,9 @@ use super::{
 use crate::{
     picture::source::{Shot, SourceError},
     terminal::{
-        caps::{Caps, QUESTIONS},
-        input::{Reply, TerminalInput, read_terminal},
+        ask::{Inputs, ask, last_answers},
+        input::{TerminalInput, read_terminal},
+        probe::Probe,
         signals::{self, Signal},
         tty::{Terminal, WindowSize},
         update,
@@ -26,8 +27,6 @@ use crate::{
     },
 };
 
-/// How long the end may wait for answers that are on their way: the shell would take them for keys.
-const LAST_ANSWERS: Duration = Duration::from_millis(250);
 /// How often the line below the picture is drawn anew, and figures are of this long.
 const SECOND: Duration = Duration::from_secs(1);
 /// Takes every picture off the screen, and all else.
@@ -37,10 +36,8 @@ const CLEAR: &[u8] = b"\x1b[m\x1b[2J";
 pub struct Player {
     /// Where the pictures come from.
     pub feed: Feed,
-    /// What the terminal can do.
-    pub caps: Caps,
-    /// How to draw.
-    pub mode: Mode,
+    /// The terminal, and how to draw on it.
+    pub probe: Probe,
     /// The largest the picture may be, in cells.
     pub limit: Size,
     /// It ends after so many pictures; `None` for no end.
@@ -65,13 +62,14 @@ pub enum Ending {
 ///
 /// # Errors
 /// When there is no terminal.
-pub async fn run(player: Player, signals: mpsc::Receiver<Signal>) -> anyhow::Result<Ending> {
-    let size = measure().context("cannot measure the terminal")?;
+pub async fn run(mut player: Player, signals: mpsc::Receiver<Signal>) -> anyhow::Result<Ending> {
+    player.probe.resized(measure().context("cannot measure the terminal")?);
     let terminal = Terminal::take().context("cannot take the terminal")?;
     let mut writer = Writer::new(terminal.writer())?;
-    writer.ask(QUESTIONS);
-    let input = read_terminal()?;
-    let ending = EventLoop::new(player, size, writer, terminal).run(input, signals).await;
+    let mut inputs = read_terminal(writer.expecting())?;
+    let early = ask(&mut player.probe, &mut writer, &mut inputs).await?;
+    let event_loop = EventLoop::new(player, writer, terminal);
+    let ending = event_loop.run(early, inputs, signals).await;
     signals::end();
     Ok(ending)
 }
@@ -83,7 +81,7 @@ fn measure() -> io::Result<WindowSize> {
 struct EventLoop {
     feed: Feed,
     state: State,
-    window: WindowSize,
+    probe: Probe,
     painter: Box<dyn Painter>,
     writer: Writer,
     terminal: Terminal,
@@ -101,16 +99,16 @@ struct EventLoop {
     under_way: u64,
 }
 
-type Input = mpsc::Receiver<io::Result<TerminalInput>>;
-
 impl EventLoop {
-    fn new(player: Player, window: WindowSize, writer: Writer, terminal: Terminal) -> Self {
-        let Player { feed, caps, mode, limit, frames } = player;
+    fn new(player: Player, writer: Writer, terminal: Terminal) -> Self {
+        let Player { feed, probe, limit, frames } = player;
+        let (caps, mode, window) = (probe.caps(), probe.mode(), probe.window());
         let state = State {
             size: Size { width: window.columns, height: window.rows },
             limit,
             caps,
             mode,
+            is_chosen: false,
             is_paused: false,
             at: Duration::ZERO,
             length: feed.length(),
@@ -120,7 +118,7 @@ impl EventLoop {
             feed,
             painter: mode.painter(caps.cell),
             state,
-            window,
+            probe,
             writer,
             terminal,
             picture: None,
@@ -133,29 +131,34 @@ impl EventLoop {
         }
     }
 
-    async fn run(mut self, mut input: Input, mut signals: mpsc::Receiver<Signal>) -> Ending {
+    /// `early` are keys that were pressed before.
+    async fn run(
+        mut self,
+        early: Vec<TerminalInput>,
+        mut inputs: Inputs,
+        mut signals: mpsc::Receiver<Signal>,
+    ) -> Ending {
         let mut seconds = interval(SECOND);
         seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let ending = loop {
+        let mut ending = early.into_iter().find_map(|input| self.input(input));
+        while ending.is_none() {
             self.draw();
             if self.left == Some(0) && self.under_way == 0 {
-                break Ending::Over;
+                break;
             }
-            if let Some(ending) = self.step(&mut input, &mut signals, &mut seconds).await {
-                break ending;
-            }
-        };
+            ending = self.step(&mut inputs, &mut signals, &mut seconds).await;
+        }
         let mut out = Vec::new();
         self.painter.erase(&mut out);
         self.writer.write(out, 0);
-        let _ = timeout(LAST_ANSWERS, self.last_answers(&mut input)).await;
-        ending
+        last_answers(&mut self.writer, &mut inputs).await;
+        ending.unwrap_or(Ending::Over)
     }
 
     /// Waits for the next thing that happens, and handles it.
     async fn step(
         &mut self,
-        input: &mut Input,
+        inputs: &mut Inputs,
         signals: &mut mpsc::Receiver<Signal>,
         seconds: &mut Interval,
     ) -> Option<Ending> {
@@ -163,8 +166,8 @@ impl EventLoop {
         let is_full = self.left.is_some_and(|left| self.is_new || left == 0);
         tokio::select! {
             biased;
-            Some(signal) = signals.recv() => self.signal(signal),
-            input = input.recv() => match input {
+            Some(signal) = signals.recv() => self.signal(signal, inputs).await,
+            input = inputs.recv() => match input {
                 Some(Ok(input)) => self.input(input),
                 Some(Err(_)) | None => Some(Ending::TerminalClosed),
             },
@@ -210,9 +213,11 @@ impl EventLoop {
             }
             TerminalInput::Paste { .. } => None,
             TerminalInput::Reply(reply) => {
-                let pictures = self.writer.reply(reply);
+                let pictures = self.writer.reply(&reply);
                 self.shown(pictures);
-                self.learn(reply);
+                if self.probe.reply(&reply) {
+                    self.adapt();
+                }
                 None
             }
         }
@@ -233,17 +238,22 @@ impl EventLoop {
         None
     }
 
-    /// Takes up what the terminal said about itself.
-    fn learn(&mut self, reply: Reply) {
-        if self.state.caps.learn(reply, self.window) {
-            self.stale = true;
+    /// Follows the terminal, of which something else is known now.
+    fn adapt(&mut self) {
+        self.state.caps = self.probe.caps();
+        if !self.state.is_chosen {
+            self.state.mode = self.probe.mode();
         }
+        self.stale = true;
     }
 
-    fn signal(&mut self, signal: Signal) -> Option<Ending> {
+    async fn signal(&mut self, signal: Signal, inputs: &mut Inputs) -> Option<Ending> {
         match signal {
             Signal::End => return Some(Ending::Quit),
-            Signal::Suspend => self.terminal.suspend(),
+            Signal::Suspend => {
+                last_answers(&mut self.writer, inputs).await;
+                self.terminal.suspend();
+            }
             Signal::Continued => {
                 if self.terminal.resume().is_err() {
                     return Some(Ending::TerminalClosed);
@@ -260,12 +270,9 @@ impl EventLoop {
 
     fn resized(&mut self) -> Option<Ending> {
         let Ok(window) = measure() else { return Some(Ending::TerminalClosed) };
-        self.window = window;
         self.state.size = Size { width: window.columns, height: window.rows };
-        if let Some(cell) = window.cell {
-            self.state.caps.cell = cell;
-        }
-        self.stale = true;
+        self.probe.resized(window);
+        self.adapt();
         None
     }
 
@@ -294,19 +301,5 @@ impl EventLoop {
         self.under_way += u64::from(is_new);
         let pictures = self.writer.write(out, is_new.into());
         self.shown(pictures);
-    }
-
-    /// Answers that come after the terminal was given back would be typed into the shell.
-    async fn last_answers(&mut self, input: &mut Input) {
-        while self.writer.is_asking() {
-            tokio::select! {
-                event = input.recv() => match event {
-                    Some(Ok(TerminalInput::Reply(reply))) => _ = self.writer.reply(reply),
-                    Some(Ok(_)) => {}
-                    Some(Err(_)) | None => return,
-                },
-                shown = self.writer.progress() => if shown.is_err() { return },
-            }
-        }
     }
 }

@@ -20,6 +20,8 @@ pub(super) struct State {
     pub(super) limit: Size,
     pub(super) caps: Caps,
     pub(super) mode: Mode,
+    /// Whether a key chose the mode.
+    pub(super) is_chosen: bool,
     pub(super) is_paused: bool,
     /// The moment of the newest picture.
     pub(super) at: Duration,
@@ -73,6 +75,7 @@ impl State {
             }
             (false, KeyCode::Char('m')) => {
                 self.mode.render = next(&self.renders(), self.mode.render);
+                self.is_chosen = true;
                 Some(Effect::Mode)
             }
             (false, KeyCode::Char('c')) => {
@@ -80,6 +83,7 @@ impl State {
                 if !self.renders().contains(&self.mode.render) {
                     self.mode.render = Render::Ascii;
                 }
+                self.is_chosen = true;
                 Some(Effect::Mode)
             }
             _ => None,
@@ -127,18 +131,16 @@ fn next<T: Copy + PartialEq>(all: &[T], now: T) -> T {
 
 #[cfg(test)]
 mod tests {
-    use meoww_paint::CellShape;
-
     use super::*;
 
     fn state(color: Color, length: Option<u64>) -> State {
         let size = Size { width: 80, height: 24 };
-        let caps = Caps { color, unicode: true, synchronized: true, cell: CellShape::USUAL };
         State {
             size,
             limit: size,
-            caps,
+            caps: Caps::new(color, true),
             mode: Mode { render: Render::HalfBlock, color },
+            is_chosen: false,
             is_paused: false,
             at: Duration::from_secs(10),
             length: length.map(Duration::from_secs),

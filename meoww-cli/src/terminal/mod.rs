@@ -1,8 +1,12 @@
 //! The terminal: taken and given back, read and written. It knows nothing of a call.
 
+pub mod ask;
 pub mod caps;
+pub mod env;
+pub mod findings;
 mod flow;
 pub mod input;
+pub mod probe;
 pub mod signals;
 pub mod tty;
 pub mod update;

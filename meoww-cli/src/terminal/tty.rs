@@ -1,7 +1,9 @@
 //! The terminal while it is ours: taken whole, and given back as it was whatever happens.
 
 use std::{
+    fs::File,
     io::{self, Write},
+    os::fd::OwnedFd,
     panic,
     sync::{
         Once,
@@ -24,7 +26,8 @@ use crossterm::{
 };
 use meoww_paint::CellShape;
 use rustix::{
-    stdio::{stdin, stdout},
+    io::dup,
+    stdio::{dup2_stdin, dup2_stdout, stdin, stdout},
     termios::{QueueSelector, tcflush, tcgetwinsize},
 };
 
@@ -138,6 +141,32 @@ impl Write for TerminalWriter {
 impl Drop for Terminal {
     fn drop(&mut self) {
         give_back();
+    }
+}
+
+/// Standard input and output as the controlling terminal, whatever they are otherwise; until it is
+/// dropped.
+#[derive(Debug)]
+pub struct Redirected {
+    stdin: OwnedFd,
+    stdout: OwnedFd,
+}
+
+impl Redirected {
+    /// Opens the controlling terminal; fails where there is none.
+    pub fn to_terminal() -> io::Result<Self> {
+        let terminal = File::options().read(true).write(true).open("/dev/tty")?;
+        let kept = Self { stdin: dup(stdin())?, stdout: dup(stdout())? };
+        dup2_stdin(&terminal)?;
+        dup2_stdout(&terminal)?;
+        Ok(kept)
+    }
+}
+
+impl Drop for Redirected {
+    fn drop(&mut self) {
+        let _ = dup2_stdin(&self.stdin);
+        let _ = dup2_stdout(&self.stdout);
     }
 }
 

@@ -14,7 +14,7 @@ use tokio::{
 
 use super::{
     flow::{Flow, QUESTION, SYNC},
-    input::Reply,
+    input::{Expecting, Reply},
 };
 
 /// Writes one update after the other, and knows which of them the terminal has shown.
@@ -27,6 +27,8 @@ pub struct Writer {
     /// Whether [`SYNC`] is to be asked with the next update.
     sync: bool,
     start: Instant,
+    expecting: Expecting,
+    has_answered: bool,
 }
 
 impl Writer {
@@ -44,7 +46,14 @@ impl Writer {
             }
         })?;
         let (spare, flow, start) = (Some(Vec::new()), Flow::default(), Instant::now());
-        Ok(Self { updates, done, spare, flow, sync: false, start })
+        let expecting = Expecting::default();
+        let has_answered = false;
+        Ok(Self { updates, done, spare, flow, sync: false, start, expecting, has_answered })
+    }
+
+    /// Whether answers are on their way, as the reader of the terminal sees it.
+    pub fn expecting(&self) -> Expecting {
+        self.expecting.clone()
     }
 
     /// An empty buffer, unless enough is under way.
@@ -66,6 +75,7 @@ impl Writer {
         if self.flow.sent(pictures) {
             update.extend_from_slice(QUESTION);
         }
+        self.expecting.set(self.flow.is_asking());
         // The thread has room for more than may be under way; one that is gone has said why.
         let _ = self.updates.try_send(update);
         0
@@ -76,19 +86,28 @@ impl Writer {
         debug_assert!(questions.ends_with(SYNC), "or it is never known that all are answered");
         self.flow.sent(0);
         self.flow.syncing();
+        self.expecting.set(true);
         let _ = self.updates.try_send(questions.to_vec());
     }
 
     /// The terminal answered. Returns how many pictures were shown by that.
-    pub fn reply(&mut self, reply: Reply) -> u64 {
-        match reply {
+    pub fn reply(&mut self, reply: &Reply) -> u64 {
+        let shown = match reply {
             Reply::Ready => self.flow.ready(),
-            Reply::Attributes => {
+            Reply::Attributes { .. } => {
                 self.flow.synced();
                 0
             }
-            Reply::Mode { .. } | Reply::CellPixels { .. } | Reply::ScreenPixels { .. } => 0,
-        }
+            _ => 0,
+        };
+        self.has_answered = true;
+        self.expecting.set(self.flow.is_asking());
+        shown
+    }
+
+    /// Whether the terminal ever answered anything.
+    pub fn has_answered(&self) -> bool {
+        self.has_answered
     }
 
     /// Whether the terminal is yet to answer something.

@@ -1,7 +1,7 @@
 use std::{num::NonZeroU16, time::Duration};
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use meoww_paint::{CellShape, Mode, Render};
+use meoww_paint::{Mode, Render};
 use proptest::prelude::*;
 use ratatui::layout::{Position, Size};
 
@@ -15,8 +15,7 @@ use crate::{
     },
 };
 
-const CAPS: Caps =
-    Caps { color: Color::True, unicode: true, synchronized: true, cell: CellShape::USUAL };
+const CAPS: Caps = Caps { synchronized: true, ..Caps::new(Color::True, true) };
 const MODE: Mode = Mode { render: Render::HalfBlock, color: Color::True };
 
 fn terminal(size: Size) -> vt100::Parser {

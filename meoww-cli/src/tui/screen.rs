@@ -10,11 +10,11 @@ use std::{
 };
 
 use anyhow::Context;
-use meoww_paint::{Frame, Grid, Mode};
+use meoww_paint::{Frame, Grid};
 use ratatui::layout::Size;
 use tokio::{
     sync::{mpsc, watch},
-    time::{Instant, Interval, MissedTickBehavior, timeout},
+    time::{Instant, Interval, MissedTickBehavior},
 };
 
 use super::{
@@ -26,16 +26,14 @@ use crate::{
     core::event::{CallEvent, Command},
     picture::slot::FrameSlot,
     terminal::{
-        caps::{Caps, QUESTIONS},
+        ask::{Inputs, ask, last_answers},
         input::{Reply, TerminalInput, read_terminal},
+        probe::Probe,
         signals::{self, Signal},
         tty::{Terminal, WindowSize},
         writer::Writer,
     },
 };
-
-/// How long the end may wait for answers that are on their way: the shell would take them for keys.
-const LAST_ANSWERS: Duration = Duration::from_millis(250);
 
 /// How often what depends on time is drawn: clocks, the spinner, one's own picture.
 const TICK: Duration = Duration::from_millis(100);
@@ -56,10 +54,8 @@ pub struct Screen {
     pub grid: watch::Sender<Grid>,
     /// Counts the partner's pictures that reached the terminal.
     pub drawn: Arc<AtomicU64>,
-    /// What the terminal can do.
-    pub caps: Caps,
-    /// How to draw.
-    pub mode: Mode,
+    /// The terminal, and how to draw on it.
+    pub probe: Probe,
 }
 
 /// Why the screen went dark.
@@ -80,14 +76,15 @@ pub enum Outcome {
 ///
 /// # Errors
 /// When there is no terminal.
-pub async fn run(screen: Screen, signals: mpsc::Receiver<Signal>) -> anyhow::Result<Outcome> {
+pub async fn run(mut screen: Screen, signals: mpsc::Receiver<Signal>) -> anyhow::Result<Outcome> {
     let size = measure().context("cannot measure the terminal")?;
+    screen.probe.resized(size);
     let terminal = Terminal::take().context("cannot take the terminal")?;
     let mut writer = Writer::new(terminal.writer())?;
-    writer.ask(QUESTIONS);
-    let input = read_terminal()?;
-    let tty = Tty::Real(terminal);
-    let outcome = EventLoop::new(screen, size, writer, tty).run(input, signals).await;
+    let mut inputs = read_terminal(writer.expecting())?;
+    let early = ask(&mut screen.probe, &mut writer, &mut inputs).await?;
+    let event_loop = EventLoop::new(screen, writer, Tty::Real(terminal));
+    let outcome = event_loop.run(early, inputs, signals).await;
     signals::end();
     Ok(outcome)
 }
@@ -134,7 +131,6 @@ impl Tty {
 struct EventLoop {
     screen: Screen,
     state: State,
-    size: WindowSize,
     canvas: Canvas,
     writer: Writer,
     tty: Tty,
@@ -146,47 +142,51 @@ struct EventLoop {
     is_new: bool,
 }
 
-type Input = mpsc::Receiver<io::Result<TerminalInput>>;
-
 impl EventLoop {
     #[expect(clippy::disallowed_methods, reason = "the screen's clock starts here")]
-    fn new(screen: Screen, size: WindowSize, writer: Writer, tty: Tty) -> Self {
-        let cells = Size::new(size.columns, size.rows);
-        let mut state = State::new(cells, screen.caps.unicode, *screen.camera_on.borrow());
-        update(&mut state, Duration::ZERO, Msg::Cell(screen.caps.cell));
-        let canvas = Canvas::new(screen.caps, screen.mode);
+    fn new(screen: Screen, writer: Writer, tty: Tty) -> Self {
+        let (caps, window) = (screen.probe.caps(), screen.probe.window());
+        let cells = Size::new(window.columns, window.rows);
+        let mut state = State::new(cells, caps.unicode, *screen.camera_on.borrow());
+        update(&mut state, Duration::ZERO, Msg::Cell(caps.cell));
+        let canvas = Canvas::new(caps, screen.probe.mode());
         let start = Instant::now();
         let (stale, stale_pictures, is_new) = (true, true, false);
-        Self { screen, state, size, canvas, writer, tty, start, stale, stale_pictures, is_new }
+        Self { screen, state, canvas, writer, tty, start, stale, stale_pictures, is_new }
     }
 
-    async fn run(mut self, mut input: Input, mut signals: mpsc::Receiver<Signal>) -> Outcome {
+    /// `early` are keys that were pressed before.
+    async fn run(
+        mut self,
+        early: Vec<TerminalInput>,
+        mut inputs: Inputs,
+        mut signals: mpsc::Receiver<Signal>,
+    ) -> Outcome {
         let mut ticks = ticks();
         self.announce();
-        let outcome = loop {
+        let mut outcome = early.into_iter().find_map(|input| self.input(input));
+        while outcome.is_none() {
             if self.draw().is_err() {
-                break Outcome::TerminalClosed;
+                return Outcome::TerminalClosed;
             }
-            if let Some(outcome) = self.step(&mut input, &mut signals, &mut ticks).await {
-                break outcome;
-            }
-        };
-        let _ = timeout(LAST_ANSWERS, self.last_answers(&mut input)).await;
-        outcome
+            outcome = self.step(&mut inputs, &mut signals, &mut ticks).await;
+        }
+        last_answers(&mut self.writer, &mut inputs).await;
+        outcome.unwrap_or(Outcome::Quit)
     }
 
     /// Waits for the next thing that happens, and handles it.
     async fn step(
         &mut self,
-        input: &mut Input,
+        inputs: &mut Inputs,
         signals: &mut mpsc::Receiver<Signal>,
         ticks: &mut Interval,
     ) -> Option<Outcome> {
         let msg = tokio::select! {
             biased;
-            Some(signal) = signals.recv() => return self.signal(signal),
-            event = input.recv() => match event {
-                Some(Ok(event)) => self.input(event)?,
+            Some(signal) = signals.recv() => return self.signal(signal, inputs).await,
+            input = inputs.recv() => match input {
+                Some(Ok(input)) => return self.input(input),
                 Some(Err(_)) | None => return Some(Outcome::TerminalClosed),
             },
             shown = self.writer.progress() => {
@@ -217,31 +217,36 @@ impl EventLoop {
         self.handle(msg)
     }
 
-    fn input(&mut self, input: TerminalInput) -> Option<Msg> {
+    fn input(&mut self, input: TerminalInput) -> Option<Outcome> {
         match input {
-            TerminalInput::Key(key) => Some(Msg::Key(key)),
-            TerminalInput::Paste { text, is_cut } => Some(Msg::Paste { text, is_cut }),
-            TerminalInput::Reply(reply) => {
-                let pictures = self.writer.reply(reply);
-                self.count(pictures);
-                self.learn(reply)
-            }
+            TerminalInput::Key(key) => self.handle(Msg::Key(key)),
+            TerminalInput::Paste { text, is_cut } => self.handle(Msg::Paste { text, is_cut }),
+            TerminalInput::Reply(reply) => self.reply(&reply),
         }
     }
 
-    /// Takes up what the terminal said about itself.
-    fn learn(&mut self, reply: Reply) -> Option<Msg> {
-        if !self.screen.caps.learn(reply, self.size) {
-            return None;
-        }
-        self.canvas = Canvas::new(self.screen.caps, self.screen.mode);
-        Some(Msg::Cell(self.screen.caps.cell))
+    /// Takes up what the terminal said: that it has shown something, or what it can do.
+    fn reply(&mut self, reply: &Reply) -> Option<Outcome> {
+        let pictures = self.writer.reply(reply);
+        self.count(pictures);
+        if self.screen.probe.reply(reply) { self.adapt() } else { None }
     }
 
-    fn signal(&mut self, signal: Signal) -> Option<Outcome> {
+    /// Follows the terminal, of which something else is known now.
+    fn adapt(&mut self) -> Option<Outcome> {
+        let caps = self.screen.probe.caps();
+        self.canvas = Canvas::new(caps, self.screen.probe.mode());
+        self.state.unicode = caps.unicode;
+        self.handle(Msg::Cell(caps.cell))
+    }
+
+    async fn signal(&mut self, signal: Signal, inputs: &mut Inputs) -> Option<Outcome> {
         match signal {
             Signal::End => return Some(Outcome::Signal),
-            Signal::Suspend => self.tty.suspend(),
+            Signal::Suspend => {
+                last_answers(&mut self.writer, inputs).await;
+                self.tty.suspend();
+            }
             Signal::Continued => {
                 if self.tty.resume().is_err() {
                     return Some(Outcome::TerminalClosed);
@@ -257,27 +262,10 @@ impl EventLoop {
 
     fn resized(&mut self) -> Option<Outcome> {
         let Ok(size) = self.tty.size() else { return Some(Outcome::TerminalClosed) };
-        self.size = size;
-        if let Some(cell) = size.cell.filter(|cell| *cell != self.screen.caps.cell) {
-            self.screen.caps.cell = cell;
-            self.canvas = Canvas::new(self.screen.caps, self.screen.mode);
-            self.handle(Msg::Cell(cell));
+        if self.screen.probe.resized(size) {
+            self.adapt();
         }
         self.handle(Msg::Resize(Size::new(size.columns, size.rows)))
-    }
-
-    /// Answers that come after the terminal was given back would be typed into the shell.
-    async fn last_answers(&mut self, input: &mut Input) {
-        while self.writer.is_asking() {
-            tokio::select! {
-                event = input.recv() => match event {
-                    Some(Ok(TerminalInput::Reply(reply))) => _ = self.writer.reply(reply),
-                    Some(Ok(_)) => {}
-                    Some(Err(_)) | None => return,
-                },
-                shown = self.writer.progress() => if shown.is_err() { return },
-            }
-        }
     }
 
     fn handle(&mut self, msg: Msg) -> Option<Outcome> {

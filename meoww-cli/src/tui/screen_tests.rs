@@ -5,10 +5,10 @@ use std::{
 };
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use meoww_paint::{CellShape, Color, Render};
 
 use super::*;
 use crate::core::event::EndReason;
+use crate::terminal::{env::Env, probe::Wish};
 
 const SIZE: WindowSize = WindowSize { columns: 80, rows: 24, cell: None };
 /// What it becomes when it is resized.
@@ -34,6 +34,12 @@ impl Write for Slow {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// Half blocks in 24-bit colours.
+fn modern() -> Env {
+    let (term, locale) = ("xterm-kitty".to_owned(), "C.UTF-8".to_owned());
+    Env { term, locale, ..Env::default() }
 }
 
 /// The other ends of everything a screen is connected to.
@@ -71,18 +77,12 @@ fn world(gate: Option<sync::Receiver<()>>) -> (World, impl Future<Output = Outco
         camera_on: camera_out,
         grid: grid_out,
         drawn: drawn.clone(),
-        caps: Caps {
-            color: Color::True,
-            unicode: true,
-            synchronized: true,
-            cell: CellShape::USUAL,
-        },
-        mode: Mode { render: Render::HalfBlock, color: Color::True },
+        probe: Probe::new(modern(), Wish::default(), SIZE),
     };
     let slow = Slow { terminal: terminal.clone(), updates: updates_out, gate };
     let mut writer = Writer::new(slow).unwrap();
-    writer.ask(QUESTIONS);
-    let event_loop = EventLoop::new(screen, SIZE, writer, Tty::Fake(LARGER));
+    writer.ask(&screen.probe.questions());
+    let event_loop = EventLoop::new(screen, writer, Tty::Fake(LARGER));
     let (signals, signals_in) = mpsc::channel(1);
     let world = World {
         events,
@@ -97,7 +97,7 @@ fn world(gate: Option<sync::Receiver<()>>) -> (World, impl Future<Output = Outco
         updates,
         _local: local,
     };
-    (world, event_loop.run(input_in, signals_in))
+    (world, event_loop.run(Vec::new(), input_in, signals_in))
 }
 
 impl World {
@@ -244,7 +244,7 @@ async fn a_picture_counts_when_the_terminal_says_it_is_shown() {
     let (mut world, show) = world(None);
     let (_, ()) = play(show, async {
         world.live().await;
-        world.reply(Reply::Attributes).await;
+        world.reply(Reply::Attributes { sixel: false }).await;
         // Asked with the picture, as the terminal is known to answer by then.
         world.until(|world| world.contents().contains("live")).await;
         world.picture(60);
@@ -285,7 +285,7 @@ async fn who_quits_at_once_leaves_no_answer_to_the_shell() {
         // Read by the screen, which would be gone; keys after the end are nothing.
         world.press(KeyCode::Char('x'), KeyModifiers::NONE).await;
         world.reply(Reply::CellPixels { width: 10, height: 16 }).await;
-        world.reply(Reply::Attributes).await;
+        world.reply(Reply::Attributes { sixel: false }).await;
         world.input.closed().await;
     })
     .await;

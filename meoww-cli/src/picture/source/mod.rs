@@ -178,6 +178,16 @@ fn auto() -> Result<Source, SourceError> {
     Ok(Source { notice, ..card })
 }
 
+/// Whether there is an ffmpeg, for files other than `.y4m`.
+pub fn has_ffmpeg() -> bool {
+    ffmpeg::is_installed()
+}
+
+/// Numbers of the webcams there are; `None` where this build knows none.
+pub fn cameras() -> Option<Vec<u32>> {
+    cfg!(feature = "camera").then(webcams)
+}
+
 #[cfg(feature = "camera")]
 fn webcams() -> Vec<u32> {
     camera::indices()

@@ -5,10 +5,12 @@
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
-use super::keys;
+use super::{keys, reply::Reply};
 
 /// Longest sequence that is looked at; of a longer one only the end is looked for.
 const MAX_SEQUENCE: usize = 64;
+/// Longest text of an OSC, DCS or APC that is looked at; of a longer one only the end is looked for.
+const MAX_TEXT: usize = 256;
 /// Longest paste that is kept, in bytes: far more than a message.
 const MAX_PASTE: usize = 64 * 1024;
 
@@ -32,36 +34,6 @@ pub enum TerminalInput {
     Reply(Reply),
 }
 
-/// What a terminal answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reply {
-    /// DSR 5: it has acted on all that came before the question (`CSI 0 n`).
-    Ready,
-    /// DA1: what kind of terminal it is, which is not looked at (`CSI ? ... c`).
-    Attributes,
-    /// DECRPM: how a private mode stands (`CSI ? MODE ; STATE $ y`).
-    Mode {
-        /// Its number.
-        mode: u16,
-        /// Whether the terminal knows it and can set it.
-        is_known: bool,
-    },
-    /// The size of a cell in pixels (`CSI 6 ; HEIGHT ; WIDTH t`).
-    CellPixels {
-        /// Width.
-        width: u16,
-        /// Height.
-        height: u16,
-    },
-    /// The size of all cells in pixels (`CSI 4 ; HEIGHT ; WIDTH t`).
-    ScreenPixels {
-        /// Width.
-        width: u16,
-        /// Height.
-        height: u16,
-    },
-}
-
 #[derive(Debug, Default)]
 enum State {
     #[default]
@@ -77,8 +49,8 @@ enum State {
     Skip,
     /// After `ESC [ [`: a function key of the Linux console.
     Console,
-    /// OSC, DCS and the like: up to ST or BEL; whether an ESC came.
-    Text(bool),
+    /// OSC, DCS and the like, which end with ST, or with BEL.
+    Text(ControlString),
     Paste {
         text: Vec<u8>,
         is_cut: bool,
@@ -104,6 +76,21 @@ impl Parser {
     /// Whether an ESC came that may be the Escape key, or begin a sequence.
     pub fn is_undecided(&self) -> bool {
         matches!(self.state, State::Escape)
+    }
+
+    /// Whether a sequence began, and is not whole.
+    pub fn is_amid_sequence(&self) -> bool {
+        match self.state {
+            State::Ss3 | State::Csi(_) | State::Skip | State::Console | State::Text(_) => true,
+            State::Ground | State::Utf8(_) | State::Escape | State::Paste { .. } => false,
+        }
+    }
+
+    /// The rest of a sequence does not come: what follows are keys again.
+    pub fn abandon_sequence(&mut self) {
+        if self.is_amid_sequence() {
+            self.state = self.ground_again();
+        }
     }
 
     /// Nothing came for a while: what is undecided is a key.
@@ -134,9 +121,7 @@ impl Parser {
             }
             State::Skip if is_final(byte) => self.ground_again(),
             State::Skip => State::Skip,
-            State::Text(true) if byte == b'\\' => self.ground_again(),
-            State::Text(_) if byte == BEL => self.ground_again(),
-            State::Text(_) => State::Text(byte == ESC),
+            State::Text(string) => self.text(string, byte, out),
             State::Paste { text, is_cut } => self.paste(text, is_cut, byte, out),
         };
     }
@@ -181,7 +166,7 @@ impl Parser {
         match byte {
             b'[' => State::Csi(Vec::new()),
             b'O' => State::Ss3,
-            b']' | b'P' | b'X' | b'^' | b'_' => State::Text(false),
+            b']' | b'P' | b'X' | b'^' | b'_' => State::Text(ControlString::new(byte)),
             ESC => {
                 self.key(KeyCode::Esc, KeyModifiers::NONE, out);
                 State::Escape
@@ -208,11 +193,34 @@ impl Parser {
             return State::Paste { text: Vec::new(), is_cut: false };
         }
         let sequence = Sequence::parse(&bytes);
-        if let Some(reply) = sequence.as_ref().and_then(Sequence::reply) {
+        if let Some(reply) = sequence.as_ref().and_then(Reply::from_sequence) {
             out.push(TerminalInput::Reply(reply));
         } else if let Some((code, modifiers)) = sequence.and_then(|sequence| keys::csi(&sequence)) {
             self.key(code, modifiers, out);
         }
+        self.ground_again()
+    }
+
+    fn text(&mut self, mut string: ControlString, byte: u8, out: &mut Vec<TerminalInput>) -> State {
+        match byte {
+            BEL => {}
+            b'\\' if string.is_ending => {}
+            // It was broken off, by another sequence or, as no string holds those, by a key.
+            _ if string.is_ending => return self.escape(byte, out),
+            ESC => {
+                string.is_ending = true;
+                return State::Text(string);
+            }
+            0x00..0x20 => {
+                self.alt = false;
+                return self.ground(byte, out);
+            }
+            _ => {
+                string.push(byte);
+                return State::Text(string);
+            }
+        }
+        out.extend(Reply::from_string(string.kind, &string.text).map(TerminalInput::Reply));
         self.ground_again()
     }
 
@@ -250,6 +258,29 @@ impl Parser {
     }
 }
 
+/// What stands between the introducer of an OSC, DCS or APC and its end.
+#[derive(Debug)]
+struct ControlString {
+    /// The byte after the ESC.
+    kind: u8,
+    text: Vec<u8>,
+    /// Whether an ESC came, which begins ST or breaks it off.
+    is_ending: bool,
+}
+
+impl ControlString {
+    fn new(kind: u8) -> Self {
+        Self { kind, text: Vec::new(), is_ending: false }
+    }
+
+    /// What is too long is no reply; its text is of no use.
+    fn push(&mut self, byte: u8) {
+        if self.text.len() <= MAX_TEXT {
+            self.text.push(byte);
+        }
+    }
+}
+
 /// ECMA-48, 5.4: the byte that ends a control sequence.
 fn is_final(byte: u8) -> bool {
     (0x40..=0x7e).contains(&byte)
@@ -258,10 +289,10 @@ fn is_final(byte: u8) -> bool {
 /// A control sequence without its introducer.
 pub(super) struct Sequence {
     /// `?`, `<`, `=` or `>`.
-    private: Option<u8>,
+    pub(super) private: Option<u8>,
     /// Numbers; those left out are 0. Of sub-parameters only the first.
     pub(super) parameters: Vec<u16>,
-    intermediate: Option<u8>,
+    pub(super) intermediate: Option<u8>,
     pub(super) end: u8,
 }
 
@@ -283,24 +314,6 @@ impl Sequence {
             _ => rest.split(|byte| *byte == b';').map(number).collect::<Option<_>>()?,
         };
         Some(Self { private, parameters, intermediate, end: *end })
-    }
-
-    fn reply(&self) -> Option<Reply> {
-        match (self.private, self.parameters.as_slice(), self.intermediate, self.end) {
-            (None, [0], None, b'n') => Some(Reply::Ready),
-            (Some(b'?'), _, None, b'c') => Some(Reply::Attributes),
-            // 1 is set, 2 is reset; 3 and 4 are for good, and 0 is unknown.
-            (Some(b'?'), [mode, state], Some(b'$'), b'y') => {
-                Some(Reply::Mode { mode: *mode, is_known: matches!(state, 1 | 2) })
-            }
-            (None, [6, height, width], None, b't') => {
-                Some(Reply::CellPixels { width: *width, height: *height })
-            }
-            (None, [4, height, width], None, b't') => {
-                Some(Reply::ScreenPixels { width: *width, height: *height })
-            }
-            _ => None,
-        }
     }
 
     /// Whether it may be a key: those have neither a mark nor an intermediate byte.

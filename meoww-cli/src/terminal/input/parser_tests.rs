@@ -75,7 +75,7 @@ fn replies_stand_between_keys() {
         [
             plain(KeyCode::Char('a')),
             TerminalInput::Reply(Reply::Ready),
-            TerminalInput::Reply(Reply::Attributes),
+            TerminalInput::Reply(Reply::Attributes { sixel: true }),
             plain(KeyCode::Char('b')),
             TerminalInput::Reply(Reply::Mode { mode: 2026, is_known: true }),
             TerminalInput::Reply(Reply::CellPixels { width: 10, height: 20 }),
@@ -83,6 +83,53 @@ fn replies_stand_between_keys() {
             TerminalInput::Reply(Reply::Mode { mode: 2026, is_known: false }),
         ]
     );
+}
+
+#[test]
+fn terminals_say_who_they_are_and_what_they_can_do() {
+    // Answers of foot 1.16, kitty 0.32, xterm 390 and tmux 3.4 to the questions of `probe`.
+    let replies: [(&[u8], Reply); 10] = [
+        (b"\x1bP>|foot(1.16.2)\x1b\\", Reply::Version("foot(1.16.2)".to_owned())),
+        (b"\x1b[?62;22c", Reply::Attributes { sixel: false }),
+        (b"\x1b[?1;2;4c", Reply::Attributes { sixel: true }),
+        (b"\x1b[?4c", Reply::Attributes { sixel: false }),
+        (
+            b"\x1bP1+r524742=382F382F38\x1b\\",
+            Reply::Capability { name: "RGB".to_owned(), is_known: true },
+        ),
+        (b"\x1bP0+r524742\x1b\\", Reply::Capability { name: "RGB".to_owned(), is_known: false }),
+        (b"\x1b]11;rgb:1e1e/8080/ffff\x1b\\", Reply::Background([0x1e, 0x80, 0xff])),
+        (b"\x1b]11;rgb:f/0/8\x07", Reply::Background([255, 0, 136])),
+        (b"\x1b_Gi=31;OK\x1b\\", Reply::Graphics { id: 31, is_ok: true }),
+        (b"\x1b_Gi=31;ENODATA:Short\x1b\\", Reply::Graphics { id: 31, is_ok: false }),
+    ];
+    for (bytes, reply) in replies {
+        assert_eq!(parse(bytes), [TerminalInput::Reply(reply)], "{bytes:?}");
+    }
+    let size = Reply::ScreenCells { columns: 80, rows: 24 };
+    assert_eq!(parse(b"\x1b[8;24;80t"), [TerminalInput::Reply(size)]);
+    assert_eq!(
+        parse(b"\x1b[2;3R\x1b[1;5R"),
+        [
+            TerminalInput::Reply(Reply::Cursor { row: 2, column: 3 }),
+            key(KeyCode::F(3), KeyModifiers::CONTROL),
+        ]
+    );
+}
+
+#[test]
+fn a_reply_that_is_not_whole_holds_up_no_key() {
+    // Broken off by another sequence, by a control key, and by silence.
+    assert_eq!(parse(b"\x1b]11;rgb:00\x1b[5~"), [plain(KeyCode::PageUp)]);
+    assert_eq!(parse(b"\x1b_Gi=31\x03"), [key(KeyCode::Char('c'), KeyModifiers::CONTROL)]);
+    for broken in [&b"\x1b]11;rgb"[..], b"\x1bP>|fo", b"\x1b[?62;", b"\x1b[1"] {
+        let (mut parser, mut out) = (Parser::default(), Vec::new());
+        parser.feed(broken, &mut out);
+        assert!(parser.is_amid_sequence());
+        parser.abandon_sequence();
+        parser.feed(b"x", &mut out);
+        assert_eq!(out, [plain(KeyCode::Char('x'))]);
+    }
 }
 
 #[test]
@@ -102,11 +149,12 @@ fn pastes_are_whole_and_bounded() {
 
 #[test]
 fn what_is_unknown_is_skipped_to_its_end() {
-    let unknown: [&[u8]; 8] = [
-        b"\x1b]11;rgb:0000/0000/0000\x1b\\",
+    let unknown: [&[u8]; 9] = [
+        b"\x1b]11;rgb:0000/0000\x1b\\",
         b"\x1b]0;title\x07",
         b"\x1bP1$r0m\x1b\\",
-        b"\x1b_Gi=31;OK\x1b\\",
+        b"\x1b_Gi=-1;OK\x1b\\",
+        b"\x1bXany\x9b\x90text\x1b\\",
         b"\x1b[<0;1;1M",
         b"\x1b[I",
         b"\x1b[99999999;1~",
@@ -155,7 +203,51 @@ fn bytes() -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(piece, 0..60).prop_map(|pieces| pieces.concat())
 }
 
+/// A whole reply of any kind, and of anything in its place.
+fn reply() -> impl Strategy<Value = Vec<u8>> {
+    let number = || any::<u16>();
+    let text = || prop::collection::vec(0x20u8..=0xff, 0..400);
+    let string = |kind: &'static [u8], end: &'static [u8]| {
+        text().prop_map(move |text| [kind, text.as_slice(), end].concat())
+    };
+    prop_oneof![
+        Just(b"\x1b[0n".to_vec()),
+        Just(b"\x1b[3n".to_vec()),
+        prop::collection::vec(number(), 0..9).prop_map(|kinds| {
+            let kinds: Vec<_> = kinds.iter().map(u16::to_string).collect();
+            format!("\x1b[?{}c", kinds.join(";")).into_bytes()
+        }),
+        (number(), number()).prop_map(|(a, b)| format!("\x1b[?{a};{b}$y").into_bytes()),
+        (number(), number(), number())
+            .prop_map(|(a, b, c)| format!("\x1b[{a};{b};{c}t").into_bytes()),
+        (2u16.., number()).prop_map(|(row, column)| format!("\x1b[{row};{column}R").into_bytes()),
+        string(b"\x1b]11;", b"\x1b\\"),
+        string(b"\x1b]11;rgb:", b"\x07"),
+        string(b"\x1bP>|", b"\x1b\\"),
+        string(b"\x1bP1+r", b"\x1b\\"),
+        string(b"\x1bP", b"\x1b\\"),
+        string(b"\x1b_Gi=31;", b"\x1b\\"),
+        string(b"\x1b_", b"\x1b\\"),
+    ]
+}
+
 proptest! {
+    #[test]
+    fn a_reply_is_never_a_key(
+        replies in prop::collection::vec(reply(), 1..6), cuts in prop::collection::vec(1usize..9, 1..9),
+    ) {
+        let (mut parser, mut out) = (Parser::default(), Vec::new());
+        let (bytes, mut cuts) = (replies.concat(), cuts.iter().cycle());
+        let mut rest = bytes.as_slice();
+        while !rest.is_empty() {
+            let (piece, next) = rest.split_at((*cuts.next().unwrap()).min(rest.len()));
+            parser.feed(piece, &mut out);
+            rest = next;
+        }
+        let is_reply = |input: &TerminalInput| matches!(input, TerminalInput::Reply(_));
+        prop_assert!(out.iter().all(is_reply) && !parser.is_amid_sequence(), "{:?}", out);
+    }
+
     #[test]
     fn pieces_of_any_size_mean_the_same(bytes in bytes(), cuts in prop::collection::vec(0usize..9, 1..9)) {
         let (mut parser, mut out, mut rest) = (Parser::default(), Vec::new(), bytes.as_slice());

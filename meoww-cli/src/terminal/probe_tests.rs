@@ -1,0 +1,160 @@
+use proptest::prelude::*;
+
+use super::*;
+
+const WINDOW: WindowSize = WindowSize { columns: 80, rows: 24, cell: None };
+
+fn probe(pairs: &[(&'static str, &str)]) -> Probe {
+    let env = Env::read(|name| {
+        let usual = [("TERM", "xterm-256color"), ("LC_ALL", "C.UTF-8")];
+        let found = pairs.iter().chain(&usual).find(|(n, _)| *n == name);
+        found.map(|(_, value)| (*value).to_owned()).ok_or(())
+    });
+    Probe::new(env, Wish::default(), WINDOW)
+}
+
+const DA1: Reply = Reply::Attributes { sixel: false };
+
+#[test]
+fn replies_correct_the_guess() {
+    let mut kitty = probe(&[("TERM", "xterm-kitty")]);
+    assert!(kitty.caps().synchronized && kitty.caps().color == Color::True);
+    assert!(kitty.reply(&Reply::Mode { mode: SYNCHRONIZED, is_known: false }));
+    assert!(!kitty.caps().synchronized);
+    // 800 x 480 in 80 x 24 cells are 10 x 20 each.
+    assert!(!kitty.reply(&Reply::ScreenPixels { width: 800, height: 480 }));
+    assert!(kitty.reply(&Reply::CellPixels { width: 9, height: 17 }));
+    assert_eq!(Some(kitty.caps().cell), CellShape::new(9, 17));
+    assert!(!kitty.reply(&Reply::ScreenPixels { width: 720, height: 480 }), "less exact");
+    assert!(kitty.reply(&Reply::CellPixels { width: 0, height: 17 }), "no shape, so that of all");
+    assert_eq!(Some(kitty.caps().cell), CellShape::new(9, 20));
+    assert!(!kitty.reply(&Reply::Ready));
+}
+
+#[test]
+fn a_terminal_that_answers_and_does_not_know_the_mode_does_not_have_it() {
+    let mut probe = probe(&[("TERM", "foot")]);
+    assert!(probe.caps().synchronized, "as it is known for");
+    assert!(probe.reply(&DA1) && probe.is_answered());
+    assert!(!probe.caps().synchronized);
+}
+
+#[test]
+fn colours_are_believed_of_who_says_so() {
+    let color = |reply: Reply| {
+        let mut probe = probe(&[]);
+        probe.reply(&reply);
+        probe.caps().color
+    };
+    let version = |name: &str| Reply::Version(name.to_owned());
+    assert_eq!(color(version("foot(1.16.2)")), Color::True);
+    assert_eq!(color(version("XTerm(390)")), Color::Ansi256);
+    assert_eq!(color(version("tmux 3.4")), Color::Ansi256);
+    let rgb = |is_known| Reply::Capability { name: "RGB".to_owned(), is_known };
+    assert_eq!((color(rgb(true)), color(rgb(false))), (Color::True, Color::Ansi256));
+    // Whoever sets NO_COLOR wants none.
+    let mut plain = probe(&[("NO_COLOR", "1")]);
+    plain.reply(&rgb(true));
+    assert_eq!(plain.caps().color, Color::Mono);
+}
+
+#[test]
+fn what_is_asked_for_wins() {
+    let env = probe(&[]).env().clone();
+    let wish = Wish { render: Some(Render::Quadrant), color: Some(Color::Mono) };
+    let mut probe = Probe::new(env.clone(), wish, WINDOW);
+    probe.reply(&Reply::Capability { name: "RGB".to_owned(), is_known: true });
+    assert_eq!(probe.mode(), Mode { render: Render::Ascii, color: Color::Mono });
+    let wish = Wish { render: Some(Render::Quadrant), color: None };
+    assert_eq!(Probe::new(env, wish, WINDOW).mode().render, Render::Quadrant);
+}
+
+#[test]
+fn blocks_that_are_two_cells_wide_are_not_drawn() {
+    let mut cjk = probe(&[]);
+    assert!(!cjk.reply(&Reply::Cursor { row: GLYPH_ROW, column: 2 }), "one cell");
+    assert_eq!(cjk.mode().render, Render::HalfBlock);
+    assert!(cjk.reply(&Reply::Cursor { row: GLYPH_ROW, column: 3 }));
+    assert_eq!((cjk.mode().render, cjk.caps().unicode), (Render::Ascii, false));
+}
+
+#[test]
+fn pictures_are_asked_about_and_believed() {
+    let mut tmux = probe(&[("TMUX", "/tmp/x")]);
+    let questions = String::from_utf8(tmux.questions()).unwrap();
+    assert!(
+        questions.contains("\x1bPtmux;\x1b\x1b_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\x1b\x1b\\\x1b\\")
+    );
+    tmux.reply(&Reply::Graphics { id: 31, is_ok: true });
+    tmux.reply(&Reply::Graphics { id: 31, is_ok: false });
+    tmux.reply(&Reply::Graphics { id: 7, is_ok: false });
+    assert!(tmux.caps().kitty && !tmux.caps().sixel);
+    tmux.reply(&Reply::Attributes { sixel: true });
+    assert!(tmux.caps().sixel);
+}
+
+#[test]
+fn a_background_is_light_or_dark() {
+    let is_light = |color| {
+        let mut probe = probe(&[]);
+        probe.reply(&Reply::Background(color));
+        probe.caps().is_light
+    };
+    // Solarized light and dark, and pure blue, whose luma is 0.114.
+    assert!(is_light([0xfd, 0xf6, 0xe3]));
+    assert!(!is_light([0x00, 0x2b, 0x36]) && !is_light([0, 0, 255]));
+}
+
+/// Strings are printed by terminals that do not know them, or acted on.
+#[test]
+fn no_terminal_is_asked_what_it_would_print() {
+    for term in ["linux", "vt220", "screen-256color"] {
+        let questions = probe(&[("TERM", term)]).questions();
+        let intro = |kind: u8| questions.windows(2).any(|pair| pair == [0x1b, kind]);
+        assert!(![b']', b'P', b'_'].into_iter().any(intro), "{term}");
+        assert!(questions.ends_with(LAST));
+    }
+    // Nor what the answer of would look like a key.
+    let small = WindowSize { rows: 2, ..WINDOW };
+    let questions = Probe::new(probe(&[]).env().clone(), Wish::default(), small).questions();
+    assert!(!questions.windows(3).any(|bytes| bytes == b"[6n"));
+}
+
+#[test]
+fn another_font_is_believed() {
+    let mut probe = probe(&[]);
+    probe.reply(&Reply::CellPixels { width: 9, height: 17 });
+    assert!(!probe.resized(WindowSize { columns: 100, ..WINDOW }), "nothing is said of the font");
+    let cell = CellShape::new(10, 16);
+    assert!(probe.resized(WindowSize { cell, ..WINDOW }));
+    assert_eq!(Some(probe.caps().cell), cell);
+}
+
+fn reply() -> impl Strategy<Value = Reply> {
+    prop_oneof![
+        any::<bool>().prop_map(|sixel| Reply::Attributes { sixel }),
+        (any::<u16>(), any::<bool>()).prop_map(|(mode, is_known)| Reply::Mode { mode, is_known }),
+        (any::<u16>(), any::<u16>())
+            .prop_map(|(width, height)| Reply::CellPixels { width, height }),
+        (any::<u16>(), any::<u16>())
+            .prop_map(|(width, height)| Reply::ScreenPixels { width, height }),
+        (any::<u16>(), any::<u16>())
+            .prop_map(|(columns, rows)| Reply::ScreenCells { columns, rows }),
+        (1u16..4, any::<u16>()).prop_map(|(row, column)| Reply::Cursor { row, column }),
+        any::<[u8; 3]>().prop_map(Reply::Background),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn any_answers_leave_a_way_to_draw(replies in prop::collection::vec(reply(), 0..20)) {
+        let mut probe = probe(&[]);
+        for reply in &replies {
+            let (before, mode) = (probe.caps(), probe.mode());
+            let changed = probe.reply(reply);
+            prop_assert_eq!(changed, (before, mode) != (probe.caps(), probe.mode()));
+        }
+        let mode = probe.mode();
+        prop_assert!(probe.caps().unicode || !mode.render.needs_unicode());
+    }
+}
