@@ -16,9 +16,9 @@ pub(crate) const STEP_SAMPLES: usize = 120;
 const MIN_BPS: u32 = 12_000;
 const MAX_BPS: u32 = 40_000;
 const START_BPS: u32 = 32_000;
-/// Loss in percent that frames are always protected against: before it is known, and for a single
-/// loss now and then.
-const MIN_LOSS: u8 = 3;
+/// Loss in percent that frames are always protected against: it is unknown when it begins. At 32 kbit/s
+/// that costs 0.004 of STOI without loss, and gains 0.02 to 0.07 with it.
+const MIN_LOSS: u8 = 10;
 const MAX_LOSS: u8 = 30;
 /// Of 0 to 10: from here on, more work for the encoder is hardly heard.
 const COMPLEXITY: u8 = 5;

@@ -15,8 +15,8 @@ const FADE: usize = 240;
 const STRIDE: usize = 4;
 /// Samples kept after they are played, to be repeated.
 const HISTORY: usize = MAX_LAG;
-/// Samples that can be played must be so many to leave any out.
-pub(crate) const SHORTEN_NEEDS: usize = MAX_LAG + FADE;
+/// Samples that can be played must be so many to leave any out: a block is there afterwards, too.
+pub(crate) const SHORTEN_NEEDS: usize = MAX_LAG + BLOCK_SAMPLES;
 /// Mean power of what is so quiet that any cut is inaudible: -60 dBFS.
 const QUIET: f32 = 1e-6;
 
@@ -183,6 +183,9 @@ mod tests {
         let before = line.ahead();
         let removed = line.shorten(300, 0.9);
         assert!((MIN_LAG..=300).contains(&removed));
+        let mut least = Line::default();
+        least.end().extend(tone(100.0, SHORTEN_NEEDS));
+        assert!(least.shorten(MAX_LAG, 0.9) > 0 && least.ahead() >= BLOCK_SAMPLES);
         assert_eq!(line.ahead(), before - removed);
         assert_eq!(line.lengthen(MAX_LAG, 0.0), 0, "nothing was played that could be repeated");
         line.take(&mut [0.0; BLOCK_SAMPLES]);
