@@ -193,8 +193,8 @@ By interests: somebody with a common tag first, anybody after 20 seconds
   meoww search --tag rust --tag cats --wait 20s
 
 Headless, with --json, one object a line:
-  out  {\"event\":\"searching\"}  matched  connected  first-frame  partner-camera  message
-       stats  peer-disconnected  search-ended  blocked  reported  presence  notice  draining
+  out  {\"event\":\"searching\"}  matched  connected  first-frame  partner-camera  safety
+       message  stats  peer-disconnected  search-ended  blocked  reported  presence  notice  draining
        server-lost  server-back  error
   in   {\"command\":\"message\",\"text\":\"hi\"}  {\"command\":\"skip\"}  {\"command\":\"leave\"}
        {\"command\":\"block\"}  {\"command\":\"report\",\"reason\":\"...\"}";

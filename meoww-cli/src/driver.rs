@@ -254,7 +254,7 @@ impl Driver {
     async fn open_peer(&mut self, matched: Matched) {
         let Matched { room_id, is_initiator } = matched;
         let ice_servers: Vec<IceServer> = self.ice.list().await;
-        let config = PeerConfig { ice_servers, relay_only: self.relay_only, is_initiator };
+        let config = PeerConfig { ice_servers, relay_only: self.relay_only, is_initiator, room_id };
         let pictures = self.pictures.of_room();
         let slot = pictures.remote.clone();
         match self.connector.open(config, pictures).await {

@@ -160,6 +160,7 @@ impl Headless {
             | CallEvent::NoPicture(_)
             | CallEvent::NoSound
             | CallEvent::PartnerSound { .. }
+            | CallEvent::Safety(_)
             | CallEvent::Message { .. }
             | CallEvent::ServerLost { .. }
             | CallEvent::ServerBack

@@ -9,7 +9,11 @@ use media::{
     Side, connect, pair,
     proxy::{self, Network},
 };
-use meoww_cli::{core::event::PeerEvent, peer::PeerConfig, picture::source::pattern};
+use meoww_cli::{
+    core::event::{PeerEvent, Safety},
+    peer::PeerConfig,
+    picture::source::pattern,
+};
 use meoww_paint::Grid;
 use meoww_proto::account::IceServer;
 
@@ -125,6 +129,32 @@ async fn five_percent_of_loss_is_bearable() {
     b.close().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn both_sides_get_the_same_safety_words() {
+    let (mut a, mut b) = pair().await;
+    connect(&mut a, &mut b).await;
+    let (words_a, words_b) = (a.safety().await, b.safety().await);
+    assert!(matches!(words_a, Safety::Words(_)), "{words_a:?}");
+    assert_eq!(words_a, words_b);
+    a.close().await;
+    b.close().await;
+}
+
+/// A server that terminates both calls, each with a certificate of its own, and passes pictures on.
+/// `MEOWW_MIDDLE_TRIES=1000` for more than a few.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_man_in_the_middle_shows_in_different_safety_words() {
+    let tries = std::env::var("MEOWW_MIDDLE_TRIES").map_or(5, |tries| tries.parse().unwrap());
+    for _ in 0..tries {
+        let ((mut a, mut to_a), (mut to_b, mut b)) = (pair().await, pair().await);
+        tokio::join!(connect(&mut a, &mut to_a), connect(&mut to_b, &mut b));
+        let (words_a, words_b) = (a.safety().await, b.safety().await);
+        assert!(matches!((words_a, words_b), (Safety::Words(_), Safety::Words(_))));
+        assert_ne!(words_a, words_b);
+        tokio::join!(a.close(), to_a.close(), to_b.close(), b.close());
+    }
+}
+
 /// Killed, or gone with its network: nothing is said, and nothing comes any more.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_partner_that_vanished_is_noticed_in_five_seconds() {
@@ -151,6 +181,7 @@ async fn with_a_relay_that_is_silent_relay_only_fails() {
         ice_servers: vec![server.clone()],
         relay_only: true,
         is_initiator,
+        room_id: media::room(),
     };
     let mut a = Side::open_with(config(true)).await;
     let mut b = Side::open_with(config(false)).await;
@@ -215,6 +246,7 @@ async fn through_a_relay() {
         ice_servers: vec![server.clone()],
         relay_only: true,
         is_initiator,
+        room_id: media::room(),
     };
     let mut a = Side::open_with(config(true)).await;
     let mut b = Side::open_with(config(false)).await;

@@ -1,12 +1,15 @@
 //! The words between the call, the person (or script) that has it, and the connection it runs on.
 
-use std::{str::FromStr, time::Duration};
+use std::{fmt, str::FromStr, time::Duration};
 
 use meoww_proto::{RoomId, error::SignalErrorCode, limits::MAX_REASON_CHARS, signal::Presence};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::text::SafeText;
+
+/// How many safety words are shown: 4 of 2048 are 44 bits.
+pub const SAFETY_WORDS: usize = 4;
 
 /// What the user asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,6 +92,8 @@ pub enum CallEvent {
         /// Whether sound comes.
         on: bool,
     },
+    /// Whether somebody may sit between the two sides.
+    Safety(Safety),
     /// A chat line.
     Message {
         /// Safe to draw.
@@ -216,10 +221,42 @@ pub enum PeerEvent {
         /// Whether sound comes.
         on: bool,
     },
+    /// Whether somebody may sit between the two sides.
+    Safety(Safety),
     /// The partner said goodbye.
     Bye,
     /// The connection is gone, or never came about.
     Failed(String),
+}
+
+/// Whether somebody may sit between the two sides and read along.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Safety {
+    /// Nobody does if the partner sees the same words.
+    Words([&'static str; SAFETY_WORDS]),
+    /// The partner's program said nothing that words could be made of.
+    Unverified,
+    /// What the partner's side said does not go together.
+    Broken,
+}
+
+impl fmt::Display for Safety {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Words(words) => write!(
+                f,
+                "Safety words: {}. If the stranger reads out the same, nobody sits between you.",
+                words.join(" ")
+            ),
+            Self::Unverified => f.write_str(
+                "Unverified: the stranger's program knows no safety words, so somebody could sit \
+                 between you.",
+            ),
+            Self::Broken => f.write_str(
+                "The safety check failed: somebody may sit between you. Say nothing private.",
+            ),
+        }
+    }
 }
 
 /// Why there is no picture of the partner.

@@ -3,7 +3,7 @@
 use meoww_proto::signal::Presence;
 use serde_json::{Value, json};
 
-use crate::core::event::{CallEvent, Stats};
+use crate::core::event::{CallEvent, Safety, Stats};
 
 /// An event for people and for scripts.
 pub(super) fn described(event: &CallEvent) -> (String, Value) {
@@ -29,6 +29,7 @@ pub(super) fn described(event: &CallEvent) -> (String, Value) {
         CallEvent::NoSound => ("They send no sound.".into(), sound(false)),
         CallEvent::PartnerSound { on: true } => ("Their sound is on.".into(), sound(true)),
         CallEvent::PartnerSound { on: false } => ("They muted themselves.".into(), sound(false)),
+        CallEvent::Safety(safety) => (safety.to_string(), checked(*safety)),
         CallEvent::Message { text, from_self } => (
             format!("{}: {text}", if *from_self { "you" } else { "stranger" }),
             json!({"event": "message", "text": text, "fromSelf": from_self}),
@@ -70,6 +71,15 @@ pub(super) fn described(event: &CallEvent) -> (String, Value) {
 /// Whether the partner's sound comes.
 fn sound(on: bool) -> Value {
     json!({"event": "sound", "fromSelf": false, "on": on})
+}
+
+fn checked(safety: Safety) -> Value {
+    let (state, words) = match safety {
+        Safety::Words(words) => ("words", Some(words)),
+        Safety::Unverified => ("unverified", None),
+        Safety::Broken => ("broken", None),
+    };
+    json!({"event": "safety", "state": state, "words": words})
 }
 
 fn figures(stats: &Stats) -> (String, Value) {

@@ -3,6 +3,8 @@
 use meoww_paint::Grid;
 use serde::{Deserialize, Serialize};
 
+use super::safety_words::Said;
+
 /// Label of the data channel.
 pub(super) const LABEL: &str = "meoww";
 /// Longer messages are not read.
@@ -18,6 +20,8 @@ pub(crate) enum Control {
     Camera { on: bool },
     /// Whether sound comes: not while the microphone is muted, or when there is none.
     Sound { on: bool },
+    /// A step towards the safety words.
+    Safety(Said),
     /// The connection is about to be closed.
     Bye,
 }
@@ -45,6 +49,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::peer::safety_words::Bytes32;
 
     #[test]
     fn words_on_the_wire() {
@@ -77,20 +82,18 @@ mod tests {
                 let named = value.as_ref().and_then(|value| value.get("type")?.as_str());
                 let expected = named == Some("bye");
                 prop_assert_eq!(Control::parse(&message) == Some(Control::Bye), expected);
-                if !["grid", "camera", "sound", "bye"].map(Some).contains(&named) {
+                if !["grid", "camera", "sound", "safety", "bye"].map(Some).contains(&named) {
                     prop_assert_eq!(Control::parse(&message), None);
                 }
             }
         }
 
         #[test]
-        fn words_are_read_as_they_were_said(width: u32, height: u32, on: bool) {
-            for word in [
-                Control::Grid { width, height },
-                Control::Camera { on },
-                Control::Sound { on },
-                Control::Bye,
-            ] {
+        fn words_are_read_as_they_were_said(width: u32, height: u32, on: bool, bytes: [u8; 32]) {
+            let steps = [Said::Commit(Bytes32(bytes)), Said::Reveal(Bytes32(bytes))];
+            let grid = Control::Grid { width, height };
+            let others = [grid, Control::Camera { on }, Control::Sound { on }, Control::Bye];
+            for word in steps.map(Control::Safety).into_iter().chain(others) {
                 prop_assert_eq!(Control::parse(word.to_json().as_bytes()), Some(word));
             }
         }

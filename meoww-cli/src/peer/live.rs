@@ -8,17 +8,20 @@ use webrtc::{data_channel::DataChannelEvent, peer_connection::RTCPeerConnectionS
 use super::{
     channel::ChannelEvent,
     control::Control,
+    safety_words::{Outcome, SafetyWords, Said},
     sdp::TheirVideo,
     session::{End, Session, Timer, fail},
     tracks::{Report, TracksEvent},
 };
-use crate::core::event::{NoPicture, PeerEvent};
+use crate::core::event::{NoPicture, PeerEvent, Safety};
 
 /// How long a connection may go on being silent, beyond the
 /// [time](super::connect::SILENT_AFTER) after which it counts as that.
 const RECONNECT_WITHIN: Duration = Duration::from_millis(2500);
 /// From the connection to the first picture. The slowest camera is open by then.
 const PICTURE_WITHIN: Duration = Duration::from_secs(5);
+/// From the connection to the safety words: two messages each way, of which some may be lost.
+const WORDS_WITHIN: Duration = Duration::from_secs(10);
 
 impl Session {
     pub(super) async fn state(&mut self, state: RTCPeerConnectionState) -> ControlFlow<End> {
@@ -58,6 +61,7 @@ impl Session {
             self.tracks.send_sound(payload_type);
         }
         self.expect_picture();
+        self.words_due = Timer::after(WORDS_WITHIN);
         self.look_at_route().await;
         self.emit(PeerEvent::Connected { relayed: self.tally.relayed.load(Relaxed) })
     }
@@ -109,7 +113,9 @@ impl Session {
                 if !self.tracks.follow_sound() {
                     self.channel.tell(Control::Sound { on: false }).await;
                 }
+                self.begin_words().await;
             }
+            ChannelEvent::Said(Control::Safety(said)) => return self.safety_said(said).await,
             ChannelEvent::Said(Control::Grid { width, height }) => {
                 self.tracks.set_partner_grid(Grid::new(width, height));
             }
@@ -134,6 +140,34 @@ impl Session {
             ChannelEvent::Other => {}
         }
         ControlFlow::Continue(())
+    }
+
+    /// Says the first part of what leads to the safety words.
+    async fn begin_words(&mut self) {
+        let Some(fingerprints) = self.transport.fingerprints().await else { return };
+        let (words, said) =
+            SafetyWords::start(self.role, self.room_id, fingerprints, rand::random());
+        self.words = Some(words);
+        self.channel.tell(Control::Safety(said)).await;
+    }
+
+    async fn safety_said(&mut self, said: Said) -> ControlFlow<End> {
+        let safety = match self.words.as_mut().and_then(|words| words.handle(said)) {
+            None => return ControlFlow::Continue(()),
+            Some(Outcome::Say(said)) => {
+                self.channel.tell(Control::Safety(said)).await;
+                return ControlFlow::Continue(());
+            }
+            Some(Outcome::Words(words)) => Safety::Words(words),
+            Some(Outcome::Broken) => Safety::Broken,
+        };
+        self.words_due = Timer::default();
+        self.emit(PeerEvent::Safety(safety))
+    }
+
+    /// Time is up for the safety words.
+    pub(super) fn no_words_yet(&self) -> ControlFlow<End> {
+        self.emit(PeerEvent::Safety(Safety::Unverified))
     }
 
     async fn tell_grid(&mut self) {

@@ -17,6 +17,7 @@ mod live;
 mod negotiation;
 pub(crate) mod remote;
 mod rtcp;
+pub(crate) mod safety_words;
 mod sdp;
 mod session;
 mod stats;
@@ -33,7 +34,7 @@ use std::{
 
 use futures_util::FutureExt;
 use meoww_paint::Grid;
-use meoww_proto::account::IceServer;
+use meoww_proto::{RoomId, account::IceServer};
 use serde_json::value::RawValue;
 use tokio::{
     sync::{mpsc, watch},
@@ -61,6 +62,8 @@ pub struct PeerConfig {
     pub relay_only: bool,
     /// Whether this side makes the offer.
     pub is_initiator: bool,
+    /// The room; the safety words depend on it.
+    pub room_id: RoomId,
 }
 
 /// Pictures and sound in and out.
@@ -118,7 +121,7 @@ impl Peer {
         let (events, received) = mpsc::channel(EVENT_QUEUE);
         let drawn = media.drawn.clone();
         let connection = connect::connect(&config).await?;
-        let session = Session::start(connection, media, signalled, events, config.is_initiator)?;
+        let session = Session::start(connection, media, signalled, events, &config)?;
         let meter = Meter::new(session.tally(), drawn, clock::now());
         let session = spawn(session);
         Ok((Self { signals, session, meter }, received))

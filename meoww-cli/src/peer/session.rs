@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use meoww_proto::RoomId;
 use tokio::{
     sync::mpsc,
     time::{Interval, MissedTickBehavior, Sleep, interval, sleep, timeout},
@@ -15,10 +16,11 @@ use tokio::{
 use webrtc::data_channel::DataChannelEvent;
 
 use super::{
-    PeerMedia, Signal,
+    PeerConfig, PeerMedia, Signal,
     channel::ControlChannel,
     connect::Connection,
     negotiation::{Agreed, Effect, Input as Negotiable, Negotiation},
+    safety_words::{Role, SafetyWords},
     sdp::TheirVideo,
     stats::Tally,
     tracks::{Tracks, TracksEvent},
@@ -51,6 +53,7 @@ enum Input {
     Tracks(TracksEvent),
     Route,
     PictureDue,
+    WordsDue,
     Deadline,
 }
 
@@ -69,6 +72,10 @@ pub(super) struct Session {
     pub(super) camera_told: bool,
     /// Whether the partner's sound is on, as it says.
     pub(super) partner_sound: bool,
+    pub(super) room_id: RoomId,
+    pub(super) role: Role,
+    pub(super) words: Option<SafetyWords>,
+    pub(super) words_due: Timer,
     route: Interval,
     pub(super) picture_due: Timer,
     pub(super) deadline: Timer,
@@ -80,7 +87,7 @@ impl Session {
         media: PeerMedia,
         signals: mpsc::Receiver<Signal>,
         events: mpsc::Sender<PeerEvent>,
-        is_initiator: bool,
+        config: &PeerConfig,
     ) -> anyhow::Result<Self> {
         let Connection { transport, webrtc_events, video, sound, estimate, reach } = connection;
         let tally = Arc::new(Tally::default());
@@ -89,7 +96,7 @@ impl Session {
         route.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Ok(Self {
             transport,
-            negotiation: Negotiation::new(is_initiator, reach),
+            negotiation: Negotiation::new(config.is_initiator, reach),
             channel: ControlChannel::default(),
             tracks,
             tally,
@@ -100,6 +107,10 @@ impl Session {
             connected: false,
             camera_told: true,
             partner_sound: true,
+            room_id: config.room_id,
+            role: if config.is_initiator { Role::Initiator } else { Role::Responder },
+            words: None,
+            words_due: Timer::default(),
             route,
             picture_due: Timer::default(),
             deadline: Timer::after(CONNECT_WITHIN),
@@ -130,6 +141,7 @@ impl Session {
             event = self.tracks.next(told) => Input::Tracks(event),
             _ = self.route.tick(), if self.connected => Input::Route,
             () = self.picture_due.expire() => Input::PictureDue,
+            () = self.words_due.expire() => Input::WordsDue,
             () = self.deadline.expire() => Input::Deadline,
         }
     }
@@ -162,6 +174,7 @@ impl Session {
                 ControlFlow::Continue(())
             }
             Input::PictureDue => self.no_picture_yet(),
+            Input::WordsDue => self.no_words_yet(),
             Input::Deadline if self.connected => fail("the connection was lost"),
             Input::Deadline => fail("no connection could be made"),
         }

@@ -12,7 +12,7 @@ use webrtc::{
     rtp_transceiver::RtpSender,
 };
 
-use super::control::LABEL;
+use super::{control::LABEL, safety_words::Fingerprints};
 use crate::clock;
 
 pub(super) struct Transport {
@@ -85,6 +85,23 @@ impl Transport {
             _ => false,
         });
         Some(Route { rtt: pair.current_round_trip_time, relayed })
+    }
+
+    /// The certificates' fingerprints; `None` before DTLS is up.
+    pub(super) async fn fingerprints(&self) -> Option<Fingerprints> {
+        let report = self.webrtc.get_stats(clock::now(), StatsSelector::None).await;
+        let transport = report.transport()?;
+        let fingerprint = |id: &str| match report.get(id) {
+            Some(RTCStatsReportEntry::Certificate(certificate)) => {
+                let algorithm = &certificate.fingerprint_algorithm;
+                Some(format!("{algorithm} {}", certificate.fingerprint))
+            }
+            _ => None,
+        };
+        Some(Fingerprints {
+            own: fingerprint(&transport.local_certificate_id)?,
+            partner: fingerprint(&transport.remote_certificate_id)?,
+        })
     }
 
     pub(super) async fn close(self) {

@@ -7,7 +7,7 @@ use meoww_proto::signal::Presence;
 use ratatui::layout::Size;
 
 use super::{chat::ChatLog, editor::Editor, layout::Layout};
-use crate::core::event::{EndReason, NoPicture, Stats};
+use crate::core::event::{EndReason, NoPicture, Safety, Stats};
 
 /// Least pause between two presses that block: a key that is held down repeats sooner. The first repeat
 /// comes after 200 to 750 ms, as terminals and systems have it, and the others come faster.
@@ -50,6 +50,8 @@ pub struct State {
     pub partner_sound: bool,
     /// Why there is no picture of the partner, if that is known.
     pub no_picture: Option<NoPicture>,
+    /// Whether somebody may sit between the two sides, once that is known.
+    pub safety: Option<Safety>,
     /// Which pictures there are to show.
     pub pictures: Pictures,
     /// Whether the chat is shown.
@@ -122,6 +124,7 @@ impl State {
             partner_camera: true,
             partner_sound: true,
             no_picture: None,
+            safety: None,
             pictures: Pictures::default(),
             show_chat: true,
             show_self: true,

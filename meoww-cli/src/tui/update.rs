@@ -14,7 +14,7 @@ use super::{
     state::{Phase, Pictures, State},
 };
 use crate::{
-    core::event::{CallEvent, Command, EndReason, Reason},
+    core::event::{CallEvent, Command, EndReason, Reason, Safety},
     text::SafeText,
 };
 
@@ -274,6 +274,7 @@ fn call(state: &mut State, event: CallEvent) {
         }
         CallEvent::NoSound => no_sound(state),
         CallEvent::PartnerSound { on } => partner_sound(state, on),
+        CallEvent::Safety(outcome) => safety(state, outcome),
         CallEvent::Message { text, from_self } => {
             let who = if from_self { Who::You } else { Who::Stranger };
             say(state, who, text.as_str());
@@ -303,10 +304,18 @@ fn call(state: &mut State, event: CallEvent) {
     }
 }
 
+fn safety(state: &mut State, outcome: Safety) {
+    state.safety = Some(outcome);
+    match outcome {
+        Safety::Words(_) | Safety::Unverified => say(state, Who::Meoww, &outcome.to_string()),
+        Safety::Broken => tell(state, &outcome.to_string()),
+    }
+}
+
 fn matched(state: &mut State) {
     state.phase = Phase::Connecting { since: state.now };
     state.stats = None;
-    (state.partner_camera, state.no_picture) = (true, None);
+    (state.partner_camera, state.no_picture, state.safety) = (true, None, None);
     state.partner_sound = true;
     state.met = true;
     // Or it would be about somebody else.

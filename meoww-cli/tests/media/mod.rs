@@ -13,7 +13,7 @@ use std::{
 };
 
 use meoww_cli::{
-    core::event::PeerEvent,
+    core::event::{PeerEvent, Safety},
     peer::{Peer, PeerConfig, PeerMedia},
     picture::{
         slot::{FrameSlot, RoomSlot},
@@ -22,10 +22,16 @@ use meoww_cli::{
     sound::room::{self, OpusFrame, Received},
 };
 use meoww_paint::{Frame, Grid};
+use meoww_proto::RoomId;
 use tokio::sync::{mpsc, watch};
 
 /// Longer than anything here takes on a busy machine.
 const LONG: Duration = Duration::from_secs(30);
+
+/// The one that all of them are in.
+pub(crate) fn room() -> RoomId {
+    "7c9e6679-7425-40de-944b-e07fc1f90ae7".parse().unwrap()
+}
 
 pub(crate) struct Side {
     peer: Option<Peer>,
@@ -42,12 +48,18 @@ pub(crate) struct Side {
     camera_on: Arc<AtomicBool>,
     /// All that was said to the other side through the server.
     said: Mutex<String>,
+    safety: Mutex<Option<Safety>>,
     _camera: tokio::task::JoinHandle<()>,
 }
 
 impl Side {
     pub(crate) async fn open(is_initiator: bool) -> Self {
-        let config = PeerConfig { ice_servers: Vec::new(), relay_only: false, is_initiator };
+        let config = PeerConfig {
+            ice_servers: Vec::new(),
+            relay_only: false,
+            is_initiator,
+            room_id: room(),
+        };
         Self::open_with(config).await
     }
 
@@ -71,6 +83,7 @@ impl Side {
         };
         let (peer, events) = Peer::open(config, media).await.unwrap();
         let said = Mutex::new(String::new());
+        let safety = Mutex::new(None);
         let peer = Some(peer);
         Self {
             peer,
@@ -85,6 +98,7 @@ impl Side {
             remote: shown,
             camera_on,
             said,
+            safety,
             _camera: camera,
         }
     }
@@ -119,6 +133,7 @@ impl Side {
             Some(PeerEvent::LocalAnswer(answer)) => other.remote_answer(answer),
             Some(PeerEvent::LocalCandidate(candidate)) => other.remote_candidate(candidate),
             Some(PeerEvent::Failed(_)) => return true,
+            Some(PeerEvent::Safety(safety)) => *self.safety.lock().unwrap() = Some(safety),
             Some(
                 PeerEvent::Connected { .. }
                 | PeerEvent::FirstFrame
@@ -144,6 +159,18 @@ impl Side {
             }
         };
         tokio::time::timeout(LONG, find).await.expect("the event never comes")
+    }
+
+    /// Waits for the outcome of the safety check.
+    pub(crate) async fn safety(&mut self) -> Safety {
+        let known = *self.safety.lock().unwrap();
+        if let Some(safety) = known {
+            return safety;
+        }
+        match self.event(|event| matches!(event, PeerEvent::Safety(_))).await {
+            PeerEvent::Safety(safety) => safety,
+            _ => unreachable!("it was waited for"),
+        }
     }
 
     /// Waits for a picture.

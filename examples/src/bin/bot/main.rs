@@ -221,6 +221,7 @@ impl Bot {
             | CallEvent::FirstFrame
             | CallEvent::PartnerCamera { .. }
             | CallEvent::PartnerSound { .. }
+            | CallEvent::Safety(_)
             | CallEvent::Message { from_self: true, .. }
             | CallEvent::ServerLost { .. }
             | CallEvent::ServerBack

@@ -81,6 +81,7 @@ pub(crate) async fn run(args: PeerArgs) -> anyhow::Result<()> {
                 | CallEvent::NoPicture(_)
                 | CallEvent::NoSound
                 | CallEvent::PartnerSound { .. }
+                | CallEvent::Safety(_)
                 | CallEvent::PartnerCamera { .. }
                 | CallEvent::Message { .. }
                 | CallEvent::ServerLost { .. }

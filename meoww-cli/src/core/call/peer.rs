@@ -26,6 +26,7 @@ impl Call {
             }
             PeerEvent::FirstFrame => self.tell(CallEvent::FirstFrame),
             PeerEvent::Camera { on } => self.tell(CallEvent::PartnerCamera { on }),
+            PeerEvent::Safety(safety) => self.tell(CallEvent::Safety(safety)),
             PeerEvent::NoPicture(why) => {
                 if why == NoPicture::NoCommonCodec {
                     self.mismatched(room);

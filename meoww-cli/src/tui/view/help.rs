@@ -13,8 +13,11 @@ use super::{
 };
 
 /// The fingerprints of the keys come by the server, which could put its own in their place.
-const ABOUT_ENCRYPTION: [&str; 2] =
-    ["Video is encrypted against all but a", "dishonest server. Chat passes through it."];
+const ABOUT_ENCRYPTION: [&str; 3] = [
+    "Read the four words below the picture to",
+    "each other: if equal, nobody else can see",
+    "it. Chat always passes through the server.",
+];
 
 /// Returns what it covers.
 pub(super) fn draw(state: &State, over: Rect, buf: &mut Buffer) -> Rect {

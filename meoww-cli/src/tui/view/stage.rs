@@ -7,7 +7,7 @@ use ratatui::{
     widgets::Widget,
 };
 
-use crate::core::event::NoPicture;
+use crate::core::event::{NoPicture, Safety};
 
 use super::{
     super::{
@@ -24,6 +24,9 @@ pub(super) fn draw(state: &State, area: Rect, buf: &mut Buffer) {
     let mut pane = theme::pane().title(Line::styled(" meoww ", theme::ACCENT.patch(theme::BOLD)));
     if let Phase::Live { .. } | Phase::Connecting { .. } = state.phase {
         pane = pane.title(Line::styled(" stranger ", theme::STRANGER).right_aligned());
+    }
+    if let (Phase::Live { .. }, Some(safety)) = (state.phase, state.safety) {
+        pane = pane.title_bottom(safety_line(safety));
     }
     let inside = pane.inner(area);
     pane.render(area, buf);
@@ -42,6 +45,15 @@ pub(super) fn draw(state: &State, area: Rect, buf: &mut Buffer) {
         lines.drain(..4);
     }
     centred_lines(lines, Rect { height, ..inside }, buf);
+}
+
+/// On the lower border, for as long as the call goes on.
+fn safety_line(safety: Safety) -> Line<'static> {
+    match safety {
+        Safety::Words(words) => Line::styled(format!(" {} ", words.join(" ")), theme::GOOD),
+        Safety::Unverified => Line::styled(" unverified ", theme::DIM),
+        Safety::Broken => Line::styled(" safety check failed ", theme::WARN),
+    }
 }
 
 fn words(state: &State) -> Vec<Line<'static>> {

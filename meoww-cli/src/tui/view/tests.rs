@@ -9,7 +9,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::*;
 use crate::{
-    core::event::{CallEvent, EndReason, NoPicture, Stats},
+    core::event::{CallEvent, EndReason, NoPicture, Safety, Stats},
     text::SafeText,
     tui::{
         state::Pictures,
@@ -182,6 +182,25 @@ fn a_missing_picture_is_explained_until_the_next_partner() {
     happens(&mut state, 80, CallEvent::Matched { room_id, is_initiator: false });
     happens(&mut state, 81, CallEvent::Connected { relayed: false });
     shows(&state, "No picture from them yet");
+}
+
+#[test]
+fn the_safety_words_are_below_the_picture_of_this_call_alone() {
+    let mut state = live(80, 24);
+    let border = |state: &State| {
+        let seen = screen(state);
+        seen.lines().rev().nth(1).expect("a border").chars().take(50).collect::<String>()
+    };
+    happens(&mut state, 76, CallEvent::Safety(Safety::Words(["armor", "drastic", "blur", "hub"])));
+    assert!(border(&state).starts_with("╰ armor drastic blur hub ─"), "{}", border(&state));
+    happens(&mut state, 77, CallEvent::Safety(Safety::Broken));
+    assert!(border(&state).starts_with("╰ safety check failed ─"), "{}", border(&state));
+    let room_id = "00000000-0000-4000-8000-000000000001".parse().unwrap();
+    happens(&mut state, 80, CallEvent::Matched { room_id, is_initiator: false });
+    happens(&mut state, 81, CallEvent::Connected { relayed: false });
+    assert!(border(&state).starts_with("╰───"), "{}", border(&state));
+    happens(&mut state, 91, CallEvent::Safety(Safety::Unverified));
+    assert!(border(&state).starts_with("╰ unverified ─"), "{}", border(&state));
 }
 
 #[test]
