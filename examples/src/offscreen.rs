@@ -7,7 +7,7 @@ use std::{
 };
 
 use meoww_cli::{driver::ClientHandle, picture::source::pattern};
-use meoww_paint::{CellShape, Color, Frame, Mode, Rect, Render, Size};
+use meoww_paint::{Color, Frame, Mode, Quality, Rect, Render, Size, Traits};
 use tokio::task::AbortHandle;
 
 /// What was drawn since the last [`Offscreen::take`].
@@ -35,8 +35,8 @@ pub struct Offscreen {
 impl Offscreen {
     /// Draws whatever comes, half blocks in true colour, `size` cells large.
     pub fn attach(client: &ClientHandle, size: Size) -> Self {
-        let mode = Mode { render: Render::HalfBlock, color: Color::True };
-        let mut painter = mode.painter(CellShape::USUAL);
+        let mode = Mode { render: Render::HalfBlock, color: Color::True, quality: Quality::USUAL };
+        let mut painter = mode.painter(Traits::USUAL);
         client.grid.send_replace(painter.grid(size));
         let (mut remote, counter) = (client.remote.clone(), client.drawn.clone());
         let drawn = Arc::<Mutex<Drawn>>::default();
@@ -92,9 +92,9 @@ impl Drawn {
 
 /// The picture as lines of text.
 pub fn snapshot(frame: &Frame, size: Size) -> String {
-    let mode = Mode { render: Render::Ascii, color: Color::Mono };
+    let mode = Mode { render: Render::Ascii, color: Color::Mono, quality: Quality::USUAL };
     let mut bytes = Vec::new();
-    mode.painter(CellShape::USUAL).draw(frame, Rect::from(size), &[], &mut bytes);
+    mode.painter(Traits::USUAL).draw(frame, Rect::from(size), &[], &mut bytes);
     let [rows, columns] =
         [size.height, size.width].map(|n| NonZero::new(n).unwrap_or(NonZero::<u16>::MIN));
     let mut terminal = vt100::Parser::new(rows, columns, 0);

@@ -7,7 +7,7 @@
 
 use std::{hint::black_box, time::Instant};
 
-use meoww_paint::{CellShape, Color, Frame, Mode, Rect, Render};
+use meoww_paint::{Color, Frame, Mode, Quality, Rect, Render, Traits};
 
 const FRAMES: usize = 300;
 
@@ -44,7 +44,7 @@ fn measure(area: Rect, mode: Mode, noise: i32, scaled: bool) {
     let (width, height) = (usize::from(area.width), usize::from(area.height) * 2);
     let (width, height) = if scaled { (width * 4, height * 4) } else { (width, height) };
     let frames: Vec<Frame> = (0..FRAMES).map(|time| person(width, height, time, noise)).collect();
-    let mut painter = mode.painter(CellShape::USUAL);
+    let mut painter = mode.painter(Traits::USUAL);
     let mut out = Vec::new();
     painter.draw(&frames[0], area, &[], &mut out);
     let (full, mut bytes) = (out.len(), 0);
@@ -72,11 +72,15 @@ fn main() {
             (Render::HalfBlock, Color::True),
             (Render::HalfBlock, Color::Ansi256),
             (Render::Quadrant, Color::True),
+            (Render::Sextant, Color::True),
+            (Render::Octant, Color::True),
+            (Render::Braille, Color::Mono),
             (Render::Ascii, Color::True),
             (Render::Ascii, Color::Mono),
         ] {
             for (noise, scaled) in [(0, false), (1, false), (3, false), (8, true)] {
-                measure(area, Mode { render, color }, noise, scaled);
+                let mode = Mode { render, color, quality: Quality::USUAL };
+                measure(area, mode, noise, scaled);
             }
         }
     }

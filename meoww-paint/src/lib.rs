@@ -4,24 +4,36 @@
 //! client is not. It knows no terminal, no clock and no call: bytes in, bytes out.
 
 mod area;
+mod blur;
 mod cells;
+mod colored;
 mod colorimetry;
 mod convert;
 mod coverage;
 mod frame;
+mod glyphs;
+mod indexed;
+mod ink;
+mod layout;
+mod letters;
 mod mode;
 mod modes;
+mod motion;
 mod painter;
 mod palette;
-mod pen;
+mod quality;
 mod sample;
 mod scale;
+mod search;
+mod split;
+mod stillness;
 #[cfg(test)]
 mod tests;
 
 pub use area::{CellShape, Position, Rect, Size};
 pub use colorimetry::{Colorimetry, Matrix, Range};
 pub use frame::Frame;
-pub use mode::{Color, Mode, Render};
+pub use mode::{Color, Mode, Render, Traits};
 pub use painter::Painter;
+pub use quality::Quality;
 pub use scale::{Grid, Scaler};

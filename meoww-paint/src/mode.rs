@@ -2,25 +2,37 @@
 
 use crate::{
     area::CellShape,
-    cells::Cells,
-    modes::{About, ascii, half, quadrant},
+    cells::{Artist, Cells},
+    colored::Colored,
+    indexed::Indexed,
+    letters::{self, Dye, Letters},
+    modes::{About, Symbols, ascii, braille, half, octant, quadrant, sextant},
     painter::Painter,
+    palette::Palette,
+    quality::Quality,
 };
 
 /// The glyphs that cells are drawn with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Render {
-    /// Two pixels a cell, one over the other, in its two colours: `▀`.
-    HalfBlock,
+    /// Eight pixels a cell, in its two colours.
+    Octant,
+    /// Six pixels a cell, in its two colours.
+    Sextant,
     /// Four pixels a cell, in its two colours: `▚`.
     Quadrant,
-    /// A character as dense as the cell is bright.
+    /// Two pixels a cell, one over the other, in its two colours: `▀`.
+    HalfBlock,
+    /// Eight dots a cell.
+    Braille,
+    /// Letters.
     Ascii,
 }
 
 impl Render {
     /// Every one, in the order they are offered.
-    pub const ALL: [Self; 3] = [Self::HalfBlock, Self::Quadrant, Self::Ascii];
+    pub const ALL: [Self; 6] =
+        [Self::Octant, Self::Sextant, Self::Quadrant, Self::HalfBlock, Self::Braille, Self::Ascii];
 
     /// What users choose it by.
     pub const fn name(self) -> &'static str {
@@ -37,15 +49,13 @@ impl Render {
         self.about().needs_unicode
     }
 
-    /// Whether the terminal must show colours.
-    pub const fn needs_colors(self) -> bool {
-        self.about().needs_colors
-    }
-
     const fn about(self) -> About {
         match self {
-            Self::HalfBlock => half::ABOUT,
+            Self::Octant => octant::ABOUT,
+            Self::Sextant => sextant::ABOUT,
             Self::Quadrant => quadrant::ABOUT,
+            Self::HalfBlock => half::ABOUT,
+            Self::Braille => braille::ABOUT,
             Self::Ascii => ascii::ABOUT,
         }
     }
@@ -58,6 +68,8 @@ pub enum Color {
     True,
     /// The palette of xterm: a cube of 6x6x6 and 24 greys.
     Ansi256,
+    /// The first 16 colours, as xterm has them.
+    Ansi16,
     /// None but the terminal's own.
     Mono,
 }
@@ -69,15 +81,67 @@ pub struct Mode {
     pub render: Render,
     /// The colours there are.
     pub color: Color,
+    /// How much is spent on a picture, until something else is said.
+    pub quality: Quality,
+}
+
+/// What else a painter has to know of the terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Traits {
+    /// The shape of its cells.
+    pub cell: CellShape,
+    /// Whether it repeats a character when it is told to (REP, ECMA-48).
+    pub repeats: bool,
+    /// Whether its own background is light and its text dark.
+    pub is_light: bool,
+}
+
+impl Traits {
+    /// What most terminals have in common.
+    pub const USUAL: Self = Self { cell: CellShape::USUAL, repeats: false, is_light: false };
 }
 
 impl Mode {
-    /// Returns a painter that has drawn nothing yet, for cells of this shape.
-    pub fn painter(self, cell: CellShape) -> Box<dyn Painter> {
-        match self.render {
-            Render::HalfBlock => Box::new(Cells::<half::HalfBlock, 2>::new(self.color, cell)),
-            Render::Quadrant => Box::new(Cells::<quadrant::Quadrant, 4>::new(self.color, cell)),
-            Render::Ascii => Box::new(Cells::<ascii::Ascii, 2>::new(self.color, cell)),
-        }
+    /// Returns a painter that has drawn nothing yet.
+    pub fn painter(self, terminal: Traits) -> Box<dyn Painter> {
+        let (artist, pixels) = match self.render {
+            Render::HalfBlock => self.symbols::<2>(&half::SYMBOLS, terminal),
+            Render::Quadrant => self.symbols::<4>(&quadrant::SYMBOLS, terminal),
+            Render::Sextant => self.symbols::<6>(&sextant::SYMBOLS, terminal),
+            Render::Octant => self.symbols::<8>(&octant::SYMBOLS, terminal),
+            Render::Braille => {
+                let mono = Self { color: Color::Mono, ..self };
+                mono.symbols::<8>(&braille::SYMBOLS, terminal)
+            }
+            Render::Ascii => {
+                let dye = match self.color {
+                    Color::True => Dye::True,
+                    Color::Ansi256 => Dye::Palette(Palette::ansi256()),
+                    Color::Ansi16 => Dye::Palette(Palette::ansi16()),
+                    Color::Mono => Dye::None,
+                };
+                (Box::new(Letters::new(dye)) as Box<dyn Artist>, (1, letters::PIXELS))
+            }
+        };
+        Box::new(Cells::new(artist, pixels, terminal.cell, self.quality))
+    }
+
+    /// Symbols of `N` pixels, in the colours there are.
+    fn symbols<const N: usize>(
+        self,
+        symbols: &Symbols,
+        terminal: Traits,
+    ) -> (Box<dyn Artist>, (usize, usize)) {
+        let palette = match self.color {
+            Color::True => None,
+            Color::Ansi256 => Some(Palette::ansi256()),
+            Color::Ansi16 => Some(Palette::ansi16()),
+            Color::Mono => Some(Palette::mono(terminal.is_light)),
+        };
+        let artist: Box<dyn Artist> = match palette {
+            None => Box::new(Colored::<N>::new(symbols, terminal.repeats)),
+            Some(palette) => Box::new(Indexed::<N>::new(symbols, palette, terminal.repeats)),
+        };
+        (artist, (symbols.across, symbols.down))
     }
 }

@@ -3,6 +3,7 @@
 use crate::{
     area::{Rect, Size},
     frame::Frame,
+    quality::Quality,
     scale::Grid,
 };
 
@@ -12,9 +13,13 @@ pub trait Painter: Send {
     /// that a picture scaled into the grid has pixels enough in both directions.
     fn grid(&self, cells: Size) -> Grid;
 
+    /// Sets how much is spent on the pictures from now on.
+    fn set_quality(&mut self, quality: Quality);
+
     /// Appends to `out` what makes `area` (in cells from the terminal's upper left) show `frame` in
     /// its own shape, centred. Areas in `covered` belong to overlays and are left alone. Colours are
-    /// the terminal's own before and after.
+    /// the terminal's own before and after. The same frame again makes it more exact, until nothing
+    /// is left to improve.
     fn draw(&mut self, frame: &Frame, area: Rect, covered: &[Rect], out: &mut Vec<u8>);
 
     /// Appends to `out` what takes the picture off the screen, as far as drawing cells over it does

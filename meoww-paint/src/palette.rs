@@ -1,9 +1,34 @@
 //! The 256 colours of xterm (`256colres.pl` of its source): after the 16 that users choose, a cube of
 //! 6x6x6 and 24 greys.
 
+use crate::{
+    layout::Planes,
+    motion::{digits, number},
+    split::{self, Color},
+};
+
 /// Red, green, blue.
 pub(crate) type Rgb = [u8; 3];
 
+/// The first 16 as xterm has them, until the user chooses others (`XTerm-col.ad` of its source).
+const SYSTEM: [Rgb; 16] = [
+    [0, 0, 0],
+    [205, 0, 0],
+    [0, 205, 0],
+    [205, 205, 0],
+    [0, 0, 238],
+    [205, 0, 205],
+    [0, 205, 205],
+    [229, 229, 229],
+    [127, 127, 127],
+    [255, 0, 0],
+    [0, 255, 0],
+    [255, 255, 0],
+    [92, 92, 255],
+    [255, 0, 255],
+    [0, 255, 255],
+    [255, 255, 255],
+];
 const CUBE_START: u8 = 16;
 const GREY_START: u8 = 232;
 const LEVELS: [u8; 6] = [0, 95, 135, 175, 215, 255];
@@ -47,17 +72,124 @@ fn distance(a: Rgb, b: Rgb) -> u32 {
     (0..3).map(|i| u32::from(a[i].abs_diff(b[i])).pow(2)).sum()
 }
 
-/// What colour `index` of the cube or the greys looks like.
-#[cfg(test)]
+/// What a colour looks like.
 pub(crate) fn color(index: u8) -> Rgb {
     match index {
-        ..CUBE_START => unreachable!("colours of the user"),
+        ..CUBE_START => SYSTEM[usize::from(index)],
         GREY_START.. => [grey(index - GREY_START); 3],
         _ => {
             let cube = usize::from(index - CUBE_START);
             [LEVELS[cube / 36], LEVELS[cube / 6 % 6], LEVELS[cube % 6]]
         }
     }
+}
+
+/// The colours of a terminal that has few.
+pub(crate) struct Palette {
+    kind: Kind,
+    colors: Vec<Color>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// The 240 that look alike on all terminals.
+    Ansi256,
+    /// The first 16.
+    Ansi16,
+    /// The terminal's own two, of which only the brightness is known.
+    Mono,
+}
+
+impl Palette {
+    pub(crate) fn ansi256() -> Self {
+        let colors = (0..=255).map(|index| color(index).map(f32::from)).collect();
+        Self { kind: Kind::Ansi256, colors }
+    }
+
+    pub(crate) fn ansi16() -> Self {
+        Self { kind: Kind::Ansi16, colors: SYSTEM.map(|rgb| rgb.map(f32::from)).to_vec() }
+    }
+
+    /// Colour 0 is the background, which is light or dark, and 1 the text.
+    pub(crate) fn mono(is_light: bool) -> Self {
+        let (back, front) = if is_light { (255.0, 0.0) } else { (0.0, 255.0) };
+        Self { kind: Kind::Mono, colors: vec![[back, 0.0, 0.0], [front, 0.0, 0.0]] }
+    }
+
+    /// Text and background, where these are all there is.
+    pub(crate) fn fixed(&self) -> Option<(u8, u8)> {
+        self.is_fixed().then_some((1, 0))
+    }
+
+    pub(crate) fn is_fixed(&self) -> bool {
+        self.kind == Kind::Mono
+    }
+
+    #[inline(always)]
+    pub(crate) fn color(&self, index: u8) -> Color {
+        self.colors[usize::from(index)]
+    }
+
+    /// What a pixel should be, in the terms of the palette.
+    #[inline(always)]
+    pub(crate) fn wanted(&self, planes: &Planes, pixel: usize) -> Color {
+        let rgb = [planes[0][pixel], planes[1][pixel], planes[2][pixel]];
+        if self.is_fixed() { [luma(rgb), 0.0, 0.0] } else { rgb }
+    }
+
+    /// How far from what is wanted a pixel may go to make up for its neighbours: about half the way
+    /// from one colour to the next. Further, it would flicker.
+    pub(crate) fn reach(&self) -> f32 {
+        match self.kind {
+            Kind::Ansi256 => 24.0,
+            Kind::Ansi16 => 64.0,
+            Kind::Mono => f32::INFINITY,
+        }
+    }
+
+    /// The nearest colour.
+    pub(crate) fn nearest(&self, wanted: Color) -> u8 {
+        match self.kind {
+            Kind::Ansi256 => nearest(wanted.map(|value| value.clamp(0.0, 255.0) as u8)),
+            Kind::Ansi16 | Kind::Mono => {
+                let by_distance = |a: &u8, b: &u8| {
+                    let [a, b] = [a, b].map(|index| split::distance(self.color(*index), wanted));
+                    a.total_cmp(&b)
+                };
+                (0..self.colors.len() as u8).min_by(by_distance).unwrap_or_default()
+            }
+        }
+    }
+
+    /// How many bytes select a colour.
+    pub(crate) fn length(&self, index: u8) -> usize {
+        match self.kind {
+            Kind::Ansi256 => 5 + digits(index.into()),
+            Kind::Ansi16 => 2 + usize::from(index >= 8),
+            Kind::Mono => 0,
+        }
+    }
+
+    /// Appends what selects a colour, as a parameter of SGR.
+    pub(crate) fn push(&self, index: u8, is_back: bool, out: &mut Vec<u8>) {
+        match self.kind {
+            Kind::Ansi256 => {
+                out.extend_from_slice(if is_back { b"48;5;" } else { b"38;5;" });
+                number(index, out);
+            }
+            // 30 to 37 and 90 to 97 for text, and ten more for the background.
+            Kind::Ansi16 => {
+                let first = if index < 8 { 30 } else { 90 - 8 };
+                number(first + index + if is_back { 10 } else { 0 }, out);
+            }
+            Kind::Mono => {}
+        }
+    }
+}
+
+/// Luma of BT.601.
+pub(crate) fn luma([r, g, b]: Color) -> f32 {
+    0.299 * r + 0.587 * g + 0.114 * b
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use crate::{
     colorimetry::Coefficients,
     coverage::PlaneScaler,
     frame::Frame,
-    palette::Rgb,
+    layout::Planes,
     scale::Grid,
 };
 
@@ -72,41 +72,28 @@ fn round(dividend: usize, divisor: usize) -> usize {
     (2 * dividend + divisor) / (2 * divisor)
 }
 
-/// Red, green and blue of the pixels of a picture, row by row, each a plane of whole numbers from 0
-/// to 255.
-#[derive(Default)]
-pub(crate) struct Samples {
-    pub(crate) planes: [Vec<f32>; 3],
-}
-
-impl Samples {
-    /// The colour of one pixel.
-    pub(crate) fn at(&self, index: usize) -> Rgb {
-        self.planes.each_ref().map(|plane| plane[index] as u8)
-    }
-}
-
 /// Scales and converts, in buffers it keeps.
 #[derive(Default)]
 pub(crate) struct Sampler {
     scalers: [PlaneScaler; 3],
-    samples: Samples,
+    /// Whole numbers from 0 to 255.
+    planes: Planes,
 }
 
 impl Sampler {
     /// The frame in `width` x `height` pixels, neither of which is zero. Each pixel has a colour of
     /// its own: chroma is scaled to as many samples as luma.
-    pub(crate) fn sample(&mut self, frame: &Frame, width: usize, height: usize) -> &Samples {
+    pub(crate) fn sample(&mut self, frame: &Frame, width: usize, height: usize) -> &Planes {
         let sources = frame.planes().into_iter().zip(frame.plane_sizes());
-        let targets = self.scalers.iter_mut().zip(&mut self.samples.planes);
+        let targets = self.scalers.iter_mut().zip(&mut self.planes);
         for ((source, from), (scaler, target)) in sources.zip(targets) {
             target.resize(width * height, 0.0);
             scaler.scale(source, from, (width, height), |y, row| {
                 target[y * width..][..width].copy_from_slice(row);
             });
         }
-        to_rgb(&mut self.samples.planes, &frame.colorimetry().coefficients());
-        &self.samples
+        to_rgb(&mut self.planes, &frame.colorimetry().coefficients());
+        &self.planes
     }
 }
 
@@ -115,7 +102,7 @@ impl Sampler {
 const WHOLE: f32 = 1.5 * (1 << 23) as f32;
 
 /// Makes Y, U and V, each of its own size, red, green and blue.
-fn to_rgb([y, u, v]: &mut [Vec<f32>; 3], to: &Coefficients) {
+fn to_rgb([y, u, v]: &mut Planes, to: &Coefficients) {
     for ((y, u), v) in y.iter_mut().zip(u).zip(v) {
         let (luma, hue) = ((*y - to.black) * to.luma, (*u - 128.0, *v - 128.0));
         let red = luma + to.red_v * hue.1;
@@ -130,7 +117,14 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::colorimetry::{Colorimetry, Matrix, Range};
+    use crate::{
+        colorimetry::{Colorimetry, Matrix, Range},
+        palette::Rgb,
+    };
+
+    fn at(planes: &Planes, index: usize) -> Rgb {
+        planes.each_ref().map(|plane| plane[index] as u8)
+    }
 
     fn half_blocks(cells: (u16, u16), shape: CellShape) -> PixelGrid {
         let cells = Size { width: cells.0, height: cells.1 };
@@ -273,7 +267,7 @@ mod tests {
                     let mut sampler = Sampler::default();
                     let samples = sampler.sample(&frame, width, height);
                     for index in 0..width * height {
-                        let seen = samples.at(index);
+                        let seen = at(samples, index);
                         let is_near = seen.iter().zip(rgb).all(|(a, b)| a.abs_diff(*b) <= 2);
                         assert!(is_near, "{yuv:?} in {matrix:?} became {seen:?} for {rgb:?}");
                     }
@@ -287,7 +281,7 @@ mod tests {
         #[test]
         fn every_colour_is_the_nearest_to_the_formula(y: u8, u: u8, v: u8) {
             let frame = plain([y, u, v], Colorimetry::default());
-            let seen = Sampler::default().sample(&frame, 1, 1).at(0);
+            let seen = at(Sampler::default().sample(&frame, 1, 1), 0);
             let (y, u, v) = (f64::from(y) - 16.0, f64::from(u) - 128.0, f64::from(v) - 128.0);
             let light = 255.0 / 219.0 * y;
             let (red, blue) = (255.0 / 224.0 * 1.402 * v, 255.0 / 224.0 * 1.772 * u);
@@ -325,7 +319,7 @@ mod tests {
         for (index, wanted) in
             [[255, 0, 0], [255, 0, 0], [0, 0, 255], [0, 0, 255]].iter().enumerate()
         {
-            assert!(near(samples.at(index), *wanted), "{index}: {:?}", samples.at(index));
+            assert!(near(at(samples, index), *wanted), "{index}: {:?}", at(samples, index));
         }
     }
 }

@@ -1,7 +1,7 @@
 //! How pictures are to be drawn: what the user asks for, completed by what the terminal can do.
 
 use clap::{Args, ValueEnum, builder::PossibleValue};
-use meoww_paint::{Color, Render};
+use meoww_paint::{Color, Quality, Render};
 
 use crate::{
     error::Error,
@@ -17,6 +17,9 @@ pub struct Drawing {
     /// With how many colours
     #[arg(long, value_enum, default_value_t)]
     pub color: ColorChoice,
+    /// How exact pictures are, from 0 (fewest bytes) to 100, or max; at rest they are in any
+    #[arg(long, value_name = "N", default_value_t)]
+    pub quality: Quality,
 }
 
 /// `--render`
@@ -63,6 +66,9 @@ pub enum ColorChoice {
     /// The 256 colours of xterm
     #[value(name = "256")]
     Ansi256,
+    /// The first 16 colours
+    #[value(name = "16")]
+    Ansi16,
     /// None
     Mono,
 }
@@ -85,9 +91,10 @@ impl Drawing {
             ColorChoice::Auto => None,
             ColorChoice::True => Some(Color::True),
             ColorChoice::Ansi256 => Some(Color::Ansi256),
+            ColorChoice::Ansi16 => Some(Color::Ansi16),
             ColorChoice::Mono => Some(Color::Mono),
         };
-        Ok(Wish { render, color })
+        Ok(Wish { render, color, quality: self.quality })
     }
 }
 
@@ -106,7 +113,7 @@ mod tests {
     ) -> Option<(Render, Color)> {
         let (term, locale) = (term.to_owned(), locale.to_owned());
         let env = Env { term, locale, ..Env::default() };
-        let wish = Drawing { render, color }.wish(&env).ok()?;
+        let wish = Drawing { render, color, quality: Quality::USUAL }.wish(&env).ok()?;
         let mode = Probe::new(env, wish, WINDOW).mode();
         Some((mode.render, mode.color))
     }
@@ -127,7 +134,7 @@ mod tests {
         let quadrant = RenderChoice::Only(Render::Quadrant);
         let asked = |locale, color| chosen("vt220", locale, quadrant, color);
         assert_eq!(asked("C.utf8", ColorChoice::True), Some((Render::Quadrant, Color::True)));
-        assert_eq!(asked("C.utf8", ColorChoice::Mono), Some((Render::Ascii, Color::Mono)));
+        assert_eq!(asked("C.utf8", ColorChoice::Mono), Some((Render::Quadrant, Color::Mono)));
         assert_eq!(asked("C", ColorChoice::True), None, "no Unicode");
     }
 

@@ -84,7 +84,7 @@ fn bytes(count: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use meoww_paint::{Mode, Render, Size};
+    use meoww_paint::{Mode, Quality, Render, Size};
     use proptest::prelude::*;
 
     use super::{super::state::Figures, *};
@@ -97,7 +97,7 @@ mod tests {
             size,
             limit: size,
             caps: Caps::new(color, true),
-            mode: Mode { render: Render::HalfBlock, color },
+            mode: Mode { render: Render::HalfBlock, color, quality: Quality::USUAL },
             is_chosen: false,
             is_paused: false,
             at: Duration::from_secs(at),

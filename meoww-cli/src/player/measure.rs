@@ -7,10 +7,13 @@ use std::{
     time::Duration,
 };
 
-use meoww_paint::{CellShape, Mode, Rect, Size};
+use meoww_paint::{Mode, Rect, Size, Traits};
 use serde::Serialize;
 
 use crate::{clock, error::Error, files::file_error, picture::source::Film};
+
+/// As xterm is, but for the colours.
+const TERMINAL: Traits = Traits { repeats: true, ..Traits::USUAL };
 
 /// What is drawn, and where the bytes go.
 #[derive(Debug)]
@@ -56,7 +59,7 @@ fn microseconds<S: serde::Serializer>(time: &Duration, to: S) -> Result<S::Ok, S
 pub fn run(measurement: &Measurement) -> Result<Measured, Error> {
     let mut out = Sink::open(measurement.out.as_deref())?;
     let mut index = Sink::open(measurement.index.as_deref())?;
-    let mut painter = measurement.mode.map(|mode| mode.painter(CellShape::USUAL));
+    let mut painter = measurement.mode.map(|mode| mode.painter(TERMINAL));
     let (area, mut measured) = (Rect::from(measurement.cells), Measured::default());
     let mut film = Film::open(&measurement.film, Duration::ZERO)?;
     let mut bytes = Vec::new();

@@ -116,7 +116,7 @@ impl EventLoop {
         };
         Self {
             feed,
-            painter: mode.painter(caps.cell),
+            painter: mode.painter(caps.traits()),
             state,
             probe,
             writer,
@@ -285,7 +285,7 @@ impl EventLoop {
         let is_whole = std::mem::take(&mut self.stale);
         if is_whole {
             self.painter.erase(&mut out);
-            self.painter = self.state.mode.painter(self.state.caps.cell);
+            self.painter = self.state.mode.painter(self.state.caps.traits());
             out.extend_from_slice(CLEAR);
         }
         let is_new = std::mem::take(&mut self.is_new);

@@ -80,9 +80,6 @@ impl State {
             }
             (false, KeyCode::Char('c')) => {
                 self.mode.color = next(&self.colors(), self.mode.color);
-                if !self.renders().contains(&self.mode.render) {
-                    self.mode.render = Render::Ascii;
-                }
                 self.is_chosen = true;
                 Some(Effect::Mode)
             }
@@ -97,16 +94,13 @@ impl State {
 
     /// The ways of drawing that the terminal and the colours allow.
     fn renders(&self) -> Vec<Render> {
-        let is_possible = |render: &Render| {
-            (self.caps.unicode || !render.needs_unicode())
-                && (self.mode.color != Color::Mono || !render.needs_colors())
-        };
+        let is_possible = |render: &Render| self.caps.unicode || !render.needs_unicode();
         Render::ALL.into_iter().filter(is_possible).collect()
     }
 
     /// The colours the terminal has.
     fn colors(&self) -> Vec<Color> {
-        let all = [Color::True, Color::Ansi256, Color::Mono];
+        let all = [Color::True, Color::Ansi256, Color::Ansi16, Color::Mono];
         all.into_iter().skip_while(|color| *color != self.caps.color).collect()
     }
 
@@ -131,6 +125,8 @@ fn next<T: Copy + PartialEq>(all: &[T], now: T) -> T {
 
 #[cfg(test)]
 mod tests {
+    use meoww_paint::Quality;
+
     use super::*;
 
     fn state(color: Color, length: Option<u64>) -> State {
@@ -139,7 +135,7 @@ mod tests {
             size,
             limit: size,
             caps: Caps::new(color, true),
-            mode: Mode { render: Render::HalfBlock, color },
+            mode: Mode { render: Render::HalfBlock, color, quality: Quality::USUAL },
             is_chosen: false,
             is_paused: false,
             at: Duration::from_secs(10),
@@ -178,20 +174,20 @@ mod tests {
         }
         assert_eq!(seen.len(), Render::ALL.len());
         assert_eq!(press(&mut state, KeyCode::Char('c')), Some(Effect::Mode));
-        assert_eq!(state.mode.color, Color::Ansi256);
-        press(&mut state, KeyCode::Char('c'));
-        assert_eq!(state.mode, Mode { render: Render::Ascii, color: Color::Mono });
-        press(&mut state, KeyCode::Char('c'));
+        for color in [Color::Ansi256, Color::Ansi16, Color::Mono] {
+            assert_eq!(state.mode.color, color);
+            press(&mut state, KeyCode::Char('c'));
+        }
         assert_eq!(state.mode.color, Color::True);
     }
 
     #[test]
     fn more_colours_than_the_terminal_has_are_not_offered() {
-        let mut state = state(Color::Ansi256, None);
+        let mut state = state(Color::Ansi16, None);
         press(&mut state, KeyCode::Char('c'));
         assert_eq!(state.mode.color, Color::Mono);
         press(&mut state, KeyCode::Char('c'));
-        assert_eq!(state.mode.color, Color::Ansi256);
+        assert_eq!(state.mode.color, Color::Ansi16);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What the terminal can do, as a value.
 
-use meoww_paint::{CellShape, Color, Mode, Render};
+use meoww_paint::{CellShape, Color, Mode, Quality, Render, Traits};
 
 /// What this terminal can do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,12 +30,18 @@ impl Caps {
         Self { color, unicode, synchronized, cell, sixel, kitty, is_light }
     }
 
-    /// How to draw: as asked for, or as is best. What needs Unicode or colours becomes letters
-    /// without them.
-    pub fn mode(self, asked: Option<Render>) -> Mode {
-        let render = asked.unwrap_or(Render::HalfBlock);
-        let is_shown = (self.unicode || !render.needs_unicode())
-            && (self.color != Color::Mono || !render.needs_colors());
-        Mode { render: if is_shown { render } else { Render::Ascii }, color: self.color }
+    /// How to draw: as asked for, or as is best. What needs Unicode becomes letters without it.
+    pub fn mode(self, asked: Option<Render>, quality: Quality) -> Mode {
+        let best = if self.color == Color::Mono { Render::Ascii } else { Render::HalfBlock };
+        let render = asked.unwrap_or(best);
+        let is_shown = self.unicode || !render.needs_unicode();
+        let render = if is_shown { render } else { Render::Ascii };
+        Mode { render, color: self.color, quality }
+    }
+
+    /// What a painter has to know. Terminals that have synchronised output, which is younger, know how
+    /// to repeat a character as well.
+    pub fn traits(self) -> Traits {
+        Traits { cell: self.cell, repeats: self.synchronized, is_light: self.is_light }
     }
 }

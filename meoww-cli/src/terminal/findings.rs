@@ -123,6 +123,7 @@ pub fn color_name(color: Color) -> &'static str {
     match color {
         Color::True => "truecolor",
         Color::Ansi256 => "256",
+        Color::Ansi16 => "16",
         Color::Mono => "mono",
     }
 }

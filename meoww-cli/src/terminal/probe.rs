@@ -3,7 +3,7 @@
 //! Pure: [`ask`](super::ask) sends the questions and waits. An answer may come late or never, and then
 //! what the environment says holds.
 
-use meoww_paint::{CellShape, Color, Mode, Render};
+use meoww_paint::{CellShape, Color, Mode, Quality, Render};
 
 use super::{caps::Caps, env::Env, input::Reply, tty::WindowSize};
 
@@ -28,6 +28,8 @@ pub struct Wish {
     pub render: Option<Render>,
     /// With how many colours.
     pub color: Option<Color>,
+    /// How exact pictures in motion are.
+    pub quality: Quality,
 }
 
 /// A terminal that is asked.
@@ -164,7 +166,7 @@ impl Probe {
 
     /// How to draw. What needs Unicode or colours becomes letters without them.
     pub fn mode(&self) -> Mode {
-        self.caps().mode(self.wish.render)
+        self.caps().mode(self.wish.render, self.wish.quality)
     }
 
     fn color(&self) -> Color {

@@ -61,11 +61,12 @@ fn colours_are_believed_of_who_says_so() {
 #[test]
 fn what_is_asked_for_wins() {
     let env = probe(&[]).env().clone();
-    let wish = Wish { render: Some(Render::Quadrant), color: Some(Color::Mono) };
+    let wish = Wish { render: Some(Render::Quadrant), color: Some(Color::Mono), ..Wish::default() };
     let mut probe = Probe::new(env.clone(), wish, WINDOW);
     probe.reply(&Reply::Capability { name: "RGB".to_owned(), is_known: true });
-    assert_eq!(probe.mode(), Mode { render: Render::Ascii, color: Color::Mono });
-    let wish = Wish { render: Some(Render::Quadrant), color: None };
+    let mode = probe.mode();
+    assert_eq!((mode.render, mode.color), (Render::Quadrant, Color::Mono));
+    let wish = Wish { render: Some(Render::Quadrant), ..Wish::default() };
     assert_eq!(Probe::new(env, wish, WINDOW).mode().render, Render::Quadrant);
 }
 

@@ -36,7 +36,7 @@ pub(super) struct Canvas {
 
 impl Canvas {
     pub(super) fn new(caps: Caps, mode: Mode) -> Self {
-        let [remote, local] = [mode.painter(caps.cell), mode.painter(caps.cell)];
+        let [remote, local] = [mode.painter(caps.traits()), mode.painter(caps.traits())];
         let (shown, scene) = (Buffer::empty(Rect::ZERO), Scene::default());
         Self { caps, shown, scene, remote, local, fresh: true }
     }

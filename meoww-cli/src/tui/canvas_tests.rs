@@ -1,7 +1,7 @@
 use std::{num::NonZeroU16, time::Duration};
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use meoww_paint::{Mode, Render};
+use meoww_paint::{Mode, Quality, Render};
 use proptest::prelude::*;
 use ratatui::layout::{Position, Size};
 
@@ -16,7 +16,7 @@ use crate::{
 };
 
 const CAPS: Caps = Caps { synchronized: true, ..Caps::new(Color::True, true) };
-const MODE: Mode = Mode { render: Render::HalfBlock, color: Color::True };
+const MODE: Mode = Mode { render: Render::HalfBlock, color: Color::True, quality: Quality::USUAL };
 
 fn terminal(size: Size) -> vt100::Parser {
     let [rows, columns] = [size.height, size.width].map(|n| NonZeroU16::new(n).unwrap());
@@ -39,6 +39,17 @@ fn draw(canvas: &mut Canvas, state: &State, pictures: [&Frame; 2], terminal: &mu
     terminal.process(&out);
 }
 
+/// Greys of the palette (232 and up: from 8 in steps of 10) are sent by their number.
+fn rgb(color: vt100::Color) -> vt100::Color {
+    match color {
+        vt100::Color::Idx(index @ 232..) => {
+            let grey = 8 + 10 * (index - 232);
+            vt100::Color::Rgb(grey, grey, grey)
+        }
+        other => other,
+    }
+}
+
 /// What one sees at a place: the colour of a blank's ink is not seen.
 fn seen(
     terminal: &vt100::Parser,
@@ -47,7 +58,7 @@ fn seen(
     let cell = terminal.screen().cell(at.y, at.x).unwrap();
     let text = cell.contents().trim().to_owned();
     let ink = (!text.is_empty()).then(|| cell.fgcolor());
-    (text, ink, cell.bgcolor(), cell.inverse())
+    (text, ink.map(rgb), rgb(cell.bgcolor()), cell.inverse())
 }
 
 fn live() -> State {
@@ -110,7 +121,7 @@ fn nothing_new_is_no_bytes() {
 
 #[test]
 fn a_poor_terminal_gets_ascii_without_colours() {
-    let mode = Mode { render: Render::Ascii, color: Color::Mono };
+    let mode = Mode { render: Render::Ascii, color: Color::Mono, ..MODE };
     let caps = Caps { color: Color::Mono, unicode: false, synchronized: false, ..CAPS };
     let (mut canvas, mut state) = (Canvas::new(caps, mode), live());
     let hello = CallEvent::Message { text: SafeText::new("né"), from_self: false };

@@ -128,6 +128,8 @@ impl World {
     fn grey(&self) -> Option<u8> {
         match self.terminal.lock().unwrap().screen().cell(5, 25).unwrap().bgcolor() {
             vt100::Color::Rgb(grey, ..) => Some(grey),
+            // The palette's greys: from 8 in steps of 10.
+            vt100::Color::Idx(index @ 232..) => Some(8 + 10 * (index - 232)),
             vt100::Color::Default | vt100::Color::Idx(_) => None,
         }
     }

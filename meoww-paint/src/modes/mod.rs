@@ -1,13 +1,13 @@
-//! One file a way of drawing with cells: how many pixels a cell has, and which glyph and colours
-//! show them.
+//! One file a way of drawing with cells: how many pixels a cell has, and which glyphs show them.
 //!
 //! A new one is a file here and a [`Render`](crate::Render) that names it.
 
 pub(crate) mod ascii;
+pub(crate) mod braille;
 pub(crate) mod half;
+pub(crate) mod octant;
 pub(crate) mod quadrant;
-
-use crate::{mode::Color, palette::Rgb, pen::Pen};
+pub(crate) mod sextant;
 
 /// What users choose a mode by.
 pub(crate) struct About {
@@ -15,19 +15,14 @@ pub(crate) struct About {
     /// One line.
     pub(crate) help: &'static str,
     pub(crate) needs_unicode: bool,
-    pub(crate) needs_colors: bool,
 }
 
-/// How cells show pixels, `N` each, row by row from the cell's upper left.
-pub(crate) trait Glyphs<const N: usize>: Send {
-    /// Pixels side by side in a cell.
-    const COLUMNS: usize;
-    /// Pixels over one another in a cell.
-    const ROWS: usize = N / Self::COLUMNS;
-
-    /// Draws a cell. Returns what to remember of it, for [`Glyphs::will_do`].
-    fn draw(pen: &mut Pen<'_>, wanted: [Rgb; N]) -> [Rgb; N];
-
-    /// Whether a cell of which `shown` is remembered will do where `wanted` is to be seen.
-    fn will_do(color: Color, shown: [Rgb; N], wanted: [Rgb; N]) -> bool;
+/// Glyphs that show the pixels of a cell in two colours.
+pub(crate) struct Symbols {
+    /// Pixels side by side.
+    pub(crate) across: usize,
+    /// Pixels over one another.
+    pub(crate) down: usize,
+    /// The glyph with these pixels in front, bit by bit from the upper left, row by row.
+    pub(crate) glyph: fn(usize) -> char,
 }

@@ -1,0 +1,131 @@
+//! Cells in two colours of 24 bits.
+
+use crate::{
+    cells::{Artist, Cell, Scene},
+    glyphs::GlyphTable,
+    ink::{Ink, Mixer},
+    layout::{Layout, Planes},
+    modes::Symbols,
+    motion::Motion,
+    search::{Search, Stroke, Task, UNKNOWN},
+};
+
+/// Draws cells of `N` pixels.
+pub(crate) struct Colored<const N: usize> {
+    glyphs: GlyphTable,
+    search: Search<N>,
+    mixer: Mixer,
+    /// The picture as the terminal shows it.
+    shown: Planes,
+    errors: Vec<f32>,
+    row: Vec<f32>,
+}
+
+impl<const N: usize> Colored<N> {
+    pub(crate) fn new(symbols: &Symbols, repeats: bool) -> Self {
+        Self {
+            glyphs: GlyphTable::new(N, symbols.glyph, repeats),
+            search: Search::new(),
+            mixer: Mixer::default(),
+            shown: Planes::default(),
+            errors: Vec::new(),
+            row: Vec::new(),
+        }
+    }
+}
+
+impl<const N: usize> Artist for Colored<N> {
+    fn draw(&mut self, scene: &mut Scene<'_>, out: &mut Vec<u8>) {
+        let Scene { layout, wanted, weights, price, .. } = *scene;
+        for plane in &mut self.shown {
+            plane.resize(layout.pixels(), 0.0);
+        }
+        layout.differences(&self.shown, wanted, &mut self.row, &mut self.errors);
+        for (cell, (error, weight)) in self.errors.iter_mut().zip(weights).enumerate() {
+            *error = match scene.cell(cell) {
+                Cell::Covered => 0.0,
+                Cell::Unknown | Cell::Blank => UNKNOWN,
+                Cell::Picture => *error * weight,
+            };
+        }
+        let (glyphs, errors) = (&self.glyphs, self.errors.as_slice());
+        let motion = Motion { origin: scene.origin, columns: layout.columns };
+        let task = Task { glyphs, motion, layout, wanted, errors, weights, price };
+        let strokes = self.search.strokes(&task);
+        let inks = self.mixer.mix(strokes, layout, wanted, weights, price);
+        write(strokes, inks, glyphs, motion, out);
+        keep(strokes, inks, layout, &mut self.shown);
+        strokes.iter().for_each(|stroke| scene.set(stroke.cell, Cell::Picture));
+    }
+}
+
+/// Appends the bytes that draw the strokes. Colours are the terminal's own before and after.
+fn write(
+    mut strokes: &[Stroke],
+    inks: &[Ink],
+    glyphs: &GlyphTable,
+    motion: Motion,
+    out: &mut Vec<u8>,
+) {
+    let mut inks = inks.iter();
+    let (mut front, mut back) = (None, None);
+    let mut cursor = 0;
+    while let Some(stroke) = strokes.first() {
+        motion.push(cursor, stroke.cell, out);
+        let mut lead: &[u8] = b"\x1b[";
+        let layers = [(stroke.new_front, &mut front, b'3'), (stroke.new_back, &mut back, b'4')];
+        for (_, pen, layer) in layers.into_iter().filter(|(is_new, ..)| *is_new) {
+            let ink = inks.next();
+            if std::mem::replace(pen, ink) != ink
+                && let Some(ink) = ink
+            {
+                out.extend_from_slice(lead);
+                out.push(layer);
+                ink.push(out);
+                lead = b";";
+            }
+        }
+        if lead == b";" {
+            out.push(b'm');
+        }
+        let run = run(strokes, motion.columns);
+        glyphs.push(stroke.mask, run, out);
+        cursor = stroke.cell + run;
+        strokes = &strokes[run..];
+    }
+    if front.is_some() || back.is_some() {
+        out.extend_from_slice(b"\x1b[m");
+    }
+}
+
+/// How many strokes from the first on are of the same glyph and colours, side by side.
+fn run(strokes: &[Stroke], columns: usize) -> usize {
+    let first = strokes[0];
+    let goes_on = |(index, stroke): &(usize, &Stroke)| {
+        *index == 0
+            || stroke.cell == first.cell + index
+                && !stroke.cell.is_multiple_of(columns)
+                && stroke.mask == first.mask
+                && !stroke.new_front
+                && !stroke.new_back
+    };
+    strokes.iter().enumerate().take_while(goes_on).count()
+}
+
+/// Keeps what the strokes show.
+fn keep(strokes: &[Stroke], inks: &[Ink], layout: Layout, shown: &mut Planes) {
+    let mut inks = inks.iter().map(|ink| ink.rgb.map(f32::from));
+    let (mut front, mut back) = ([0.0; 3], [0.0; 3]);
+    for stroke in strokes {
+        for (is_new, pen) in [(stroke.new_front, &mut front), (stroke.new_back, &mut back)] {
+            if is_new {
+                *pen = inks.next().unwrap_or(*pen);
+            }
+        }
+        for pixel in 0..layout.across * layout.down {
+            let color = if stroke.is_front(pixel) { front } else { back };
+            let at = layout.at(stroke.cell, pixel);
+            shown.iter_mut().zip(color).for_each(|(plane, value)| plane[at] = value);
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! Which pixels of a picture belong to which cell.
+
+use crate::split::Color;
+
+/// Red, green and blue of a picture, row by row.
+pub(crate) type Planes = [Vec<f32>; 3];
+
+/// A picture in whole cells.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Layout {
+    /// Cells in a row.
+    pub(crate) columns: usize,
+    /// Rows of cells.
+    pub(crate) rows: usize,
+    /// Pixels of a cell, side by side.
+    pub(crate) across: usize,
+    /// Pixels of a cell, over one another.
+    pub(crate) down: usize,
+}
+
+impl Layout {
+    /// How many cells there are.
+    pub(crate) fn cells(self) -> usize {
+        self.columns * self.rows
+    }
+
+    /// How many pixels there are.
+    pub(crate) fn pixels(self) -> usize {
+        self.cells() * self.across * self.down
+    }
+
+    /// Pixels in a row.
+    pub(crate) fn width(self) -> usize {
+        self.columns * self.across
+    }
+
+    /// The place in a plane of a cell's pixel, of which the first is in its upper left.
+    #[inline(always)]
+    pub(crate) fn at(self, cell: usize, pixel: usize) -> usize {
+        let (x, y) = (cell % self.columns, cell / self.columns);
+        let (across, down) = (pixel % self.across, pixel / self.across);
+        (y * self.down + down) * self.width() + x * self.across + across
+    }
+
+    /// The pixels of a cell.
+    #[inline(always)]
+    pub(crate) fn gather<const N: usize>(self, planes: &Planes, cell: usize) -> [Color; N] {
+        let first = self.at(cell, 0);
+        std::array::from_fn(|pixel| {
+            let at = first + pixel / self.across * self.width() + pixel % self.across;
+            [planes[0][at], planes[1][at], planes[2][at]]
+        })
+    }
+
+    /// Sets each of `cells` to the sum of the squared differences of two pictures in it.
+    pub(crate) fn differences(
+        self,
+        a: &Planes,
+        b: &Planes,
+        row: &mut Vec<f32>,
+        cells: &mut Vec<f32>,
+    ) {
+        let width = self.width();
+        cells.clear();
+        for y in 0..self.rows {
+            row.clear();
+            row.resize(width, 0.0);
+            for down in 0..self.down {
+                let at = (y * self.down + down) * width;
+                for (a, b) in a.iter().zip(b) {
+                    let pixels = a[at..][..width].iter().zip(&b[at..][..width]);
+                    row.iter_mut().zip(pixels).for_each(|(sum, (a, b))| *sum += (a - b) * (a - b));
+                }
+            }
+            match self.across {
+                1 => cells.extend_from_slice(row),
+                _ => {
+                    cells.extend(row.chunks_exact(self.across).map(|cell| cell.iter().sum::<f32>()))
+                }
+            }
+        }
+    }
+}

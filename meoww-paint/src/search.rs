@@ -1,0 +1,480 @@
+//! Which cells of a picture to draw, and how, so that every byte is worth its price.
+//!
+//! The cost of a picture is the squared error of what is shown, and for each byte its price. Cells are
+//! gone through in order by a beam search: a state is the two colours of the pen, where the cursor is,
+//! and what it has cost to come there. Each cell either stays as it is, or is drawn in the colours at
+//! hand or in new ones, and of the states that follow the best few are kept. A colour stands for all
+//! cells that are drawn with it: it is their mean, known in the end, and so a number of pixels in a
+//! state. (The Lagrangian of rate and distortion: Ortega and Ramchandran, 1998.)
+
+use crate::{
+    glyphs::GlyphTable,
+    layout::{Layout, Planes},
+    motion::{Motion, digits},
+    split::{Color, Splitter, distance, mean},
+};
+
+/// The error of a cell of which nothing is known.
+pub(crate) const UNKNOWN: f32 = 1e9;
+
+/// States that are kept. Two are worth a sixth of the bytes, at 40 dB; four a tenth more, and cost
+/// four times the time.
+const BEAM: usize = 2;
+/// States that cost more than the best by so many bytes are given up.
+const PRUNE: f32 = 24.0;
+/// Bytes of a new colour in front of or behind a glyph, without its digits: `ESC [ 38;2;;; m`.
+const ONE_COLOR: f32 = 10.0;
+/// Bytes of two at once.
+const TWO_COLORS: f32 = 18.0;
+/// The fewest bytes a cell can take that the cursor is not at.
+const LEAST_AFAR: f32 = 4.0;
+
+/// A picture that is wanted where another is shown. Cells are counted row by row.
+pub(crate) struct Task<'a> {
+    pub(crate) glyphs: &'a GlyphTable,
+    pub(crate) motion: Motion,
+    pub(crate) layout: Layout,
+    pub(crate) wanted: &'a Planes,
+    /// The error of each cell as it is shown, by its weight: [`UNKNOWN`] where nothing is known, none
+    /// where nothing is to be drawn.
+    pub(crate) errors: &'a [f32],
+    /// How much an error of each cell counts.
+    pub(crate) weights: &'a [f32],
+    /// The error that a byte is worth.
+    pub(crate) price: f32,
+}
+
+/// A cell to be drawn.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Stroke {
+    pub(crate) cell: usize,
+    /// The pixels in the front colour.
+    pub(crate) mask: u8,
+    /// Whether it begins with a new front colour.
+    pub(crate) new_front: bool,
+    /// Whether it begins with a new back colour.
+    pub(crate) new_back: bool,
+}
+
+impl Stroke {
+    /// Whether a pixel is in the front colour.
+    pub(crate) fn is_front(self, pixel: usize) -> bool {
+        self.mask >> pixel & 1 == 1
+    }
+}
+
+/// A colour of the pen: the mean of the pixels drawn with it so far.
+#[derive(Clone, Copy)]
+struct Pen {
+    color: Color,
+    /// Their number, each by its weight; 0 where there is none yet.
+    weight: f32,
+    /// Tells colours apart.
+    id: u32,
+}
+
+impl Pen {
+    const NONE: Self = Self { color: [0.0; 3], weight: 0.0, id: u32::MAX };
+
+    /// The error that each of `pixels` adds when it is drawn with this pen, whose colour gives way.
+    fn errors<const N: usize>(&self, pixels: &[Color; N], weight: f32) -> [f32; N] {
+        if self.weight == 0.0 {
+            return [UNKNOWN; N];
+        }
+        let gives_way = self.weight / (self.weight + weight);
+        pixels.map(|pixel| distance(pixel, self.color) * gives_way)
+    }
+
+    /// Takes in `count` pixels that add up to `sum`.
+    fn add(&mut self, sum: Color, count: f32, weight: f32) {
+        let total = self.weight + count * weight;
+        if count > 0.0 {
+            let (old, new) = (self.weight / total, weight / total);
+            self.color = std::array::from_fn(|i| self.color[i] * old + sum[i] * new);
+            self.weight = total;
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+struct State {
+    cost: f32,
+    front: Pen,
+    back: Pen,
+    /// The cell after the one drawn last; 0 where none was.
+    cursor: usize,
+    /// The glyph drawn last, and how often in a row.
+    mask: u8,
+    run: usize,
+    /// The last step of the way here, in [`Search::nodes`].
+    node: usize,
+}
+
+/// A step of a state: back to the state before it.
+struct Node {
+    parent: usize,
+    stroke: Stroke,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Action {
+    /// Stays as it is.
+    Skip,
+    /// In the colours of the pen.
+    Keep,
+    /// All of it in the mean of its pixels.
+    Plain,
+    /// With a new front colour, of the one group or the other.
+    Front(Group),
+    /// With a new back colour.
+    Back(Group),
+    /// With two new colours, of which the front one is of this group.
+    Both(Group),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Group {
+    First,
+    Second,
+}
+
+#[derive(Clone, Copy)]
+struct Candidate {
+    cost: f32,
+    action: Action,
+    mask: u8,
+    /// The state it follows from.
+    parent: usize,
+    front: u32,
+    back: u32,
+}
+
+/// The best candidates, in order.
+struct Best {
+    list: [Candidate; BEAM],
+    count: usize,
+    prune: f32,
+}
+
+impl Best {
+    fn new(prune: f32) -> Self {
+        let none = Candidate {
+            cost: f32::MAX,
+            action: Action::Skip,
+            mask: 0,
+            parent: 0,
+            front: 0,
+            back: 0,
+        };
+        Self { list: [none; BEAM], count: 0, prune }
+    }
+
+    /// What costs as much is not kept.
+    fn limit(&self) -> f32 {
+        let last = if self.count == BEAM { self.list[BEAM - 1].cost } else { f32::MAX };
+        if self.count > 0 { last.min(self.list[0].cost + self.prune) } else { last }
+    }
+
+    /// Of candidates that come to the same state, one is enough.
+    #[inline(always)]
+    fn push(&mut self, new: Candidate) {
+        if new.cost >= self.limit() {
+            return;
+        }
+        let is_same = |old: &Candidate| {
+            let drawn = (old.action == Action::Skip, new.action == Action::Skip);
+            old.front == new.front && old.back == new.back && drawn.0 == drawn.1
+        };
+        let mut at = match self.list[..self.count].iter().position(is_same) {
+            Some(at) if self.list[at].cost <= new.cost => return,
+            Some(at) => at,
+            None => {
+                self.count = (self.count + 1).min(BEAM);
+                self.count - 1
+            }
+        };
+        while at > 0 && self.list[at - 1].cost > new.cost {
+            self.list[at] = self.list[at - 1];
+            at -= 1;
+        }
+        self.list[at] = new;
+    }
+}
+
+struct Cell<const N: usize> {
+    index: usize,
+    pixels: [Color; N],
+    mean: Color,
+    /// The error as it is shown, by its weight.
+    error: f32,
+    weight: f32,
+    price: f32,
+}
+
+/// What a state has to do with a cell.
+#[derive(Clone, Copy)]
+struct Reach<const N: usize> {
+    /// Errors of the pixels in the pen's colours.
+    front: [f32; N],
+    back: [f32; N],
+    /// The cost of the state, with the way to the cell.
+    cost: f32,
+    is_next: bool,
+}
+
+/// Searches; keeps its memory between pictures.
+pub(crate) struct Search<const N: usize> {
+    splitter: Splitter<N>,
+    nodes: Vec<Node>,
+    strokes: Vec<Stroke>,
+}
+
+impl<const N: usize> Search<N> {
+    const EVERY: u8 = (((1u16 << N) - 1) & 0xff) as u8;
+
+    pub(crate) fn new() -> Self {
+        Self { splitter: Splitter::new(), nodes: Vec::new(), strokes: Vec::new() }
+    }
+
+    /// Returns the cells to draw, in order.
+    pub(crate) fn strokes(&mut self, task: &Task<'_>) -> &[Stroke] {
+        self.nodes.clear();
+        let none = Stroke { cell: 0, mask: 0, new_front: false, new_back: false };
+        self.nodes.push(Node { parent: 0, stroke: none });
+        let start = State {
+            cost: 0.0,
+            front: Pen::NONE,
+            back: Pen::NONE,
+            cursor: 0,
+            mask: 0,
+            run: 0,
+            node: 0,
+        };
+        let (mut states, mut count, mut cursor) = ([start; BEAM], 1, 0);
+        for (index, error) in task.errors.iter().enumerate() {
+            let is_next = || cursor == index && !index.is_multiple_of(task.motion.columns);
+            if *error <= task.price || *error <= LEAST_AFAR * task.price && !is_next() {
+                continue;
+            }
+            let cell = Self::cell(task, index);
+            let best = self.best(&states[..count], &cell, task);
+            let old = states;
+            for (state, candidate) in states.iter_mut().zip(&best.list[..best.count]) {
+                *state = self.follow(&old[candidate.parent], candidate, &cell, task.motion);
+                if candidate.action != Action::Skip {
+                    cursor = index + 1;
+                }
+            }
+            count = best.count;
+        }
+        self.trace(states[0].node);
+        &self.strokes
+    }
+
+    fn trace(&mut self, mut node: usize) {
+        self.strokes.clear();
+        while node != 0 {
+            self.strokes.push(self.nodes[node].stroke);
+            node = self.nodes[node].parent;
+        }
+        self.strokes.reverse();
+    }
+
+    fn cell(task: &Task<'_>, index: usize) -> Cell<N> {
+        let pixels = task.layout.gather(task.wanted, index);
+        Cell {
+            index,
+            pixels,
+            mean: mean(&pixels, Self::EVERY),
+            error: task.errors[index],
+            weight: task.weights[index],
+            price: task.price,
+        }
+    }
+
+    fn best(&self, states: &[State], cell: &Cell<N>, task: &Task<'_>) -> Best {
+        let mut best = Best::new(cell.price * PRUNE);
+        let spread: f32 = cell.pixels.iter().map(|pixel| distance(*pixel, cell.mean)).sum();
+        let plain = cell.price * (ONE_COLOR + 1.0 + color_digits(cell.mean)) + spread * cell.weight;
+        let mut nearest = (f32::MAX, 0);
+        let mut reaches =
+            [Reach { front: [0.0; N], back: [0.0; N], cost: 0.0, is_next: false }; BEAM];
+        for (parent, (state, reach)) in states.iter().zip(&mut reaches).enumerate() {
+            *reach = Self::reach(state, states[0].cost, cell, task.motion);
+            let kept = Candidate {
+                cost: state.cost - states[0].cost + cell.error,
+                action: Action::Skip,
+                mask: 0,
+                parent,
+                front: state.front.id,
+                back: state.back.id,
+            };
+            best.push(kept);
+            let (loss, mask) = keep(reach, state, cell, task.glyphs);
+            best.push(Candidate { cost: reach.cost + loss, action: Action::Keep, mask, ..kept });
+            let back = id(cell.index, 2);
+            let cost = reach.cost + plain;
+            best.push(Candidate { cost, action: Action::Plain, back, ..kept });
+            if reach.cost < nearest.0 {
+                nearest = (reach.cost, parent);
+            }
+        }
+        // Whether a new colour can still be among the best.
+        if nearest.0 + cell.price * (ONE_COLOR + 6.0) < best.limit() {
+            self.recolor(&mut best, states, &reaches, nearest, cell, task.glyphs);
+        }
+        best
+    }
+
+    fn reach(state: &State, base: f32, cell: &Cell<N>, motion: Motion) -> Reach<N> {
+        let is_next = state.cursor == cell.index && !cell.index.is_multiple_of(motion.columns);
+        let way = if is_next { 0 } else { motion.cost(state.cursor, cell.index) };
+        Reach {
+            front: state.front.errors(&cell.pixels, cell.weight),
+            back: state.back.errors(&cell.pixels, cell.weight),
+            cost: state.cost - base + cell.price * way as f32,
+            is_next,
+        }
+    }
+
+    /// Adds candidates with new colours.
+    fn recolor(
+        &self,
+        best: &mut Best,
+        states: &[State],
+        reaches: &[Reach<N>; BEAM],
+        nearest: (f32, usize),
+        cell: &Cell<N>,
+        glyphs: &GlyphTable,
+    ) {
+        let price = cell.price;
+        let first = self.splitter.split(&cell.pixels, cell.mean);
+        let groups = [(Group::First, first), (Group::Second, Self::EVERY ^ first)];
+        let colors = groups.map(|(_, mask)| mean(&cell.pixels, mask));
+        let errors = colors.map(|color| cell.pixels.map(|pixel| distance(pixel, color)));
+        let lengths = groups.map(|(_, mask)| glyphs.length(mask));
+        let glyph = lengths[0].max(lengths[1]) as f32;
+        for (parent, (state, reach)) in states.iter().zip(reaches).enumerate() {
+            if reach.cost + price * (ONE_COLOR + 6.0) > best.limit() {
+                continue;
+            }
+            for (index, (group, _)) in groups.into_iter().enumerate() {
+                let id = id(cell.index, index);
+                let bytes = price * (ONE_COLOR + glyph + color_digits(colors[index]));
+                let mut push = |other: &Pen, at_hand: &[f32; N], action, front, back| {
+                    if other.weight > 0.0 {
+                        let loss: f32 =
+                            errors[index].iter().zip(at_hand).map(|(a, b)| a.min(*b)).sum();
+                        let cost = reach.cost + bytes + loss * cell.weight;
+                        best.push(Candidate { cost, action, mask: 0, parent, front, back });
+                    }
+                };
+                push(&state.back, &reach.back, Action::Front(group), id, state.back.id);
+                push(&state.front, &reach.front, Action::Back(group), state.front.id, id);
+            }
+        }
+        let loss: f32 =
+            (0..N).map(|pixel| errors[usize::from(first >> pixel & 1 == 0)][pixel]).sum();
+        let digits = color_digits(colors[0]) + color_digits(colors[1]);
+        for (index, (group, mask)) in groups.into_iter().enumerate() {
+            let bytes = TWO_COLORS + digits + lengths[index] as f32;
+            best.push(Candidate {
+                cost: nearest.0 + price * bytes + loss * cell.weight,
+                action: Action::Both(group),
+                mask,
+                parent: nearest.1,
+                front: id(cell.index, index),
+                back: id(cell.index, 1 - index),
+            });
+        }
+        for candidate in &mut best.list[..best.count] {
+            candidate.mask = match candidate.action {
+                Action::Front(group) => {
+                    closer(&errors[group as usize], &reaches[candidate.parent].back)
+                }
+                Action::Back(group) => {
+                    Self::EVERY ^ closer(&errors[group as usize], &reaches[candidate.parent].front)
+                }
+                Action::Skip | Action::Keep | Action::Plain | Action::Both(_) => candidate.mask,
+            };
+        }
+    }
+
+    /// Returns the state that a candidate comes to.
+    fn follow(
+        &mut self,
+        state: &State,
+        candidate: &Candidate,
+        cell: &Cell<N>,
+        motion: Motion,
+    ) -> State {
+        let mut next = State { cost: candidate.cost, ..*state };
+        let (mut new_front, mut new_back) = match candidate.action {
+            Action::Skip => return next,
+            Action::Keep => (false, false),
+            Action::Front(_) => (true, false),
+            Action::Plain | Action::Back(_) => (false, true),
+            Action::Both(_) => (true, true),
+        };
+        let mask = candidate.mask;
+        let (mut front, mut back) = ([0.0; 3], [0.0; 3]);
+        for (bit, pixel) in cell.pixels.iter().enumerate() {
+            let sum = if mask >> bit & 1 == 1 { &mut front } else { &mut back };
+            sum.iter_mut().zip(pixel).for_each(|(sum, value)| *sum += value);
+        }
+        let in_front = mask.count_ones() as f32;
+        // A new colour that no pixel is nearer to is none.
+        new_front &= in_front > 0.0;
+        new_back &= in_front < N as f32;
+        if new_front {
+            next.front = Pen { weight: 0.0, id: candidate.front, ..Pen::NONE };
+        }
+        if new_back {
+            next.back = Pen { weight: 0.0, id: candidate.back, ..Pen::NONE };
+        }
+        next.front.add(front, in_front, cell.weight);
+        next.back.add(back, N as f32 - in_front, cell.weight);
+        let is_next = state.cursor == cell.index && !cell.index.is_multiple_of(motion.columns);
+        let goes_on = candidate.action == Action::Keep && is_next && state.mask == mask;
+        next.run = if goes_on { state.run + 1 } else { 1 };
+        (next.mask, next.cursor, next.node) = (mask, cell.index + 1, self.nodes.len());
+        let stroke = Stroke { cell: cell.index, mask, new_front, new_back };
+        self.nodes.push(Node { parent: state.node, stroke });
+        next
+    }
+}
+
+/// The cost and the glyph of a cell drawn in the colours at hand.
+#[inline(always)]
+fn keep<const N: usize>(
+    reach: &Reach<N>,
+    state: &State,
+    cell: &Cell<N>,
+    glyphs: &GlyphTable,
+) -> (f32, u8) {
+    let mask = closer(&reach.front, &reach.back);
+    let both: f32 = reach.front.iter().zip(&reach.back).map(|(front, back)| front.min(*back)).sum();
+    let back: f32 = reach.back.iter().sum();
+    let bytes = |mask: u8| {
+        let run = if reach.is_next && state.mask == mask { state.run } else { 0 };
+        cell.price * glyphs.cost(mask, run) as f32
+    };
+    let (both, back) = (both * cell.weight + bytes(mask), back * cell.weight + bytes(0));
+    if back < both { (back, 0) } else { (both, mask) }
+}
+
+/// The pixels whose error is smaller in the first.
+#[inline(always)]
+fn closer<const N: usize>(first: &[f32; N], second: &[f32; N]) -> u8 {
+    let pixels = first.iter().zip(second).enumerate();
+    pixels.fold(0, |mask, (bit, (first, second))| mask | u8::from(first < second) << bit)
+}
+
+fn id(cell: usize, color: usize) -> u32 {
+    (cell * 4 + color) as u32
+}
+
+/// Decimal digits of its three numbers, once rounded.
+fn color_digits(color: Color) -> f32 {
+    color.iter().map(|value| digits((value + 0.5) as usize)).sum::<usize>() as f32
+}
