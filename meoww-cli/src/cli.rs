@@ -92,6 +92,9 @@ pub enum Command {
     Blocks(Blocks),
     /// Let yourself meet somebody again
     Unblock(Unblock),
+    /// Show the cameras, microphones and speakers of this machine
+    #[command(after_help = DEVICES_HELP)]
+    Devices,
     /// Find somebody to talk to
     Search(Box<Search>),
     /// Play a video on the terminal, drawn as a call would be
@@ -182,6 +185,20 @@ fn tag_wait(text: &str) -> Result<u16, String> {
         _ => Err(format!("whole seconds, at most {}", MAX_TAG_WAIT.as_secs())),
     }
 }
+
+const DEVICES_HELP: &str = "\
+Names stay the same after a restart, and whatever else is plugged in. A part of a name or description
+is enough where it is the only one that has it:
+  meoww devices
+  meoww search --mic jabra --speaker jabra
+
+With --json, one object:
+  {\"cameras\":[{\"name\",\"description\"}],
+   \"microphones\":[{\"name\",\"description\",\"default\"}],\"speakers\":[...],
+   \"problems\":[{\"of\":\"microphones\",\"code\":\"no-sound-system\",\"error\"}]}
+
+It exits with 0 also where there is none of a kind; \"problems\" says why. On Linux, PulseAudio or
+PipeWire (pipewire-pulse) is asked where it runs, and ALSA elsewhere.";
 
 const SEARCH_HELP: &str = "\
 In a call:

@@ -5,7 +5,7 @@ use std::{fmt, io, path::PathBuf, time::Duration};
 
 use meoww_proto::UserId;
 
-use crate::picture::source::SourceError;
+use crate::{picture::source::SourceError, sound::device::DeviceError};
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -128,6 +128,9 @@ pub enum Error {
     /// No pictures to send.
     #[error(transparent)]
     Source(#[from] SourceError),
+    /// No microphone or speaker as asked for.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
     /// A screen is needed and there is none.
     #[error("Not a terminal. Run this in one{0}.")]
     NotATerminal(Instead),
@@ -237,11 +240,26 @@ impl Error {
             Self::Source(SourceError::Silent { .. }) => (36, "no-picture"),
             Self::Source(SourceError::CameraGone(_) | SourceError::NoThread(_)) => (1, "error"),
             Self::NotATerminal(_) => (40, "not-a-terminal"),
+            Self::Device(error) => device_code(error),
             Self::TerminalTooSmall { .. } => (41, "terminal-too-small"),
             Self::NoUtf8 => (42, "no-utf8"),
             Self::DumbTerminal(_) => (43, "dumb-terminal"),
             Self::Interrupted => (130, "interrupted"),
         }
+    }
+}
+
+fn device_code(error: &DeviceError) -> (u8, &'static str) {
+    match error {
+        DeviceError::NotFound { .. } | DeviceError::Missing { .. } => (50, "no-such-device"),
+        DeviceError::Ambiguous { .. } => (51, "ambiguous-device"),
+        DeviceError::Unsupported => (52, "no-sound-support"),
+        DeviceError::NoSystem { .. } => (53, "no-sound-system"),
+        DeviceError::Busy { .. }
+        | DeviceError::Denied { .. }
+        | DeviceError::Unusable { .. }
+        | DeviceError::Gone { .. }
+        | DeviceError::Stuck { .. } => (1, "error"),
     }
 }
 
@@ -273,9 +291,10 @@ Exit codes:
   17  wrong code                   36  no picture came in time
   18  code expired or used up      40  not a terminal
   19  e-mail or username taken     41  terminal too small
-                                   42  locale is not UTF-8
-                                   43  TERM is dumb
-                                  130  interrupted at a prompt"
+  50  no such microphone, speaker  42  locale is not UTF-8
+  51  several match that name      43  TERM is dumb
+  52  built without sound support 130  interrupted at a prompt
+  53  no sound system"
     };
 }
 pub(crate) use exit_codes;
@@ -299,6 +318,8 @@ mod tests {
             (Error::NotATerminal(Instead::Nothing), 40, "not a terminal"),
             (Error::NoUtf8, 42, "locale is not UTF-8"),
             (Error::DumbTerminal(Instead::Nothing), 43, "TERM is dumb"),
+            (DeviceError::Unsupported.into(), 52, "built without sound support"),
+            (DeviceError::NoSystem { reason: server() }.into(), 53, "no sound system"),
         ] {
             assert_eq!(error.code().0, code, "{line}");
             assert!(exit_codes!().contains(&format!("{code}  {line}")), "{line}");

@@ -9,7 +9,7 @@ use crate::{
     clock,
     error::Error,
     output::Output,
-    picture::source::{cameras, has_ffmpeg},
+    picture::source::{CameraInfo, cameras, has_ffmpeg},
     terminal::{
         ask::{ANSWERS_WITHIN, ask, last_answers, listen},
         env::Env,
@@ -73,11 +73,11 @@ fn answers(took: Option<Duration>) -> String {
 
 fn webcams() -> String {
     match cameras() {
-        None => "this build has no camera support".to_owned(),
-        Some(cameras) if cameras.is_empty() => "none".to_owned(),
-        Some(cameras) => {
-            let numbers: Vec<_> = cameras.iter().map(|number| format!("camera {number}")).collect();
-            numbers.join(", ")
+        Err(error) => error.to_string(),
+        Ok(cameras) if cameras.is_empty() => "none".to_owned(),
+        Ok(cameras) => {
+            let named = |camera: &CameraInfo| format!("{} ({})", camera.name, camera.description);
+            cameras.iter().map(named).collect::<Vec<_>>().join(", ")
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod account;
 mod blocks;
+mod devices;
 mod doctor;
 mod email;
 mod login;
@@ -41,7 +42,8 @@ pub(crate) struct Context {
 
 /// Runs a parsed command line.
 pub async fn run(cli: Cli) -> Result<(), Error> {
-    let (paths, out) = (Paths::of_user()?, Output::new(cli.json));
+    let out = Output::new(cli.json);
+    let paths = Paths::of_user()?;
     if let Err(error) = log::start(&paths) {
         out.note(&format!("Nothing is logged: {error}"));
     }
@@ -63,6 +65,7 @@ pub async fn run(cli: Cli) -> Result<(), Error> {
         Command::Search(args) => search::run(&context()?, *args).await,
         Command::Play(args) => play::run(out, *args).await,
         Command::Preview(args) => preview::run(out, *args).await,
+        Command::Devices => devices::run(out).await,
         Command::Doctor => doctor::run(context(), out).await,
     }
 }

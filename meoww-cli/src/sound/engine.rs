@@ -1,6 +1,7 @@
 //! The sound thread: one for the client, which lives over many rooms.
 //!
-//! Every 10 ms it gives the sink the blocks that are due, and takes from the source those that are.
+//! Every 10 ms, and whenever a device has worked, it gives the sink the blocks that are due, and takes
+//! from the source those that are.
 //! With the next room, all that the last one received is gone.
 
 mod room;
@@ -22,6 +23,8 @@ use super::{
     level::{Meter, TalkDetector},
     limiter::{self, Limiter},
     pace::{BLOCK_TIME, MAX_BEHIND},
+    process::Processor,
+    reference::Reference,
     room::{self as border, RoomEnd, RoomSound},
     sink::Sink,
     source::Source,
@@ -74,7 +77,8 @@ impl Sound {
     ///
     /// # Errors
     ///
-    /// When a file cannot be read or written, or the system has no thread left.
+    /// When a file cannot be read or written, there is no device of that name, or the system has no thread
+    /// left.
     pub fn open(config: &SoundConfig) -> Result<(Self, mpsc::Receiver<SoundEvent>), SoundError> {
         let (source, sink) = (Source::open(&config.input)?, Sink::open(&config.output)?);
         let (events, told) = mpsc::channel(MAX_EVENTS);
@@ -128,6 +132,11 @@ struct Engine {
     output: Meter,
     talk: TalkDetector,
     limiter: Limiter,
+    /// Cleans the microphone, if there is one, of what is played.
+    processor: Option<Processor>,
+    reference: Reference,
+    /// The last notice of a device.
+    notice: Option<String>,
     /// The gain of the last block that was played.
     gain: f32,
 }
@@ -140,6 +149,9 @@ impl Engine {
         events: mpsc::Sender<SoundEvent>,
     ) -> Self {
         Self {
+            processor: matches!(source, Source::Microphone(_)).then(Processor::default),
+            reference: Reference::default(),
+            notice: None,
             shared,
             source,
             sink,
@@ -159,6 +171,7 @@ impl Engine {
             let now = clock::now();
             if now < due {
                 std::thread::park_timeout(due.saturating_duration_since(now));
+                self.exchange(clock::now().min(due));
                 continue;
             }
             // What is due is done for the moment at which it was due, however late the thread wakes;
@@ -173,6 +186,17 @@ impl Engine {
 
     fn tick(&mut self, now: Instant) {
         self.change_room(now);
+        self.exchange(now);
+    }
+
+    fn exchange(&mut self, now: Instant) {
+        for notice in [self.sink.poll(now), self.source.poll(now)].into_iter().flatten() {
+            // Where there is no sound system, both say so.
+            if self.notice.as_ref() != Some(&notice) {
+                self.tell(SoundEvent::Notice(notice.clone()));
+                self.notice = Some(notice);
+            }
+        }
         while self.sink.is_due(now) {
             self.play(now);
         }
@@ -204,6 +228,9 @@ impl Engine {
         self.turn(&mut block);
         self.limiter.process(&mut block);
         self.shared.levels.set_output(self.output.update(&block));
+        if self.processor.is_some() && self.sink.is_audible() {
+            self.reference.played(&block);
+        }
         if let Err(error) = self.sink.put(&block) {
             self.tell(SoundEvent::Notice(error.to_string()));
         }
@@ -220,6 +247,9 @@ impl Engine {
 
     fn capture(&mut self, block: &mut Block) {
         limiter::clean(block);
+        if let Some(processor) = &mut self.processor {
+            processor.process(block, &self.reference.next());
+        }
         self.shared.levels.set_input(self.input.update(block));
         let is_muted = self.shared.controls.is_muted();
         if self.talk.update(block, is_muted) {

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use super::device::DeviceError;
+
 /// Why there is no sound, and what to do about it.
 #[derive(Debug, Error)]
 pub enum SoundError {
@@ -32,6 +34,9 @@ pub enum SoundError {
         /// Message of the system.
         reason: String,
     },
+    /// There is no microphone or speaker as asked for.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
     /// The codec does not start.
     #[error("The sound codec does not start ({0}). Close other programs to free memory.")]
     Codec(String),

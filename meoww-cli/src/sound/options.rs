@@ -5,9 +5,11 @@ use std::{convert::Infallible, path::PathBuf, str::FromStr};
 /// Where one's own sound comes from, as `--audio` takes it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum AudioIn {
-    /// The microphone.
+    /// The default microphone.
     #[default]
     Auto,
+    /// The microphone of that name, or with that in its name.
+    Device(String),
     /// Nothing: the partner hears silence.
     None,
     /// A tone of 440 Hz at -20 dBFS.
@@ -30,12 +32,36 @@ impl FromStr for AudioIn {
     }
 }
 
+impl AudioIn {
+    /// As `--mic` takes it: `default`, `none`, a file (with a folder, or a WAV file), else a name or a
+    /// part of one.
+    ///
+    /// # Errors
+    ///
+    /// Never: it is a parser of arguments, which return a result.
+    pub fn of_microphone(text: &str) -> Result<Self, Infallible> {
+        Ok(match text {
+            "default" => Self::Auto,
+            "none" => Self::None,
+            path if is_file(path) => Self::File(path.into()),
+            name => Self::Device(name.to_owned()),
+        })
+    }
+}
+
+/// No name of a device has a slash or ends like this.
+fn is_file(text: &str) -> bool {
+    text.contains(['/', std::path::MAIN_SEPARATOR]) || text.to_lowercase().ends_with(".wav")
+}
+
 /// Where the partner's sound goes, as `--audio-out` takes it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum AudioOut {
-    /// The speaker.
+    /// The default speaker.
     #[default]
     Auto,
+    /// The speaker of that name, or with that in its name.
+    Device(String),
     /// Nowhere.
     None,
     /// A WAV file: 48 kHz, mono, 16 bit.
@@ -55,9 +81,42 @@ impl FromStr for AudioOut {
     }
 }
 
+impl AudioOut {
+    /// As `--speaker` takes it: `default`, `none`, a WAV file, else a name or a part of one.
+    ///
+    /// # Errors
+    ///
+    /// Never: it is a parser of arguments, which return a result.
+    pub fn of_speaker(text: &str) -> Result<Self, Infallible> {
+        Ok(match text {
+            "default" => Self::Auto,
+            "none" => Self::None,
+            path if is_file(path) => Self::WavFile(path.into()),
+            name => Self::Device(name.to_owned()),
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_of_devices() {
+        let parsed = |text: &str| AudioIn::of_microphone(text).unwrap();
+        assert_eq!(["default", "none"].map(parsed), [AudioIn::Auto, AudioIn::None]);
+        for name in ["jabra", "alsa_input.usb-0d8c.analog-stereo", "plughw:CARD=PCH,DEV=0", "tone"]
+        {
+            assert_eq!(parsed(name), AudioIn::Device(name.to_owned()));
+        }
+        for file in ["cat.wav", "CAT.WAV", "./cat.mp3", "/tmp/jabra"] {
+            assert_eq!(parsed(file), AudioIn::File(file.into()));
+        }
+        let parsed = |text: &str| AudioOut::of_speaker(text).unwrap();
+        assert_eq!(["default", "none"].map(parsed), [AudioOut::Auto, AudioOut::None]);
+        assert_eq!(parsed("jabra"), AudioOut::Device("jabra".to_owned()));
+        assert_eq!(parsed("call.wav"), AudioOut::WavFile("call.wav".into()));
+    }
 
     #[test]
     fn names_of_sounds() {

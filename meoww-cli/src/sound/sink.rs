@@ -10,7 +10,12 @@ use std::{
 
 use hound::{SampleFormat, WavSpec, WavWriter};
 
-use super::{AudioOut, Block, SAMPLE_RATE, SoundError, pace::Pace};
+use super::{
+    AudioOut, Block, SAMPLE_RATE, SoundError,
+    device::{self, Kind, Speaker},
+    pace::Pace,
+};
+use crate::clock;
 
 /// Blocks between two updates of a WAV file's header: what was written can be read after a kill, but
 /// for the last second.
@@ -20,24 +25,54 @@ const FLUSH_BLOCKS: u32 = 100;
 pub(super) enum Sink {
     /// Nothing is played.
     None(Pace),
+    /// A speaker, or none while there is none.
+    Speaker(Box<Speaker>),
     /// A WAV file.
     WavFile(Pace, Wav),
 }
 
 impl Sink {
+    /// Opens a sink; a speaker opens later.
+    ///
     /// # Errors
     ///
-    /// When the file cannot be written.
+    /// When there is no such speaker, or the file cannot be written.
     pub(super) fn open(audio: &AudioOut) -> Result<Self, SoundError> {
         Ok(match audio {
-            AudioOut::Auto | AudioOut::None => Self::None(Pace::default()),
+            AudioOut::Auto => Self::speaker(None),
+            AudioOut::Device(wanted) => {
+                Self::speaker(Some(device::find(Kind::Speaker, wanted)?.name))
+            }
+            AudioOut::None => Self::None(Pace::default()),
             AudioOut::WavFile(path) => Self::WavFile(Pace::default(), Wav::create(path)?),
         })
+    }
+
+    fn speaker(name: Option<String>) -> Self {
+        Self::Speaker(Box::new(Speaker::new(name, clock::now())))
+    }
+
+    /// Goes on with what is under way; returns what the user should know. To be called from the thread
+    /// that a device is to wake.
+    pub(super) fn poll(&mut self, now: Instant) -> Option<String> {
+        match self {
+            Self::Speaker(speaker) => speaker.poll(now),
+            Self::None(_) | Self::WavFile(..) => None,
+        }
+    }
+
+    /// Whether what is played can come back through a microphone.
+    pub(super) fn is_audible(&mut self) -> bool {
+        match self {
+            Self::Speaker(speaker) => speaker.is_open(),
+            Self::None(_) | Self::WavFile(..) => false,
+        }
     }
 
     /// Whether a block is due; the caller then gives one.
     pub(super) fn is_due(&mut self, now: Instant) -> bool {
         match self {
+            Self::Speaker(speaker) => speaker.is_due(now),
             Self::None(pace) | Self::WavFile(pace, _) => pace.take(now),
         }
     }
@@ -48,8 +83,14 @@ impl Sink {
     ///
     /// Once, what the user should know.
     pub(super) fn put(&mut self, block: &Block) -> Result<(), SoundError> {
-        let Self::WavFile(_, wav) = self else { return Ok(()) };
-        let written = wav.write(block);
+        let written = match self {
+            Self::None(_) => Ok(()),
+            Self::Speaker(speaker) => {
+                speaker.put(block);
+                Ok(())
+            }
+            Self::WavFile(_, wav) => wav.write(block),
+        };
         if written.is_err() {
             *self = Self::None(Pace::default());
         }

@@ -24,13 +24,15 @@ const FORMATS: [FrameFormat; 4] =
 /// Larger pictures are not taken.
 const MAX_SIDE: u32 = 4096;
 
-/// Numbers of the webcams there are, in order.
-pub(super) fn indices() -> Vec<u32> {
+/// Numbers and names of the webcams there are, in order.
+pub(super) fn list() -> Vec<(u32, String)> {
     let cameras = query(ApiBackend::Auto).unwrap_or_default();
-    let mut indices: Vec<_> =
-        cameras.iter().filter_map(|camera| camera.index().as_index().ok()).collect();
-    indices.sort_unstable();
-    indices
+    let mut found: Vec<_> = cameras
+        .iter()
+        .filter_map(|camera| Some((camera.index().as_index().ok()?, camera.human_name())))
+        .collect();
+    found.sort_unstable();
+    found
 }
 
 /// An open webcam.
@@ -38,7 +40,7 @@ pub(super) struct Webcam(Camera);
 
 impl Webcam {
     pub(super) fn open(index: u32) -> Result<Self, SourceError> {
-        if !indices().contains(&index) {
+        if !list().iter().any(|(listed, _)| *listed == index) {
             return Err(SourceError::NoCamera(index));
         }
         let busy =

@@ -16,6 +16,7 @@ mod y4m;
 use std::{convert::Infallible, fmt, path::PathBuf, str::FromStr, sync::Arc, time::Duration};
 
 use meoww_paint::Frame;
+use serde::Serialize;
 
 use self::{
     drawn::Drawn,
@@ -27,6 +28,7 @@ pub use self::{
     reel::Reel,
 };
 use super::slot::FrameSlot;
+use crate::text::SafeText;
 
 /// 30 pictures a second.
 const INTERVAL: Duration = Duration::from_nanos(33_333_333);
@@ -183,14 +185,39 @@ pub fn has_ffmpeg() -> bool {
     ffmpeg::is_installed()
 }
 
-/// Numbers of the webcams there are; `None` where this build knows none.
-pub fn cameras() -> Option<Vec<u32>> {
-    cfg!(feature = "camera").then(webcams)
+/// A webcam of this machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CameraInfo {
+    /// Its number, as `--camera` takes it.
+    pub name: String,
+    /// For people.
+    pub description: SafeText,
+}
+
+/// The webcams of this machine, in order of their numbers.
+///
+/// # Errors
+///
+/// When this build has no use for one.
+#[cfg(feature = "camera")]
+pub fn cameras() -> Result<Vec<CameraInfo>, SourceError> {
+    let cameras = camera::list().into_iter();
+    let info = |(index, description): (u32, String)| CameraInfo {
+        name: index.to_string(),
+        description: SafeText::new(&description),
+    };
+    Ok(cameras.map(info).collect())
+}
+
+/// Likewise.
+#[cfg(not(feature = "camera"))]
+pub fn cameras() -> Result<Vec<CameraInfo>, SourceError> {
+    Err(SourceError::CameraUnsupported)
 }
 
 #[cfg(feature = "camera")]
 fn webcams() -> Vec<u32> {
-    camera::indices()
+    camera::list().into_iter().map(|(index, _)| index).collect()
 }
 
 #[cfg(feature = "camera")]

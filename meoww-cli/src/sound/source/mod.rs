@@ -6,12 +6,19 @@ mod file;
 use std::time::Instant;
 
 use self::file::Clip;
-use super::{AudioIn, BLOCK_SAMPLES, Block, SAMPLE_RATE, SILENCE, SoundError, pace::Pace};
+use super::{
+    AudioIn, BLOCK_SAMPLES, Block, SAMPLE_RATE, SILENCE, SoundError,
+    device::{self, Kind, Microphone},
+    pace::Pace,
+};
+use crate::clock;
 
 /// An open source.
 pub(super) enum Source {
     /// Silence.
     None(Pace),
+    /// A microphone, or the silence of none.
+    Microphone(Box<Microphone>),
     /// 440 Hz at -20 dBFS.
     Tone(Pace, Tone),
     /// A file, over and over.
@@ -19,29 +26,47 @@ pub(super) enum Source {
 }
 
 impl Source {
-    /// Opens a source; a file is read whole.
+    /// Opens a source; a file is read whole, and a microphone opens later.
     ///
     /// # Errors
     ///
     /// When there is no sound to be had from it.
     pub(super) fn open(audio: &AudioIn) -> Result<Self, SoundError> {
         Ok(match audio {
-            AudioIn::Auto | AudioIn::None => Self::None(Pace::default()),
+            AudioIn::Auto => Self::microphone(None),
+            AudioIn::Device(wanted) => {
+                Self::microphone(Some(device::find(Kind::Microphone, wanted)?.name))
+            }
+            AudioIn::None => Self::None(Pace::default()),
             AudioIn::Tone => Self::Tone(Pace::default(), Tone::default()),
             AudioIn::File(path) => Self::File(Pace::default(), Clip::read(path)?),
         })
     }
 
+    fn microphone(name: Option<String>) -> Self {
+        Self::Microphone(Box::new(Microphone::new(name, clock::now())))
+    }
+
+    /// Goes on with what is under way; returns what the user should know. To be called from the thread
+    /// that a device is to wake.
+    pub(super) fn poll(&mut self, now: Instant) -> Option<String> {
+        match self {
+            Self::Microphone(microphone) => microphone.poll(now),
+            Self::None(_) | Self::Tone(..) | Self::File(..) => None,
+        }
+    }
+
     /// Fills the next block, if one is due.
     pub(super) fn take(&mut self, now: Instant, block: &mut Block) -> bool {
         let pace = match self {
+            Self::Microphone(microphone) => return microphone.take(now, block),
             Self::None(pace) | Self::Tone(pace, _) | Self::File(pace, _) => pace,
         };
         if !pace.take(now) {
             return false;
         }
         match self {
-            Self::None(_) => *block = SILENCE,
+            Self::None(_) | Self::Microphone(_) => *block = SILENCE,
             Self::Tone(_, tone) => tone.fill(block),
             Self::File(_, clip) => clip.fill(block),
         }

@@ -1,0 +1,131 @@
+//! One open device. It is opened, held and closed on a thread of its own, as a driver may block in each
+//! of these.
+
+use std::{
+    convert::Infallible,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
+    },
+    thread::{Builder, Thread},
+    time::Duration,
+};
+
+use super::{
+    DeviceError, Kind,
+    host::{self, Held},
+};
+
+/// Errors in a row that a device may have.
+const MAX_ERRORS: usize = 50;
+/// How often it is looked whether a device is still there.
+const CHECK: Duration = Duration::from_secs(1);
+
+/// Our end of the ring to a device: mono samples at its rate, 200 ms of them at most. More is not waited
+/// for in a conversation.
+pub(super) enum Ring {
+    /// What a microphone recorded.
+    Recorded(rtrb::Consumer<f32>),
+    /// What a speaker is to play.
+    ToPlay(rtrb::Producer<f32>),
+}
+
+/// What the callbacks of a device say.
+#[derive(Debug, Default)]
+pub(super) struct Counters {
+    frames: AtomicU64,
+    largest: AtomicUsize,
+    errors: AtomicUsize,
+    has_failed: AtomicBool,
+}
+
+impl Counters {
+    /// The device gave or took so many frames.
+    pub(super) fn add(&self, frames: usize) {
+        self.frames.fetch_add(frames as u64, Relaxed);
+        self.largest.fetch_max(frames, Relaxed);
+        self.errors.store(0, Relaxed);
+    }
+
+    /// The device is over.
+    pub(super) fn fail(&self) {
+        self.has_failed.store(true, Relaxed);
+    }
+
+    /// Something went wrong; after [`MAX_ERRORS`] with nothing between them, the device is over.
+    pub(super) fn add_error(&self) {
+        if self.errors.fetch_add(1, Relaxed) >= MAX_ERRORS {
+            self.fail();
+        }
+    }
+}
+
+/// An open device; it closes when this is dropped.
+pub(super) struct Stream {
+    /// Its name.
+    pub(super) name: String,
+    /// Samples a second.
+    pub(super) rate: u32,
+    /// Our end.
+    pub(super) ring: Ring,
+    counters: Arc<Counters>,
+    /// The thread that holds it waits for the end of this.
+    open: Option<SyncSender<Infallible>>,
+}
+
+impl Stream {
+    pub(super) fn new(name: String, rate: u32, ring: Ring, counters: Arc<Counters>) -> Self {
+        Self { name, rate, ring, counters, open: None }
+    }
+
+    /// Begins to open the device of that name, or the default one. `reader` is woken when it has worked.
+    pub(super) fn open(
+        kind: Kind,
+        wanted: Option<String>,
+        reader: Thread,
+    ) -> Receiver<Result<Self, DeviceError>> {
+        let (opened, outcome) = sync_channel(1);
+        let run = move || match host::start(kind, wanted.as_deref(), reader) {
+            Ok((held, mut stream)) => {
+                let (open, closed) = sync_channel(0);
+                let counters = stream.counters.clone();
+                stream.open = Some(open);
+                // If nobody waits any more, the device closes at once.
+                if opened.send(Ok(stream)).is_ok() {
+                    hold(&held, &counters, &closed);
+                }
+            }
+            Err(error) => drop(opened.send(Err(error))),
+        };
+        if let Err(error) = Builder::new().name(format!("meoww-{kind}")).spawn(run) {
+            // The receiver sees that there is no thread.
+            tracing::warn!(%error, "no thread for a device");
+        }
+        outcome
+    }
+
+    /// Frames that it has recorded or played.
+    pub(super) fn frames(&self) -> u64 {
+        self.counters.frames.load(Relaxed)
+    }
+
+    /// The most frames that it gave or took at once.
+    pub(super) fn portion(&self) -> usize {
+        self.counters.largest.load(Relaxed)
+    }
+
+    /// Whether the system said that it is over.
+    pub(super) fn has_failed(&self) -> bool {
+        self.counters.has_failed.load(Relaxed)
+    }
+}
+
+/// Returns when the stream is dropped.
+fn hold(held: &Held, counters: &Counters, closed: &Receiver<Infallible>) {
+    while closed.recv_timeout(CHECK) == Err(RecvTimeoutError::Timeout) {
+        if !held.is_there() {
+            counters.fail();
+        }
+    }
+}
