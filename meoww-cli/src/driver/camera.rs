@@ -168,7 +168,8 @@ mod tests {
             assert!(shown.borrow().is_some());
             drop(device);
         };
-        tokio::join!(worker.pass_on(Some(&mut pictures)), filming);
+        let both = async { tokio::join!(worker.pass_on(Some(&mut pictures)), filming) };
+        timeout(Duration::from_secs(2 * 3600), both).await.expect("it is told");
         assert!(shown.borrow().is_none(), "it has ended");
     }
 }

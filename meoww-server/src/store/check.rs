@@ -182,3 +182,36 @@ fn about(entry: &IndexEntry, what: &str) -> Finding {
     let (place, key) = (entry.place().to_owned(), entry.key());
     Finding { place, key, what: format!("{what} {}", entry.target()) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        clock,
+        store::{Batch, Merge},
+        testing::account,
+    };
+
+    /// A username that is not written yet when it is looked for, and is when nothing else is written.
+    #[tokio::test]
+    async fn what_only_seemed_wrong_is_not_found() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let store = Store::open(&dir.path().join("db")).expect("opened");
+        let ada = account(1, clock::now());
+        let (id, username) = (ada.id, ada.username.as_str().to_owned());
+        let batch = Batch::of_accounts([(0, ada)]);
+        assert_eq!(store.import(batch, Merge::default()).await.expect("imported").faults, []);
+        let accounts = Part::Records(&KINDS[0]);
+        let is_early = store.run(move |trees| {
+            trees.tree(Table::Usernames).remove(&username)?;
+            let step = trees.look(accounts, None)?;
+            let early = trees.judge(accounts, &step.suspects)?;
+            trees.tree(Table::Usernames).insert(&username, &id.as_bytes()[..])?;
+            assert_eq!((step.looked_at, step.suspects.len(), step.last), (1, 1, None));
+            assert_eq!(trees.judge(accounts, &step.suspects)?, []);
+            Ok(early.len() == 1)
+        });
+        assert!(is_early.await.expect("read"), "as long as it is wrong, it is found");
+        assert_eq!(store.check().await.expect("checked").1, []);
+    }
+}

@@ -100,10 +100,11 @@ impl IndexEntry {
         match self {
             Self::Email(email, id) => tx.put_bytes(Table::Emails, email, id.as_bytes()),
             Self::Username(name, id) => tx.put_bytes(Table::Usernames, name, id.as_bytes()),
-            Self::Session(user, id) => match SessionId::from_slice(&id) {
-                Some(id) => tx.index_session(user, id),
-                None => Ok(()),
-            },
+            Self::Session(user, id) => {
+                let mut ids = tx.session_ids(user)?;
+                ids.extend(SessionId::from_slice(&id));
+                tx.put(Table::UserSessions, user.as_bytes(), &ids)
+            }
             Self::ReportParty(key, role) => tx.put_bytes(Table::ReportParties, key, &role),
         }
     }

@@ -52,21 +52,6 @@ impl Tx<'_> {
         Ok(self.get(Table::UserSessions, user.as_bytes())?.unwrap_or_default())
     }
 
-    /// Adds a session to the list of its user, which is in the order they were opened in.
-    pub(super) fn index_session(&self, user: UserId, new: SessionId) -> Transaction<()> {
-        let opened = |id: SessionId| -> Transaction<_> {
-            let session = self.get::<Session>(Table::Sessions, id.as_bytes())?;
-            Ok(session.map(|session| session.created_at))
-        };
-        let (mut ids, at) = (self.session_ids(user)?, opened(new)?);
-        let mut place = ids.len();
-        while place > 0 && opened(ids[place - 1])? > at {
-            place -= 1;
-        }
-        ids.insert(place, new);
-        self.put_session_ids(user, &ids)
-    }
-
     pub(super) fn end_session(&self, user: UserId, id: SessionId) -> Transaction<()> {
         self.remove_session(id)?;
         let mut ids = self.session_ids(user)?;

@@ -36,7 +36,7 @@ pub(super) enum Table {
     Emails,
     /// Username -> user id.
     Usernames,
-    /// User id -> ids of its sessions, oldest first.
+    /// User id -> ids of its sessions.
     UserSessions,
     /// User id, then the id of a report by them or about them -> which of the two.
     ReportParties,
