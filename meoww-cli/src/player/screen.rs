@@ -22,7 +22,6 @@ use crate::{
         probe::Probe,
         signals::{self, Signal},
         tty::{Terminal, WindowSize},
-        update,
         writer::Writer,
     },
 };
@@ -100,9 +99,10 @@ struct EventLoop {
 }
 
 impl EventLoop {
-    fn new(player: Player, writer: Writer, terminal: Terminal) -> Self {
+    fn new(player: Player, mut writer: Writer, terminal: Terminal) -> Self {
         let Player { feed, probe, limit, frames } = player;
         let (caps, mode, window) = (probe.caps(), probe.mode(), probe.window());
+        writer.set_synchronized(caps.synchronized);
         let state = State {
             size: Size { width: window.columns, height: window.rows },
             limit,
@@ -148,9 +148,10 @@ impl EventLoop {
             }
             ending = self.step(&mut inputs, &mut signals, &mut seconds).await;
         }
+        self.writer.abandon();
         let mut out = Vec::new();
         self.painter.erase(&mut out);
-        self.writer.write(out, 0);
+        self.writer.insert(out);
         last_answers(&mut self.writer, &mut inputs).await;
         ending.unwrap_or(Ending::Over)
     }
@@ -241,6 +242,7 @@ impl EventLoop {
     /// Follows the terminal, of which something else is known now.
     fn adapt(&mut self) {
         self.state.caps = self.probe.caps();
+        self.writer.set_synchronized(self.state.caps.synchronized);
         if !self.state.is_chosen {
             self.state.mode = self.probe.mode();
         }
@@ -281,7 +283,7 @@ impl EventLoop {
         if !(self.is_new || self.stale || self.stale_bar) {
             return;
         }
-        let Some(mut out) = self.writer.buffer() else { return };
+        let Some(mut out) = self.writer.buffer() else { return self.draw_beside() };
         let is_whole = std::mem::take(&mut self.stale);
         if is_whole {
             self.painter.erase(&mut out);
@@ -295,11 +297,22 @@ impl EventLoop {
         if std::mem::take(&mut self.stale_bar) || is_whole {
             bar::draw(&self.state, &mut out);
         }
-        update::make_whole(self.state.caps, &mut out);
         self.counted.bytes += out.len() as u64;
         self.left = self.left.map(|left| left.saturating_sub(is_new.into()));
         self.under_way += u64::from(is_new);
         let pictures = self.writer.write(out, is_new.into());
         self.shown(pictures);
+    }
+    /// Draws the line below between two pieces of a picture.
+    fn draw_beside(&mut self) {
+        if self.stale || !self.stale_bar {
+            return;
+        }
+        if let Some(mut out) = self.writer.small_buffer() {
+            self.stale_bar = false;
+            bar::draw(&self.state, &mut out);
+            self.counted.bytes += out.len() as u64;
+            self.writer.insert(out);
+        }
     }
 }

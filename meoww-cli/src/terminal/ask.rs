@@ -71,6 +71,7 @@ pub async fn listen(
 /// Waits for the answers that are on their way: after the terminal was given back, they would be typed
 /// into the shell. Keys are dropped.
 pub async fn last_answers(writer: &mut Writer, inputs: &mut Inputs) {
+    writer.abandon();
     let patience = if writer.has_answered() { LAST_ANSWERS_OWED } else { LAST_ANSWERS };
     let answers = async {
         while writer.is_asking() {

@@ -1,10 +1,12 @@
-//! How far the terminal has got with what was written: which updates it has shown.
+//! How far the terminal has got with what was written: which pieces of updates it has shown.
 //!
-//! That a write returned says only that the bytes are in a buffer on the way. So each update ends
+//! That a write returned says only that the bytes are in a buffer on the way. So each piece ends
 //! with a question (DSR 5), which the terminal answers when it comes to it. Answers come in the order
 //! of the questions. A terminal that is not known to answer is believed when the write returns.
 
 use std::{collections::VecDeque, time::Duration};
+
+use super::window::{Sample, Window};
 
 /// The question at the end of an update (ECMA-48 DSR, parameter 5: report the status).
 pub(super) const QUESTION: &[u8] = b"\x1b[5n";
@@ -12,27 +14,34 @@ pub(super) const QUESTION: &[u8] = b"\x1b[5n";
 /// come, or never will.
 pub(super) const SYNC: &[u8] = b"\x1b[c";
 
-/// Updates under way at most. With one, the path there and back would be the pace of the picture: on
-/// one of 100 ms, 10 a second instead of 20.
-const MAX_UNDER_WAY: usize = 2;
+/// Updates under way at most, where an answer takes no time: one that is shown and one on its way.
+const MAX_UPDATES: usize = 2;
+/// From one update to the next, at 30 a second.
+const INTERVAL: Duration = Duration::from_millis(33);
+/// Pieces under way at most, however small.
+pub(super) const MAX_PIECES: usize = 64;
+/// Bytes under way at most to a terminal that does not answer: a kernel holds about as many.
+const MAX_UNANSWERED: usize = 64 << 10;
 /// An answer that takes longer is not waited for.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 
-/// An update under way.
+/// A piece under way.
 #[derive(Debug, Clone, Copy)]
-struct Update {
+struct Piece {
+    sample: Sample,
     /// Since when it is waited for: its write returned.
     written: Option<Duration>,
-    /// Whether it ended with a question.
+    /// Whether it ended with a question that is not answered.
     asked: bool,
-    /// How many of the pictures that are counted are in it.
-    pictures: u64,
+    /// Where an update ends with it, how many of the pictures that are counted are in that.
+    ends: Option<u64>,
 }
 
-/// Updates on their way, in order. Times count from the start.
+/// Pieces on their way, in order. Times count from the start.
 #[derive(Debug, Default)]
 pub(super) struct Flow {
-    updates: VecDeque<Update>,
+    pieces: VecDeque<Piece>,
+    window: Window,
     /// Whether the terminal answers.
     answers: bool,
     /// How many [`SYNC`] it has not answered.
@@ -40,34 +49,63 @@ pub(super) struct Flow {
 }
 
 impl Flow {
-    /// Whether another update may be sent.
-    pub(super) fn has_room(&self) -> bool {
-        self.updates.len() < MAX_UNDER_WAY
+    /// How many bytes of an update may be sent.
+    pub(super) fn room(&self, now: Duration) -> usize {
+        if self.pieces.len() >= MAX_PIECES {
+            return 0;
+        }
+        let under_way = self.under_way();
+        let room = self.window.room(under_way, now).min(self.window.piece());
+        if self.answers { room } else { room.min(MAX_UNANSWERED.saturating_sub(under_way)) }
+    }
+
+    /// Whether another update may begin: as many are under way as are shown in the time an answer
+    /// takes, so that each is on its way and none waits for another.
+    pub(super) fn may_begin(&self, now: Duration) -> bool {
+        let under_way = self.pieces.iter().filter(|piece| piece.ends.is_some()).count();
+        let most = MAX_UPDATES + (self.window.base().as_millis() / INTERVAL.as_millis()) as usize;
+        under_way < most && self.room(now) > 0
+    }
+
+    /// Whether something small may be sent beside an update.
+    pub(super) fn has_place(&self) -> bool {
+        self.pieces.len() < MAX_PIECES
+    }
+
+    /// Bytes a second that the terminal draws; `None` where it always drew faster than it was sent.
+    pub(super) fn rate(&self) -> Option<f64> {
+        self.window.rate()
     }
 
     /// Whether the answer to any question is outstanding.
     pub(super) fn is_asking(&self) -> bool {
-        self.syncs > 0 || self.updates.iter().any(|update| update.asked)
+        self.syncs > 0 || self.pieces.iter().any(|piece| piece.asked)
     }
 
-    /// An update is sent; returns whether it is to end with a question.
-    pub(super) fn sent(&mut self, pictures: u64) -> bool {
-        self.updates.push_back(Update { written: None, asked: self.answers, pictures });
+    /// A piece of so many bytes is sent, which may end an update with so many pictures; returns
+    /// whether it is to end with a question.
+    pub(super) fn sent(&mut self, bytes: usize, ends: Option<u64>, now: Duration) -> bool {
+        let sample = Sample { bytes, sent: now, under_way: self.under_way() + bytes };
+        self.pieces.push_back(Piece { sample, written: None, asked: self.answers, ends });
         self.answers
     }
 
-    /// The oldest update that was not yet written is. Returns how many pictures were shown by it.
+    /// The oldest piece that was not yet written is. Returns how many pictures were shown by it.
     pub(super) fn written(&mut self, now: Duration) -> u64 {
-        if let Some(update) = self.updates.iter_mut().find(|update| update.written.is_none()) {
-            update.written = Some(now);
+        if let Some(piece) = self.pieces.iter_mut().find(|piece| piece.written.is_none()) {
+            piece.written = Some(now);
+            if !piece.asked {
+                self.window.drawn(piece.sample, now);
+            }
         }
         self.shown()
     }
 
     /// The terminal answered the oldest question; returns how many pictures were shown by it.
-    pub(super) fn ready(&mut self) -> u64 {
-        if let Some(update) = self.updates.iter_mut().find(|update| update.asked) {
-            update.asked = false;
+    pub(super) fn ready(&mut self, now: Duration) -> u64 {
+        if let Some(piece) = self.pieces.iter_mut().find(|piece| piece.asked) {
+            piece.asked = false;
+            self.window.drawn(piece.sample, now);
         }
         self.shown()
     }
@@ -79,13 +117,16 @@ impl Flow {
 
     /// The terminal answered [`SYNC`]: it answers, and owes no answer to what came before.
     pub(super) fn synced(&mut self) {
-        self.answers = true;
+        // The delay of a write is not that of an answer.
+        if !std::mem::replace(&mut self.answers, true) {
+            self.window = Window::default();
+        }
         self.syncs = self.syncs.saturating_sub(1);
     }
 
     /// When the next answer is given up, if any is waited for.
     pub(super) fn deadline(&self) -> Option<Duration> {
-        let waiting = self.updates.iter().find(|update| update.asked)?;
+        let waiting = self.pieces.iter().find(|piece| piece.asked)?;
         waiting.written.map(|written| written + ANSWER_WITHIN)
     }
 
@@ -93,7 +134,7 @@ impl Flow {
     /// terminal is believed to answer again.
     pub(super) fn give_up(&mut self) -> u64 {
         self.answers = false;
-        self.updates.iter_mut().for_each(|update| update.asked = false);
+        self.pieces.iter_mut().for_each(|piece| piece.asked = false);
         self.shown()
     }
 
@@ -105,10 +146,14 @@ impl Flow {
 
     fn shown(&mut self) -> u64 {
         let mut pictures = 0;
-        while self.updates.front().is_some_and(|first| first.written.is_some() && !first.asked) {
-            pictures += self.updates.pop_front().map_or(0, |update| update.pictures);
+        while self.pieces.front().is_some_and(|first| first.written.is_some() && !first.asked) {
+            pictures += self.pieces.pop_front().and_then(|piece| piece.ends).unwrap_or(0);
         }
         pictures
+    }
+
+    fn under_way(&self) -> usize {
+        self.pieces.iter().map(|piece| piece.sample.bytes).sum()
     }
 }
 
@@ -121,23 +166,59 @@ mod tests {
     #[test]
     fn a_terminal_that_is_not_known_to_answer_is_believed() {
         let mut flow = Flow::default();
-        assert!(!flow.sent(1));
-        assert!(!flow.sent(1));
-        assert!(!flow.has_room());
-        assert_eq!((flow.written(T), flow.has_room(), flow.deadline()), (1, true, None));
+        assert!(!flow.sent(10, Some(1), T));
+        assert_eq!((flow.written(T), flow.deadline()), (1, None));
+        while flow.room(T) > 0 {
+            flow.sent(flow.room(T), Some(1), T);
+        }
+        assert!(flow.under_way() <= MAX_UNANSWERED && flow.has_place());
+        assert_eq!(flow.written(T), 1);
+        assert!(flow.room(T) > 0);
     }
 
     #[test]
     fn shown_is_what_was_answered() {
         let mut flow = Flow::default();
         flow.synced();
-        assert!(flow.sent(1) && flow.sent(0));
+        assert!(flow.sent(10, Some(1), T) && flow.sent(10, Some(0), T));
         assert_eq!((flow.written(T), flow.written(T)), (0, 0));
-        assert!(flow.is_asking() && !flow.has_room());
-        assert_eq!(flow.ready(), 1);
-        assert!(flow.has_room());
-        assert_eq!((flow.ready(), flow.is_asking()), (0, false));
-        assert_eq!(flow.ready(), 0, "an answer to nothing");
+        assert!(flow.is_asking());
+        assert_eq!(flow.ready(T), 1);
+        assert_eq!((flow.ready(T), flow.is_asking()), (0, false));
+        assert_eq!(flow.ready(T), 0, "an answer to nothing");
+    }
+
+    #[test]
+    fn so_many_pieces_are_under_way_at_most() {
+        let mut flow = Flow::default();
+        flow.sent(1, None, T);
+        flow.written(T);
+        for _ in 0..MAX_PIECES {
+            assert!(flow.has_place() && flow.room(T) > 0);
+            flow.sent(1, None, T);
+        }
+        assert!(!flow.has_place() && flow.room(T) == 0);
+    }
+
+    #[test]
+    fn as_many_updates_are_under_way_as_the_way_is_long() {
+        let under_way = |answer_takes: Duration| {
+            let mut flow = Flow::default();
+            flow.synced();
+            flow.sent(10, Some(1), T);
+            flow.written(T);
+            let now = T + answer_takes;
+            assert_eq!(flow.ready(now), 1);
+            let mut count = 0;
+            while flow.may_begin(now) {
+                flow.sent(10, Some(1), now);
+                count += 1;
+            }
+            count
+        };
+        assert_eq!(under_way(Duration::from_millis(1)), 2);
+        // 100 ms at 30 a second are 3 pictures, and those two.
+        assert_eq!(under_way(Duration::from_millis(100)), 5);
     }
 
     #[test]
@@ -160,22 +241,22 @@ mod tests {
     fn an_answer_may_overtake_the_news_of_the_write() {
         let mut flow = Flow::default();
         flow.synced();
-        flow.sent(1);
-        assert_eq!((flow.ready(), flow.written(T)), (0, 1));
+        flow.sent(10, Some(1), T);
+        assert_eq!((flow.ready(T), flow.written(T)), (0, 1));
     }
 
     #[test]
     fn a_late_answer_is_not_taken_for_the_next() {
         let mut flow = Flow::default();
         flow.synced();
-        flow.sent(1);
+        flow.sent(10, Some(1), T);
         flow.written(T);
         assert_eq!(flow.deadline(), Some(3 * T));
         assert_eq!(flow.give_up(), 1);
         // Asks no more, until the terminal answers what it is asked last.
-        assert!(!flow.sent(1));
-        assert_eq!((flow.ready(), flow.written(3 * T)), (0, 1));
+        assert!(!flow.sent(10, Some(1), 3 * T));
+        assert_eq!((flow.ready(3 * T), flow.written(3 * T)), (0, 1));
         flow.synced();
-        assert!(flow.sent(1));
+        assert!(flow.sent(10, Some(1), 3 * T));
     }
 }

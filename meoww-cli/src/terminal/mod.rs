@@ -8,6 +8,8 @@ mod flow;
 pub mod input;
 pub mod probe;
 pub mod signals;
+mod slices;
 pub mod tty;
 pub mod update;
+mod window;
 pub mod writer;

@@ -5,16 +5,12 @@ use crossterm::{
     terminal::{BeginSynchronizedUpdate, EndSynchronizedUpdate},
 };
 
-use super::caps::Caps;
-
-/// Makes `out` one update, where the terminal knows how (synchronised output, private mode 2026).
-pub fn make_whole(caps: Caps, out: &mut Vec<u8>) {
-    if caps.synchronized && !out.is_empty() {
-        let mut begin = Vec::new();
-        ansi(BeginSynchronizedUpdate, &mut begin);
-        out.splice(..0, begin);
-        ansi(EndSynchronizedUpdate, out);
-    }
+/// Makes `out` one update (synchronised output, private mode 2026).
+pub(super) fn make_whole(out: &mut Vec<u8>) {
+    let mut begin = Vec::new();
+    ansi(BeginSynchronizedUpdate, &mut begin);
+    out.splice(..0, begin);
+    ansi(EndSynchronizedUpdate, out);
 }
 
 /// Appends a command's bytes to `out`.

@@ -18,10 +18,7 @@ use super::{
     state::State,
     view::{self, Scene},
 };
-use crate::terminal::{
-    caps::Caps,
-    update::{ansi, make_whole},
-};
+use crate::terminal::{caps::Caps, update::ansi};
 
 /// What the terminal shows, and what it takes to make it show the state.
 pub(super) struct Canvas {
@@ -55,8 +52,23 @@ impl Canvas {
 
     /// Appends to `out` what makes the terminal show `state`.
     pub(super) fn draw_state(&mut self, state: &State, out: &mut Vec<u8>) -> io::Result<()> {
-        let mut next = Buffer::empty(Rect::from((ratatui::layout::Position::ORIGIN, state.size)));
-        self.scene = view::draw(state, &mut next);
+        let (scene, next) = compose(state);
+        self.show(scene, next, out)
+    }
+
+    /// Likewise while a picture is being drawn, unless that has to be whole first: `state` has it
+    /// elsewhere, or all is to be drawn anew. Returns whether it was done.
+    pub(super) fn draw_beside(&mut self, state: &State, out: &mut Vec<u8>) -> io::Result<bool> {
+        let (scene, next) = compose(state);
+        let is_beside = !self.fresh && Scene { caret: self.scene.caret, ..scene } == self.scene;
+        if is_beside {
+            self.show(scene, next, out)?;
+        }
+        Ok(is_beside)
+    }
+
+    fn show(&mut self, scene: Scene, mut next: Buffer, out: &mut Vec<u8>) -> io::Result<()> {
+        self.scene = scene;
         if self.scene.remote.is_none() {
             self.remote.erase(out);
         }
@@ -96,8 +108,7 @@ impl Canvas {
         false
     }
 
-    /// Makes `out` one update: whole where the terminal knows how, the cursor where one types (it is
-    /// hidden, but input methods open there).
+    /// Ends `out` with the cursor where one types: it is hidden, but input methods open there.
     pub(super) fn finish(&self, out: &mut Vec<u8>) {
         if out.is_empty() {
             return;
@@ -105,8 +116,13 @@ impl Canvas {
         if let Some(caret) = self.scene.caret {
             ansi(MoveTo(caret.x, caret.y), out);
         }
-        make_whole(self.caps, out);
     }
+}
+
+/// The state as cells, and where the pictures go.
+fn compose(state: &State) -> (Scene, Buffer) {
+    let mut cells = Buffer::empty(Rect::from((ratatui::layout::Position::ORIGIN, state.size)));
+    (view::draw(state, &mut cells), cells)
 }
 
 /// Where ratatui lays out an area, for the painter.

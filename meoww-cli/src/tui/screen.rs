@@ -144,8 +144,9 @@ struct EventLoop {
 
 impl EventLoop {
     #[expect(clippy::disallowed_methods, reason = "the screen's clock starts here")]
-    fn new(screen: Screen, writer: Writer, tty: Tty) -> Self {
+    fn new(screen: Screen, mut writer: Writer, tty: Tty) -> Self {
         let (caps, window) = (screen.probe.caps(), screen.probe.window());
+        writer.set_synchronized(caps.synchronized);
         let cells = Size::new(window.columns, window.rows);
         let mut state = State::new(cells, caps.unicode, *screen.camera_on.borrow());
         update(&mut state, Duration::ZERO, Msg::Cell(caps.cell));
@@ -236,6 +237,7 @@ impl EventLoop {
     fn adapt(&mut self) -> Option<Outcome> {
         let caps = self.screen.probe.caps();
         self.canvas = Canvas::new(caps, self.screen.probe.mode());
+        self.writer.set_synchronized(caps.synchronized);
         self.state.unicode = caps.unicode;
         self.handle(Msg::Cell(caps.cell))
     }
@@ -311,7 +313,7 @@ impl EventLoop {
         if !(self.stale || self.stale_pictures) {
             return Ok(());
         }
-        let Some(mut out) = self.writer.buffer() else { return Ok(()) };
+        let Some(mut out) = self.writer.buffer() else { return self.draw_beside() };
         self.is_new |= self.screen.remote.has_changed().unwrap_or(false);
         let remote: Option<Arc<Frame>> = self.screen.remote.borrow_and_update().clone();
         let local: Option<Arc<Frame>> = self.screen.local.borrow_and_update().clone();
@@ -329,6 +331,20 @@ impl EventLoop {
         let is_drawn = shown && std::mem::take(&mut self.is_new);
         let pictures = self.writer.write(out, is_drawn.into());
         self.count(pictures);
+        Ok(())
+    }
+
+    /// Draws the state between two pieces of a picture: what one types waits for none.
+    fn draw_beside(&mut self) -> io::Result<()> {
+        if !self.stale {
+            return Ok(());
+        }
+        let Some(mut out) = self.writer.small_buffer() else { return Ok(()) };
+        if self.canvas.draw_beside(&self.state, &mut out)? {
+            self.stale = false;
+            self.canvas.finish(&mut out);
+            self.writer.insert(out);
+        }
         Ok(())
     }
 
