@@ -253,7 +253,10 @@ impl World {
                     self.check_heard(who, text.as_str())
                 }
                 CallEffect::Reconnect => self.disconnect(who, true),
-                CallEffect::Apply(_) | CallEffect::Tell(_) | CallEffect::Quit => {}
+                CallEffect::Apply(_)
+                | CallEffect::Mute(_)
+                | CallEffect::Tell(_)
+                | CallEffect::Quit => {}
             }
         }
     }

@@ -3,6 +3,7 @@
 mod account;
 pub mod drawing;
 mod play;
+mod sound;
 
 use std::{num::NonZeroU32, time::Duration};
 
@@ -13,6 +14,7 @@ pub use self::account::{
     Account, Blocks, BlocksCommand, Email, Password, Sessions, SessionsCommand, Unblock,
 };
 pub use self::play::{Play, Preview};
+pub use self::sound::SoundArgs;
 
 use self::drawing::Drawing;
 use crate::{error::exit_codes, picture::source::Camera};
@@ -156,6 +158,8 @@ pub struct Search {
     pub camera: Camera,
     #[command(flatten)]
     pub drawing: Drawing,
+    #[command(flatten)]
+    pub sound: SoundArgs,
     /// Only ever connect through the server's relay, so that the other side cannot learn your
     /// address
     #[arg(long)]
@@ -204,17 +208,22 @@ const SEARCH_HELP: &str = "\
 In a call:
   Ctrl-N next stranger   F1 help   F2 self view   F3 chat   F4 camera off   Ctrl-C quit
   F5 (twice) never meet this stranger again   F6 report them   (also just after they left)
+  F7 mute   F8 do not hear them   Up, Down hear them louder, softer
   Type to chat, Enter to send, PageUp and PageDown to scroll.
 
 By interests: somebody with a common tag first, anybody after 20 seconds
   meoww search --tag rust --tag cats --wait 20s
 
 Headless, with --json, one object a line:
-  out  {\"event\":\"searching\"}  matched  connected  first-frame  partner-camera  safety
+  out  {\"event\":\"searching\"}  matched  connected  first-frame  partner-camera  sound  safety
        message  stats  peer-disconnected  search-ended  blocked  reported  presence  notice  draining
        server-lost  server-back  error
   in   {\"command\":\"message\",\"text\":\"hi\"}  {\"command\":\"skip\"}  {\"command\":\"leave\"}
-       {\"command\":\"block\"}  {\"command\":\"report\",\"reason\":\"...\"}";
+       {\"command\":\"mute\"}  {\"command\":\"unmute\"}
+       {\"command\":\"block\"}  {\"command\":\"report\",\"reason\":\"...\"}
+
+Sound for scripts: a tone to them, and what they say into a file
+  meoww search --headless --json --audio tone --audio-out heard.wav";
 
 #[cfg(test)]
 mod tests {

@@ -4,6 +4,7 @@
 mod camera;
 mod ice;
 mod media;
+mod sound;
 
 use std::{
     sync::{Arc, atomic::AtomicU64},
@@ -31,13 +32,15 @@ use crate::{
     },
     error::Error,
     link::{Link, LinkEvent, Order},
-    peer::{PeerConfig, PeerMedia},
+    peer::{PeerConfig, PeerMedia, PeerSound},
     picture::{
         slot::{FrameSlot, RoomSlot},
         source::Camera,
     },
-    sound::room::RoomSound,
+    sound::{SoundConfig, SoundEvent},
 };
+
+pub use self::sound::SoundSwitch;
 
 const QUEUE: usize = 64;
 /// Time for partner, camera and threads to be released; the server has its own, at the same time.
@@ -49,6 +52,8 @@ pub struct Options {
     pub api: Arc<Api>,
     /// What the other side sees.
     pub camera: Camera,
+    /// What it hears, and where it is heard.
+    pub sound: SoundConfig,
     /// Connect through a relay or not at all.
     pub relay_only: bool,
     /// Whom to meet.
@@ -67,6 +72,8 @@ pub struct ClientHandle {
     pub local: FrameSlot,
     /// Whether the camera is on; off releases it.
     pub camera_on: watch::Sender<bool>,
+    /// Sound, as the user turns it.
+    pub sound: SoundSwitch,
     /// What the screen can show of the partner.
     pub grid: watch::Sender<Grid>,
     /// Pictures drawn, counted by whoever draws them.
@@ -79,12 +86,12 @@ pub struct ClientHandle {
 pub struct Running(JoinHandle<Result<(), Error>>);
 
 impl ClientHandle {
-    /// Opens the link, then the camera. Nothing is searched yet.
+    /// Opens the link, then camera and sound. Nothing is searched yet.
     ///
     /// # Errors
-    /// The camera cannot be used, the server cannot be reached, or there is no session.
+    /// The camera or a file of sound cannot be used, the server cannot be reached, or there is no session.
     pub async fn start(options: Options) -> Result<Self, Error> {
-        let Options { api, camera, relay_only, terms } = options;
+        let Options { api, camera, sound, relay_only, terms } = options;
         let (commands, wanted) = mpsc::channel(QUEUE);
         let (told, events) = mpsc::channel(QUEUE);
         let (camera_on, camera_wanted) = watch::channel(true);
@@ -92,8 +99,12 @@ impl ClientHandle {
         let link = Link::open(api.clone(), link_room).await?;
         let (ice, notice) = ice::Servers::fetch(api).await?;
         // Last: a camera does not light up for a user who turns out not to be logged in.
-        let camera = match camera::Switch::open(camera, camera_wanted, told.clone()).await {
-            Ok(camera) => camera,
+        let opened = tokio::try_join!(
+            SoundSwitch::open(sound),
+            camera::Switch::open(camera, camera_wanted, told.clone()),
+        );
+        let ((sound, sound_events), camera) = match opened {
+            Ok(opened) => opened,
             Err(error) => {
                 link.close().await;
                 return Err(error);
@@ -116,13 +127,15 @@ impl ClientHandle {
             relay_only,
             pictures,
             camera,
+            sound: sound.clone(),
+            sound_events,
             told,
             open: None,
             closing: JoinSet::new(),
         };
         #[expect(clippy::disallowed_methods, reason = "the client owns its driver")]
         let running = Running(tokio::spawn(driver.run(wanted)));
-        Ok(Self { commands, events, remote, local, camera_on, grid, drawn, running })
+        Ok(Self { commands, events, remote, local, camera_on, sound, grid, drawn, running })
     }
 
     /// Ends the client, if it has not ended yet, and waits until everything is released.
@@ -170,14 +183,13 @@ struct Pictures {
 }
 
 impl Pictures {
-    fn of_room(&self) -> PeerMedia {
+    fn of_room(&self, sound: PeerSound) -> PeerMedia {
         PeerMedia {
             local: self.local.clone(),
             remote: RoomSlot::open(self.shown.clone()),
             grid: self.grid.clone(),
             drawn: self.drawn.clone(),
-            sound: RoomSound::silent(),
-            sound_on: watch::channel(false).1,
+            sound,
         }
     }
 }
@@ -191,6 +203,8 @@ struct Driver {
     relay_only: bool,
     pictures: Pictures,
     camera: camera::Switch,
+    sound: SoundSwitch,
+    sound_events: mpsc::Receiver<SoundEvent>,
     told: mpsc::Sender<CallEvent>,
     open: Option<Open>,
     closing: JoinSet<()>,
@@ -218,6 +232,7 @@ impl Driver {
                 (room_id, event) = peer_event(&mut self.open) => {
                     self.handle(Input::Peer(room_id, event)).await
                 }
+                Some(event) = self.sound_events.recv() => self.tell_sound(event),
                 _ = second.tick() => self.tell_stats(),
                 Some(_) = self.closing.join_next() => Next::Go,
             };
@@ -244,6 +259,7 @@ impl Driver {
                     }
                 }
                 Effect::ClosePeer => self.close_peer(),
+                Effect::Mute(muted) => self.sound.set_muted(muted),
                 Effect::Tell(event) => _ = self.told.send(event).await,
                 Effect::Quit => return Next::Stop,
             }
@@ -255,7 +271,7 @@ impl Driver {
         let Matched { room_id, is_initiator } = matched;
         let ice_servers: Vec<IceServer> = self.ice.list().await;
         let config = PeerConfig { ice_servers, relay_only: self.relay_only, is_initiator, room_id };
-        let pictures = self.pictures.of_room();
+        let pictures = self.pictures.of_room(self.sound.room());
         let slot = pictures.remote.clone();
         match self.connector.open(config, pictures).await {
             Ok((media, events)) => self.open = Some(Open { room_id, media, slot, events }),
@@ -274,11 +290,21 @@ impl Driver {
         }
     }
 
+    fn tell_sound(&self, event: SoundEvent) -> Next {
+        let _ = self.told.try_send(match event {
+            SoundEvent::Notice(text) => CallEvent::Notice(text),
+            SoundEvent::MutedButTalking => CallEvent::MutedButTalking,
+        });
+        Next::Go
+    }
+
     #[expect(clippy::disallowed_methods, reason = "the driver keeps the time")]
     fn tell_stats(&mut self) -> Next {
         if let Some(Open { media, .. }) = &mut self.open {
             // Whoever is too slow to read this second's reads the next.
-            let stats = media.stats(std::time::Instant::now());
+            let mut stats = media.stats(std::time::Instant::now());
+            stats.sound.input_dbfs = self.sound.input_level();
+            stats.sound.output_dbfs = self.sound.output_level();
             let _ = self.told.try_send(CallEvent::Stats(stats));
         }
         Next::Go

@@ -5,7 +5,10 @@ use std::{fmt, io, path::PathBuf, time::Duration};
 
 use meoww_proto::UserId;
 
-use crate::{picture::source::SourceError, sound::device::DeviceError};
+use crate::{
+    picture::source::SourceError,
+    sound::{SoundError, device::DeviceError},
+};
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -131,6 +134,9 @@ pub enum Error {
     /// No microphone or speaker as asked for.
     #[error(transparent)]
     Device(#[from] DeviceError),
+    /// No sound.
+    #[error(transparent)]
+    Sound(#[from] SoundError),
     /// A screen is needed and there is none.
     #[error("Not a terminal. Run this in one{0}.")]
     NotATerminal(Instead),
@@ -239,6 +245,11 @@ impl Error {
             Self::Source(SourceError::NoFfmpeg { .. }) => (35, "no-ffmpeg"),
             Self::Source(SourceError::Silent { .. }) => (36, "no-picture"),
             Self::Source(SourceError::CameraGone(_) | SourceError::NoThread(_)) => (1, "error"),
+            Self::Sound(SoundError::Unreadable { .. }) => (33, "unreadable-file"),
+            Self::Sound(SoundError::Unwritable { .. }) => (34, "unwritable-file"),
+            Self::Sound(SoundError::NoFfmpeg { .. }) => (35, "no-ffmpeg"),
+            Self::Sound(SoundError::Device(error)) => device_code(error),
+            Self::Sound(SoundError::Codec(_) | SoundError::NoThread(_)) => (1, "error"),
             Self::NotATerminal(_) => (40, "not-a-terminal"),
             Self::Device(error) => device_code(error),
             Self::TerminalTooSmall { .. } => (41, "terminal-too-small"),
@@ -286,15 +297,15 @@ Exit codes:
   12  server unreachable           30  no such camera
   13  not logged in                31  camera busy
   14  session expired or ended     32  built without camera support
-  15  wrong address or password    33  video file unreadable
-  16  e-mail address not verified  35  ffmpeg is needed and missing
-  17  wrong code                   36  no picture came in time
-  18  code expired or used up      40  not a terminal
-  19  e-mail or username taken     41  terminal too small
-  50  no such microphone, speaker  42  locale is not UTF-8
-  51  several match that name      43  TERM is dumb
-  52  built without sound support 130  interrupted at a prompt
-  53  no sound system"
+  15  wrong address or password    33  video or sound file unreadable
+  16  e-mail address not verified  34  sound file not to be written
+  17  wrong code                   35  ffmpeg is needed and missing
+  18  code expired or used up      36  no picture came in time
+  19  e-mail or username taken     40  not a terminal
+  50  no such microphone, speaker  41  terminal too small
+  51  several match that name      42  locale is not UTF-8
+  52  built without sound support  43  TERM is dumb
+  53  no sound system             130  interrupted at a prompt"
     };
 }
 pub(crate) use exit_codes;

@@ -161,6 +161,8 @@ impl Headless {
             | CallEvent::NoSound
             | CallEvent::PartnerSound { .. }
             | CallEvent::Safety(_)
+            | CallEvent::Muted(_)
+            | CallEvent::MutedButTalking
             | CallEvent::Message { .. }
             | CallEvent::ServerLost { .. }
             | CallEvent::ServerBack

@@ -61,7 +61,9 @@ fn number(packet: &OpusPacket) -> u32 {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn frames_arrive_in_order_with_their_times_on_both_sides() {
     let (mut a, mut b) = pair().await;
+    assert!(!*a.live.borrow() && !*b.live.borrow(), "not before there is a picture");
     connect(&mut a, &mut b).await;
+    assert!(*a.live.borrow() && *b.live.borrow());
     let talks = [a.voice.clone(), b.voice.clone()].map(|voice| tokio::spawn(talk(voice)));
     for side in [&mut a, &mut b] {
         let first = side.packet().await;

@@ -19,13 +19,15 @@ use std::{
 
 use meoww_cli::{
     core::event::CallEvent,
+    driver::SoundSwitch,
+    sound::{AudioIn, AudioOut, SoundConfig},
     terminal::{
         env::Env,
         probe::{Probe, Wish},
         signals,
         tty::WindowSize,
     },
-    tui::{Screen, run},
+    tui::{Screen, run, sound::Microphone},
 };
 use meoww_paint::{Frame, Grid};
 use portable_pty::{CommandBuilder, PtySize, native_pty_system};
@@ -112,12 +114,17 @@ async fn on_a_slow_terminal() {
         ..Env::default()
     };
     let window = WindowSize { columns: COLUMNS, rows: ROWS, cell: None };
+    let sound =
+        SoundConfig { input: AudioIn::None, output: AudioOut::None, ..SoundConfig::default() };
+    let (sound, _) = SoundSwitch::open_blocking(&sound).expect("silence needs nothing");
     let screen = Screen {
         events: events_in,
         commands,
         remote: remote_slot,
         local,
         camera_on: watch::Sender::new(true),
+        sound,
+        microphone: Microphone::Open,
         grid: watch::Sender::new(Grid::new(0, 0)),
         drawn: Arc::default(),
         probe: Probe::new(env, Wish::default(), window),

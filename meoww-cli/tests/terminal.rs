@@ -13,13 +13,15 @@ use std::{
 
 use meoww_cli::{
     core::event::{CallEvent, Command},
+    driver::SoundSwitch,
+    sound::{AudioIn, AudioOut, SoundConfig},
     terminal::{
         env::Env,
         probe::{Probe, Wish},
         signals,
         tty::WindowSize,
     },
-    tui::{Outcome, Screen, run},
+    tui::{Outcome, Screen, run, sound::Microphone},
 };
 use meoww_paint::{Frame, Grid};
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
@@ -38,12 +40,17 @@ async fn on_a_terminal() {
     let (term, locale) = ("xterm-kitty".to_owned(), "C.UTF-8".to_owned());
     let modern = Env { term, locale, ..Env::default() };
     let window = WindowSize { columns: 80, rows: 24, cell: None };
+    let sound =
+        SoundConfig { input: AudioIn::None, output: AudioOut::None, ..SoundConfig::default() };
+    let (sound, _) = SoundSwitch::open_blocking(&sound).expect("silence needs nothing");
     let screen = Screen {
         events: events_in,
         commands,
         remote: remote_slot,
         local,
         camera_on: watch::Sender::new(true),
+        sound,
+        microphone: Microphone::Open,
         grid: watch::Sender::new(Grid::new(0, 0)),
         drawn: Arc::default(),
         probe: Probe::new(modern, Wish::default(), window),

@@ -10,6 +10,7 @@ mod proxies;
 mod questions;
 mod relay;
 mod server;
+mod sound;
 mod strangers;
 mod terminal;
 mod user;

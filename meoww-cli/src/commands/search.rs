@@ -5,20 +5,21 @@ use meoww_proto::{signal, tags::MAX_TAGS};
 
 use super::{Context, screen};
 use crate::{
-    cli::Search,
+    cli::{Search, SoundArgs},
     core::event::Command,
     driver::{ClientHandle, Options},
     error::{Error, Instead},
     headless::{self, Plan},
     picture::source::Camera,
     terminal::{probe::Probe, signals},
-    tui::{self, Screen, layout::MIN_SIZE},
+    tui::{self, Screen, layout::MIN_SIZE, sound::Microphone},
 };
 
 pub(super) async fn run(context: &Context, args: Search) -> Result<(), Error> {
     let options = Options {
         api: context.api.clone(),
         camera: args.camera.clone(),
+        sound: args.sound.config(),
         relay_only: args.relay_only,
         terms: terms(&args)?,
     };
@@ -37,7 +38,7 @@ pub(super) async fn run(context: &Context, args: Search) -> Result<(), Error> {
     let min = Size { width: MIN_SIZE.width, height: MIN_SIZE.height };
     let probe = screen::look(&args.drawing, min, Instead::Headless)?;
     context.out.note(&opening);
-    show(ClientHandle::start(options).await?, probe).await
+    show(ClientHandle::start(options).await?, &args.sound, probe).await
 }
 
 /// Whom to meet.
@@ -54,11 +55,29 @@ fn terms(args: &Search) -> Result<signal::Search, Error> {
     Ok(signal::Search { tags, wait_seconds: args.wait })
 }
 
-async fn show(client: ClientHandle, probe: Probe) -> Result<(), Error> {
-    let ClientHandle { commands, events, remote, local, camera_on, grid, drawn, running } = client;
+async fn show(client: ClientHandle, args: &SoundArgs, probe: Probe) -> Result<(), Error> {
+    let ClientHandle { commands, events, remote, local, camera_on, sound, grid, drawn, running } =
+        client;
+    let microphone = match () {
+        () if !sound.has_input() => Microphone::Absent,
+        () if args.push_to_talk => Microphone::PushToTalk { until: None },
+        () if args.join_muted => Microphone::Muted,
+        () => Microphone::Open,
+    };
     // The queue is empty, and if the client is gone already, finishing says why.
     let _ = commands.send(Command::Search).await;
-    let screen = Screen { events, commands, remote, local, camera_on, grid, drawn, probe };
+    let screen = Screen {
+        events,
+        commands,
+        remote,
+        local,
+        camera_on,
+        sound,
+        microphone,
+        grid,
+        drawn,
+        probe,
+    };
     let shown = match signals::listen() {
         Ok(signals) => tui::run(screen, signals).await,
         Err(error) => Err(error.into()),

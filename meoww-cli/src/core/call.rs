@@ -53,6 +53,8 @@ pub enum Effect {
     Apply(RelayPayload),
     /// Say goodbye on the media connection and close it.
     ClosePeer,
+    /// Mute the microphone or unmute it.
+    Mute(bool),
     /// Tell the user.
     Tell(CallEvent),
     /// End the program.

@@ -22,6 +22,8 @@ pub enum Command {
     Leave,
     /// Say something to the partner.
     Chat(String),
+    /// Mute the microphone or unmute it.
+    Mute(bool),
     /// Never meet the present partner again, or the last one; ends a call and looks for the next.
     Block,
     /// Tell the operators about the present partner, or the last one.
@@ -94,6 +96,10 @@ pub enum CallEvent {
     },
     /// Whether somebody may sit between the two sides.
     Safety(Safety),
+    /// The microphone was muted or unmuted by a command.
+    Muted(bool),
+    /// The user talks, and is muted.
+    MutedButTalking,
     /// A chat line.
     Message {
         /// Safe to draw.
@@ -189,6 +195,36 @@ pub struct Stats {
     pub frames_lost: u64,
     /// Key frames asked of the partner.
     pub keyframes_requested: u64,
+    /// Sound.
+    pub sound: SoundStats,
+}
+
+/// The sound of one second of a call. Counts are since the call began.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SoundStats {
+    /// Level of one's own microphone, dBFS, -100 to 0, also while it is muted.
+    pub input_dbfs: i32,
+    /// Level of what is played, dBFS, -100 to 0.
+    pub output_dbfs: i32,
+    /// Sound sent, kbit/s without headers.
+    pub kbps_out: f32,
+    /// Sound received, kbit/s without headers.
+    pub kbps_in: f32,
+    /// Milliseconds that packets should wait to be played, by the jitter of late.
+    pub target_ms: u64,
+    /// Milliseconds that they do.
+    pub delay_ms: u64,
+    /// Milliseconds that were made up, because packets were lost or late.
+    pub concealed_ms: u64,
+    /// Packets that came.
+    pub packets_received: u64,
+    /// Packets that did not come.
+    pub packets_lost: u64,
+    /// Packets that came too late to be played.
+    pub packets_late: u64,
+    /// Packets that were too long, or more than can be taken.
+    pub packets_dropped: u64,
 }
 
 /// What the media connection reports.

@@ -22,7 +22,11 @@ use tokio_tungstenite::{
 use futures_util::{SinkExt, StreamExt};
 
 use super::{media::Played, *};
-use crate::{core::event::EndReason, testing::logged_in};
+use crate::{
+    core::event::EndReason,
+    sound::{AudioIn, AudioOut},
+    testing::logged_in,
+};
 
 /// The server's side of one connection; dropped, it is gone without a word.
 struct Server {
@@ -147,6 +151,9 @@ impl World {
         let ((shown, _), (grid, grid_wanted)) = (watch::channel(None), watch::channel(Grid::FULL));
         let (local, drawn) = (camera.slot(), Arc::default());
         let (to_test, calls) = mpsc::channel(8);
+        let silence =
+            SoundConfig { input: AudioIn::None, output: AudioOut::None, ..SoundConfig::default() };
+        let (sound, sound_events) = SoundSwitch::open_blocking(&silence).expect("no device");
         let driver = Driver {
             call: Call::default(),
             link: link.expect("a link"),
@@ -156,6 +163,8 @@ impl World {
             relay_only: false,
             pictures: Pictures { local, shown, grid: grid_wanted, drawn },
             camera,
+            sound,
+            sound_events,
             told,
             open: None,
             closing: JoinSet::new(),

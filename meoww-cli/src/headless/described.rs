@@ -23,12 +23,13 @@ pub(super) fn described(event: &CallEvent) -> (String, Value) {
             format!("Their camera is {}.", if *on { "on" } else { "off" }),
             json!({"event": "partner-camera", "on": on}),
         ),
-        CallEvent::NoPicture(why) => {
-            (why.to_string(), json!({"event": "notice", "message": why.to_string()}))
-        }
-        CallEvent::NoSound => ("They send no sound.".into(), sound(false)),
-        CallEvent::PartnerSound { on: true } => ("Their sound is on.".into(), sound(true)),
-        CallEvent::PartnerSound { on: false } => ("They muted themselves.".into(), sound(false)),
+        CallEvent::NoPicture(why) => notice(&why.to_string()),
+        CallEvent::NoSound => sound("They send no sound.", false, false),
+        CallEvent::PartnerSound { on: true } => sound("Their sound is on.", false, true),
+        CallEvent::PartnerSound { on: false } => sound("They muted themselves.", false, false),
+        CallEvent::Muted(false) => sound("Your microphone is on.", true, true),
+        CallEvent::Muted(true) => sound("Your microphone is muted.", true, false),
+        CallEvent::MutedButTalking => notice("You are muted, and talking."),
         CallEvent::Safety(safety) => (safety.to_string(), checked(*safety)),
         CallEvent::Message { text, from_self } => (
             format!("{}: {text}", if *from_self { "you" } else { "stranger" }),
@@ -63,14 +64,18 @@ pub(super) fn described(event: &CallEvent) -> (String, Value) {
         CallEvent::Announcement(text) => {
             (format!("The server says: {text}"), json!({"event": "notice", "message": text}))
         }
-        CallEvent::Notice(text) => (text.clone(), json!({"event": "notice", "message": text})),
+        CallEvent::Notice(text) => notice(text),
         CallEvent::Stats(stats) => figures(stats),
     }
 }
 
-/// Whether the partner's sound comes.
-fn sound(on: bool) -> Value {
-    json!({"event": "sound", "fromSelf": false, "on": on})
+/// Whether sound comes from one side.
+fn sound(text: &str, from_self: bool, on: bool) -> (String, Value) {
+    (text.to_owned(), json!({"event": "sound", "fromSelf": from_self, "on": on}))
+}
+
+fn notice(text: &str) -> (String, Value) {
+    (text.to_owned(), json!({"event": "notice", "message": text}))
 }
 
 fn checked(safety: Safety) -> Value {

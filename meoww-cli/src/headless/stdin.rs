@@ -22,6 +22,8 @@ pub(super) type Asked = Result<Command, String>;
 enum Line {
     Message { text: String },
     Skip,
+    Mute,
+    Unmute,
     Block,
     Report { reason: String },
     Leave,
@@ -58,6 +60,8 @@ fn asked(line: &[u8]) -> Asked {
     Ok(match line {
         Line::Message { text } => Command::Chat(text),
         Line::Skip => Command::Skip,
+        Line::Mute => Command::Mute(true),
+        Line::Unmute => Command::Mute(false),
         Line::Block => Command::Block,
         Line::Report { reason } => {
             Command::Report(reason.parse().map_err(|error: InvalidReason| error.to_string())?)
@@ -74,7 +78,7 @@ mod tests {
     fn a_bad_line_spoils_no_other() {
         let lines =
             b"\xff\n\n{\"command\":\"message\",\"text\":\"\xc3\x28\"}\n{\"command\":\"skip\"}\r\n\
-            {\"command\":\"dance\"}\n{\"command\":\"leave\"}";
+            {\"command\":\"dance\"}\n{\"command\":\"unmute\"}\n{\"command\":\"leave\"}";
         let (sender, mut received) = mpsc::channel(16);
         read(&lines[..], &sender);
         drop(sender);
@@ -83,6 +87,7 @@ mod tests {
         assert_eq!(next(), Some(None), "half a character");
         assert_eq!(next(), Some(Some(Command::Skip)));
         assert_eq!(next(), Some(None), "an unknown command");
+        assert_eq!(next(), Some(Some(Command::Mute(false))));
         assert_eq!(next(), Some(Some(Command::Quit)));
         assert_eq!(next(), None);
     }

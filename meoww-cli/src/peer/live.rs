@@ -60,16 +60,14 @@ impl Session {
         {
             self.tracks.send_sound(payload_type);
         }
-        self.expect_picture();
+        match self.agreed.map(|agreed| agreed.their_video) {
+            Some(TheirVideo::Offered) => self.picture_due = Timer::after(PICTURE_WITHIN),
+            // Nothing to wait for.
+            Some(TheirVideo::NoCommonCodec | TheirVideo::NotSent) | None => self.tracks.go_live(),
+        }
         self.words_due = Timer::after(WORDS_WITHIN);
         self.look_at_route().await;
         self.emit(PeerEvent::Connected { relayed: self.tally.relayed.load(Relaxed) })
-    }
-
-    fn expect_picture(&mut self) {
-        if self.agreed.is_some_and(|agreed| agreed.their_video == TheirVideo::Offered) {
-            self.picture_due = Timer::after(PICTURE_WITHIN);
-        }
     }
 
     /// Time is up for the first picture.
@@ -77,6 +75,7 @@ impl Session {
         if !self.tracks.lacks_picture() {
             return ControlFlow::Continue(());
         }
+        self.tracks.go_live();
         self.emit(PeerEvent::NoPicture(match self.tracks.receives() {
             true => NoPicture::NotDecoded,
             false => NoPicture::NotSent,
@@ -85,9 +84,13 @@ impl Session {
 
     pub(super) async fn tracks_event(&mut self, event: TracksEvent) -> ControlFlow<End> {
         match event {
-            TracksEvent::Report(Report::FirstFrame) => return self.emit(PeerEvent::FirstFrame),
+            TracksEvent::Report(Report::FirstFrame) => {
+                self.tracks.go_live();
+                return self.emit(PeerEvent::FirstFrame);
+            }
             TracksEvent::Report(Report::TooLarge { width, height }) => {
                 self.picture_due = Timer::default();
+                self.tracks.go_live();
                 return self.emit(PeerEvent::NoPicture(NoPicture::TooLarge { width, height }));
             }
             TracksEvent::Grid => self.tell_grid().await,
@@ -123,8 +126,10 @@ impl Session {
                 if !self.tracks.set_partner_camera(on) {
                     return ControlFlow::Continue(());
                 }
-                if on && self.tracks.lacks_picture() {
-                    self.expect_picture();
+                if !on {
+                    self.tracks.go_live();
+                } else if self.tracks.lacks_picture() {
+                    self.picture_due = Timer::after(PICTURE_WITHIN);
                 }
                 return self.emit(PeerEvent::Camera { on });
             }

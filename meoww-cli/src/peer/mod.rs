@@ -76,10 +76,16 @@ pub struct PeerMedia {
     pub grid: watch::Receiver<Grid>,
     /// Pictures drawn, counted by the screen.
     pub drawn: Arc<AtomicU64>,
-    /// What is said and heard. It ends with the connection.
-    pub sound: RoomSound,
-    /// Whether anything is said; the partner is told.
-    pub sound_on: watch::Receiver<bool>,
+    /// What is said and heard.
+    pub sound: PeerSound,
+}
+
+/// Sound in and out.
+pub struct PeerSound {
+    /// Of the room; it ends with the connection, and is live from the first picture on.
+    pub room: RoomSound,
+    /// Whether there is anything to be heard of this side; the partner is told.
+    pub on: watch::Receiver<bool>,
 }
 
 /// A connection to one partner. Closes when dropped, but then nobody waits for it.
@@ -119,10 +125,10 @@ impl Peer {
     ) -> anyhow::Result<(Self, mpsc::Receiver<PeerEvent>)> {
         let (signals, signalled) = mpsc::channel(SIGNAL_QUEUE);
         let (events, received) = mpsc::channel(EVENT_QUEUE);
-        let drawn = media.drawn.clone();
+        let (drawn, figures) = (media.drawn.clone(), media.sound.room.figures.clone());
         let connection = connect::connect(&config).await?;
         let session = Session::start(connection, media, signalled, events, &config)?;
-        let meter = Meter::new(session.tally(), drawn, clock::now());
+        let meter = Meter::new(session.tally(), drawn, figures, clock::now());
         let session = spawn(session);
         Ok((Self { signals, session, meter }, received))
     }

@@ -10,6 +10,7 @@ use crate::{
     core::event::{CallEvent, EndReason},
     text::SafeText,
     tui::{
+        sound::{Microphone, Sound},
         state::{Pictures, State},
         update::{Msg, update},
     },
@@ -62,7 +63,7 @@ fn seen(
 }
 
 fn live() -> State {
-    let mut state = State::new(Size::new(90, 30), true, true);
+    let mut state = State::new(Size::new(90, 30), true, true, Sound::new(Microphone::Open));
     let pictures = Pictures { remote: true, local: true };
     update(&mut state, Duration::ZERO, Msg::Pictures(pictures));
     update(&mut state, Duration::ZERO, Msg::Call(CallEvent::Connected { relayed: false }));

@@ -17,6 +17,8 @@ pub enum Action {
     ToggleChat,
     /// The camera.
     ToggleCamera,
+    /// Sound.
+    Sound(SoundKey),
     /// Never meet this stranger again.
     Block,
     /// Report this stranger.
@@ -33,6 +35,21 @@ pub enum Action {
     PageDown,
     /// Change the line.
     Edit(Edit),
+}
+
+/// A key of sound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SoundKey {
+    /// The microphone: on or off, or on while the key is held.
+    Microphone,
+    /// The key of the microphone was let go.
+    MicrophoneReleased,
+    /// Hear the partner or not.
+    Hearing,
+    /// Hear the partner louder.
+    Louder,
+    /// Hear the partner softer.
+    Softer,
 }
 
 /// A change of the line one types into.
@@ -62,30 +79,39 @@ pub enum Edit {
     End,
 }
 
-/// The keys as help shows them; the last three do not fit the smallest screen.
-pub const HELP: [(&str, &str); 12] = [
+/// The keys as help shows them; the last five do not fit the smallest screen.
+pub const HELP: [(&str, &str); 14] = [
     ("Ctrl-N", "next stranger"),
     ("Ctrl-C", "quit"),
     ("Enter", "send what you typed"),
     ("F1 Ctrl-G", "this help"),
-    ("F2 Ctrl-P", "your own picture"),
-    ("F3", "chat on, off"),
+    ("F2 F3", "your own picture, chat"),
     ("F4 Ctrl-O", "camera on, off"),
     ("F5 Ctrl-X", "block them for good"),
     ("F6 Ctrl-R", "report this stranger"),
+    ("F7 Ctrl-S", "microphone on, off"),
+    ("F8", "hear them or not"),
+    ("Up Down", "hear them louder, softer"),
     ("PgUp PgDn", "scroll the chat"),
     ("Esc", "close help, empty the line"),
     ("Ctrl-L", "draw everything anew"),
 ];
 
-/// What `key` stands for; `None` for a key without meaning, or when it is let go.
+/// What `key` stands for; `None` for a key without meaning, and for most when they are let go.
 pub fn action(key: KeyEvent) -> Option<Action> {
     match key.kind {
         KeyEventKind::Press => pressed(key),
         // A key that is held down says nothing anew about a block.
         KeyEventKind::Repeat => pressed(key).filter(|action| *action != Action::Block),
-        KeyEventKind::Release => None,
+        KeyEventKind::Release => match pressed(key) {
+            Some(Action::Sound(SoundKey::Microphone)) => sound(SoundKey::MicrophoneReleased),
+            Some(_) | None => None,
+        },
     }
+}
+
+fn sound(key: SoundKey) -> Option<Action> {
+    Some(Action::Sound(key))
 }
 
 fn pressed(key: KeyEvent) -> Option<Action> {
@@ -100,6 +126,10 @@ fn pressed(key: KeyEvent) -> Option<Action> {
         KeyCode::F(4) => Some(Action::ToggleCamera),
         KeyCode::F(5) => Some(Action::Block),
         KeyCode::F(6) => Some(Action::Report),
+        KeyCode::F(7) => sound(SoundKey::Microphone),
+        KeyCode::F(8) => sound(SoundKey::Hearing),
+        KeyCode::Up => sound(SoundKey::Louder),
+        KeyCode::Down => sound(SoundKey::Softer),
         KeyCode::Esc => Some(Action::Escape),
         KeyCode::PageUp => Some(Action::PageUp),
         KeyCode::PageDown => Some(Action::PageDown),
@@ -134,6 +164,7 @@ fn control(code: KeyCode) -> Option<Action> {
         'o' => Some(Action::ToggleCamera),
         'x' => Some(Action::Block),
         'r' => Some(Action::Report),
+        's' => sound(SoundKey::Microphone),
         'l' => Some(Action::Redraw),
         'z' => Some(Action::Suspend),
         'u' => Some(Action::Edit(Edit::DeleteToStart)),
@@ -160,7 +191,7 @@ mod tests {
 
     #[test]
     fn every_key_has_its_meaning() {
-        use super::{Action::*, Edit::*, KeyCode as Key};
+        use super::{Action::*, Edit::*, KeyCode as Key, SoundKey::*};
         let plain = [
             (Key::F(1), ToggleHelp),
             (Key::F(2), ToggleSelf),
@@ -168,6 +199,10 @@ mod tests {
             (Key::F(4), ToggleCamera),
             (Key::F(5), Block),
             (Key::F(6), Report),
+            (Key::F(7), Sound(Microphone)),
+            (Key::F(8), Sound(Hearing)),
+            (Key::Up, Sound(Louder)),
+            (Key::Down, Sound(Softer)),
             (Key::Esc, Escape),
             (Key::PageUp, PageUp),
             (Key::PageDown, PageDown),
@@ -193,6 +228,7 @@ mod tests {
             ('o', ToggleCamera),
             ('x', Block),
             ('r', Report),
+            ('s', Sound(Microphone)),
             ('l', Redraw),
             ('z', Suspend),
             ('u', Edit(DeleteToStart)),
@@ -225,6 +261,8 @@ mod tests {
             held.kind = KeyEventKind::Repeat;
             assert_eq!(action(held), repeated, "{code:?}");
         }
+        released.code = KeyCode::F(7);
+        assert_eq!(action(released), Some(Action::Sound(SoundKey::MicrophoneReleased)));
     }
 
     #[test]

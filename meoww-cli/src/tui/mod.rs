@@ -8,6 +8,7 @@ pub mod chat;
 pub mod editor;
 pub mod keymap;
 pub mod layout;
+pub mod sound;
 pub mod state;
 pub mod update;
 pub mod view;

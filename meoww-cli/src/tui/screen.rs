@@ -19,11 +19,13 @@ use tokio::{
 
 use super::{
     canvas::Canvas,
+    sound::{Microphone, Sound},
     state::{Pictures, State},
     update::{Effect, Msg, update},
 };
 use crate::{
     core::event::{CallEvent, Command},
+    driver::SoundSwitch,
     picture::slot::FrameSlot,
     terminal::{
         ask::{Inputs, ask, last_answers},
@@ -50,6 +52,10 @@ pub struct Screen {
     pub local: FrameSlot,
     /// Whether the camera is on.
     pub camera_on: watch::Sender<bool>,
+    /// Sound, as it is turned.
+    pub sound: SoundSwitch,
+    /// How the microphone is to begin with.
+    pub microphone: Microphone,
     /// How many pixels of the partner's picture there is room for.
     pub grid: watch::Sender<Grid>,
     /// Counts the partner's pictures that reached the terminal.
@@ -148,7 +154,8 @@ impl EventLoop {
         let (caps, window) = (screen.probe.caps(), screen.probe.window());
         writer.set_synchronized(caps.synchronized);
         let cells = Size::new(window.columns, window.rows);
-        let mut state = State::new(cells, caps.unicode, *screen.camera_on.borrow());
+        let sound = Sound::new(screen.microphone);
+        let mut state = State::new(cells, caps.unicode, *screen.camera_on.borrow(), sound);
         update(&mut state, Duration::ZERO, Msg::Cell(caps.cell));
         let canvas = Canvas::new(caps, screen.probe.mode());
         let start = Instant::now();
@@ -212,6 +219,7 @@ impl EventLoop {
             }
             _ = ticks.tick() => {
                 self.stale_pictures = true;
+                self.handle(Msg::Level(self.screen.sound.input_level()));
                 Msg::Tick
             }
         };
@@ -282,6 +290,18 @@ impl EventLoop {
             },
             Effect::Camera(on) => {
                 self.screen.camera_on.send_replace(on);
+                None
+            }
+            Effect::Microphone(on) => {
+                self.screen.sound.set_muted(!on);
+                None
+            }
+            Effect::Hearing(on) => {
+                self.screen.sound.set_deafened(!on);
+                None
+            }
+            Effect::Volume(percent) => {
+                self.screen.sound.set_volume(percent);
                 None
             }
             Effect::Redraw => {

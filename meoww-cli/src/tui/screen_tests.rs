@@ -7,8 +7,11 @@ use std::{
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::*;
-use crate::core::event::EndReason;
-use crate::terminal::{env::Env, probe::Wish};
+use crate::{
+    core::event::EndReason,
+    sound::{AudioIn, AudioOut, SoundConfig},
+    terminal::{env::Env, probe::Wish},
+};
 
 const SIZE: WindowSize = WindowSize { columns: 80, rows: 24, cell: None };
 /// What it becomes when it is resized.
@@ -69,12 +72,16 @@ fn world(gate: Option<sync::Receiver<()>>) -> (World, impl Future<Output = Outco
     let drawn = Arc::new(AtomicU64::new(0));
     let [rows, columns] = [SIZE.rows, SIZE.columns].map(|n| NonZeroU16::new(n).unwrap());
     let terminal = Arc::new(Mutex::new(vt100::Parser::new(rows, columns, 0)));
+    let sound =
+        SoundConfig { input: AudioIn::None, output: AudioOut::None, ..SoundConfig::default() };
     let screen = Screen {
         events: events_in,
         commands: commands_out,
         remote: remote_slot,
         local: local_slot,
         camera_on: camera_out,
+        sound: SoundSwitch::open_blocking(&sound).unwrap().0,
+        microphone: Microphone::Open,
         grid: grid_out,
         drawn: drawn.clone(),
         probe: Probe::new(modern(), Wish::default(), SIZE),

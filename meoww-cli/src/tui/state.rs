@@ -6,7 +6,12 @@ use meoww_paint::CellShape;
 use meoww_proto::signal::Presence;
 use ratatui::layout::Size;
 
-use super::{chat::ChatLog, editor::Editor, layout::Layout};
+use super::{
+    chat::ChatLog,
+    editor::Editor,
+    layout::Layout,
+    sound::{PartnerSound, Sound},
+};
 use crate::core::event::{EndReason, NoPicture, Safety, Stats};
 
 /// Least pause between two presses that block: a key that is held down repeats sooner. The first repeat
@@ -44,10 +49,12 @@ pub struct State {
     pub met: bool,
     /// Whether the camera is on.
     pub camera: bool,
+    /// One's own sound.
+    pub sound: Sound,
     /// Whether the partner's camera is on, as it says.
     pub partner_camera: bool,
-    /// Whether the partner sends sound, as it says.
-    pub partner_sound: bool,
+    /// The partner's sound.
+    pub partner_sound: PartnerSound,
     /// Why there is no picture of the partner, if that is known.
     pub no_picture: Option<NoPicture>,
     /// Whether somebody may sit between the two sides, once that is known.
@@ -105,7 +112,7 @@ pub struct Pictures {
 
 impl State {
     /// Before anything happened.
-    pub fn new(size: Size, unicode: bool, camera: bool) -> Self {
+    pub fn new(size: Size, unicode: bool, camera: bool, sound: Sound) -> Self {
         let mut state = Self {
             now: Duration::ZERO,
             size,
@@ -121,8 +128,9 @@ impl State {
             block_asked: None,
             met: false,
             camera,
+            sound,
             partner_camera: true,
-            partner_sound: true,
+            partner_sound: PartnerSound::On,
             no_picture: None,
             safety: None,
             pictures: Pictures::default(),

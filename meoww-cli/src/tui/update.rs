@@ -10,7 +10,8 @@ use ratatui::layout::Size;
 use super::{
     chat::Who,
     editor::Editor,
-    keymap::{Action, Edit, action},
+    keymap::{Action, Edit, SoundKey, action},
+    sound::{Microphone, PartnerSound, Sound},
     state::{Phase, Pictures, State},
 };
 use crate::{
@@ -45,6 +46,8 @@ pub enum Msg {
     Pictures(Pictures),
     /// The call takes no more commands for now; one was lost.
     Busy,
+    /// How loud the microphone is, in dBFS.
+    Level(i32),
     /// Time passed.
     Tick,
 }
@@ -56,6 +59,12 @@ pub enum Effect {
     Send(Command),
     /// Turn the camera on or off.
     Camera(bool),
+    /// Let the partner hear the microphone or not.
+    Microphone(bool),
+    /// Play the partner's sound or not.
+    Hearing(bool),
+    /// Play it this loud, in percent.
+    Volume(u32),
     /// Forget what the terminal shows, and draw everything.
     Redraw,
     /// Stop until the shell continues the program.
@@ -99,7 +108,11 @@ pub fn update(state: &mut State, now: Duration, msg: Msg) -> Option<Effect> {
             notice(state, "That did not get through; try again");
             None
         }
-        Msg::Tick => None,
+        Msg::Level(level) => {
+            state.sound.level = level;
+            None
+        }
+        Msg::Tick => microphone(state, |sound| sound.tick(now)),
     }
 }
 
@@ -128,6 +141,7 @@ fn act(state: &mut State, action: Action) -> Option<Effect> {
             state.camera = !state.camera;
             Some(Effect::Camera(state.camera))
         }
+        Action::Sound(key) => sound(state, key),
         Action::Escape if block_asked => None,
         Action::Escape if state.show_help => {
             state.show_help = false;
@@ -154,6 +168,40 @@ fn act(state: &mut State, action: Action) -> Option<Effect> {
         }
         Action::Edit(edit) => self::edit(state, edit),
     }
+}
+
+fn sound(state: &mut State, key: SoundKey) -> Option<Effect> {
+    match key {
+        SoundKey::Microphone => {
+            if state.sound.microphone == Microphone::Absent {
+                notice(state, "There is no microphone");
+            }
+            let now = state.now;
+            microphone(state, |sound| sound.press(now))
+        }
+        SoundKey::MicrophoneReleased => microphone(state, Sound::release),
+        SoundKey::Hearing => {
+            state.sound.deafened = !state.sound.deafened;
+            Some(Effect::Hearing(!state.sound.deafened))
+        }
+        SoundKey::Louder => volume(state, Sound::louder),
+        SoundKey::Softer => volume(state, Sound::softer),
+    }
+}
+
+/// Says so, when a change turns the microphone on or off.
+fn microphone(state: &mut State, change: impl FnOnce(&mut Sound)) -> Option<Effect> {
+    let before = state.sound.is_on();
+    change(&mut state.sound);
+    let on = state.sound.is_on();
+    (on != before).then_some(Effect::Microphone(on))
+}
+
+fn volume(state: &mut State, change: impl FnOnce(&mut Sound)) -> Option<Effect> {
+    change(&mut state.sound);
+    let volume = state.sound.volume;
+    notice(state, &format!("Their loudness: {volume} %"));
+    Some(Effect::Volume(volume))
 }
 
 fn paste(state: &mut State, text: &str, is_cut: bool) {
@@ -275,6 +323,9 @@ fn call(state: &mut State, event: CallEvent) {
         CallEvent::NoSound => no_sound(state),
         CallEvent::PartnerSound { on } => partner_sound(state, on),
         CallEvent::Safety(outcome) => safety(state, outcome),
+        // The screen mutes by itself.
+        CallEvent::Muted(_) => {}
+        CallEvent::MutedButTalking => notice(state, "You are muted: F7 to be heard"),
         CallEvent::Message { text, from_self } => {
             let who = if from_self { Who::You } else { Who::Stranger };
             say(state, who, text.as_str());
@@ -316,7 +367,7 @@ fn matched(state: &mut State) {
     state.phase = Phase::Connecting { since: state.now };
     state.stats = None;
     (state.partner_camera, state.no_picture, state.safety) = (true, None, None);
-    state.partner_sound = true;
+    state.partner_sound = PartnerSound::On;
     state.met = true;
     // Or it would be about somebody else.
     if state.report.take().is_some() {
@@ -336,12 +387,12 @@ fn partner_camera(state: &mut State, on: bool) {
 }
 
 fn no_sound(state: &mut State) {
-    state.partner_sound = false;
+    state.partner_sound = PartnerSound::Absent;
     tell(state, "They send no sound.");
 }
 
 fn partner_sound(state: &mut State, on: bool) {
-    state.partner_sound = on;
+    state.partner_sound = if on { PartnerSound::On } else { PartnerSound::Muted };
     notice(state, if on { "They unmuted themselves" } else { "They muted themselves" });
 }
 

@@ -14,7 +14,7 @@ use crate::{
 const AT: Duration = Duration::from_secs(7);
 
 fn state() -> State {
-    State::new(Size::new(100, 30), true, true)
+    State::new(Size::new(100, 30), true, true, Sound::new(Microphone::Open))
 }
 
 fn phases() -> [Phase; 5] {
@@ -63,6 +63,10 @@ fn events() -> Vec<CallEvent> {
         CallEvent::FirstFrame,
         CallEvent::PartnerCamera { on: false },
         CallEvent::NoPicture(NoPicture::NotSent),
+        CallEvent::NoSound,
+        CallEvent::PartnerSound { on: false },
+        CallEvent::Muted(true),
+        CallEvent::MutedButTalking,
         CallEvent::Message { text: SafeText::new("hi"), from_self: false },
         CallEvent::Ended(EndReason::PeerLost),
         CallEvent::ServerLost { retry_in: Duration::from_secs(3) },
@@ -115,6 +119,34 @@ fn every_event_in_every_phase() {
             assert_eq!(state.phase, expected, "{event:?} in {before:?}");
         }
     }
+}
+
+#[test]
+fn the_keys_of_sound() {
+    let mut state = state();
+    let mut press = |msg| update(&mut state, AT, msg);
+    assert_eq!(press(key(KeyCode::F(7))), Some(Effect::Microphone(false)));
+    assert_eq!(press(control('s')), Some(Effect::Microphone(true)));
+    assert_eq!(press(key(KeyCode::F(8))), Some(Effect::Hearing(false)));
+    assert_eq!(press(key(KeyCode::F(8))), Some(Effect::Hearing(true)));
+    assert_eq!(press(key(KeyCode::Up)), Some(Effect::Volume(110)));
+    assert_eq!(press(key(KeyCode::Down)), Some(Effect::Volume(100)));
+    let mut none = State { sound: Sound::new(Microphone::Absent), ..self::state() };
+    assert_eq!(update(&mut none, AT, key(KeyCode::F(7))), None);
+    assert!(none.notice.is_some());
+}
+
+#[test]
+fn push_to_talk_ends_by_itself() {
+    let mut state = State { sound: Sound::new(Microphone::PushToTalk { until: None }), ..state() };
+    assert_eq!(update(&mut state, AT, key(KeyCode::F(7))), Some(Effect::Microphone(true)));
+    assert_eq!(update(&mut state, AT, key(KeyCode::F(7))), None, "repeated");
+    let later = AT + Duration::from_secs(1);
+    assert_eq!(update(&mut state, later, Msg::Tick), Some(Effect::Microphone(false)));
+    assert_eq!(update(&mut state, later, key(KeyCode::F(7))), Some(Effect::Microphone(true)));
+    let mut released = KeyEvent::new(KeyCode::F(7), KeyModifiers::NONE);
+    released.kind = crossterm::event::KeyEventKind::Release;
+    assert_eq!(update(&mut state, later, Msg::Key(released)), Some(Effect::Microphone(false)));
 }
 
 #[test]

@@ -14,7 +14,7 @@ use std::{
 
 use meoww_cli::{
     core::event::{PeerEvent, Safety},
-    peer::{Peer, PeerConfig, PeerMedia},
+    peer::{Peer, PeerConfig, PeerMedia, PeerSound},
     picture::{
         slot::{FrameSlot, RoomSlot},
         source::pattern::{self, Stamp},
@@ -39,6 +39,7 @@ pub(crate) struct Side {
     pub(crate) voice: mpsc::Sender<OpusFrame>,
     pub(crate) heard: mpsc::Receiver<Received>,
     pub(crate) sound_on: watch::Sender<bool>,
+    pub(crate) live: watch::Receiver<bool>,
     pub(crate) bitrate: watch::Receiver<u32>,
     pub(crate) loss_percent: watch::Receiver<u8>,
     pub(crate) events: mpsc::Receiver<PeerEvent>,
@@ -78,8 +79,7 @@ impl Side {
             remote,
             grid: grids,
             drawn,
-            sound,
-            sound_on: switched,
+            sound: PeerSound { room: sound, on: switched },
         };
         let (peer, events) = Peer::open(config, media).await.unwrap();
         let said = Mutex::new(String::new());
@@ -90,6 +90,7 @@ impl Side {
             voice: end.outgoing,
             heard: end.incoming,
             sound_on,
+            live: end.is_live,
             bitrate: end.bitrate,
             loss_percent: end.loss_percent,
             events,

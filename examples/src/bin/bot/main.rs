@@ -17,6 +17,7 @@ use meoww_cli::{
     driver::{ClientHandle, Options},
     picture::source::Camera,
     session::SessionFile,
+    sound::{AudioOut, SoundConfig},
 };
 use meoww_examples::{
     account::{ThrowAway, throw_away},
@@ -91,7 +92,8 @@ async fn run(args: Args) -> anyhow::Result<()> {
         None => (Arc::new(Api::new(server, SessionFile::new(paths.sessions))?), None::<ThrowAway>),
     };
     let camera = args.camera.clone().unwrap_or(Camera::Drawn(cat::picture));
-    let options = Options { api, camera, relay_only: false, terms: Default::default() };
+    let sound = SoundConfig { output: AudioOut::None, ..SoundConfig::default() };
+    let options = Options { api, camera, sound, relay_only: false, terms: Default::default() };
     let client = ClientHandle::start(options).await?;
     let offscreen = Offscreen::attach(&client, SCREEN);
     let bot = Bot {
@@ -222,6 +224,8 @@ impl Bot {
             | CallEvent::PartnerCamera { .. }
             | CallEvent::PartnerSound { .. }
             | CallEvent::Safety(_)
+            | CallEvent::Muted(_)
+            | CallEvent::MutedButTalking
             | CallEvent::Message { from_self: true, .. }
             | CallEvent::ServerLost { .. }
             | CallEvent::ServerBack

@@ -3,6 +3,7 @@
 
 use std::{
     path::PathBuf,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -10,9 +11,11 @@ use anyhow::{Context, bail};
 use clap::Args;
 use cpu_time::ProcessTime;
 use meoww_cli::{
+    api::Api,
     core::event::{CallEvent, Command, Stats},
     driver::{ClientHandle, Options},
     picture::source::Camera,
+    sound::{AudioIn, AudioOut, SoundConfig},
 };
 use meoww_examples::{
     account::throw_away,
@@ -51,9 +54,7 @@ struct Moments {
 #[expect(clippy::disallowed_methods, reason = "measuring is what this is for")]
 pub(crate) async fn run(args: PeerArgs) -> anyhow::Result<()> {
     let account = throw_away(args.server.parse()?, &args.outbox).await?;
-    let api = account.api.clone();
-    let options =
-        Options { api, camera: Camera::Pattern(0), relay_only: false, terms: Default::default() };
+    let options = options(account.api.clone());
     let mut client = ClientHandle::start(options).await?;
     let screen = Offscreen::attach(&client, SCREEN);
     println!("ready");
@@ -82,6 +83,8 @@ pub(crate) async fn run(args: PeerArgs) -> anyhow::Result<()> {
                 | CallEvent::NoSound
                 | CallEvent::PartnerSound { .. }
                 | CallEvent::Safety(_)
+                | CallEvent::Muted(_)
+                | CallEvent::MutedButTalking
                 | CallEvent::PartnerCamera { .. }
                 | CallEvent::Message { .. }
                 | CallEvent::ServerLost { .. }
@@ -102,6 +105,18 @@ pub(crate) async fn run(args: PeerArgs) -> anyhow::Result<()> {
     client.finish().await?;
     // The reader of stdin may block for ever.
     std::process::exit(0);
+}
+
+/// A picture that says when it was made, and a tone.
+fn options(api: Arc<Api>) -> Options {
+    let (input, output) = (AudioIn::Tone, AudioOut::None);
+    Options {
+        api,
+        camera: Camera::Pattern(0),
+        sound: SoundConfig { input, output, ..SoundConfig::default() },
+        relay_only: false,
+        terms: Default::default(),
+    }
 }
 
 fn report(moments: &Moments, mut drawn: Drawn, stats: &[Stats]) -> anyhow::Result<PeerReport> {

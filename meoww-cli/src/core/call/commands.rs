@@ -3,7 +3,7 @@
 use meoww_proto::signal::{ClientMessage, RelayPayload};
 
 use super::{Call, Effect, Phase};
-use crate::core::event::{Command, EndReason};
+use crate::core::event::{CallEvent, Command, EndReason};
 
 impl Call {
     pub(super) fn command(&mut self, command: Command) {
@@ -12,6 +12,10 @@ impl Call {
             Command::Skip => self.skip(),
             Command::Leave => self.leave(),
             Command::Chat(text) => self.chat(text),
+            Command::Mute(muted) => {
+                self.effects.push(Effect::Mute(muted));
+                self.tell(CallEvent::Muted(muted));
+            }
             Command::Block => self.block(),
             Command::Report(reason) => self.report(reason),
             Command::Quit => {

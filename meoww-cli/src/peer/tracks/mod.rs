@@ -28,7 +28,7 @@ use self::{
     send::{Orders, Sender},
     sound::Sound,
 };
-use super::{PeerMedia, stats::Tally, threads::Threads};
+use super::{PeerMedia, PeerSound, stats::Tally, threads::Threads};
 use crate::picture::slot::{FrameSlot, RoomSlot};
 
 /// First picture, and what is refused; each is reported once.
@@ -74,7 +74,7 @@ impl Tracks {
         estimate: watch::Receiver<u32>,
         tally: Arc<Tally>,
     ) -> anyhow::Result<Self> {
-        let PeerMedia { local, remote, grid, sound: room, sound_on, .. } = media;
+        let PeerMedia { local, remote, grid, sound: PeerSound { room, on: sound_on }, .. } = media;
         let orders = Orders { payload_type: None, grid: Grid::FULL, with_sound: false };
         let (orders, ordered) = watch::channel(orders);
         let (reporter, reports) = mpsc::channel(REPORTS);
@@ -115,6 +115,11 @@ impl Tracks {
     pub(super) fn send_sound(&mut self, payload_type: u8) {
         self.sound.send(payload_type);
         self.follow_sound();
+    }
+
+    /// Lets the partner hear this side, from now on.
+    pub(super) fn go_live(&self) {
+        self.sound.go_live();
     }
 
     /// Returns whether this side's sound is on: then, it takes its share of the path.

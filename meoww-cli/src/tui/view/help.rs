@@ -15,8 +15,8 @@ use super::{
 /// The fingerprints of the keys come by the server, which could put its own in their place.
 const ABOUT_ENCRYPTION: [&str; 3] = [
     "Read the four words below the picture to",
-    "each other: if equal, nobody else can see",
-    "it. Chat always passes through the server.",
+    "each other: if equal, nobody else sees or",
+    "hears you. Chat always passes the server.",
 ];
 
 /// Returns what it covers.

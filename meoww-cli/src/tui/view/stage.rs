@@ -11,6 +11,7 @@ use crate::core::event::{NoPicture, Safety};
 
 use super::{
     super::{
+        sound::PartnerSound,
         state::{Phase, State},
         update::ended,
     },
@@ -23,7 +24,12 @@ const ASCII_SPINNER: [&str; 4] = ["|", "/", "-", "\\"];
 pub(super) fn draw(state: &State, area: Rect, buf: &mut Buffer) {
     let mut pane = theme::pane().title(Line::styled(" meoww ", theme::ACCENT.patch(theme::BOLD)));
     if let Phase::Live { .. } | Phase::Connecting { .. } = state.phase {
-        pane = pane.title(Line::styled(" stranger ", theme::STRANGER).right_aligned());
+        let name = match state.partner_sound {
+            PartnerSound::On => " stranger ",
+            PartnerSound::Muted => " stranger, muted ",
+            PartnerSound::Absent => " stranger, no sound ",
+        };
+        pane = pane.title(Line::styled(name, theme::STRANGER).right_aligned());
     }
     if let (Phase::Live { .. }, Some(safety)) = (state.phase, state.safety) {
         pane = pane.title_bottom(safety_line(safety));

@@ -11,17 +11,21 @@ use ratatui::{
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::{
-    super::state::{Phase, State},
+    super::{
+        sound::Microphone,
+        state::{Phase, State},
+    },
     clock, theme,
 };
 use crate::core::event::Stats;
 
 /// Keys worth a hint, the most important first.
-const HINTS: [(&str, &str); 8] = [
+const HINTS: [(&str, &str); 9] = [
     ("Ctrl-N", "next"),
     ("F1", "help"),
     ("Ctrl-C", "quit"),
     ("F4", "camera"),
+    ("F7", "mute"),
     ("F2", "you"),
     ("F3", "chat"),
     ("F5", "block"),
@@ -68,6 +72,14 @@ fn left(state: &State, room: usize) -> Vec<Line<'static>> {
     let mut add = |style: Style, text: String| parts.push(Line::styled(format!("  {text}"), style));
     if !state.camera {
         add(theme::WARN, "camera off".to_owned());
+    }
+    match state.sound.microphone {
+        Microphone::Muted => add(theme::WARN, "muted".to_owned()),
+        Microphone::PushToTalk { until: Some(_) } => add(theme::GOOD, "talking".to_owned()),
+        Microphone::Absent | Microphone::Open | Microphone::PushToTalk { until: None } => {}
+    }
+    if state.sound.deafened {
+        add(theme::WARN, "not hearing".to_owned());
     }
     if state.unread > 0 {
         add(theme::STRANGER, format!("{} unread, F3", state.unread));

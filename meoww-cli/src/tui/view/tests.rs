@@ -12,6 +12,7 @@ use crate::{
     core::event::{CallEvent, EndReason, NoPicture, Safety, Stats},
     text::SafeText,
     tui::{
+        sound::{Microphone, Sound},
         state::Pictures,
         update::{Msg, update},
     },
@@ -20,7 +21,7 @@ use crate::{
 const START: Duration = Duration::from_secs(10);
 
 fn state(width: u16, height: u16) -> State {
-    State::new(Size::new(width, height), true, true)
+    State::new(Size::new(width, height), true, true, Sound::new(Microphone::Open))
 }
 
 fn happens(state: &mut State, seconds: u64, event: CallEvent) {
@@ -182,6 +183,29 @@ fn a_missing_picture_is_explained_until_the_next_partner() {
     happens(&mut state, 80, CallEvent::Matched { room_id, is_initiator: false });
     happens(&mut state, 81, CallEvent::Connected { relayed: false });
     shows(&state, "No picture from them yet");
+}
+
+/// Both see who is muted; one's own voice moves the lower border of one's own picture.
+#[test]
+fn sound_on_the_screen() {
+    let mut state = live(80, 24);
+    update(&mut state, START, Msg::Level(-33));
+    let lit = |state: &State| screen(state).matches('━').count();
+    let half = usize::from(state.layout.unwrap().local().unwrap().width.div_ceil(2));
+    assert_eq!(lit(&state), half, "{}", screen(&state));
+    press(&mut state, KeyCode::F(7));
+    let seen = screen(&state);
+    assert_eq!(lit(&state), 0);
+    assert!(seen.contains("╭ muted ─") && seen.lines().last().unwrap().contains("muted"), "{seen}");
+    assert!(seen.contains(" stranger ╮"), "{seen}");
+    happens(&mut state, 77, CallEvent::PartnerSound { on: false });
+    assert!(screen(&state).contains(" stranger, muted "));
+    press(&mut state, KeyCode::F(8));
+    assert!(screen(&state).lines().last().unwrap().contains("not hearing"));
+    // The next partner may have sound.
+    let room_id = "00000000-0000-4000-8000-000000000001".parse().unwrap();
+    happens(&mut state, 80, CallEvent::Matched { room_id, is_initiator: false });
+    assert!(screen(&state).contains(" stranger ╮"));
 }
 
 #[test]

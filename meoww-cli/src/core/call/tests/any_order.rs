@@ -81,7 +81,7 @@ proptest! {
                         }
                     }
                     Effect::Reconnect => prop_assert!(up && open.is_none(), "a call was left"),
-                    Effect::Tell(_) | Effect::Quit => {}
+                    Effect::Mute(_) | Effect::Tell(_) | Effect::Quit => {}
                 }
             }
             prop_assert_eq!(call.room(), open, "the room is where the media is");

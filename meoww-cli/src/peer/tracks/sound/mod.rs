@@ -22,6 +22,7 @@ pub(super) struct Sound {
     sender: Option<Sender>,
     /// Where the partner's packets go.
     incoming: Option<mpsc::Sender<Received>>,
+    is_live: watch::Sender<bool>,
     tally: Arc<Tally>,
     tasks: JoinSet<()>,
 }
@@ -34,10 +35,10 @@ impl Sound {
         estimate: watch::Receiver<u32>,
         tally: Arc<Tally>,
     ) -> Self {
-        let RoomSound { outgoing: frames, incoming, bitrate, loss_percent, .. } = room;
-        let sender =
-            Sender { frames, bitrate, loss_percent, track, estimate, tally: tally.clone() };
-        Self { sender: Some(sender), incoming: Some(incoming), tally, tasks: JoinSet::new() }
+        let RoomSound { outgoing: frames, incoming, is_live, bitrate, loss_percent, .. } = room;
+        let sender = Sender { frames, bitrate, loss_percent, track, estimate };
+        let (sender, incoming) = (Some(sender), Some(incoming));
+        Self { sender, incoming, is_live, tally, tasks: JoinSet::new() }
     }
 
     /// Begins to send, once there is a connection; without effect the second time.
@@ -45,6 +46,11 @@ impl Sound {
         if let Some(sender) = self.sender.take() {
             self.tasks.spawn(sender.run(payload_type));
         }
+    }
+
+    /// Switches the microphone on, as far as the user has not muted it.
+    pub(super) fn go_live(&self) {
+        self.is_live.send_replace(true);
     }
 
     /// Whether sound is sent.

@@ -1,6 +1,6 @@
 //! Receiving sound: RTP packets and sender reports of the partner, to where they are played.
 
-use std::sync::{Arc, atomic::Ordering::Relaxed};
+use std::sync::Arc;
 
 use rtc::{
     rtcp::{self, sender_report::SenderReport},
@@ -47,7 +47,6 @@ impl Receiver {
     /// `None` for what is no frame: padding alone, or too long.
     fn packet(&self, packet: rtp::Packet) -> Option<Received> {
         let rtp::Packet { header, payload, .. } = packet;
-        self.tally.sound_bytes_in.fetch_add(payload.len() as u64, Relaxed);
         if payload.len() > MAX_OPUS_BYTES {
             count(&self.tally.sound_packets_dropped);
             return None;

@@ -1,6 +1,6 @@
 //! Sending sound: each Opus frame is one RTP packet, which goes out at once.
 
-use std::sync::{Arc, atomic::Ordering::Relaxed};
+use std::sync::Arc;
 
 use rtc::{rtcp::receiver_report::ReceiverReport, rtp};
 use tokio::sync::{mpsc, watch};
@@ -9,7 +9,7 @@ use webrtc::media_stream::{
     track_local::{TrackLocal, TrackLocalEvent, static_rtp::TrackLocalStaticRTP},
 };
 
-use super::super::super::{allocate::Shares, stats::Tally};
+use super::super::super::allocate::Shares;
 use crate::sound::room::OpusFrame;
 
 /// What a loss of the last second still counts in the next, in percent: error correction that ends
@@ -23,7 +23,6 @@ pub(super) struct Sender {
     pub(super) track: Arc<TrackLocalStaticRTP>,
     /// Bits a second that the path carries.
     pub(super) estimate: watch::Receiver<u32>,
-    pub(super) tally: Arc<Tally>,
 }
 
 impl Sender {
@@ -47,11 +46,9 @@ impl Sender {
     }
 
     async fn send(&self, packet: rtp::Packet) {
-        let bytes = packet.payload.len() as u64;
         // The error would show the packet; that it failed says enough.
-        match self.track.write_rtp(packet).await {
-            Ok(()) => drop(self.tally.sound_bytes_out.fetch_add(bytes, Relaxed)),
-            Err(_) => tracing::debug!("sound could not be sent"),
+        if self.track.write_rtp(packet).await.is_err() {
+            tracing::debug!("sound could not be sent");
         }
     }
 

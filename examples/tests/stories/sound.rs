@@ -1,0 +1,84 @@
+//! Two programs that hear each other.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::{headless::Script, server::Server, user::User};
+
+/// Samples of a WAV file of 48 kHz, one channel and 16 bits.
+fn samples(file: &Path) -> Vec<f64> {
+    let mut wav = hound::WavReader::open(file).expect("a WAV file");
+    let spec = wav.spec();
+    assert_eq!((spec.sample_rate, spec.channels, spec.bits_per_sample), (48_000, 1, 16));
+    wav.samples::<i16>().map(|sample| f64::from(sample.expect("whole")) / 32_768.0).collect()
+}
+
+/// The longest part in which each 10 ms are louder than -40 dBFS.
+fn loud(samples: &[f64]) -> &[f64] {
+    let is_loud = |block: &[f64]| block.iter().map(|s| s * s).sum::<f64>() / 480.0 > 1e-4;
+    let (mut longest, mut begin) = (0..0, 0);
+    for (at, block) in samples.chunks_exact(480).enumerate() {
+        if !is_loud(block) {
+            begin = (at + 1) * 480;
+        } else if (at + 1) * 480 - begin > longest.len() {
+            longest = begin..(at + 1) * 480;
+        }
+    }
+    &samples[longest]
+}
+
+/// The pitch of a tone in Hz: whole periods, by the time they take.
+fn pitch(samples: &[f64]) -> f64 {
+    let rises = samples.windows(2).enumerate().filter(|(_, s)| s[0] < 0.0 && s[1] >= 0.0);
+    let times: Vec<f64> = rises.map(|(at, s)| at as f64 + s[0] / (s[0] - s[1])).collect();
+    let (first, last) = (times.first().expect("a tone"), times.last().expect("a tone"));
+    (times.len() - 1) as f64 * 48_000.0 / (last - first)
+}
+
+#[test]
+fn a_tone_is_heard_on_both_sides_until_it_is_muted() {
+    let server = Server::start();
+    let users = ["anna", "bert"].map(|name| User::with_account(name, &server));
+    let folder = tempfile::tempdir().expect("a folder");
+    let heard = ["anna.wav", "bert.wav"].map(|name| folder.path().join(name));
+    let start = |who: usize| {
+        let out = heard[who].to_str().expect("a path");
+        let arguments = ["--camera", "pattern", "--audio", "tone", "--audio-out", out];
+        Script::start(&users[who], &arguments)
+    };
+    let mut anna = start(0);
+    anna.wait_for("searching");
+    let mut bert = start(1);
+    let received = |stats: &Value| stats["sound"]["packetsReceived"].as_u64().expect("a number");
+    for script in [&anna, &bert] {
+        script.wait_for("first-frame");
+        // Two seconds and more, in packets of 20 ms.
+        let mut stats = std::iter::repeat_with(|| script.wait_for("stats"));
+        let stats = stats.find(|stats| received(stats) > 150).expect("endless");
+        // A tone of -20 dBFS.
+        for level in ["inputDbfs", "outputDbfs"] {
+            let level = stats["sound"][level].as_i64().expect("a number");
+            assert!((-23..=-17).contains(&level), "{stats}");
+        }
+    }
+    anna.say(r#"{"command":"mute"}"#);
+    let own = anna.wait_for("sound");
+    assert_eq!((&own["fromSelf"], &own["on"]), (&true.into(), &false.into()));
+    let told = bert.wait_for("sound");
+    assert_eq!((&told["fromSelf"], &told["on"]), (&false.into(), &false.into()));
+    let quiet = |stats: &Value| stats["sound"]["outputDbfs"].as_i64().expect("a number") < -50;
+    let mut stats = std::iter::repeat_with(|| bert.wait_for("stats"));
+    stats.find(quiet).expect("endless");
+    for script in [&mut anna, &mut bert] {
+        script.say(r#"{"command":"leave"}"#);
+        assert_eq!(script.ended(), 0);
+    }
+    for file in &heard {
+        let samples = samples(file);
+        let tone = loud(&samples);
+        assert!(tone.len() > 48_000, "{} samples of a tone in {}", tone.len(), samples.len());
+        let pitch = pitch(tone);
+        assert!((pitch - 440.0).abs() < 4.4, "{pitch} Hz");
+    }
+}
