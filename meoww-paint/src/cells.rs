@@ -146,7 +146,7 @@ impl Cells {
                 continue;
             }
             if next != Some(at) {
-                control(&[usize::from(at.y) + 1, usize::from(at.x) + 1], b'H', out);
+                control(&[u32::from(at.y) + 1, u32::from(at.x) + 1], b'H', out);
             }
             out.push(b' ');
             *cell = Cell::Blank;

@@ -49,7 +49,7 @@ impl<const N: usize> Artist for Colored<N> {
             };
         }
         let (glyphs, errors) = (&self.glyphs, self.errors.as_slice());
-        let motion = Motion { origin: scene.origin, columns: layout.columns };
+        let motion = Motion { origin: scene.origin, columns: layout.columns as u32 };
         let task = Task { glyphs, motion, layout, wanted, errors, weights, price };
         let strokes = self.search.strokes(&task);
         let inks = self.mixer.mix(strokes, layout, wanted, weights, price);
@@ -69,9 +69,9 @@ fn write(
 ) {
     let mut inks = inks.iter();
     let (mut front, mut back) = (None, None);
-    let mut cursor = 0;
+    let mut cursor = None;
     while let Some(stroke) = strokes.first() {
-        motion.push(cursor, stroke.cell, out);
+        motion.push(cursor, stroke.place, out);
         let mut lead: &[u8] = b"\x1b[";
         let layers = [(stroke.new_front, &mut front, b'3'), (stroke.new_back, &mut back, b'4')];
         for (_, pen, layer) in layers.into_iter().filter(|(is_new, ..)| *is_new) {
@@ -88,9 +88,9 @@ fn write(
         if lead == b";" {
             out.push(b'm');
         }
-        let run = run(strokes, motion.columns);
+        let run = run(strokes);
         glyphs.push(stroke.mask, run, out);
-        cursor = stroke.cell + run;
+        cursor = Some(strokes[run - 1].place.next());
         strokes = &strokes[run..];
     }
     if front.is_some() || back.is_some() {
@@ -99,12 +99,12 @@ fn write(
 }
 
 /// How many strokes from the first on are of the same glyph and colours, side by side.
-fn run(strokes: &[Stroke], columns: usize) -> usize {
+fn run(strokes: &[Stroke]) -> usize {
     let first = strokes[0];
     let goes_on = |(index, stroke): &(usize, &Stroke)| {
         *index == 0
-            || stroke.cell == first.cell + index
-                && !stroke.cell.is_multiple_of(columns)
+            || stroke.place.y == first.place.y
+                && stroke.place.x as usize == first.place.x as usize + index
                 && stroke.mask == first.mask
                 && !stroke.new_front
                 && !stroke.new_back

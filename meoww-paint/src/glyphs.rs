@@ -42,7 +42,7 @@ impl GlyphTable {
     }
 
     fn run_cost(&self, length: usize, run: usize) -> usize {
-        (length * run).min(length + 3 + digits(run - 1))
+        (length * run).min(length + 3 + digits(run as u32 - 1) as usize)
     }
 
     /// Appends a glyph `run` times.

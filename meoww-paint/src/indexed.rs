@@ -6,15 +6,16 @@ use crate::{
     glyphs::GlyphTable,
     layout::Layout,
     modes::Symbols,
-    motion::Motion,
+    motion::{Motion, Place},
     palette::Palette,
     split::{Color, Splitter, distance, mean},
 };
 
 /// A new colour is for later cells, too, so its bytes count by this part.
 const SHARED: f32 = 0.7;
-/// The part of a pixel's error that is left after the blur, by which the price of a byte is less.
-const BLURRED: f32 = 0.2;
+/// How much more a byte costs than in 24 bits: after the blur an error is small, and the same price
+/// would buy what is not seen.
+const PRICE: f32 = 2.5;
 
 /// Draws cells of `N` pixels in two colours each.
 pub(crate) struct Indexed<const N: usize> {
@@ -45,7 +46,7 @@ struct Goal<const N: usize> {
 struct Pen {
     front: Option<u8>,
     back: Option<u8>,
-    cursor: usize,
+    cursor: Option<Place>,
     mask: u8,
     run: usize,
 }
@@ -136,7 +137,7 @@ impl<const N: usize> Indexed<N> {
         best
     }
 
-    fn choose(&self, goal: &Goal<N>, pen: &Pen, way: usize, price: f32) -> Choice {
+    fn choose(&self, goal: &Goal<N>, pen: &Pen, way: u32, price: f32) -> Choice {
         let none = Choice { cost: f32::MAX, mask: 0, front: pen.front, back: pen.back };
         let mut best = none;
         let glyph = |mask: u8| {
@@ -203,12 +204,19 @@ impl<const N: usize> Indexed<N> {
         scene.set(cell, Cell::Picture);
     }
 
-    fn write(&self, motion: Motion, pen: &mut Pen, cell: usize, choice: Choice, out: &mut Vec<u8>) {
-        let is_next = pen.cursor == cell && !cell.is_multiple_of(motion.columns);
+    fn write(
+        &self,
+        motion: Motion,
+        pen: &mut Pen,
+        place: Place,
+        choice: Choice,
+        out: &mut Vec<u8>,
+    ) {
+        let is_next = pen.cursor == Some(place);
         let changes = (choice.front != pen.front, choice.back != pen.back);
         if !is_next || changes != (false, false) || choice.mask != pen.mask {
             self.glyphs.push(pen.mask, pen.run, out);
-            motion.push(pen.cursor, cell, out);
+            motion.push(pen.cursor, place, out);
             pen.run = 0;
             let mut lead: &[u8] = b"\x1b[";
             let layers = [(changes.0, choice.front, false), (changes.1, choice.back, true)];
@@ -225,7 +233,7 @@ impl<const N: usize> Indexed<N> {
         *pen = Pen {
             front: choice.front,
             back: choice.back,
-            cursor: cell + 1,
+            cursor: Some(place.next()),
             mask: choice.mask,
             run: pen.run + 1,
         };
@@ -242,8 +250,8 @@ impl<const N: usize> Indexed<N> {
 impl<const N: usize> Artist for Indexed<N> {
     fn draw(&mut self, scene: &mut Scene<'_>, out: &mut Vec<u8>) {
         self.start(scene);
-        let motion = Motion { origin: scene.origin, columns: scene.layout.columns };
-        let price = scene.price * BLURRED;
+        let motion = Motion { origin: scene.origin, columns: scene.layout.columns as u32 };
+        let price = scene.price * PRICE;
         let fixed = self.palette.fixed();
         let mut pen = Pen { front: fixed.map(|(front, _)| front), ..Pen::default() };
         pen.back = fixed.map(|(_, back)| back);
@@ -254,21 +262,22 @@ impl<const N: usize> Artist for Indexed<N> {
                 Cell::Picture => true,
             };
             let pixels = self.goal(scene, cell, is_known);
-            let is_next = pen.cursor == cell && !cell.is_multiple_of(motion.columns);
+            let place = scene.layout.place(cell);
+            let is_next = pen.cursor == Some(place);
             let kept = if is_known { self.kept(scene.layout, cell, &pixels) } else { f32::MAX };
             if kept <= price || !is_next && kept <= 4.0 * price {
                 continue;
             }
             let near = if self.palette.is_fixed() { [0; 3] } else { self.near(&pixels) };
-            let way = if is_next { 0 } else { motion.cost(pen.cursor, cell) };
+            let way = if is_next { 0 } else { motion.cost(pen.cursor, place) };
             let choice = self.choose(&Goal { pixels, near }, &pen, way, price);
             if choice.cost < kept {
                 self.apply(scene, cell, choice, is_known);
-                self.write(motion, &mut pen, cell, choice, out);
+                self.write(motion, &mut pen, place, choice, out);
             }
         }
         self.glyphs.push(pen.mask, pen.run, out);
-        if !self.palette.is_fixed() && pen.cursor > 0 {
+        if !self.palette.is_fixed() && pen.cursor.is_some() {
             out.extend_from_slice(b"\x1b[m");
         }
     }

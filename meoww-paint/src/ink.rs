@@ -82,8 +82,8 @@ impl Sum {
         let from_palette = palette::color(index);
         let error = distance(from_palette.map(f32::from), mean) - distance(exact, mean);
         // `2;R;G;B` or `5;N`.
-        let length = rgb.iter().map(|value| digits(usize::from(*value)) + 1).sum::<usize>();
-        let saved = length as f32 - (1 + digits(usize::from(index))) as f32;
+        let length = rgb.iter().map(|value| digits(u32::from(*value)) + 1).sum::<u32>();
+        let saved = length as f32 - (1 + digits(u32::from(index))) as f32;
         if index >= FIRST && self.weight * error < price * saved {
             Ink { rgb: from_palette, index: Some(index) }
         } else {

@@ -1,6 +1,6 @@
 //! Which pixels of a picture belong to which cell.
 
-use crate::split::Color;
+use crate::{motion::Place, split::Color};
 
 /// Red, green and blue of a picture, row by row.
 pub(crate) type Planes = [Vec<f32>; 3];
@@ -42,10 +42,15 @@ impl Layout {
         (y * self.down + down) * self.width() + x * self.across + across
     }
 
+    /// Where a cell is.
+    pub(crate) fn place(self, cell: usize) -> Place {
+        Place { x: (cell % self.columns) as u32, y: (cell / self.columns) as u32 }
+    }
+
     /// The pixels of a cell.
     #[inline(always)]
-    pub(crate) fn gather<const N: usize>(self, planes: &Planes, cell: usize) -> [Color; N] {
-        let first = self.at(cell, 0);
+    pub(crate) fn gather<const N: usize>(self, planes: &Planes, at: Place) -> [Color; N] {
+        let first = at.y as usize * self.down * self.width() + at.x as usize * self.across;
         std::array::from_fn(|pixel| {
             let at = first + pixel / self.across * self.width() + pixel % self.across;
             [planes[0][at], planes[1][at], planes[2][at]]

@@ -76,12 +76,12 @@ impl Letters {
 impl Artist for Letters {
     fn draw(&mut self, scene: &mut Scene<'_>, out: &mut Vec<u8>) {
         let layout = scene.layout;
-        let motion = Motion { origin: scene.origin, columns: layout.columns };
+        let motion = Motion { origin: scene.origin, columns: layout.columns as u32 };
         self.shown.resize(layout.cells(), [0.0; 3]);
         let price = scene.price * if self.is_dyed() { COLORED } else { PLAIN };
-        let (mut cursor, mut pen) = (0, None::<Color>);
+        let (mut cursor, mut pen) = (None, None::<Color>);
         for cell in 0..layout.cells() {
-            let wanted = mean(&layout.gather::<PIXELS>(scene.wanted, cell), 3);
+            let wanted = mean(&layout.gather::<PIXELS>(scene.wanted, layout.place(cell)), 3);
             let shown = self.shown[cell];
             let will_do =
                 || PIXELS as f32 * distance(shown, wanted) <= price || self.same(shown, wanted);
@@ -90,7 +90,7 @@ impl Artist for Letters {
                 Cell::Picture if will_do() => continue,
                 Cell::Picture | Cell::Unknown | Cell::Blank => {}
             }
-            motion.push(cursor, cell, out);
+            motion.push(cursor, layout.place(cell), out);
             let glyph = glyph(wanted);
             let is_at_hand = |pen: Color| PIXELS as f32 * distance(pen, wanted) <= price;
             if glyph != b' ' && self.is_dyed() && !pen.is_some_and(is_at_hand) {
@@ -98,7 +98,7 @@ impl Artist for Letters {
                 pen = Some(wanted);
             }
             out.push(glyph);
-            cursor = cell + 1;
+            cursor = Some(layout.place(cell).next());
             self.shown[cell] = wanted;
             scene.set(cell, Cell::Picture);
         }

@@ -164,7 +164,7 @@ impl Palette {
     /// How many bytes select a colour.
     pub(crate) fn length(&self, index: u8) -> usize {
         match self.kind {
-            Kind::Ansi256 => 5 + digits(index.into()),
+            Kind::Ansi256 => 5 + digits(index.into()) as usize,
             Kind::Ansi16 => 2 + usize::from(index >= 8),
             Kind::Mono => 0,
         }

@@ -10,7 +10,7 @@
 use crate::{
     glyphs::GlyphTable,
     layout::{Layout, Planes},
-    motion::{Motion, digits},
+    motion::{Motion, Place},
     split::{Color, Splitter, distance, mean},
 };
 
@@ -48,6 +48,7 @@ pub(crate) struct Task<'a> {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Stroke {
     pub(crate) cell: usize,
+    pub(crate) place: Place,
     /// The pixels in the front colour.
     pub(crate) mask: u8,
     /// Whether it begins with a new front colour.
@@ -101,13 +102,20 @@ struct State {
     cost: f32,
     front: Pen,
     back: Pen,
-    /// The cell after the one drawn last; 0 where none was.
-    cursor: usize,
+    /// The place after the cell drawn last.
+    cursor: Option<Place>,
     /// The glyph drawn last, and how often in a row.
     mask: u8,
     run: usize,
     /// The last step of the way here, in [`Search::nodes`].
     node: usize,
+}
+
+impl State {
+    /// How many bytes it takes to come to a cell.
+    fn way(&self, place: Place, motion: Motion) -> u32 {
+        if self.cursor == Some(place) { 0 } else { motion.cost(self.cursor, place) }
+    }
 }
 
 /// A step of a state: back to the state before it.
@@ -203,6 +211,7 @@ impl Best {
 
 struct Cell<const N: usize> {
     index: usize,
+    place: Place,
     pixels: [Color; N],
     mean: Color,
     /// The error as it is shown, by its weight.
@@ -239,28 +248,33 @@ impl<const N: usize> Search<N> {
     /// Returns the cells to draw, in order.
     pub(crate) fn strokes(&mut self, task: &Task<'_>) -> &[Stroke] {
         self.nodes.clear();
-        let none = Stroke { cell: 0, mask: 0, new_front: false, new_back: false };
+        let place = Place { x: 0, y: 0 };
+        let none = Stroke { cell: 0, place, mask: 0, new_front: false, new_back: false };
         self.nodes.push(Node { parent: 0, stroke: none });
         let start = State {
             cost: 0.0,
             front: Pen::NONE,
             back: Pen::NONE,
-            cursor: 0,
+            cursor: None,
             mask: 0,
             run: 0,
             node: 0,
         };
         let (mut states, mut count, mut cursor) = ([start; BEAM], 1, 0);
         for (index, error) in task.errors.iter().enumerate() {
-            let is_next = || cursor == index && !index.is_multiple_of(task.motion.columns);
-            if *error <= task.price || *error <= LEAST_AFAR * task.price && !is_next() {
+            if *error <= task.price || *error <= LEAST_AFAR * task.price && cursor != index {
+                continue;
+            }
+            let place = task.layout.place(index);
+            let ways = states[..count].iter().map(|state| state.way(place, task.motion));
+            if *error <= task.price * (ways.min().unwrap_or(0) + 1) as f32 {
                 continue;
             }
             let cell = Self::cell(task, index);
             let best = self.best(&states[..count], &cell, task);
             let old = states;
             for (state, candidate) in states.iter_mut().zip(&best.list[..best.count]) {
-                *state = self.follow(&old[candidate.parent], candidate, &cell, task.motion);
+                *state = self.follow(&old[candidate.parent], candidate, &cell);
                 if candidate.action != Action::Skip {
                     cursor = index + 1;
                 }
@@ -281,9 +295,11 @@ impl<const N: usize> Search<N> {
     }
 
     fn cell(task: &Task<'_>, index: usize) -> Cell<N> {
-        let pixels = task.layout.gather(task.wanted, index);
+        let place = task.layout.place(index);
+        let pixels = task.layout.gather(task.wanted, place);
         Cell {
             index,
+            place,
             pixels,
             mean: mean(&pixels, Self::EVERY),
             error: task.errors[index],
@@ -327,8 +343,8 @@ impl<const N: usize> Search<N> {
     }
 
     fn reach(state: &State, base: f32, cell: &Cell<N>, motion: Motion) -> Reach<N> {
-        let is_next = state.cursor == cell.index && !cell.index.is_multiple_of(motion.columns);
-        let way = if is_next { 0 } else { motion.cost(state.cursor, cell.index) };
+        let is_next = state.cursor == Some(cell.place);
+        let way = state.way(cell.place, motion);
         Reach {
             front: state.front.errors(&cell.pixels, cell.weight),
             back: state.back.errors(&cell.pixels, cell.weight),
@@ -401,13 +417,7 @@ impl<const N: usize> Search<N> {
     }
 
     /// Returns the state that a candidate comes to.
-    fn follow(
-        &mut self,
-        state: &State,
-        candidate: &Candidate,
-        cell: &Cell<N>,
-        motion: Motion,
-    ) -> State {
+    fn follow(&mut self, state: &State, candidate: &Candidate, cell: &Cell<N>) -> State {
         let mut next = State { cost: candidate.cost, ..*state };
         let (mut new_front, mut new_back) = match candidate.action {
             Action::Skip => return next,
@@ -434,11 +444,12 @@ impl<const N: usize> Search<N> {
         }
         next.front.add(front, in_front, cell.weight);
         next.back.add(back, N as f32 - in_front, cell.weight);
-        let is_next = state.cursor == cell.index && !cell.index.is_multiple_of(motion.columns);
+        let is_next = state.cursor == Some(cell.place);
         let goes_on = candidate.action == Action::Keep && is_next && state.mask == mask;
         next.run = if goes_on { state.run + 1 } else { 1 };
-        (next.mask, next.cursor, next.node) = (mask, cell.index + 1, self.nodes.len());
-        let stroke = Stroke { cell: cell.index, mask, new_front, new_back };
+        (next.mask, next.cursor, next.node) = (mask, Some(cell.place.next()), self.nodes.len());
+        let (cell, place) = (cell.index, cell.place);
+        let stroke = Stroke { cell, place, mask, new_front, new_back };
         self.nodes.push(Node { parent: state.node, stroke });
         next
     }
@@ -476,5 +487,7 @@ fn id(cell: usize, color: usize) -> u32 {
 
 /// Decimal digits of its three numbers, once rounded.
 fn color_digits(color: Color) -> f32 {
-    color.iter().map(|value| digits((value + 0.5) as usize)).sum::<usize>() as f32
+    let digits =
+        |value: f32| 1.0 + f32::from(u8::from(value >= 9.5)) + f32::from(u8::from(value >= 99.5));
+    digits(color[0]) + digits(color[1]) + digits(color[2])
 }

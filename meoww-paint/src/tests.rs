@@ -1,5 +1,8 @@
 //! The bytes are given to a terminal emulator, and its screen is compared with the picture.
 
+#[path = "quality_tests.rs"]
+mod quality_tests;
+
 use std::num::NonZeroU16;
 
 use proptest::prelude::*;
