@@ -4,6 +4,8 @@
 //! blur: direct binary search (Analoui and Allebach, "Model-based halftoning using direct binary
 //! search", 1992). It beats dither by matrices of any kind, and what does not move stays as it is.
 
+use crate::split::Color;
+
 /// Pixels to either side that the blur reaches.
 const RADIUS: usize = 3;
 const TAPS: usize = 2 * RADIUS + 1;
@@ -88,6 +90,72 @@ impl Blur {
     }
 }
 
+/// How much the errors of a cell's pixels count with each other.
+pub(crate) struct Coupling<const N: usize> {
+    matrix: [[f32; N]; N],
+    inverse: [[f32; N]; N],
+}
+
+impl<const N: usize> Coupling<N> {
+    pub(crate) fn new(blur: &Blur, across: usize) -> Self {
+        let matrix: [[f32; N]; N] = std::array::from_fn(|a| {
+            std::array::from_fn(|b| {
+                blur.correlation(
+                    (a % across).abs_diff(b % across),
+                    (a / across).abs_diff(b / across),
+                )
+            })
+        });
+        Self { matrix, inverse: invert(&matrix) }
+    }
+
+    /// The changes of the pixels that would make their blurred errors vanish.
+    pub(crate) fn solve(&self, blurred: &[Error; N]) -> [Color; N] {
+        self.inverse.map(|row| {
+            let mut sum = [0.0; 3];
+            for (weight, error) in row.iter().zip(blurred) {
+                sum.iter_mut().zip(error).for_each(|(sum, error)| *sum += weight * error);
+            }
+            sum
+        })
+    }
+
+    /// How each error counts with all of `errors`.
+    pub(crate) fn spread(&self, errors: &[f32; N]) -> [f32; N] {
+        self.matrix.map(|row| row.iter().zip(errors).map(|(weight, error)| weight * error).sum())
+    }
+
+    pub(crate) fn loss(&self, errors: &[Color; N]) -> f32 {
+        let mut loss = 0.0;
+        for (a, row) in errors.iter().zip(&self.matrix) {
+            for (b, weight) in errors.iter().zip(row) {
+                loss += weight * (a[0] * b[0] + a[1] * b[1] + a[2] * b[2]);
+            }
+        }
+        loss
+    }
+}
+
+/// By Gauss and Jordan; the matrix is positive definite, so no row has to be exchanged.
+fn invert<const N: usize>(matrix: &[[f32; N]; N]) -> [[f32; N]; N] {
+    let mut left = matrix.map(|row| row.map(f64::from));
+    let mut right: [[f64; N]; N] =
+        std::array::from_fn(|a| std::array::from_fn(|b| if a == b { 1.0 } else { 0.0 }));
+    for pivot in 0..N {
+        let scale = 1.0 / left[pivot][pivot];
+        left[pivot] = left[pivot].map(|value| value * scale);
+        right[pivot] = right[pivot].map(|value| value * scale);
+        for row in (0..N).filter(|row| *row != pivot) {
+            let factor = left[row][pivot];
+            for column in 0..N {
+                left[row][column] -= factor * left[pivot][column];
+                right[row][column] -= factor * right[pivot][column];
+            }
+        }
+    }
+    right.map(|row| row.map(|value| value as f32))
+}
+
 /// Convolves with `taps` that are `step` apart. The outermost have no neighbours on one side.
 fn convolve(from: &[Error], step: usize, taps: &[f32; TAPS], to: &mut [Error]) {
     let inner = from.len() - RADIUS * step;
@@ -141,5 +209,18 @@ mod tests {
         assert_eq!(blur.at(39), blur.at(41));
         assert_eq!(blur.at(31), blur.at(49));
         assert!((blur.at(40)[0] - 100.0 * blur.correlation(0, 0)).abs() < 1e-3);
+    }
+
+    #[test]
+    fn a_matrix_by_its_inverse_is_one() {
+        let blur = Blur::new();
+        let Coupling { matrix, inverse } = Coupling::<8>::new(&blur, 2);
+        for (index, row) in matrix.iter().enumerate() {
+            for column in 0..8 {
+                let product = row.iter().zip(&inverse).map(|(a, b)| a * b[column]).sum::<f32>();
+                let expected = if index == column { 1.0 } else { 0.0 };
+                assert!((product - expected).abs() < 1e-3, "{index}, {column}: {product}");
+            }
+        }
     }
 }

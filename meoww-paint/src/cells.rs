@@ -185,12 +185,15 @@ impl Painter for Cells {
         let (left, top) = (self.picture.x - area.x, self.picture.y - area.y);
         let stride = usize::from(area.width);
         let first = usize::from(top) * stride + usize::from(left);
+        // Of half blocks: where a cell has more pixels, more errors add up, and are as little seen.
+        let usual = self.quality.price() * (across * down) as f32 / 2.0;
+        let price = (usual * self.stillness.discount()).max(Quality::MAX.price());
         let mut scene = Scene {
             layout,
             origin: Position { x: self.picture.x, y: self.picture.y },
             wanted,
             weights: self.stillness.weights(),
-            price: (self.quality.price() * self.stillness.discount()).max(Quality::MAX.price()),
+            price,
             cells: &mut self.cells[first..],
             stride,
         };

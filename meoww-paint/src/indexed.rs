@@ -1,7 +1,7 @@
 //! Cells in the colours of a palette, or in none.
 
 use crate::{
-    blur::{Blur, Error},
+    blur::{Blur, Coupling, Error},
     cells::{Artist, Cell, Scene},
     glyphs::GlyphTable,
     layout::Layout,
@@ -26,12 +26,6 @@ pub(crate) struct Indexed<const N: usize> {
     coupling: Coupling<N>,
     /// The colours of the pixels as the terminal shows them.
     shown: Vec<u8>,
-}
-
-/// How much the errors of a cell's pixels count with each other.
-struct Coupling<const N: usize> {
-    matrix: [[f32; N]; N],
-    inverse: [[f32; N]; N],
 }
 
 /// A cell to be decided on.
@@ -290,79 +284,6 @@ impl<const N: usize> Indexed<N> {
     }
 }
 
-impl<const N: usize> Coupling<N> {
-    fn new(blur: &Blur, across: usize) -> Self {
-        let matrix: [[f32; N]; N] = std::array::from_fn(|a| {
-            std::array::from_fn(|b| {
-                blur.correlation(
-                    (a % across).abs_diff(b % across),
-                    (a / across).abs_diff(b / across),
-                )
-            })
-        });
-        Self { matrix, inverse: invert(&matrix) }
-    }
-
-    /// The changes of the pixels that would make their blurred errors vanish.
-    fn solve(&self, blurred: &[Error; N]) -> [Color; N] {
-        self.inverse.map(|row| {
-            let mut sum = [0.0; 3];
-            for (weight, error) in row.iter().zip(blurred) {
-                sum.iter_mut().zip(error).for_each(|(sum, error)| *sum += weight * error);
-            }
-            sum
-        })
-    }
-
-    fn loss(&self, errors: &[Color; N]) -> f32 {
-        let mut loss = 0.0;
-        for (a, row) in errors.iter().zip(&self.matrix) {
-            for (b, weight) in errors.iter().zip(row) {
-                loss += weight * (a[0] * b[0] + a[1] * b[1] + a[2] * b[2]);
-            }
-        }
-        loss
-    }
-}
-
-/// By Gauss and Jordan; the matrix is positive definite, so no row has to be exchanged.
-fn invert<const N: usize>(matrix: &[[f32; N]; N]) -> [[f32; N]; N] {
-    let mut left = matrix.map(|row| row.map(f64::from));
-    let mut right: [[f64; N]; N] =
-        std::array::from_fn(|a| std::array::from_fn(|b| if a == b { 1.0 } else { 0.0 }));
-    for pivot in 0..N {
-        let scale = 1.0 / left[pivot][pivot];
-        left[pivot] = left[pivot].map(|value| value * scale);
-        right[pivot] = right[pivot].map(|value| value * scale);
-        for row in (0..N).filter(|row| *row != pivot) {
-            let factor = left[row][pivot];
-            for column in 0..N {
-                left[row][column] -= factor * left[pivot][column];
-                right[row][column] -= factor * right[pivot][column];
-            }
-        }
-    }
-    right.map(|row| row.map(|value| value as f32))
-}
-
 fn error(shown: Color, wanted: Color) -> Error {
     [shown[0] - wanted[0], shown[1] - wanted[1], shown[2] - wanted[2], 0.0]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_matrix_by_its_inverse_is_one() {
-        let blur = Blur::new();
-        let Coupling { matrix, inverse } = Coupling::<8>::new(&blur, 2);
-        for (index, row) in matrix.iter().enumerate() {
-            for column in 0..8 {
-                let product = row.iter().zip(&inverse).map(|(a, b)| a * b[column]).sum::<f32>();
-                let expected = if index == column { 1.0 } else { 0.0 };
-                assert!((product - expected).abs() < 1e-3, "{index}, {column}: {product}");
-            }
-        }
-    }
 }

@@ -15,6 +15,7 @@ mod glyphs;
 mod indexed;
 mod ink;
 mod layout;
+mod letterforms;
 mod letters;
 mod mode;
 mod modes;

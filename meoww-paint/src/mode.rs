@@ -120,7 +120,8 @@ impl Mode {
                     Color::Ansi16 => Dye::Palette(Palette::ansi16()),
                     Color::Mono => Dye::None,
                 };
-                (Box::new(Letters::new(dye)) as Box<dyn Artist>, (1, letters::PIXELS))
+                let letters = Letters::new(dye, terminal.is_light);
+                (Box::new(letters) as Box<dyn Artist>, (letters::ACROSS, letters::DOWN))
             }
         };
         Box::new(Cells::new(artist, pixels, terminal.cell, self.quality))

@@ -23,8 +23,8 @@ impl Quality {
         if quality <= Self::HIGHEST { Some(Self(quality)) } else { None }
     }
 
-    /// The squared error, of all pixels and channels of a cell, that a byte has to take away. It
-    /// doubles every eight steps down.
+    /// The squared error, of the two pixels of a half block in all channels, that a byte has to take
+    /// away. It doubles every eight steps down.
     pub(crate) fn price(self) -> f32 {
         if self == Self::MAX {
             // Less than a single step of a single channel, in as many bytes as a cell can take.

@@ -118,11 +118,11 @@ fn measure(mode: Mode) -> (f64, f64) {
 fn no_mode_costs_more_or_shows_less() {
     let expected = [
         (Render::HalfBlock, Color::True, 1466.0, 41.1),
-        (Render::Quadrant, Color::True, 2213.0, 39.6),
-        (Render::Sextant, Color::True, 2624.0, 38.2),
-        (Render::Octant, Color::True, 2893.0, 38.1),
+        (Render::Quadrant, Color::True, 1603.0, 38.4),
+        (Render::Sextant, Color::True, 1634.0, 36.9),
+        (Render::Octant, Color::True, 1669.0, 36.9),
         (Render::HalfBlock, Color::Ansi256, 442.0, 35.5),
-        (Render::Octant, Color::Ansi256, 1227.0, 35.6),
+        (Render::Octant, Color::Ansi256, 646.0, 33.3),
         (Render::HalfBlock, Color::Ansi16, 351.0, 27.8),
         (Render::HalfBlock, Color::Mono, 60.0, 24.6),
         (Render::Braille, Color::Mono, 232.0, 24.9),
