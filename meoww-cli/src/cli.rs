@@ -160,6 +160,9 @@ pub struct Search {
     pub drawing: Drawing,
     #[command(flatten)]
     pub sound: SoundArgs,
+    /// Show a new stranger clearly at once; without it, their picture is coarse for three seconds
+    #[arg(long, env = "MEOWW_NO_BLUR")]
+    pub no_blur: bool,
     /// Only ever connect through the server's relay, so that the other side cannot learn your
     /// address
     #[arg(long)]
@@ -208,7 +211,8 @@ const SEARCH_HELP: &str = "\
 In a call:
   Ctrl-N next stranger   F1 help   F2 self view   F3 chat   F4 camera off   Ctrl-C quit
   F5 (twice) never meet this stranger again   F6 report them   (also just after they left)
-  F7 mute   F8 do not hear them   Up, Down hear them louder, softer
+  F7 mute   F8 do not hear them   Up, Down hear them louder, softer   F9 see them clearly now
+  F12 all off: camera, microphone and the call, at once
   Type to chat, Enter to send, PageUp and PageDown to scroll.
 
 By interests: somebody with a common tag first, anybody after 20 seconds

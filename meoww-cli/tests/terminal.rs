@@ -44,6 +44,7 @@ async fn on_a_terminal() {
         SoundConfig { input: AudioIn::None, output: AudioOut::None, ..SoundConfig::default() };
     let (sound, _) = SoundSwitch::open_blocking(&sound).expect("silence needs nothing");
     let screen = Screen {
+        coarse_at_first: false,
         events: events_in,
         commands,
         remote: remote_slot,

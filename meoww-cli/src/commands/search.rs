@@ -5,7 +5,7 @@ use meoww_proto::{signal, tags::MAX_TAGS};
 
 use super::{Context, screen};
 use crate::{
-    cli::{Search, SoundArgs},
+    cli::Search,
     core::event::Command,
     driver::{ClientHandle, Options},
     error::{Error, Instead},
@@ -38,7 +38,8 @@ pub(super) async fn run(context: &Context, args: Search) -> Result<(), Error> {
     let min = Size { width: MIN_SIZE.width, height: MIN_SIZE.height };
     let probe = screen::look(&args.drawing, min, Instead::Headless)?;
     context.out.note(&opening);
-    show(ClientHandle::start(options).await?, &args.sound, probe).await
+    let client = ClientHandle::start(options).await?;
+    show(client, &args, probe).await
 }
 
 /// Whom to meet.
@@ -55,13 +56,13 @@ fn terms(args: &Search) -> Result<signal::Search, Error> {
     Ok(signal::Search { tags, wait_seconds: args.wait })
 }
 
-async fn show(client: ClientHandle, args: &SoundArgs, probe: Probe) -> Result<(), Error> {
+async fn show(client: ClientHandle, args: &Search, probe: Probe) -> Result<(), Error> {
     let ClientHandle { commands, events, remote, local, camera_on, sound, grid, drawn, running } =
         client;
     let microphone = match () {
         () if !sound.has_input() => Microphone::Absent,
-        () if args.push_to_talk => Microphone::PushToTalk { until: None },
-        () if args.join_muted => Microphone::Muted,
+        () if args.sound.push_to_talk => Microphone::PushToTalk { until: None },
+        () if args.sound.join_muted => Microphone::Muted,
         () => Microphone::Open,
     };
     // The queue is empty, and if the client is gone already, finishing says why.
@@ -76,6 +77,7 @@ async fn show(client: ClientHandle, args: &SoundArgs, probe: Probe) -> Result<()
         microphone,
         grid,
         drawn,
+        coarse_at_first: !args.no_blur,
         probe,
     };
     let shown = match signals::listen() {

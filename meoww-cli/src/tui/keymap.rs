@@ -19,6 +19,10 @@ pub enum Action {
     ToggleCamera,
     /// Sound.
     Sound(SoundKey),
+    /// Show the stranger clearly now.
+    Clear,
+    /// Everything off, out of the call.
+    Panic,
     /// Never meet this stranger again.
     Block,
     /// Report this stranger.
@@ -82,19 +86,19 @@ pub enum Edit {
 /// The keys as help shows them; the last five do not fit the smallest screen.
 pub const HELP: [(&str, &str); 14] = [
     ("Ctrl-N", "next stranger"),
+    ("F12 Ctrl-P", "all off, out of the call"),
     ("Ctrl-C", "quit"),
-    ("Enter", "send what you typed"),
     ("F1 Ctrl-G", "this help"),
     ("F2 F3", "your own picture, chat"),
     ("F4 Ctrl-O", "camera on, off"),
     ("F5 Ctrl-X", "block them for good"),
     ("F6 Ctrl-R", "report this stranger"),
     ("F7 Ctrl-S", "microphone on, off"),
-    ("F8", "hear them or not"),
-    ("Up Down", "hear them louder, softer"),
+    ("Enter", "send what you typed"),
+    ("F8 Up Down", "mute them; louder, softer"),
+    ("F9", "see them clearly now"),
     ("PgUp PgDn", "scroll the chat"),
-    ("Esc", "close help, empty the line"),
-    ("Ctrl-L", "draw everything anew"),
+    ("Esc Ctrl-L", "close help, draw all anew"),
 ];
 
 /// What `key` stands for; `None` for a key without meaning, and for most when they are let go.
@@ -128,6 +132,8 @@ fn pressed(key: KeyEvent) -> Option<Action> {
         KeyCode::F(6) => Some(Action::Report),
         KeyCode::F(7) => sound(SoundKey::Microphone),
         KeyCode::F(8) => sound(SoundKey::Hearing),
+        KeyCode::F(9) => Some(Action::Clear),
+        KeyCode::F(12) => Some(Action::Panic),
         KeyCode::Up => sound(SoundKey::Louder),
         KeyCode::Down => sound(SoundKey::Softer),
         KeyCode::Esc => Some(Action::Escape),
@@ -160,7 +166,7 @@ fn control(code: KeyCode) -> Option<Action> {
         'n' => Some(Action::Next),
         'c' | 'q' => Some(Action::Quit),
         'g' => Some(Action::ToggleHelp),
-        'p' => Some(Action::ToggleSelf),
+        'p' => Some(Action::Panic),
         'o' => Some(Action::ToggleCamera),
         'x' => Some(Action::Block),
         'r' => Some(Action::Report),
@@ -201,6 +207,8 @@ mod tests {
             (Key::F(6), Report),
             (Key::F(7), Sound(Microphone)),
             (Key::F(8), Sound(Hearing)),
+            (Key::F(9), Clear),
+            (Key::F(12), Panic),
             (Key::Up, Sound(Louder)),
             (Key::Down, Sound(Softer)),
             (Key::Esc, Escape),
@@ -224,7 +232,7 @@ mod tests {
             ('c', Quit),
             ('q', Quit),
             ('g', ToggleHelp),
-            ('p', ToggleSelf),
+            ('p', Panic),
             ('o', ToggleCamera),
             ('x', Block),
             ('r', Report),
@@ -248,7 +256,7 @@ mod tests {
 
     #[test]
     fn other_keys_do_nothing() {
-        assert_eq!(press(KeyCode::F(9), KeyModifiers::NONE), None);
+        assert_eq!(press(KeyCode::F(10), KeyModifiers::NONE), None);
         assert_eq!(press(KeyCode::Char('v'), KeyModifiers::CONTROL), None);
         assert_eq!(press(KeyCode::Char('n'), KeyModifiers::ALT), None);
         let mut released = KeyEvent::new(KeyCode::Enter, KeyModifiers::NONE);

@@ -26,7 +26,7 @@ use super::{
 use crate::{
     core::event::{CallEvent, Command},
     driver::SoundSwitch,
-    picture::slot::FrameSlot,
+    picture::{filter::coarse::coarse, slot::FrameSlot},
     terminal::{
         ask::{Inputs, ask, last_answers},
         input::{Reply, TerminalInput, read_terminal},
@@ -60,6 +60,8 @@ pub struct Screen {
     pub grid: watch::Sender<Grid>,
     /// Counts the partner's pictures that reached the terminal.
     pub drawn: Arc<AtomicU64>,
+    /// Whether the picture of a new partner is coarse for three seconds.
+    pub coarse_at_first: bool,
     /// The terminal, and how to draw on it.
     pub probe: Probe,
 }
@@ -156,6 +158,7 @@ impl EventLoop {
         let cells = Size::new(window.columns, window.rows);
         let sound = Sound::new(screen.microphone);
         let mut state = State::new(cells, caps.unicode, *screen.camera_on.borrow(), sound);
+        state.coarse_at_first = screen.coarse_at_first;
         update(&mut state, Duration::ZERO, Msg::Cell(caps.cell));
         let canvas = Canvas::new(caps, screen.probe.mode());
         let start = Instant::now();
@@ -304,6 +307,12 @@ impl EventLoop {
                 self.screen.sound.set_volume(percent);
                 None
             }
+            Effect::AllOff => {
+                self.screen.camera_on.send_replace(false);
+                self.screen.sound.set_muted(true);
+                // It must get through, and the end of the program does in any case.
+                self.screen.commands.try_send(Command::Leave).err().map(|_| Outcome::Quit)
+            }
             Effect::Redraw => {
                 self.canvas.invalidate();
                 self.stale_pictures = true;
@@ -342,6 +351,10 @@ impl EventLoop {
             update(&mut self.state, self.start.elapsed(), Msg::Pictures(pictures));
             self.stale = true;
         }
+        let remote = match self.state.coarse_for() {
+            Some(_) => remote.map(|picture| Arc::new(coarse(&picture))),
+            None => remote,
+        };
         if std::mem::take(&mut self.stale) {
             self.canvas.draw_state(&self.state, &mut out)?;
         }

@@ -75,6 +75,7 @@ fn world(gate: Option<sync::Receiver<()>>) -> (World, impl Future<Output = Outco
     let sound =
         SoundConfig { input: AudioIn::None, output: AudioOut::None, ..SoundConfig::default() };
     let screen = Screen {
+        coarse_at_first: false,
         events: events_in,
         commands: commands_out,
         remote: remote_slot,

@@ -87,6 +87,15 @@ impl Sound {
         };
     }
 
+    /// The microphone goes off, whoever holds its key.
+    pub(super) fn mute(&mut self) {
+        self.microphone = match self.microphone {
+            Microphone::Absent => Microphone::Absent,
+            Microphone::Open | Microphone::Muted => Microphone::Muted,
+            Microphone::PushToTalk { .. } => Microphone::PushToTalk { until: None },
+        };
+    }
+
     /// The key of the microphone was let go.
     pub(super) fn release(&mut self) {
         if let Microphone::PushToTalk { until } = &mut self.microphone {

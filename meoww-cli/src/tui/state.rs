@@ -18,6 +18,9 @@ use crate::core::event::{EndReason, NoPicture, Safety, Stats};
 /// comes after 200 to 750 ms, as terminals and systems have it, and the others come faster.
 const BLOCK_PAUSE: Duration = Duration::from_millis(800);
 
+/// How long the picture of a new partner is coarse: time to leave before there is anything to see.
+pub(super) const COARSE: Duration = Duration::from_secs(3);
+
 /// Everything the screen shows but the pictures themselves. Times count from the start.
 #[derive(Debug)]
 pub struct State {
@@ -55,6 +58,10 @@ pub struct State {
     pub partner_camera: bool,
     /// The partner's sound.
     pub partner_sound: PartnerSound,
+    /// Whether the picture of a new partner is coarse for a while.
+    pub coarse_at_first: bool,
+    /// When the present partner is shown clearly; `None` before there was a picture.
+    pub clear_at: Option<Duration>,
     /// Why there is no picture of the partner, if that is known.
     pub no_picture: Option<NoPicture>,
     /// Whether somebody may sit between the two sides, once that is known.
@@ -131,6 +138,8 @@ impl State {
             sound,
             partner_camera: true,
             partner_sound: PartnerSound::On,
+            coarse_at_first: true,
+            clear_at: None,
             no_picture: None,
             safety: None,
             pictures: Pictures::default(),
@@ -161,6 +170,15 @@ impl State {
     /// The line that takes the keys.
     pub(super) fn line(&mut self) -> &mut Editor {
         self.report.as_mut().unwrap_or(&mut self.input)
+    }
+
+    /// How long the partner's picture will still be coarse; `None` once it is clear.
+    pub(super) fn coarse_for(&self) -> Option<Duration> {
+        let left = match self.clear_at {
+            Some(at) => at.saturating_sub(self.now),
+            None => COARSE,
+        };
+        (self.coarse_at_first && !left.is_zero()).then_some(left)
     }
 
     /// Whether the partner's picture is on the screen.

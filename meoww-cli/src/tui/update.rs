@@ -12,7 +12,7 @@ use super::{
     editor::Editor,
     keymap::{Action, Edit, SoundKey, action},
     sound::{Microphone, PartnerSound, Sound},
-    state::{Phase, Pictures, State},
+    state::{COARSE, Phase, Pictures, State},
 };
 use crate::{
     core::event::{CallEvent, Command, EndReason, Reason, Safety},
@@ -65,6 +65,8 @@ pub enum Effect {
     Hearing(bool),
     /// Play it this loud, in percent.
     Volume(u32),
+    /// Camera and microphone off, and out of the call.
+    AllOff,
     /// Forget what the terminal shows, and draw everything.
     Redraw,
     /// Stop until the shell continues the program.
@@ -102,6 +104,9 @@ pub fn update(state: &mut State, now: Duration, msg: Msg) -> Option<Effect> {
         }
         Msg::Pictures(pictures) => {
             state.pictures = pictures;
+            if state.clear_at.is_none() && state.shows_remote() {
+                state.clear_at = Some(now + COARSE);
+            }
             None
         }
         Msg::Busy => {
@@ -142,6 +147,11 @@ fn act(state: &mut State, action: Action) -> Option<Effect> {
             Some(Effect::Camera(state.camera))
         }
         Action::Sound(key) => sound(state, key),
+        Action::Clear => {
+            state.clear_at = state.clear_at.map(|at| at.min(state.now));
+            None
+        }
+        Action::Panic => Some(all_off(state)),
         Action::Escape if block_asked => None,
         Action::Escape if state.show_help => {
             state.show_help = false;
@@ -218,6 +228,20 @@ fn next(state: &mut State) -> Option<Effect> {
         Phase::Searching { .. } => None,
         Phase::Connecting { .. } | Phase::Live { .. } => Some(Effect::Send(Command::Skip)),
     }
+}
+
+/// What the call does follows; the screen waits for none of it.
+fn all_off(state: &mut State) -> Effect {
+    state.camera = false;
+    state.sound.mute();
+    state.pictures = Pictures::default();
+    state.show_help = false;
+    if state.phase != Phase::Idle {
+        state.phase = Phase::Ended(EndReason::Left);
+    }
+    let report = if state.met { "F6 reports them; " } else { "" };
+    notice(state, &format!("All off. {report}F4 and F7 turn camera and microphone on"));
+    Effect::AllOff
 }
 
 /// Asks first, as a block is for good; each press too soon asks anew.
@@ -367,6 +391,7 @@ fn matched(state: &mut State) {
     state.phase = Phase::Connecting { since: state.now };
     state.stats = None;
     (state.partner_camera, state.no_picture, state.safety) = (true, None, None);
+    state.clear_at = None;
     state.partner_sound = PartnerSound::On;
     state.met = true;
     // Or it would be about somebody else.

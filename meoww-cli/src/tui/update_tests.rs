@@ -230,10 +230,57 @@ fn switches() {
     assert_eq!(update(&mut state, AT, control('l')), Some(Effect::Redraw));
     assert_eq!(update(&mut state, AT, control('c')), Some(Effect::Quit));
     assert_eq!(update(&mut state, AT, control('q')), Some(Effect::Quit));
-    update(&mut state, AT, control('p'));
+    update(&mut state, AT, key(KeyCode::F(2)));
     assert_eq!(state.layout.unwrap().self_view, None);
     update(&mut state, AT, key(KeyCode::F(3)));
     assert_eq!(state.layout.unwrap().chat, None);
+}
+
+#[test]
+fn one_key_turns_everything_off_at_once() {
+    let both = Pictures { remote: true, local: true };
+    for key in [key(KeyCode::F(12)), control('p')] {
+        for phase in phases().into_iter().filter(|phase| *phase != Phase::Idle) {
+            let mut state = State { pictures: both, show_help: true, ..met(phase) };
+            assert_eq!(update(&mut state, AT, key.clone()), Some(Effect::AllOff));
+            assert_eq!(state.phase, Phase::Ended(EndReason::Left));
+            assert!(!state.camera && !state.sound.is_on() && !state.shows_remote());
+            // The report's line is one key away, and on top.
+            update(&mut state, AT, self::key(KeyCode::F(6)));
+            assert!(state.report.is_some() && !state.show_help);
+        }
+    }
+}
+
+#[test]
+fn a_new_stranger_is_coarse_for_three_seconds_or_until_the_key() {
+    let at = |ms| AT + Duration::from_millis(ms);
+    let come = Msg::Pictures(Pictures { remote: true, local: false });
+    let meet = |state: &mut State| {
+        let call = |event| Msg::Call(event);
+        update(state, AT, call(CallEvent::Matched { room_id: room(), is_initiator: true }));
+        update(state, AT, call(CallEvent::Connected { relayed: false }));
+    };
+    let mut state = state();
+    meet(&mut state);
+    update(&mut state, at(5000), Msg::Tick);
+    update(&mut state, at(6000), come.clone());
+    update(&mut state, at(8999), Msg::Tick);
+    assert_eq!(state.coarse_for(), Some(Duration::from_millis(1)));
+    update(&mut state, at(9000), Msg::Tick);
+    assert_eq!(state.coarse_for(), None);
+    // A camera that goes off and on shows the same stranger.
+    update(&mut state, at(9500), Msg::Pictures(Pictures::default()));
+    update(&mut state, at(9600), come.clone());
+    assert_eq!(state.coarse_for(), None);
+
+    meet(&mut state);
+    assert_eq!(state.coarse_for(), Some(Duration::from_secs(3)), "somebody else");
+    update(&mut state, AT, key(KeyCode::F(9)));
+    assert!(state.coarse_for().is_some(), "there is nothing to see yet");
+    update(&mut state, AT, come);
+    update(&mut state, at(10), key(KeyCode::F(9)));
+    assert_eq!(state.coarse_for(), None);
 }
 
 fn met(phase: Phase) -> State {
@@ -331,7 +378,7 @@ fn msg() -> impl Strategy<Value = Msg> {
     let codes = vec![KeyCode::Enter, KeyCode::Esc, KeyCode::PageUp, KeyCode::PageDown];
     prop_oneof![
         prop::sample::select(codes).prop_map(key),
-        (1u8..7).prop_map(|n| key(KeyCode::F(n))),
+        (1u8..13).prop_map(|n| key(KeyCode::F(n))),
         any::<char>().prop_map(|c| key(KeyCode::Char(c))),
         prop::char::range('a', 'z').prop_map(control),
         ".{0,80}".prop_map(|text| Msg::Paste { text, is_cut: false }),

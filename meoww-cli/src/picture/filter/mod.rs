@@ -1,3 +1,4 @@
-//! What is done to a picture between its source and the codec.
+//! What is done to a picture on its way: before the codec, or before the screen.
 
+pub mod coarse;
 pub mod square;

@@ -24,12 +24,7 @@ const ASCII_SPINNER: [&str; 4] = ["|", "/", "-", "\\"];
 pub(super) fn draw(state: &State, area: Rect, buf: &mut Buffer) {
     let mut pane = theme::pane().title(Line::styled(" meoww ", theme::ACCENT.patch(theme::BOLD)));
     if let Phase::Live { .. } | Phase::Connecting { .. } = state.phase {
-        let name = match state.partner_sound {
-            PartnerSound::On => " stranger ",
-            PartnerSound::Muted => " stranger, muted ",
-            PartnerSound::Absent => " stranger, no sound ",
-        };
-        pane = pane.title(Line::styled(name, theme::STRANGER).right_aligned());
+        pane = pane.title(Line::styled(stranger(state), theme::STRANGER).right_aligned());
     }
     if let (Phase::Live { .. }, Some(safety)) = (state.phase, state.safety) {
         pane = pane.title_bottom(safety_line(safety));
@@ -51,6 +46,18 @@ pub(super) fn draw(state: &State, area: Rect, buf: &mut Buffer) {
         lines.drain(..4);
     }
     centred_lines(lines, Rect { height, ..inside }, buf);
+}
+
+fn stranger(state: &State) -> String {
+    if let Some(left) = state.coarse_for().filter(|_| state.shows_remote()) {
+        return format!(" clear in {} s, F9: now ", left.as_millis().div_ceil(1000));
+    }
+    let name = match state.partner_sound {
+        PartnerSound::On => " stranger ",
+        PartnerSound::Muted => " stranger, muted ",
+        PartnerSound::Absent => " stranger, no sound ",
+    };
+    name.to_owned()
 }
 
 /// On the lower border, for as long as the call goes on.

@@ -21,7 +21,8 @@ use crate::{
 const START: Duration = Duration::from_secs(10);
 
 fn state(width: u16, height: u16) -> State {
-    State::new(Size::new(width, height), true, true, Sound::new(Microphone::Open))
+    let state = State::new(Size::new(width, height), true, true, Sound::new(Microphone::Open));
+    State { coarse_at_first: false, ..state }
 }
 
 fn happens(state: &mut State, seconds: u64, event: CallEvent) {
@@ -206,6 +207,17 @@ fn sound_on_the_screen() {
     let room_id = "00000000-0000-4000-8000-000000000001".parse().unwrap();
     happens(&mut state, 80, CallEvent::Matched { room_id, is_initiator: false });
     assert!(screen(&state).contains(" stranger ╮"));
+}
+
+#[test]
+fn a_coarse_picture_says_for_how_long_and_which_key_clears_it() {
+    let mut state = State { coarse_at_first: true, ..live(80, 24) };
+    assert!(screen(&state).starts_with("╭ meoww ───────────────────────────────"));
+    let room_id = "00000000-0000-4000-8000-000000000001".parse().unwrap();
+    happens(&mut state, 80, CallEvent::Matched { room_id, is_initiator: false });
+    assert!(screen(&state).lines().next().unwrap().contains(" clear in 3 s, F9: now ╮"));
+    press(&mut state, KeyCode::F(12));
+    assert!(!screen(&state).contains('·'), "a picture is left: {}", screen(&state));
 }
 
 #[test]
