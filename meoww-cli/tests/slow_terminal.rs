@@ -150,7 +150,14 @@ async fn on_a_slow_terminal() {
 /// The time that the picture on the screen shows, modulo 256.
 fn time_shown(screen: &vt100::Screen) -> Option<u64> {
     let level = |column| {
-        let vt100::Color::Rgb(grey, ..) = screen.cell(ROW, column)?.bgcolor() else { return None };
+        let cell = screen.cell(ROW, column)?;
+        let shown = if cell.contents() == "█" { cell.fgcolor() } else { cell.bgcolor() };
+        let grey = match shown {
+            vt100::Color::Rgb(grey, ..) => grey,
+            // Greys of the palette go from 8 in steps of 10.
+            vt100::Color::Idx(index @ 232..) => 8 + 10 * (index - 232),
+            vt100::Color::Idx(_) | vt100::Color::Default => return None,
+        };
         Some((f64::from(grey) * 219.0 / 255.0 + 16.0 - 23.0) / 14.0)
     };
     let levels = [level(CELLS[0])?, level(CELLS[1])?].map(|level| level.round().max(0.0) as u64);

@@ -23,6 +23,11 @@ impl Quality {
         if quality <= Self::HIGHEST { Some(Self(quality)) } else { None }
     }
 
+    /// The number, unless it is [`Quality::MAX`].
+    pub fn number(self) -> Option<u8> {
+        (self != Self::MAX).then_some(self.0)
+    }
+
     /// The squared error, of the two pixels of a half block in all channels, that a byte has to take
     /// away. It doubles every eight steps down.
     pub(crate) fn price(self) -> f32 {

@@ -28,15 +28,16 @@ fn line(state: &State, columns: usize) -> String {
     let width = columns.saturating_sub(1);
     let figures = state.figures;
     let right = format!(
-        "{} {}  {} fps  {}/s",
+        "{} {} quality {}  {} fps  {}/s",
         state.mode.render.name(),
         color_name(state.mode.color),
+        state.mode.quality,
         figures.pictures,
         bytes(figures.bytes)
     );
     let keys = match state.length {
-        Some(_) => "space pause  arrows seek  m mode  c colours  q quit",
-        None => "space pause  m mode  c colours  q quit",
+        Some(_) => "space pause  arrows seek  m mode  c colours  +- quality  q quit",
+        None => "space pause  m mode  c colours  +- quality  q quit",
     };
     let mut line = if state.is_paused { "paused ".to_owned() } else { String::new() };
     line += &clock(state.at);
@@ -108,16 +109,18 @@ mod tests {
 
     #[test]
     fn a_film_shows_its_progress_and_the_keys() {
-        let shown = line(&state(45, Some(90)), 160);
+        let shown = line(&state(45, Some(90)), 190);
         let left = "0:45 / 1:30  [====================>                   ]";
-        let right = "half truecolor  24 fps  181 kB/s  space pause  arrows seek  m mode";
+        let right = "half truecolor quality 75  24 fps  181 kB/s  space pause  arrows seek  m mode";
         assert!(shown.starts_with(&format!("{left}  {right}")), "{shown}");
     }
 
     #[test]
     fn a_camera_has_no_end() {
         let paused = State { is_paused: true, ..state(3661, None) };
-        assert!(line(&paused, 100).starts_with("paused 1:01:01  half truecolor  24 fps"));
+        assert!(
+            line(&paused, 100).starts_with("paused 1:01:01  half truecolor quality 75  24 fps")
+        );
     }
 
     proptest! {

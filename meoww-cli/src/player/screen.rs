@@ -18,6 +18,7 @@ use crate::{
     picture::source::{Shot, SourceError},
     terminal::{
         ask::{Inputs, ask, last_answers},
+        effort::{Effort, PICTURE_WITHIN},
         input::{TerminalInput, read_terminal},
         probe::Probe,
         signals::{self, Signal},
@@ -83,6 +84,8 @@ struct EventLoop {
     probe: Probe,
     painter: Box<dyn Painter>,
     writer: Writer,
+    /// What is spent on pictures.
+    effort: Effort,
     terminal: Terminal,
     /// The newest picture, and whether it was not drawn yet.
     picture: Option<Arc<Frame>>,
@@ -120,6 +123,7 @@ impl EventLoop {
             state,
             probe,
             writer,
+            effort: Effort::new(mode.quality),
             terminal,
             picture: None,
             is_new: false,
@@ -234,7 +238,14 @@ impl EventLoop {
                 self.state.at = to;
                 return self.feed.wind(to).err().map(Ending::Failed);
             }
-            Effect::Mode | Effect::Redraw => self.stale = true,
+            Effect::Mode | Effect::Redraw => {
+                self.effort = Effort::new(self.state.mode.quality);
+                self.stale = true;
+            }
+            Effect::Quality => {
+                self.effort = Effort::new(self.state.mode.quality);
+                self.painter.set_quality(self.effort.quality());
+            }
         }
         None
     }
@@ -287,12 +298,18 @@ impl EventLoop {
         let is_whole = std::mem::take(&mut self.stale);
         if is_whole {
             self.painter.erase(&mut out);
-            self.painter = self.state.mode.painter(self.state.caps.traits());
+            let mode = self.effort.mode(self.state.mode);
+            self.painter = mode.painter(self.state.caps.traits());
+            self.painter.set_quality(self.effort.quality());
             out.extend_from_slice(CLEAR);
         }
         let is_new = std::mem::take(&mut self.is_new);
+        let within = self.writer.drawn_in(PICTURE_WITHIN);
         if let Some(picture) = self.picture.as_ref().filter(|_| is_new || is_whole) {
+            let before = out.len();
             self.painter.draw(picture, self.state.area(), &[], &mut out);
+            self.stale |= self.effort.drawn(out.len() - before, within);
+            self.painter.set_quality(self.effort.quality());
         }
         if std::mem::take(&mut self.stale_bar) || is_whole {
             bar::draw(&self.state, &mut out);

@@ -3,13 +3,17 @@
 use std::time::Duration;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use meoww_paint::{Color, Mode, Rect, Render, Size};
+use meoww_paint::{Color, Mode, Quality, Rect, Render, Size};
 
 use crate::terminal::caps::Caps;
 
 /// The arrow keys go this far.
 const STEP: Duration = Duration::from_secs(5);
 const LONG_STEP: Duration = Duration::from_secs(60);
+/// A key changes the quality by so much.
+const STEP_OF_QUALITY: i16 = 5;
+/// The highest number of a quality.
+const HIGHEST: i16 = 100;
 
 /// Everything but the picture.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,6 +52,8 @@ pub(super) enum Effect {
     Wind(Duration),
     /// [`State::mode`] is another one.
     Mode,
+    /// Its quality is.
+    Quality,
     Redraw,
 }
 
@@ -73,6 +79,8 @@ impl State {
                 let tenths = u32::from(digit) - u32::from('0');
                 self.wind(self.length? * tenths / 10)
             }
+            (false, KeyCode::Char('+' | '=')) => Some(self.spend(STEP_OF_QUALITY)),
+            (false, KeyCode::Char('-')) => Some(self.spend(-STEP_OF_QUALITY)),
             (false, KeyCode::Char('m')) => {
                 self.mode.render = next(&self.renders(), self.mode.render);
                 self.is_chosen = true;
@@ -85,6 +93,14 @@ impl State {
             }
             _ => None,
         }
+    }
+
+    /// More quality, or less.
+    fn spend(&mut self, steps: i16) -> Effect {
+        let number = self.mode.quality.number().map_or(HIGHEST, i16::from) + steps;
+        let number = number.clamp(0, HIGHEST) as u8;
+        self.mode.quality = Quality::new(number).unwrap_or_default();
+        Effect::Quality
     }
 
     /// A film of unknown length may be a pipe, which cannot be wound.
@@ -125,8 +141,6 @@ fn next<T: Copy + PartialEq>(all: &[T], now: T) -> T {
 
 #[cfg(test)]
 mod tests {
-    use meoww_paint::Quality;
-
     use super::*;
 
     fn state(color: Color, length: Option<u64>) -> State {
@@ -179,6 +193,22 @@ mod tests {
             press(&mut state, KeyCode::Char('c'));
         }
         assert_eq!(state.mode.color, Color::True);
+    }
+
+    #[test]
+    fn keys_change_the_quality_within_its_bounds() {
+        let mut state = state(Color::True, None);
+        let number = |state: &State| state.mode.quality.number();
+        for expected in [80, 85, 90, 95, 100, 100] {
+            assert_eq!(press(&mut state, KeyCode::Char('+')), Some(Effect::Quality));
+            assert_eq!(number(&state), Some(expected));
+        }
+        state.mode.quality = Quality::MAX;
+        press(&mut state, KeyCode::Char('-'));
+        assert_eq!(number(&state), Some(95));
+        state.mode.quality = Quality::new(3).unwrap();
+        press(&mut state, KeyCode::Char('-'));
+        assert_eq!(number(&state), Some(0));
     }
 
     #[test]

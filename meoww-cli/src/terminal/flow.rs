@@ -44,6 +44,8 @@ pub(super) struct Flow {
     window: Window,
     /// Whether the terminal answers.
     answers: bool,
+    /// How many answers came before the news of the write.
+    ahead: usize,
     /// How many [`SYNC`] it has not answered.
     syncs: usize,
 }
@@ -51,7 +53,7 @@ pub(super) struct Flow {
 impl Flow {
     /// How many bytes of an update may be sent.
     pub(super) fn room(&self, now: Duration) -> usize {
-        if self.pieces.len() >= MAX_PIECES {
+        if !self.has_place() {
             return 0;
         }
         let under_way = self.under_way();
@@ -69,7 +71,7 @@ impl Flow {
 
     /// Whether something small may be sent beside an update.
     pub(super) fn has_place(&self) -> bool {
-        self.pieces.len() < MAX_PIECES
+        self.pieces.len() + self.ahead < MAX_PIECES
     }
 
     /// Bytes a second that the terminal draws; `None` where it always drew faster than it was sent.
@@ -92,7 +94,9 @@ impl Flow {
 
     /// The oldest piece that was not yet written is. Returns how many pictures were shown by it.
     pub(super) fn written(&mut self, now: Duration) -> u64 {
-        if let Some(piece) = self.pieces.iter_mut().find(|piece| piece.written.is_none()) {
+        if self.ahead > 0 {
+            self.ahead -= 1;
+        } else if let Some(piece) = self.pieces.iter_mut().find(|piece| piece.written.is_none()) {
             piece.written = Some(now);
             if !piece.asked {
                 self.window.drawn(piece.sample, now);
@@ -103,9 +107,13 @@ impl Flow {
 
     /// The terminal answered the oldest question; returns how many pictures were shown by it.
     pub(super) fn ready(&mut self, now: Duration) -> u64 {
-        if let Some(piece) = self.pieces.iter_mut().find(|piece| piece.asked) {
-            piece.asked = false;
-            self.window.drawn(piece.sample, now);
+        if let Some(at) = self.pieces.iter().position(|piece| piece.asked) {
+            self.pieces[at].asked = false;
+            self.window.drawn(self.pieces[at].sample, now);
+            // What is answered for was written, whether that is known yet or not.
+            for piece in self.pieces.iter_mut().take(at + 1) {
+                self.ahead += usize::from(piece.written.replace(now).is_none());
+            }
         }
         self.shown()
     }
@@ -242,7 +250,22 @@ mod tests {
         let mut flow = Flow::default();
         flow.synced();
         flow.sent(10, Some(1), T);
-        assert_eq!((flow.ready(T), flow.written(T)), (0, 1));
+        assert_eq!((flow.ready(T), flow.written(T)), (1, 0));
+        flow.sent(10, Some(1), T);
+        assert_eq!((flow.written(T), flow.ready(T)), (0, 1), "the news was of the first");
+    }
+
+    #[test]
+    fn answers_to_what_was_not_written_make_no_place_for_more() {
+        let mut flow = Flow::default();
+        flow.synced();
+        while flow.has_place() {
+            flow.sent(1, None, T);
+            flow.ready(T);
+        }
+        assert_eq!((flow.pieces.len(), flow.ahead, flow.room(T)), (0, MAX_PIECES, 0));
+        flow.written(T);
+        assert!(flow.has_place());
     }
 
     #[test]

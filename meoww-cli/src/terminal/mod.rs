@@ -2,6 +2,7 @@
 
 pub mod ask;
 pub mod caps;
+pub mod effort;
 pub mod env;
 pub mod findings;
 mod flow;

@@ -253,3 +253,50 @@ impl Writer {
         self.start.elapsed()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    /// A terminal that keeps what it gets.
+    #[derive(Clone, Default)]
+    struct Sink(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Sink {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_small_goes_between_the_pieces_of_what_is_large() {
+        const LARGE: usize = 100_000;
+        let sink = Sink::default();
+        let mut writer = Writer::new(sink.clone()).unwrap();
+        writer.reply(&Reply::Attributes { sixel: false });
+        assert_eq!(writer.write(vec![b'x'; LARGE], 1), 0);
+        assert!(writer.is_amid_update() && writer.buffer().is_none());
+        let mut small = writer.small_buffer().unwrap();
+        small.extend_from_slice(b"echo");
+        writer.insert(small);
+        let mut shown = 0;
+        while shown == 0 {
+            // One piece is written, and one is answered for.
+            shown += writer.progress().await.unwrap();
+            shown += writer.reply(&Reply::Ready);
+        }
+        assert!(!writer.is_amid_update() && writer.buffer().is_some());
+        let written = String::from_utf8(sink.0.lock().unwrap().clone()).unwrap();
+        let written = written.replace("\x1b[5n", "");
+        let at = written.find("\x1b7echo\x1b8").expect("it leaves the cursor as it was");
+        assert!((1..20_000).contains(&at), "{at}");
+        assert_eq!(written.replace("\x1b7echo\x1b8", ""), "x".repeat(LARGE));
+    }
+}

@@ -6,7 +6,7 @@ use crossterm::{
     cursor::MoveTo,
     terminal::{Clear, ClearType},
 };
-use meoww_paint::{Color, Frame, Grid, Mode, Painter, Size};
+use meoww_paint::{Color, Frame, Grid, Mode, Painter, Quality, Size};
 use ratatui::{
     backend::{Backend, CrosstermBackend},
     buffer::{Buffer, Cell},
@@ -41,6 +41,12 @@ impl Canvas {
     /// How many pixels of a picture an area of this size can show.
     pub(super) fn grid(&self, area: Rect) -> Grid {
         self.remote.grid(Size { width: area.width, height: area.height })
+    }
+
+    /// Sets how much is spent on pictures from now on.
+    pub(super) fn set_quality(&mut self, quality: Quality) {
+        self.remote.set_quality(quality);
+        self.local.set_quality(quality);
     }
 
     /// Assumes nothing of what the terminal shows.

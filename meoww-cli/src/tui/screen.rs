@@ -29,6 +29,7 @@ use crate::{
     picture::{filter::coarse::coarse, slot::FrameSlot},
     terminal::{
         ask::{Inputs, ask, last_answers},
+        effort::{Effort, PICTURE_WITHIN},
         input::{Reply, TerminalInput, read_terminal},
         probe::Probe,
         signals::{self, Signal},
@@ -141,6 +142,8 @@ struct EventLoop {
     state: State,
     canvas: Canvas,
     writer: Writer,
+    /// What is spent on pictures.
+    effort: Effort,
     tty: Tty,
     start: Instant,
     /// Whether the state is to be drawn, and whether pictures are.
@@ -161,9 +164,10 @@ impl EventLoop {
         state.coarse_at_first = screen.coarse_at_first;
         update(&mut state, Duration::ZERO, Msg::Cell(caps.cell));
         let canvas = Canvas::new(caps, screen.probe.mode());
+        let effort = Effort::new(screen.probe.mode().quality);
         let start = Instant::now();
         let (stale, stale_pictures, is_new) = (true, true, false);
-        Self { screen, state, canvas, writer, tty, start, stale, stale_pictures, is_new }
+        Self { screen, state, canvas, writer, effort, tty, start, stale, stale_pictures, is_new }
     }
 
     /// `early` are keys that were pressed before.
@@ -247,7 +251,8 @@ impl EventLoop {
     /// Follows the terminal, of which something else is known now.
     fn adapt(&mut self) -> Option<Outcome> {
         let caps = self.screen.probe.caps();
-        self.canvas = Canvas::new(caps, self.screen.probe.mode());
+        self.canvas = Canvas::new(caps, self.effort.mode(self.screen.probe.mode()));
+        self.canvas.set_quality(self.effort.quality());
         self.writer.set_synchronized(caps.synchronized);
         self.state.unicode = caps.unicode;
         self.handle(Msg::Cell(caps.cell))
@@ -359,12 +364,30 @@ impl EventLoop {
             self.canvas.draw_state(&self.state, &mut out)?;
         }
         self.stale_pictures = false;
+        let before = out.len();
         let shown = self.canvas.draw_pictures(remote.as_deref(), local.as_deref(), &mut out);
+        let (bytes, is_new) = (out.len() - before, shown && self.is_new);
         self.canvas.finish(&mut out);
         let is_drawn = shown && std::mem::take(&mut self.is_new);
+        if bytes == 0 && !is_drawn {
+            // What has no picture is small, and takes no picture's place.
+            self.writer.insert(out);
+            return Ok(());
+        }
         let pictures = self.writer.write(out, is_drawn.into());
         self.count(pictures);
+        if is_new {
+            self.follow(bytes);
+        }
         Ok(())
+    }
+
+    /// Spends on the next picture what the terminal can draw in time, after one of so many bytes.
+    fn follow(&mut self, bytes: usize) {
+        if self.effort.drawn(bytes, self.writer.drawn_in(PICTURE_WITHIN)) {
+            self.adapt();
+        }
+        self.canvas.set_quality(self.effort.quality());
     }
 
     /// Draws the state between two pieces of a picture: what one types waits for none.

@@ -280,39 +280,6 @@ async fn a_picture_counts_when_the_terminal_says_it_is_shown() {
 }
 
 #[tokio::test]
-async fn what_is_typed_does_not_wait_for_a_picture() {
-    let (mut world, show) = world(None);
-    let (_, ()) = play(show, async {
-        world.live().await;
-        world.answer_all().await;
-        // Noise takes more bytes than may be under way.
-        let (mut frame, mut state) = (Frame::black(96, 84), 7u32);
-        frame.planes_mut()[0].iter_mut().for_each(|luma| {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            *luma = (state >> 25) as u8 + 60;
-        });
-        world.remote.send_replace(Some(Arc::new(frame)));
-        world.until(|world| world.grey().is_some()).await;
-        for c in ['m', 'e', 'o', 'w'] {
-            world.press(KeyCode::Char(c), KeyModifiers::NONE).await;
-        }
-        world.until(|world| world.contents().contains("meow")).await;
-        let last_row_is_drawn = |world: &World| {
-            let terminal = world.terminal.lock().unwrap();
-            terminal.screen().cell(20, 25).unwrap().bgcolor() != vt100::Color::Default
-        };
-        assert!(!last_row_is_drawn(&world), "all of the picture came first");
-        while world.drawn.load(Ordering::Relaxed) == 0 {
-            world.reply(Reply::Ready).await;
-            tokio::task::yield_now().await;
-        }
-        assert!(last_row_is_drawn(&world) && world.contents().contains("meow"));
-        world.events = mpsc::channel(1).0;
-    })
-    .await;
-}
-
-#[tokio::test]
 async fn cells_of_another_shape_have_another_grid() {
     let (mut world, show) = world(None);
     let (_, ()) = play(show, async {
