@@ -5,12 +5,14 @@
 //! fur above the eyes, drawn down over them.
 
 mod mood;
+mod voice;
 
 use std::{sync::LazyLock, time::Duration};
 
 use meoww_paint::Frame;
 
 use self::mood::Mood;
+pub use self::voice::voice;
 
 const WIDTH: usize = 320;
 const HEIGHT: usize = 240;

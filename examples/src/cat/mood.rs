@@ -16,14 +16,14 @@ pub(super) struct Mood {
 }
 
 /// A breath in and out: a cat at rest takes 20 to 30 a minute.
-const BREATH: f32 = 2.6;
+pub(super) const BREATH: f32 = 2.6;
 /// Seconds it looks at one thing.
 const LOOK: f32 = 2.9;
 /// Seconds to turn the head to the next; the eyes are there in a third of it.
 const TURN: f32 = 0.9;
 /// When it blinks, in each [`CYCLE`]: the last is a slow one, with which cats say that they trust.
 const BLINKS: [(f32, f32); 5] = [(2.2, 0.26), (5.9, 0.26), (6.4, 0.24), (11.3, 0.28), (15.8, 1.6)];
-const CYCLE: f32 = 19.0;
+pub(super) const CYCLE: f32 = 19.0;
 /// Directions it looks in, right and down, -1 to 1. Most are the viewer.
 const SIGHTS: [(f32, f32); 8] = [
     (0.0, 0.0),

@@ -1,9 +1,15 @@
 //! What to hear with and what to play on, as the command line names it.
 
-use std::{convert::Infallible, path::PathBuf, str::FromStr};
+use std::{convert::Infallible, path::PathBuf, str::FromStr, time::Duration};
+
+use super::Block;
 
 /// Where one's own sound comes from, as `--audio` takes it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[allow(
+    unpredictable_function_pointer_comparisons,
+    reason = "compared are those that the command line names"
+)]
 pub enum AudioIn {
     /// The default microphone.
     #[default]
@@ -12,6 +18,8 @@ pub enum AudioIn {
     Device(String),
     /// Nothing: the partner hears silence.
     None,
+    /// Blocks made by a function of the time since the first; not selectable by name.
+    Made(fn(Duration) -> Block),
     /// A tone of 440 Hz at -20 dBFS.
     Tone,
     /// A sound file, played over and over.
@@ -56,6 +64,10 @@ fn is_file(text: &str) -> bool {
 
 /// Where the partner's sound goes, as `--audio-out` takes it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[allow(
+    unpredictable_function_pointer_comparisons,
+    reason = "compared are those that the command line names"
+)]
 pub enum AudioOut {
     /// The default speaker.
     #[default]
@@ -64,6 +76,8 @@ pub enum AudioOut {
     Device(String),
     /// Nowhere.
     None,
+    /// Blocks are given to a function when they are due; not selectable by name.
+    Taken(fn(&Block)),
     /// A WAV file: 48 kHz, mono, 16 bit.
     WavFile(PathBuf),
 }

@@ -27,6 +27,8 @@ pub(super) enum Sink {
     None(Pace),
     /// A speaker, or none while there is none.
     Speaker(Box<Speaker>),
+    /// A function takes them.
+    Taken(Pace, fn(&Block)),
     /// A WAV file.
     WavFile(Pace, Wav),
 }
@@ -44,6 +46,7 @@ impl Sink {
                 Self::speaker(Some(device::find(Kind::Speaker, wanted)?.name))
             }
             AudioOut::None => Self::None(Pace::default()),
+            AudioOut::Taken(take) => Self::Taken(Pace::default(), *take),
             AudioOut::WavFile(path) => Self::WavFile(Pace::default(), Wav::create(path)?),
         })
     }
@@ -57,7 +60,7 @@ impl Sink {
     pub(super) fn poll(&mut self, now: Instant) -> Option<String> {
         match self {
             Self::Speaker(speaker) => speaker.poll(now),
-            Self::None(_) | Self::WavFile(..) => None,
+            Self::None(_) | Self::Taken(..) | Self::WavFile(..) => None,
         }
     }
 
@@ -65,7 +68,7 @@ impl Sink {
     pub(super) fn is_audible(&mut self) -> bool {
         match self {
             Self::Speaker(speaker) => speaker.is_open(),
-            Self::None(_) | Self::WavFile(..) => false,
+            Self::None(_) | Self::Taken(..) | Self::WavFile(..) => false,
         }
     }
 
@@ -73,7 +76,7 @@ impl Sink {
     pub(super) fn is_due(&mut self, now: Instant) -> bool {
         match self {
             Self::Speaker(speaker) => speaker.is_due(now),
-            Self::None(pace) | Self::WavFile(pace, _) => pace.take(now),
+            Self::None(pace) | Self::Taken(pace, _) | Self::WavFile(pace, _) => pace.take(now),
         }
     }
 
@@ -87,6 +90,10 @@ impl Sink {
             Self::None(_) => Ok(()),
             Self::Speaker(speaker) => {
                 speaker.put(block);
+                Ok(())
+            }
+            Self::Taken(_, take) => {
+                take(block);
                 Ok(())
             }
             Self::WavFile(_, wav) => wav.write(block),

@@ -17,7 +17,7 @@ use meoww_cli::{
     driver::{ClientHandle, Options},
     picture::source::Camera,
     session::SessionFile,
-    sound::{AudioOut, SoundConfig},
+    sound::{AudioIn, AudioOut, SoundConfig},
 };
 use meoww_examples::{
     account::{ThrowAway, throw_away},
@@ -92,7 +92,8 @@ async fn run(args: Args) -> anyhow::Result<()> {
         None => (Arc::new(Api::new(server, SessionFile::new(paths.sessions))?), None::<ThrowAway>),
     };
     let camera = args.camera.clone().unwrap_or(Camera::Drawn(cat::picture));
-    let sound = SoundConfig { output: AudioOut::None, ..SoundConfig::default() };
+    let (input, output) = (AudioIn::Made(cat::voice), AudioOut::None);
+    let sound = SoundConfig { input, output, ..SoundConfig::default() };
     let options = Options { api, camera, sound, relay_only: false, terms: Default::default() };
     let client = ClientHandle::start(options).await?;
     let offscreen = Offscreen::attach(&client, SCREEN);

@@ -9,6 +9,7 @@
 //! Needs `meoww-server` built beside it (`cargo build --release --workspace`).
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program that prints")]
 
+mod ears;
 mod impair;
 mod peer;
 mod report;

@@ -27,7 +27,10 @@ use tokio::{
     time::sleep_until,
 };
 
-use crate::report::{PeerReport, percentile};
+use crate::{
+    ears,
+    report::{PeerReport, percentile},
+};
 
 #[derive(Args)]
 pub(crate) struct PeerArgs {
@@ -72,6 +75,7 @@ pub(crate) async fn run(args: PeerArgs) -> anyhow::Result<()> {
                 CallEvent::Matched { .. } => moments.matched = Some(Instant::now()),
                 CallEvent::Connected { .. } => {
                     screen.take();
+                    ears::take();
                     moments.connected = Some((Instant::now(), ProcessTime::now()));
                 }
                 CallEvent::FirstFrame => moments.first_frame = Some(Instant::now()),
@@ -107,9 +111,9 @@ pub(crate) async fn run(args: PeerArgs) -> anyhow::Result<()> {
     std::process::exit(0);
 }
 
-/// A picture that says when it was made, and a tone.
+/// A picture that says when it was made, and clicks that do.
 fn options(api: Arc<Api>) -> Options {
-    let (input, output) = (AudioIn::Tone, AudioOut::None);
+    let (input, output) = (AudioIn::Made(ears::mouth), AudioOut::Taken(ears::ear));
     Options {
         api,
         camera: Camera::Pattern(0),
@@ -134,12 +138,20 @@ fn report(moments: &Moments, mut drawn: Drawn, stats: &[Stats]) -> anyhow::Resul
         f64::from(steady.iter().map(of).sum::<f32>()) / steady.len().max(1) as f64
     };
     drawn.latency_ms.sort_by(f64::total_cmp);
+    let mut heard = ears::take();
+    heard.sort_by(f64::total_cmp);
     Ok(PeerReport {
         search_to_matched_ms: ms(search, matched),
         matched_to_connected_ms: ms(matched, connected),
         matched_to_first_frame_ms: ms(matched, first_frame),
         glass_to_glass_p50_ms: percentile(&drawn.latency_ms, 0.50),
         glass_to_glass_p99_ms: percentile(&drawn.latency_ms, 0.99),
+        mouth_to_ear_p50_ms: percentile(&heard, 0.50),
+        mouth_to_ear_p99_ms: percentile(&heard, 0.99),
+        clicks_heard: heard.len() as u64,
+        sound_concealed_ms: last.sound.concealed_ms,
+        sound_kbps_in: mean(|second| second.sound.kbps_in),
+        sound_packets_lost: last.sound.packets_lost,
         frames_sent: last.frames_sent,
         frames_decoded: last.frames_decoded,
         frames_drawn: drawn.frames,

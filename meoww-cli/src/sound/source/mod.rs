@@ -3,13 +3,13 @@
 
 mod file;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use self::file::Clip;
 use super::{
     AudioIn, BLOCK_SAMPLES, Block, SAMPLE_RATE, SILENCE, SoundError,
     device::{self, Kind, Microphone},
-    pace::Pace,
+    pace::{BLOCK_TIME, Pace},
 };
 use crate::clock;
 
@@ -19,6 +19,8 @@ pub(super) enum Source {
     None(Pace),
     /// A microphone, or the silence of none.
     Microphone(Box<Microphone>),
+    /// Made by a function; so many blocks were.
+    Made(Pace, fn(Duration) -> Block, u32),
     /// 440 Hz at -20 dBFS.
     Tone(Pace, Tone),
     /// A file, over and over.
@@ -38,6 +40,7 @@ impl Source {
                 Self::microphone(Some(device::find(Kind::Microphone, wanted)?.name))
             }
             AudioIn::None => Self::None(Pace::default()),
+            AudioIn::Made(make) => Self::Made(Pace::default(), *make, 0),
             AudioIn::Tone => Self::Tone(Pace::default(), Tone::default()),
             AudioIn::File(path) => Self::File(Pace::default(), Clip::read(path)?),
         })
@@ -52,7 +55,7 @@ impl Source {
     pub(super) fn poll(&mut self, now: Instant) -> Option<String> {
         match self {
             Self::Microphone(microphone) => microphone.poll(now),
-            Self::None(_) | Self::Tone(..) | Self::File(..) => None,
+            Self::None(_) | Self::Made(..) | Self::Tone(..) | Self::File(..) => None,
         }
     }
 
@@ -60,13 +63,19 @@ impl Source {
     pub(super) fn take(&mut self, now: Instant, block: &mut Block) -> bool {
         let pace = match self {
             Self::Microphone(microphone) => return microphone.take(now, block),
-            Self::None(pace) | Self::Tone(pace, _) | Self::File(pace, _) => pace,
+            Self::None(pace) | Self::Made(pace, ..) | Self::Tone(pace, _) | Self::File(pace, _) => {
+                pace
+            }
         };
         if !pace.take(now) {
             return false;
         }
         match self {
             Self::None(_) | Self::Microphone(_) => *block = SILENCE,
+            Self::Made(_, make, blocks) => {
+                *block = make(*blocks * BLOCK_TIME);
+                *blocks = blocks.wrapping_add(1);
+            }
             Self::Tone(_, tone) => tone.fill(block),
             Self::File(_, clip) => clip.fill(block),
         }
