@@ -194,8 +194,8 @@ fn tag_wait(text: &str) -> Result<u16, String> {
 }
 
 const DEVICES_HELP: &str = "\
-Names stay the same after a restart, and whatever else is plugged in. A part of a name or description
-is enough where it is the only one that has it:
+Names stay the same after a restart, and whatever else is plugged in. A part of
+a name or description is enough where it is the only one that has it:
   meoww devices
   meoww search --mic jabra --speaker jabra
 
@@ -204,8 +204,8 @@ With --json, one object:
    \"microphones\":[{\"name\",\"description\",\"default\"}],\"speakers\":[...],
    \"problems\":[{\"of\":\"microphones\",\"code\":\"no-sound-system\",\"error\"}]}
 
-It exits with 0 also where there is none of a kind; \"problems\" says why. On Linux, PulseAudio or
-PipeWire (pipewire-pulse) is asked where it runs, and ALSA elsewhere.";
+It exits with 0 also where there is none of a kind; \"problems\" says why. On Linux,
+PulseAudio or PipeWire (pipewire-pulse) is asked where it runs, else ALSA.";
 
 const SEARCH_HELP: &str = "\
 In a call:

@@ -60,7 +60,12 @@ impl Host {
 
     pub(super) fn list(&self, kind: Kind) -> Result<Vec<Device>, DeviceError> {
         let default = self.default(kind).ok().and_then(|device| name(&device));
-        let devices = self.devices(kind)?.into_iter().filter_map(|device| {
+        let (devices, others) = (self.devices(kind)?, self.devices(kind.other())?);
+        // ALSA's library is there on every Linux, also where nothing else is.
+        if !self.is_pulseaudio() && devices.is_empty() && others.is_empty() {
+            return Err(DeviceError::NoSystem { reason: "no sound card".to_owned() });
+        }
+        let devices = devices.into_iter().filter_map(|device| {
             let name = name(&device)?;
             let description = device.description().ok()?;
             Some(Device {

@@ -31,6 +31,16 @@ pub enum Kind {
     Speaker,
 }
 
+#[cfg(feature = "sound")]
+impl Kind {
+    fn other(self) -> Self {
+        match self {
+            Self::Microphone => Self::Speaker,
+            Self::Speaker => Self::Microphone,
+        }
+    }
+}
+
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

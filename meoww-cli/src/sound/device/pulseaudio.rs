@@ -92,6 +92,13 @@ impl PulseAudio {
         command.env("PULSE_SERVER", "unix:/nowhere");
     }
 
+    /// Hides every sound system from a program.
+    pub(super) fn hide(&self, command: &mut Command) {
+        fs::write(self.path("empty.conf"), "").unwrap();
+        command.env("ALSA_CONFIG_PATH", self.path("empty.conf"));
+        command.env("PULSE_SERVER", "unix:/nowhere");
+    }
+
     /// The number of the server's process.
     pub(super) fn pid(&self) -> String {
         fs::read_to_string(self.path("run/pid")).unwrap().trim().to_owned()
