@@ -18,7 +18,7 @@ impl PulseAudio {
     /// With a speaker of 44.1 kHz, 16 bit and two channels (`speaker`), and a microphone of 48 kHz, 32 bit
     /// and one (`microphone`), which hears what is played on `room`.
     pub(super) fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = tempfile::tempdir().expect("a folder");
         let server = Self { folder: folder.path().to_owned(), started: Some(folder) };
         let socket =
             format!("module-native-protocol-unix auth-anonymous=1 socket={}", server.socket());
@@ -75,9 +75,9 @@ impl PulseAudio {
 
     /// What `pactl` answers.
     pub(super) fn pactl(&self, arguments: &[&str]) -> String {
-        let answer = self.command("pactl").args(arguments).output().unwrap();
+        let answer = self.command("pactl").args(arguments).output().expect("pactl");
         assert!(answer.status.success(), "{arguments:?}: {answer:?}");
-        String::from_utf8(answer.stdout).unwrap().trim().to_owned()
+        String::from_utf8(answer.stdout).expect("text").trim().to_owned()
     }
 
     /// Hides the server from a program, but for ALSA's plugin: `default` plays on `speaker` and records
@@ -87,21 +87,21 @@ impl PulseAudio {
             "pcm.default {{ type pulse server \"unix:{}\" hint {{ show on description \"Pulse\" }} }}\n",
             self.socket()
         );
-        fs::write(self.path("asound.conf"), pcm).unwrap();
+        fs::write(self.path("asound.conf"), pcm).expect("a file");
         command.env("ALSA_CONFIG_PATH", self.path("asound.conf"));
         command.env("PULSE_SERVER", "unix:/nowhere");
     }
 
     /// Hides every sound system from a program.
     pub(super) fn hide(&self, command: &mut Command) {
-        fs::write(self.path("empty.conf"), "").unwrap();
+        fs::write(self.path("empty.conf"), "").expect("a file");
         command.env("ALSA_CONFIG_PATH", self.path("empty.conf"));
         command.env("PULSE_SERVER", "unix:/nowhere");
     }
 
     /// The number of the server's process.
     pub(super) fn pid(&self) -> String {
-        fs::read_to_string(self.path("run/pid")).unwrap().trim().to_owned()
+        fs::read_to_string(self.path("run/pid")).expect("a running server").trim().to_owned()
     }
 
     fn socket(&self) -> String {
