@@ -49,10 +49,10 @@ pub fn pictures<'a>(
     for (sequence, marker, payload, after) in packets {
         now += after;
         let payload = Bytes::copy_from_slice(payload);
-        assembler.push(Packet { sequence, marker, payload }, now);
+        assembler.push(Packet { sequence, marker, timestamp: 0, payload }, now);
         let units = std::iter::from_fn(|| assembler.pop(now));
         pictures.extend(units.map(|unit| match unit {
-            Unit::Whole(stream) => Some(stream),
+            Unit::Whole(stream, _) => Some(stream),
             Unit::Lost => None,
         }));
     }

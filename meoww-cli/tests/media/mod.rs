@@ -19,7 +19,7 @@ use meoww_cli::{
         slot::{FrameSlot, RoomSlot},
         source::pattern::{self, Stamp},
     },
-    sound::room::{self, OpusFrame, Received},
+    sound::room::{self, OpusFrame, Playing, Received},
 };
 use meoww_paint::{Frame, Grid};
 use meoww_proto::RoomId;
@@ -40,6 +40,7 @@ pub(crate) struct Side {
     pub(crate) heard: mpsc::Receiver<Received>,
     pub(crate) sound_on: watch::Sender<bool>,
     pub(crate) live: watch::Receiver<bool>,
+    pub(crate) playing: watch::Sender<Option<Playing>>,
     pub(crate) bitrate: watch::Receiver<u32>,
     pub(crate) loss_percent: watch::Receiver<u8>,
     pub(crate) events: mpsc::Receiver<PeerEvent>,
@@ -91,6 +92,7 @@ impl Side {
             heard: end.incoming,
             sound_on,
             live: end.is_live,
+            playing: end.playing,
             bitrate: end.bitrate,
             loss_percent: end.loss_percent,
             events,
@@ -211,6 +213,12 @@ impl Side {
             stamp.is_some_and(|stamp| stamp.counter >= counter)
         };
         self.local.wait_for(taken).await.unwrap();
+    }
+
+    /// The number of the newest picture of this side's camera.
+    pub(crate) fn filmed(&self) -> u32 {
+        let newest = self.local.borrow().clone();
+        newest.and_then(|picture| pattern::read(&picture)).map_or(0, |stamp| stamp.counter)
     }
 
     pub(crate) fn shown(&self) -> Option<Arc<Frame>> {

@@ -23,14 +23,16 @@ pub(crate) struct Packet {
     pub(crate) sequence: u16,
     /// Last of its picture.
     pub(crate) marker: bool,
+    /// That of its picture, at 90 kHz.
+    pub(crate) timestamp: u32,
     pub(crate) payload: Bytes,
 }
 
 /// What came out.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Unit {
-    /// A picture, as an Annex B byte stream.
-    Whole(Vec<u8>),
+    /// A picture, as an Annex B byte stream, and its RTP timestamp.
+    Whole(Vec<u8>, u32),
     /// At least one picture is gone: the next ones may refer to it.
     Lost,
 }
@@ -77,10 +79,11 @@ impl Assembler {
         let rest = self.held.split_off(&(last + 1));
         let picture = std::mem::replace(&mut self.held, rest);
         self.next = Some(last + 1);
+        let timestamp = picture.get(&last).map_or(0, |(packet, _)| packet.timestamp);
         // Empty payloads are padding, by which senders probe for bandwidth.
         let payloads = picture.values().map(|(packet, _)| &packet.payload[..]);
         match depacketize(payloads.filter(|payload| !payload.is_empty())) {
-            Ok(stream) => Unit::Whole(stream),
+            Ok(stream) => Unit::Whole(stream, timestamp),
             Err(_) => Unit::Lost,
         }
     }
@@ -119,6 +122,7 @@ mod tests {
         (0..parts).map(move |part| Packet {
             sequence: first.wrapping_add(part),
             marker: part + 1 == parts,
+            timestamp: u32::from(n) * 3_000,
             payload: Bytes::from(vec![if key && part == 0 { 0x67 } else { 0x61 }, n]),
         })
     }
@@ -129,7 +133,9 @@ mod tests {
 
     fn number(unit: &Unit) -> Option<u8> {
         match unit {
-            Unit::Whole(stream) => stream.last().copied(),
+            Unit::Whole(stream, timestamp) => {
+                stream.last().copied().filter(|n| u32::from(*n) * 3_000 == *timestamp)
+            }
             Unit::Lost => None,
         }
     }
@@ -141,7 +147,7 @@ mod tests {
             assert_eq!(assembler.pop(now), None);
             assembler.push(packet, now);
         }
-        assert!(matches!(assembler.pop(now), Some(Unit::Whole(_))));
+        assert!(matches!(assembler.pop(now), Some(Unit::Whole(..))));
         assert_eq!(assembler.pop(now), None);
     }
 
@@ -198,7 +204,8 @@ mod tests {
             let (mut assembler, mut now) = (Assembler::default(), clock::now());
             for (sequence, marker, payload, wait) in packets {
                 now += Duration::from_millis(wait);
-                assembler.push(Packet { sequence, marker, payload: payload.into() }, now);
+                let packet = Packet { sequence, marker, timestamp: 0, payload: payload.into() };
+                assembler.push(packet, now);
                 pop_all(&mut assembler, now);
                 prop_assert!(assembler.held.len() <= MAX_HELD);
             }

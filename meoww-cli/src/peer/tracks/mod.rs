@@ -4,6 +4,7 @@
 pub(crate) mod assemble;
 mod depacketize;
 mod keyframes;
+mod lip_sync;
 mod receive;
 mod send;
 mod sound;
@@ -163,6 +164,7 @@ impl Tracks {
             pictures: self.remote.clone(),
             camera_on: self.partner_camera.subscribe(),
             tally: self.tally.clone(),
+            sound: self.sound.timing(),
             reports: reporter,
         };
         self.threads.start("meoww-decode", move |runtime| receiver.run(runtime))

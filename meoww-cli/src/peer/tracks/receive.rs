@@ -6,7 +6,13 @@ use std::{
 };
 
 use meoww_paint::{Frame, Grid, Scaler};
-use rtc::{rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication, rtp};
+use rtc::{
+    rtcp::{
+        payload_feedbacks::picture_loss_indication::PictureLossIndication,
+        sender_report::SenderReport,
+    },
+    rtp,
+};
 use tokio::{
     runtime::Handle,
     sync::{mpsc, watch},
@@ -17,6 +23,8 @@ use super::{
     super::stats::{Tally, count},
     assemble::{Assembler, Packet, Unit},
     keyframes::Keyframes,
+    lip_sync::LipSync,
+    sound::Timing,
 };
 use crate::{
     clock,
@@ -47,6 +55,7 @@ pub(super) struct Receiver {
     /// Whether the partner says its camera is on. The thread ends when the other end is dropped.
     pub(super) camera_on: watch::Receiver<bool>,
     pub(super) tally: Arc<Tally>,
+    pub(super) sound: Option<Timing>,
     pub(super) reports: mpsc::Sender<Report>,
 }
 
@@ -56,12 +65,16 @@ struct State {
     assembler: Assembler,
     keyframes: Keyframes,
     scaler: Scaler,
+    lip_sync: LipSync<Arc<Frame>>,
+    /// Of the last packet; a report on another stream says nothing of this one.
+    ssrc: Option<u32>,
     too_large: bool,
 }
 
 /// Why the thread woke up.
 enum Wake {
     Packet(rtp::Packet),
+    Report(SenderReport),
     Camera,
     Tick,
     End,
@@ -79,6 +92,8 @@ impl Receiver {
             assembler: Assembler::default(),
             keyframes: Keyframes::new(),
             scaler: Scaler::default(),
+            lip_sync: LipSync::default(),
+            ssrc: None,
             too_large: false,
         };
         loop {
@@ -88,30 +103,43 @@ impl Receiver {
                 count(&self.tally.keyframes_requested);
                 runtime.block_on(self.request_keyframe());
             }
-            match runtime.block_on(self.wake(!state.assembler.is_idle() || expecting)) {
-                Wake::Packet(packet) => self.take(&mut state.assembler, packet),
-                Wake::Camera => self.camera_changed(&mut state.keyframes),
-                Wake::Tick => {}
+            let tick = (!state.assembler.is_idle() || expecting).then_some(TICK);
+            let due = state.lip_sync.next_in(clock::now());
+            match runtime.block_on(self.wake(tick.into_iter().chain(due).min())) {
+                Wake::Packet(packet) => self.take(&mut state, packet),
+                Wake::Report(report) if Some(report.ssrc) == state.ssrc => {
+                    state.lip_sync.report(report.ntp_time, report.rtp_time);
+                }
+                Wake::Camera => self.camera_changed(&mut state),
+                Wake::Report(_) | Wake::Tick => {}
                 Wake::End => break,
             }
             while let Some(unit) = state.assembler.pop(clock::now()) {
                 self.decode(&mut state, unit);
             }
+            if let Some(picture) = state.lip_sync.pop(clock::now()) {
+                self.pictures.put(Some(picture));
+            }
         }
         self.pictures.put(None);
     }
 
-    /// With nothing to wait for, only a packet wakes the thread.
-    async fn wake(&mut self, tick: bool) -> Wake {
+    /// With nothing that is due in some time, only a packet wakes the thread.
+    async fn wake(&mut self, due: Option<Duration>) -> Wake {
         tokio::select! {
             biased;
             camera = self.camera_on.changed() => camera.map_or(Wake::End, |()| Wake::Camera),
             event = self.track.poll() => match event {
                 Some(TrackRemoteEvent::OnRtpPacket(packet)) => Wake::Packet(packet),
+                Some(TrackRemoteEvent::OnRtcpPacket(packets)) => {
+                    let mut packets = packets.iter().map(|packet| packet.as_any());
+                    let report = packets.find_map(|packet| packet.downcast_ref::<SenderReport>());
+                    report.map_or(Wake::Tick, |report| Wake::Report(report.clone()))
+                }
                 Some(TrackRemoteEvent::OnEnded) | None => Wake::End,
                 Some(_) => Wake::Tick,
             },
-            () = tokio::time::sleep(TICK), if tick => Wake::Tick,
+            () = tokio::time::sleep(due.unwrap_or_default()), if due.is_some() => Wake::Tick,
         }
     }
 
@@ -123,22 +151,21 @@ impl Receiver {
         }
     }
 
-    fn take(&self, assembler: &mut Assembler, packet: rtp::Packet) {
+    fn take(&self, state: &mut State, packet: rtp::Packet) {
         self.tally.bytes_in.fetch_add(packet.payload.len() as u64, Relaxed);
         let rtp::Packet { header, payload, .. } = packet;
-        let (sequence, marker) = (header.sequence_number, header.marker);
-        assembler.push(Packet { sequence, marker, payload }, clock::now());
+        let rtp::Header { ssrc, sequence_number: sequence, marker, timestamp, .. } = header;
+        state.ssrc = Some(ssrc);
+        state.assembler.push(Packet { sequence, marker, timestamp, payload }, clock::now());
     }
 
     fn decode(&self, state: &mut State, unit: Unit) {
-        let decoded = match unit {
-            Unit::Whole(stream) => state.decoder.decode(&stream),
-            Unit::Lost => return self.lost(state),
-        };
+        let Unit::Whole(stream, timestamp) = unit else { return self.lost(state) };
+        let decoded = state.decoder.decode(&stream);
         match decoded {
             Ok(Some(picture)) => {
                 state.keyframes.decoded();
-                self.show(picture, &mut state.scaler);
+                self.show(picture, timestamp, state);
             }
             // Parameter sets, or padding.
             Ok(None) => {}
@@ -158,8 +185,8 @@ impl Receiver {
         state.keyframes.lost();
     }
 
-    /// Larger than any screen asks for is made smaller here, where it is in no one's way.
-    fn show(&self, picture: Frame, scaler: &mut Scaler) {
+    /// Hands a picture on, to be shown in time with its sound. Larger than any screen asks for is made smaller here, where it is in no one's way.
+    fn show(&self, picture: Frame, timestamp: u32, state: &mut State) {
         self.tally.width.store(picture.width() as u32, Relaxed);
         self.tally.height.store(picture.height() as u32, Relaxed);
         if self.tally.frames_decoded.fetch_add(1, Relaxed) == 0 {
@@ -167,15 +194,21 @@ impl Receiver {
         }
         if *self.camera_on.borrow() {
             let size = Grid::FULL.fit(picture.width(), picture.height());
-            self.pictures.put(Some(scaler.scale(&Arc::new(picture), size)));
+            let picture = state.scaler.scale(&Arc::new(picture), size);
+            let playing = self.sound.as_ref().and_then(Timing::playing);
+            state.lip_sync.push(timestamp, picture, playing, clock::now());
+            if let Some(sound) = &self.sound {
+                sound.adjust(|delay| state.lip_sync.sound_waits(delay));
+            }
         }
     }
 
     /// No stale picture stays when the partner's camera goes off.
-    fn camera_changed(&mut self, keyframes: &mut Keyframes) {
+    fn camera_changed(&mut self, state: &mut State) {
         if *self.camera_on.borrow_and_update() {
-            keyframes.restart();
+            state.keyframes.restart();
         } else {
+            state.lip_sync.clear();
             self.pictures.put(None);
         }
     }

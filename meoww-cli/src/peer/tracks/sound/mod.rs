@@ -3,7 +3,7 @@
 mod receive;
 mod send;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use tokio::{
     sync::{mpsc, watch},
@@ -15,7 +15,7 @@ use webrtc::media_stream::{
 
 use self::{receive::Receiver, send::Sender};
 use super::super::stats::Tally;
-use crate::sound::room::{Received, RoomSound};
+use crate::sound::room::{Playing, Received, RoomFigures, RoomSound};
 
 /// Both ways, each idle until there is something to do for it.
 pub(super) struct Sound {
@@ -23,8 +23,29 @@ pub(super) struct Sound {
     /// Where the partner's packets go.
     incoming: Option<mpsc::Sender<Received>>,
     is_live: watch::Sender<bool>,
+    timing: Option<Timing>,
     tally: Arc<Tally>,
     tasks: JoinSet<()>,
+}
+
+/// What pictures have to know and to say about sound, to be in time with it.
+pub(super) struct Timing {
+    playing: watch::Receiver<Option<Playing>>,
+    wait_at_least: watch::Sender<Duration>,
+    figures: Arc<RoomFigures>,
+}
+
+impl Timing {
+    /// What of the partner's sound is played.
+    pub(super) fn playing(&self) -> Option<Playing> {
+        *self.playing.borrow()
+    }
+
+    /// Lets sound wait as long as `waits` makes of how long it does now.
+    pub(super) fn adjust(&self, waits: impl FnOnce(Duration) -> Duration) {
+        let delay = Duration::from_millis(self.figures.now().delay_ms);
+        self.wait_at_least.send_replace(waits(delay));
+    }
 }
 
 impl Sound {
@@ -36,9 +57,11 @@ impl Sound {
         tally: Arc<Tally>,
     ) -> Self {
         let RoomSound { outgoing: frames, incoming, is_live, bitrate, loss_percent, .. } = room;
+        let RoomSound { playing, wait_at_least, figures, .. } = room;
+        let timing = Some(Timing { playing, wait_at_least, figures });
         let sender = Sender { frames, bitrate, loss_percent, track, estimate };
         let (sender, incoming) = (Some(sender), Some(incoming));
-        Self { sender, incoming, is_live, tally, tasks: JoinSet::new() }
+        Self { sender, incoming, is_live, timing, tally, tasks: JoinSet::new() }
     }
 
     /// Begins to send, once there is a connection; without effect the second time.
@@ -51,6 +74,11 @@ impl Sound {
     /// Switches the microphone on, as far as the user has not muted it.
     pub(super) fn go_live(&self) {
         self.is_live.send_replace(true);
+    }
+
+    /// For the pictures, once.
+    pub(super) fn timing(&mut self) -> Option<Timing> {
+        self.timing.take()
     }
 
     /// Whether sound is sent.

@@ -1,0 +1,192 @@
+//! Keeps the partner's pictures and sound together: the earlier of the two waits.
+//!
+//! Sender reports (RFC 3550, section 6.4.1) put both on one clock, that of the sender. Pictures wait
+//! for their sound here, and sound waits for pictures in its jitter buffer.
+
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
+
+use crate::sound::room::Playing;
+
+/// Ticks of the RTP clock of video in a second (RFC 6184, section 5.1).
+const VIDEO_RATE: f64 = 90_000.0;
+/// Seconds that sound may be before or after its picture: about half of what is noticed (ITU-R
+/// BT.1359-1: 45 ms before, 125 ms after).
+const UNNOTICED: f64 = 0.040;
+/// The longest that a picture waits, in seconds: that of sound is about as much.
+const MAX_WAIT: f64 = 0.250;
+/// Clocks that say more, in seconds, are not believed.
+const NONSENSE: f64 = 2.0;
+/// Pictures that wait, at most; the oldest is dropped for one more.
+const MAX_WAITING: usize = 10;
+/// The share of a picture in the smoothed difference.
+const SMOOTHING: f64 = 0.05;
+
+/// The pictures of one connection on their way to be shown.
+pub(super) struct LipSync<P> {
+    /// NTP time (32.32 fixed point) and RTP time of video at one moment.
+    report: Option<(u64, u32)>,
+    /// When each is to be shown; oldest first.
+    waiting: VecDeque<(Instant, P)>,
+    /// Seconds that pictures are behind their sound, smoothed.
+    behind: f64,
+}
+
+impl<P> Default for LipSync<P> {
+    fn default() -> Self {
+        Self { report: None, waiting: VecDeque::new(), behind: 0.0 }
+    }
+}
+
+impl<P> LipSync<P> {
+    /// Takes a sender report on the video.
+    pub(super) fn report(&mut self, ntp: u64, timestamp: u32) {
+        self.report = Some((ntp, timestamp));
+    }
+
+    /// Takes a picture that is decoded, and what of the sound is played.
+    pub(super) fn push(
+        &mut self,
+        timestamp: u32,
+        picture: P,
+        playing: Option<Playing>,
+        now: Instant,
+    ) {
+        let mut due = now;
+        if let Some(behind) = self.behind(timestamp, playing, now) {
+            self.behind += (behind - self.behind) * SMOOTHING;
+            due += Duration::from_secs_f64((-behind - UNNOTICED).clamp(0.0, MAX_WAIT));
+        }
+        if let Some((last, _)) = self.waiting.back() {
+            due = due.max(*last);
+        }
+        self.waiting.push_back((due, picture));
+        if self.waiting.len() > MAX_WAITING {
+            self.waiting.pop_front();
+        }
+    }
+
+    /// The newest picture that is to be shown; older ones are dropped.
+    pub(super) fn pop(&mut self, now: Instant) -> Option<P> {
+        let due = self.waiting.partition_point(|(due, _)| *due <= now);
+        self.waiting.drain(..due).next_back().map(|(_, picture)| picture)
+    }
+
+    /// How long until the next picture is to be shown; `None` without one.
+    pub(super) fn next_in(&self, now: Instant) -> Option<Duration> {
+        self.waiting.front().map(|(due, _)| due.saturating_duration_since(now))
+    }
+
+    /// Forgets the pictures that wait.
+    pub(super) fn clear(&mut self) {
+        self.waiting.clear();
+    }
+
+    /// How long sound should wait at least, when it waits for `delay` now.
+    pub(super) fn sound_waits(&self, delay: Duration) -> Duration {
+        let seconds = delay.as_secs_f64() + self.behind - UNNOTICED;
+        Duration::from_secs_f64(seconds.clamp(0.0, NONSENSE))
+    }
+
+    /// Seconds since the sound of the picture's moment was heard, less than zero when it is yet to be;
+    /// `None` when that is not known.
+    fn behind(&self, timestamp: u32, playing: Option<Playing>, now: Instant) -> Option<f64> {
+        let ((ntp, reported), playing) = (self.report?, playing?);
+        let since_report = f64::from(timestamp.wrapping_sub(reported).cast_signed()) / VIDEO_RATE;
+        let since_heard = ntp_seconds(playing.ntp, ntp) - since_report;
+        let age = now.saturating_duration_since(playing.at).as_secs_f64();
+        let behind = since_heard + age;
+        (age < NONSENSE && behind.abs() < NONSENSE).then_some(behind)
+    }
+}
+
+/// Seconds from one NTP time to a later one.
+fn ntp_seconds(later: u64, earlier: u64) -> f64 {
+    later.wrapping_sub(earlier).cast_signed() as f64 / 2_f64.powi(32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock;
+
+    const SECOND: u64 = 1 << 32;
+
+    fn millis(millis: u64) -> Duration {
+        Duration::from_millis(millis)
+    }
+
+    /// Pictures of 30 ms, each `picture` ms after it was made, with sound that is heard `sound` ms
+    /// after that; returns when the pictures are shown, in ms after they were made.
+    fn shown(picture: u64, sound: u64) -> (LipSync<u64>, Vec<u64>) {
+        let (start, mut sync, mut shown) = (clock::now(), LipSync::default(), Vec::new());
+        sync.report(1000 * SECOND, u32::MAX - 50_000);
+        for now in 0..5000 {
+            let at = start + millis(now);
+            let heard = (now + 10_000 - sound) * SECOND / 1000;
+            let playing = Playing { ntp: 990 * SECOND + heard, at };
+            if let Some(made) = now.checked_sub(picture).filter(|made| made.is_multiple_of(30)) {
+                let timestamp = (u32::MAX - 50_000).wrapping_add(made as u32 * 90);
+                sync.push(timestamp, made, Some(playing), at);
+            }
+            shown.extend(sync.pop(at).map(|made| now - made));
+        }
+        (sync, shown)
+    }
+
+    #[test]
+    fn pictures_wait_for_sound_that_is_late() {
+        for (picture, sound, expected) in [(50, 80, 50), (50, 150, 110), (20, 500, 270)] {
+            let (sync, shown) = shown(picture, sound);
+            assert!(shown.iter().all(|after| after.abs_diff(expected) <= 1), "{shown:?}");
+            assert!(shown.len() > 150, "{} pictures", shown.len());
+            assert_eq!(sync.sound_waits(millis(40)), Duration::ZERO);
+        }
+    }
+
+    #[test]
+    fn sound_waits_for_pictures_that_are_late() {
+        let (sync, shown) = shown(180, 80);
+        assert!(shown.iter().all(|after| *after == 180));
+        // 100 ms behind, of which 40 are not noticed.
+        let waits = sync.sound_waits(millis(60)).as_secs_f64();
+        assert!((waits - 0.120).abs() < 0.002, "{waits}");
+    }
+
+    #[test]
+    fn clocks_that_make_no_sense_delay_nothing() {
+        let now = clock::now();
+        let mut sync = LipSync::default();
+        let playing = Some(Playing { ntp: 1000 * SECOND, at: now });
+        sync.push(0, 1, playing, now);
+        assert_eq!(sync.pop(now), Some(1), "no report yet");
+        sync.report(1000 * SECOND, 0);
+        sync.push(0, 2, None, now);
+        assert_eq!(sync.pop(now), Some(2), "no sound");
+        for (timestamp, ntp) in [(90_000 * 3, 1000), (0, 5), (0, 4_000_000_000)] {
+            sync.push(timestamp, 3, Some(Playing { ntp: ntp * SECOND, at: now }), now);
+            assert_eq!(sync.pop(now), Some(3), "{timestamp} {ntp}");
+        }
+    }
+
+    #[test]
+    fn pictures_that_wait_are_bounded_and_stay_in_order() {
+        let now = clock::now();
+        let mut sync = LipSync::default();
+        sync.report(1000 * SECOND, 0);
+        for picture in 0..100 {
+            // Sound that is sometimes late and sometimes not.
+            let ntp = 1000 * SECOND - u64::from(picture % 3 == 0) * SECOND;
+            sync.push(0, picture, Some(Playing { ntp, at: now }), now);
+            assert!(sync.waiting.len() <= MAX_WAITING);
+        }
+        assert_eq!(sync.pop(now), None);
+        assert_eq!(sync.next_in(now), Some(millis(250)));
+        assert_eq!(sync.pop(now + millis(250)), Some(99));
+        sync.push(0, 100, Some(Playing { ntp: 999 * SECOND, at: now }), now);
+        sync.clear();
+        assert_eq!(sync.next_in(now), None);
+    }
+}
