@@ -51,11 +51,15 @@ fn a_film_is_shown_wound_and_quit() {
     terminal.wait_for("paused 0:30 / 1:00");
     terminal.press("\x1b[C");
     terminal.wait_for("paused 0:35 / 1:00");
-    terminal.press("mc");
-    terminal.wait_for("quadrant 256");
+    terminal.press("c");
+    terminal.wait_for("half 256 quality 75");
+    terminal.press("-");
+    terminal.wait_for("half 256 quality 70");
     terminal.resize(60, 20);
     terminal.press("m");
-    terminal.wait_for("ascii 256");
+    terminal.wait_until("another mode", |screen| {
+        screen.contents().contains("256 quality 70") && !screen.contents().contains("half")
+    });
     terminal.press("\x03");
     assert_eq!(terminal.ended(), 0);
 }

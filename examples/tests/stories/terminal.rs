@@ -155,7 +155,15 @@ pub(crate) fn bars(screen: &Screen) -> [Option<u32>; 4] {
 }
 
 fn bar(color: Color) -> Option<usize> {
-    let Color::Rgb(red, green, blue) = color else { return None };
+    let [red, green, blue] = match color {
+        Color::Rgb(red, green, blue) => [red, green, blue],
+        // Where it is exact, a number of the palette is sent: a cube of 6x6x6, as xterm has it.
+        Color::Idx(index @ 16..232) => {
+            let levels = [0, 95, 135, 175, 215, 255];
+            [36, 6, 1].map(|step| levels[usize::from(index - 16) / step % 6])
+        }
+        Color::Idx(_) | Color::Default => return None,
+    };
     let high = [red, green, blue].map(|part| part > 160);
     let low = [red, green, blue].map(|part| part < 96);
     match (high, low) {
