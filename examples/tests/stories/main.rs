@@ -2,6 +2,7 @@
 
 mod account;
 mod bad_days;
+mod bench;
 mod headless;
 mod hostile_server;
 mod on_screen;

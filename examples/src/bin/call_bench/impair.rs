@@ -138,12 +138,16 @@ async fn carry(proxy: Arc<Proxy>, headers: HeaderMap, peer: WebSocket) -> anyhow
     let (mut to_peer, mut from_peer) = peer.split();
     loop {
         tokio::select! {
-            message = from_peer.next() => {
-                let Some(Ok(Message::Text(text))) = message else { return Ok(()) };
-                if let Some(text) = proxy.rewritten(connection, &text).await? {
-                    to_server.send(Upstream::text(text)).await?;
+            message = from_peer.next() => match message {
+                Some(Ok(Message::Text(text))) => {
+                    if let Some(text) = proxy.rewritten(connection, &text).await? {
+                        to_server.send(Upstream::text(text)).await?;
+                    }
                 }
-            }
+                // The one who asks is answered by the socket itself.
+                Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+                Some(Ok(_) | Err(_)) | None => return Ok(()),
+            },
             message = from_server.next() => match message {
                 Some(Ok(Upstream::Text(text))) => to_peer.send(Message::text(text.as_str())).await?,
                 Some(Ok(_)) => {}
