@@ -219,6 +219,10 @@ fn in_tmux_the_picture_is_shown_and_nothing_is_left() {
     terminal.press("q");
     terminal.wait_for("in tmux");
     terminal.wait_for("XTVERSION: tmux");
+    // The last line: from here on, keys are for the shell.
+    terminal.wait_for("\nserver ");
+    // To tmux, an unknown command of the graphics protocol is the name of its pane.
+    assert!(!terminal.contents().contains("Gi=31"), "{}", terminal.contents());
     terminal.press("x\r");
     terminal.wait_for("\nx\nx\n");
     terminal.press("\x04");

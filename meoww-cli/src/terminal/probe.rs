@@ -75,11 +75,13 @@ impl Probe {
         if self.env.takes_strings() {
             // The background, the name, whether it has 24-bit colours ("RGB" in hexadecimal).
             questions.extend_from_slice(b"\x1b]11;?\x1b\\\x1b[>0q\x1bP+q524742\x1b\\");
-            questions.extend_from_slice(GRAPHICS);
-        }
-        if self.env.is_tmux() {
-            // tmux knows no kitty, and may let pass what is for the terminal around it.
-            questions.extend(passed_through(GRAPHICS));
+            if self.env.is_tmux() {
+                // tmux may let pass what is for the terminal around it. What is for itself it takes for
+                // the title of its pane.
+                questions.extend(passed_through(GRAPHICS));
+            } else {
+                questions.extend_from_slice(GRAPHICS);
+            }
         }
         questions.extend_from_slice(LAST);
         questions
@@ -104,8 +106,7 @@ impl Probe {
             Reply::Capability { name, is_known } if name == "RGB" => answers.rgb = Some(*is_known),
             Reply::Background(color) => answers.background = Some(*color),
             Reply::Graphics { id: PICTURE, is_ok } => {
-                // In tmux, it is asked twice.
-                answers.kitty = Some(*is_ok || answers.kitty == Some(true));
+                answers.kitty = Some(*is_ok);
             }
             Reply::Mode { .. }
             | Reply::Cursor { .. }

@@ -83,11 +83,13 @@ fn blocks_that_are_two_cells_wide_are_not_drawn() {
 fn pictures_are_asked_about_and_believed() {
     let mut tmux = probe(&[("TMUX", "/tmp/x")]);
     let questions = String::from_utf8(tmux.questions()).unwrap();
-    assert!(
-        questions.contains("\x1bPtmux;\x1b\x1b_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\x1b\x1b\\\x1b\\")
-    );
+    let asked = "\x1b_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\x1b\\";
+    let passed = "\x1bPtmux;\x1b\x1b_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\x1b\x1b\\\x1b\\";
+    assert_eq!(questions.split(passed).count(), 2, "{questions:?}");
+    assert!(!questions.replace(passed, "").contains("_G"), "{questions:?}");
+    let other = String::from_utf8(probe(&[]).questions()).unwrap();
+    assert_eq!((other.split(asked).count(), other.contains("Ptmux")), (2, false));
     tmux.reply(&Reply::Graphics { id: 31, is_ok: true });
-    tmux.reply(&Reply::Graphics { id: 31, is_ok: false });
     tmux.reply(&Reply::Graphics { id: 7, is_ok: false });
     assert!(tmux.caps().kitty && !tmux.caps().sixel);
     tmux.reply(&Reply::Attributes { sixel: true });
