@@ -13,7 +13,7 @@ use super::{
     super::{
         sound::PartnerSound,
         state::{Phase, State},
-        update::ended,
+        update::news::ended,
     },
     centred_lines, clock, theme,
 };
