@@ -1,4 +1,4 @@
-//! What the cat says: it purrs with its breath, and meows now and then.
+//! The voice of the cat: it purrs with its breath, and meows now and then.
 
 use std::{f32::consts::TAU, time::Duration};
 

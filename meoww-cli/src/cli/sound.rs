@@ -1,4 +1,4 @@
-//! What is heard: options of a call.
+//! Options of a call for its sound.
 
 use clap::Args;
 

@@ -268,11 +268,11 @@ pub enum PeerEvent {
 /// Whether somebody may sit between the two sides and read along.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Safety {
-    /// Nobody does if the partner sees the same words.
+    /// The words of this call; the partner sees the same if nobody does.
     Words([&'static str; SAFETY_WORDS]),
     /// The partner's program said nothing that words could be made of.
     Unverified,
-    /// What the partner's side said does not go together.
+    /// The messages of the partner's side contradict each other.
     Broken,
 }
 

@@ -41,7 +41,7 @@ pub(super) struct Fingerprints {
     pub(super) partner: String,
 }
 
-/// What one side has said of the words so far.
+/// One message of the exchange.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "step", content = "value", rename_all = "lowercase")]
 pub(crate) enum Said {
@@ -51,7 +51,7 @@ pub(crate) enum Said {
     Reveal(Bytes32),
 }
 
-/// What comes of it.
+/// The result of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Outcome {
     /// Say this to the partner.

@@ -5,7 +5,7 @@ use super::*;
 
 const ALICE: &str = "sha-256 AA:11";
 const BOB: &str = "sha-256 BB:22";
-/// Who sits in the middle has a certificate of its own; the best for it is the same on both legs.
+/// The certificate of the man in the middle, the same on both legs, which is the best for it.
 const MIDDLE: &str = "sha-256 CC:33";
 
 fn room() -> RoomId {

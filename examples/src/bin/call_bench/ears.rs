@@ -19,7 +19,7 @@ const HUM: f32 = 0.01;
 /// Samples after a click in which there is no other.
 const DEAF: u64 = EVERY / 4;
 
-/// What was heard since the last [`take`].
+/// The clicks heard since the last [`take`].
 static LATENCIES_MS: Mutex<(u64, Vec<f64>)> = Mutex::new((0, Vec::new()));
 
 /// Samples since the epoch.
