@@ -205,16 +205,47 @@ fn a_terminal_that_answers_nonsense_or_nothing_can_be_used() {
     assert_eq!(left_behind(Manner { answers: &[], ..AT_ONCE }), "");
 }
 
+/// From the moment that the terminal is given back, while a server is waited for that never answers.
+#[test]
+fn the_doctor_leaves_what_is_typed_to_the_shell() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let server = format!("http://{}", silent.local_addr().expect("bound"));
+    let script = "\"$0\" doctor --server \"$1\"; read line; echo \"got [$line]\"";
+    let program = program("meoww").display().to_string();
+    let mut terminal = run("/bin/sh", &["-c", script, &program, &server], AT_ONCE);
+    terminal.wait_until("asked", vt100::Screen::alternate_screen);
+    terminal.wait_until_given_back();
+    terminal.press("typed\r");
+    terminal.wait_for("typed");
+    drop(silent);
+    terminal.wait_for("got [typed]");
+}
+
+/// A server of tmux, ended with the test however the test ends.
+struct Tmux {
+    socket: String,
+}
+
+impl Drop for Tmux {
+    fn drop(&mut self) {
+        let command = std::process::Command::new("tmux")
+            .args(["-S", &self.socket, "kill-server"])
+            .stderr(std::process::Stdio::null())
+            .status();
+        assert!(command.is_ok(), "tmux cannot be run");
+    }
+}
+
 /// A real tmux, in a terminal that answers.
 #[test]
 fn in_tmux_the_picture_is_shown_and_nothing_is_left() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = film(folder.path(), 60);
-    let socket = folder.path().join("socket").display().to_string();
+    let tmux = Tmux { socket: folder.path().join("socket").display().to_string() };
     let meoww = program("meoww").display().to_string();
-    let tmux = ["-S", &socket, "-f", "/dev/null", "-T", "RGB,256", "new-session"];
+    let options = ["-S", &tmux.socket, "-f", "/dev/null", "-T", "RGB,256", "new-session"];
     let inside = format!("'{meoww}' play '{path}'; '{meoww}' doctor; cat");
-    let mut terminal = run("tmux", &[&tmux[..], &[&inside]].concat(), AT_ONCE);
+    let mut terminal = run("tmux", &[&options[..], &[&inside]].concat(), AT_ONCE);
     terminal.wait_until("bars", |screen| bars(screen).iter().all(Option::is_some));
     terminal.press("q");
     terminal.wait_for("in tmux");

@@ -5,9 +5,10 @@ use std::{
     num::NonZero,
     path::Path,
     sync::{Arc, Condvar, Mutex},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
+use nix::sys::termios::LocalFlags;
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 use vt100::{Color, Parser, Screen};
 
@@ -116,6 +117,27 @@ impl Terminal {
         assert!(status.expect("run").success());
     }
 
+    /// Waits until keys are for the shell: the screen is given back, and after it the modes.
+    #[track_caller]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "modes of a terminal have no event; patience ends"
+    )]
+    pub(crate) fn wait_until_given_back(&self) {
+        self.wait_until("given back", |screen| !screen.alternate_screen());
+        let deadline = Instant::now() + PATIENCE;
+        while !self.is_cooked() {
+            assert!(Instant::now() < deadline, "still raw");
+            std::thread::yield_now();
+        }
+    }
+
+    /// Whether lines are edited and shown by the terminal itself.
+    fn is_cooked(&self) -> bool {
+        let modes = self.master.get_termios().expect("modes").local_flags;
+        modes.contains(LocalFlags::ECHO | LocalFlags::ICANON)
+    }
+
     /// Waits for the program to end by itself; its exit code, and whether it left the terminal as
     /// it should be.
     #[track_caller]
@@ -124,9 +146,7 @@ impl Terminal {
         self.wait_until("given back", |screen| {
             !screen.alternate_screen() && !screen.hide_cursor() && !screen.bracketed_paste()
         });
-        let modes = self.master.get_termios().expect("modes").local_flags;
-        let wanted = nix::sys::termios::LocalFlags::ECHO | nix::sys::termios::LocalFlags::ICANON;
-        assert!(modes.contains(wanted), "still raw: {modes:?}");
+        assert!(self.is_cooked(), "still raw");
         code
     }
 }

@@ -58,6 +58,7 @@ async fn terminal(env: Env) -> io::Result<Vec<Finding>> {
     // The terminal around tmux answers after tmux.
     listen(&mut probe, &mut writer, &mut inputs, |_| false).await?;
     last_answers(&mut writer, &mut inputs).await;
+    drop(inputs);
     drop(terminal);
     let mut found = findings(&probe);
     found.insert(1, Finding::seen("answers", answers(took)));

@@ -17,9 +17,9 @@ use super::{
 use crate::{
     picture::source::{Shot, SourceError},
     terminal::{
-        ask::{Inputs, ask, last_answers},
+        ask::{ask, last_answers},
         effort::{Effort, PICTURE_WITHIN},
-        input::{TerminalInput, read_terminal},
+        input::{Inputs, TerminalInput, read_terminal},
         probe::Probe,
         signals::{self, Signal},
         tty::{Terminal, WindowSize},

@@ -2,9 +2,13 @@
 
 use std::{io, time::Duration};
 
-use tokio::{sync::mpsc, time::timeout};
+use tokio::time::timeout;
 
-use super::{input::TerminalInput, probe::Probe, writer::Writer};
+use super::{
+    input::{Inputs, TerminalInput},
+    probe::Probe,
+    writer::Writer,
+};
 
 /// Answers that take longer are not waited for; they are taken up when they come.
 pub const ANSWERS_WITHIN: Duration = Duration::from_millis(150);
@@ -14,9 +18,6 @@ const LAST_ANSWERS: Duration = Duration::from_millis(250);
 const LAST_ANSWERS_OWED: Duration = Duration::from_secs(2);
 /// Keys pressed while the answers are waited for: as many as wait in the queue of keys.
 const MAX_EARLY: usize = 256;
-
-/// What a terminal sends.
-pub type Inputs = mpsc::Receiver<io::Result<TerminalInput>>;
 
 /// Asks `probe`'s questions and waits until the last one is answered, [`ANSWERS_WITHIN`] at most.
 /// Returns the keys that were pressed meanwhile.

@@ -28,9 +28,9 @@ use crate::{
     driver::SoundSwitch,
     picture::{filter::coarse::coarse, slot::FrameSlot},
     terminal::{
-        ask::{Inputs, ask, last_answers},
+        ask::{ask, last_answers},
         effort::{Effort, PICTURE_WITHIN},
-        input::{Reply, TerminalInput, read_terminal},
+        input::{Inputs, Reply, TerminalInput, read_terminal},
         probe::Probe,
         signals::{self, Signal},
         tty::{Terminal, WindowSize},

@@ -105,7 +105,7 @@ fn world(gate: Option<sync::Receiver<()>>) -> (World, impl Future<Output = Outco
         updates,
         _local: local,
     };
-    (world, event_loop.run(Vec::new(), input_in, signals_in))
+    (world, event_loop.run(Vec::new(), Inputs::from_queue(input_in), signals_in))
 }
 
 impl World {
