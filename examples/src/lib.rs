@@ -1,5 +1,6 @@
-//! What the bot and the benchmark share.
+//! What the bot, the benchmark and tests share.
 
 pub mod account;
 pub mod cat;
+pub mod network;
 pub mod offscreen;

@@ -1,10 +1,12 @@
-//! A worse network: stands between the peers and the server, puts its own UDP sockets in the place
-//! of the peers' candidates, and loses and delays what passes through them.
+//! A worse network: stands between the peers and the server, and puts the sockets of an emulated
+//! [path](crate::path) in the place of the peers' candidates.
 
 use std::{
     net::{Ipv4Addr, SocketAddr, SocketAddrV4},
-    sync::{Arc, Mutex, OnceLock, PoisonError},
-    time::Duration,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
 };
 
 use anyhow::Context;
@@ -20,45 +22,36 @@ use axum::{
     routing::get,
 };
 use futures_util::{SinkExt, StreamExt};
+use meoww_examples::network::{Network, Profile};
 use meoww_proto::{
     RoomId,
     signal::{ClientMessage, Relay, RelayPayload},
 };
 use serde_json::value::RawValue;
-use tokio::{
-    net::UdpSocket,
-    sync::mpsc,
-    time::{Instant, sleep_until},
-};
 use tokio_tungstenite::{
     connect_async,
     tungstenite::{Message as Upstream, client::IntoClientRequest},
 };
 
-/// What the network does to every packet, each way.
-#[derive(Debug, Clone, Copy, PartialEq)]
+use crate::{
+    path::{ConnectionId, Path},
+    report::NetReport,
+};
+
+/// What lies between two peers in each call.
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Impairment {
-    /// Chance to be lost.
-    pub(crate) loss: f64,
-    /// Time under way.
-    pub(crate) delay: Duration,
-    /// Width of the path, in kbit/s.
-    pub(crate) rate: Option<u32>,
+    pub(crate) profile: Profile,
+    /// Of chance in the first call; each call has one of its own.
+    pub(crate) seed: u64,
 }
 
-impl Impairment {
-    const NONE: Self = Self { loss: 0.0, delay: Duration::ZERO, rate: None };
-
-    /// How long a packet of so many bytes keeps the path busy.
-    fn takes(self, bytes: usize) -> Duration {
-        let bits = bytes as f64 * 8.0;
-        self.rate
-            .map_or(Duration::ZERO, |rate| Duration::from_secs_f64(bits / f64::from(rate) / 1e3))
-    }
+/// The bad network.
+pub(crate) struct Impaired {
+    /// What peers should use instead of the server's address.
+    pub(crate) address: String,
+    proxy: Arc<Proxy>,
 }
-
-/// What would wait longer before a narrow path is dropped.
-const LONGEST_QUEUE: Duration = Duration::from_millis(400);
 
 struct Proxy {
     upstream: String,
@@ -66,39 +59,38 @@ struct Proxy {
     impairment: Impairment,
     /// Of the room that is under way: the benchmark has one at a time.
     path: Mutex<Option<(RoomId, Arc<Path>)>>,
+    calls: AtomicU64,
 }
 
-/// Tells the two members of a room apart.
-type ConnectionId = u64;
-
-/// Two sockets; each stands for the peer whose candidate it replaced.
-struct Path {
-    sockets: [UdpSocket; 2],
-    peers: [OnceLock<(ConnectionId, SocketAddr)>; 2],
-}
-
-/// The address peers should use instead of the server's: the same when nothing is to be impaired.
-pub(crate) async fn between(upstream: &str, impairment: Impairment) -> anyhow::Result<String> {
-    if impairment == Impairment::NONE {
-        return Ok(upstream.to_owned());
+impl Impaired {
+    /// Opens it before a server.
+    pub(crate) async fn open(upstream: &str, impairment: Impairment) -> anyhow::Result<Self> {
+        // Only the first call in a process takes effect, which is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let (path, calls) = (Mutex::default(), AtomicU64::new(0));
+        let (upstream, http) = (upstream.to_owned(), reqwest::Client::new());
+        let proxy = Arc::new(Proxy { upstream, http, impairment, path, calls });
+        let app = Router::new().route("/ws", get(socket)).fallback(http_request);
+        let app = app.with_state(proxy.clone());
+        let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let address = format!("http://{}", listener.local_addr()?);
+        spawn(async move { axum::serve(listener, app).await.context("proxy") });
+        Ok(Self { address, proxy })
     }
-    // Only the first call in a process takes effect, which is as good.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let (upstream, path) = (upstream.to_owned(), Mutex::default());
-    let proxy = Proxy { upstream, http: reqwest::Client::new(), impairment, path };
-    let app = Router::new().route("/ws", get(socket)).fallback(http).with_state(Arc::new(proxy));
-    let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-    let address = format!("http://{}", listener.local_addr()?);
-    spawn(async move { axum::serve(listener, app).await.context("proxy") });
-    Ok(address)
+
+    /// What passed in the last call, each way.
+    pub(crate) fn report(&self) -> Option<[NetReport; 2]> {
+        let path = self.proxy.path.lock().unwrap_or_else(PoisonError::into_inner);
+        path.as_ref().map(|(_, path)| path.report())
+    }
 }
 
 #[expect(clippy::disallowed_methods, reason = "lives as long as the benchmark")]
-fn spawn<T: Send + 'static>(task: impl Future<Output = T> + Send + 'static) {
+pub(crate) fn spawn<T: Send + 'static>(task: impl Future<Output = T> + Send + 'static) {
     tokio::spawn(task);
 }
 
-async fn http(
+async fn http_request(
     State(proxy): State<Arc<Proxy>>,
     method: Method,
     uri: Uri,
@@ -194,65 +186,25 @@ impl Proxy {
         let Ok(ip) = ip.parse::<Ipv4Addr>() else { return Ok(None) };
         let real = SocketAddr::V4(SocketAddrV4::new(ip, port.parse()?));
         let path = self.path(room_id).await?;
-        if path.peers.iter().any(|peer| peer.get().is_some_and(|(id, _)| *id == connection)) {
-            return Ok(None);
-        }
-        let real = (connection, real);
-        let Some(side) = (0..2).find(|&side| path.peers[side].set(real).is_ok()) else {
-            return Ok(None);
-        };
+        let Some(port) = path.stand_in(connection, real)? else { return Ok(None) };
         // The stand-in listens on every address of this machine, so on the peer's own, too.
-        let port = path.sockets[side].local_addr()?.port().to_string();
+        let port = port.to_string();
         fields[5] = &port;
         init["candidate"] = fields.join(" ").into();
         Ok(Some(init.to_string()))
     }
 
     async fn path(self: &Arc<Self>, room_id: RoomId) -> anyhow::Result<Arc<Path>> {
-        let fresh = Arc::new(Path {
-            sockets: [any_socket().await?, any_socket().await?],
-            peers: Default::default(),
-        });
+        let Impairment { profile, seed } = self.impairment;
+        let seed = seed.wrapping_add(self.calls.fetch_add(1, Relaxed));
+        let fresh = Path::open(Network::new(profile, seed)).await?;
         let mut current = self.path.lock().unwrap_or_else(PoisonError::into_inner);
         match &*current {
             Some((id, path)) if *id == room_id => return Ok(path.clone()),
             Some(_) | None => *current = Some((room_id, fresh.clone())),
         }
-        for side in 0..2 {
-            spawn(forward(fresh.clone(), side, self.impairment));
-        }
+        fresh.start();
         Ok(fresh)
-    }
-}
-
-async fn any_socket() -> std::io::Result<UdpSocket> {
-    UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).await
-}
-
-/// What arrives where `side` is expected goes on to `side`, from where it expects its partner.
-#[expect(clippy::disallowed_methods, reason = "a network has a clock")]
-async fn forward(path: Arc<Path>, side: usize, impairment: Impairment) {
-    let (under_way, mut arriving) = mpsc::channel::<(Instant, Vec<u8>)>(4096);
-    let to = path.clone();
-    spawn(async move {
-        while let Some((at, packet)) = arriving.recv().await {
-            sleep_until(at).await;
-            if let Some((_, peer)) = to.peers[side].get() {
-                let _ = to.sockets[1 - side].send_to(&packet, peer).await;
-            }
-        }
-    });
-    let mut packet = vec![0; 2048];
-    let mut free = Instant::now();
-    while let Ok((length, _)) = path.sockets[side].recv_from(&mut packet).await {
-        let now = Instant::now();
-        free = free.max(now);
-        if rand::random::<f64>() < impairment.loss || free - now > LONGEST_QUEUE {
-            continue;
-        }
-        free += impairment.takes(length);
-        // Full is as good as lost.
-        let _ = under_way.try_send((free + impairment.delay, packet[..length].to_vec()));
     }
 }
 

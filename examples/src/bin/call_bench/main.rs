@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! cargo run --release -p meoww-examples --bin call_bench -- --rounds 20
-//! cargo run --release -p meoww-examples --bin call_bench -- --loss 0.05 --delay 40ms
+//! cargo run --release -p meoww-examples --bin call_bench -- --net loss-5 --scene camera
 //! ```
 //!
 //! Needs `meoww-server` built beside it (`cargo build --release --workspace`).
@@ -11,8 +11,10 @@
 
 mod ears;
 mod impair;
+mod path;
 mod peer;
 mod report;
+mod scene;
 mod server;
 
 use std::{
@@ -22,7 +24,11 @@ use std::{
 };
 
 use anyhow::{Context, ensure};
-use clap::{Parser, Subcommand};
+use clap::{
+    Parser, Subcommand,
+    builder::{PossibleValue, PossibleValuesParser, TypedValueParser},
+};
+use meoww_examples::network::{Conditions, PROFILES, Profile};
 use serde_json::json;
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines},
@@ -30,7 +36,13 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{impair::Impairment, peer::PeerArgs, report::PeerReport, server::Server};
+use crate::{
+    impair::{Impaired, Impairment},
+    peer::PeerArgs,
+    report::{CallReport, PeerReport},
+    scene::Scene,
+    server::Server,
+};
 
 /// Measures whole calls between two peers and a server on this machine; prints JSON.
 #[derive(Parser)]
@@ -41,6 +53,15 @@ struct Args {
     /// Of each call, from connected on
     #[arg(long, default_value = "5s", value_parser = humantime::parse_duration)]
     duration: Duration,
+    /// What the peers film, and how much of it they show
+    #[arg(long, value_enum, default_value_t)]
+    scene: Scene,
+    /// A bad network between the peers, by name
+    #[arg(long, value_parser = profile(), conflicts_with_all = ["loss", "delay", "rate"])]
+    net: Option<Profile>,
+    /// Of chance in the network of the first call; the next call has the next
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
     /// Chance that a packet is lost, each way
     #[arg(long, default_value_t = 0.0)]
     loss: f64,
@@ -80,21 +101,45 @@ async fn main() -> ExitCode {
     }
 }
 
+fn profile() -> impl TypedValueParser<Value = Profile> {
+    let values =
+        PROFILES.iter().map(|profile| PossibleValue::new(profile.name).help(profile.about));
+    PossibleValuesParser::new(values).map(|name| Profile::named(&name).expect("it is possible"))
+}
+
+impl Args {
+    /// `None` when nothing is to be impaired.
+    fn impairment(&self) -> Option<Impairment> {
+        let rate = self.rate.map(|kbps| kbps.saturating_mul(1000));
+        let asked = Conditions { loss: self.loss, rate, ..Conditions::after(self.delay) };
+        let is_asked = asked != Conditions::after(Duration::ZERO);
+        let profile = self.net.or(is_asked.then_some(Profile::steady(asked)))?;
+        Some(Impairment { profile, seed: self.seed })
+    }
+}
+
 async fn bench(args: &Args) -> anyhow::Result<()> {
     let server = Server::start().await?;
-    let impairment = Impairment { loss: args.loss, delay: args.delay, rate: args.rate };
-    let address = impair::between(&server.address, impairment).await?;
+    let network = match args.impairment() {
+        Some(impairment) => Some(Impaired::open(&server.address, impairment).await?),
+        None => None,
+    };
+    let address = network.as_ref().map_or(&server.address, |network| &network.address);
     let mut reports = Vec::new();
     for round in 1..=args.rounds.get() {
-        let pair = timeout(PATIENCE + args.duration, call(&server, &address, args.duration));
-        let pair = pair.await.with_context(|| format!("call {round} never ended"))?;
-        reports.push(pair.with_context(|| format!("call {round}"))?);
+        let pair = timeout(PATIENCE + args.duration, call(&server, address, args));
+        let peers = pair.await.with_context(|| format!("call {round} never ended"))?;
+        let peers = peers.with_context(|| format!("call {round}"))?;
+        reports.push(CallReport { peers, network: network.as_ref().and_then(Impaired::report) });
         eprintln!("call {round} of {}", args.rounds);
     }
     server.stop().await?;
     let conditions = json!({
         "rounds": args.rounds,
         "secondsACall": args.duration.as_secs_f64(),
+        "scene": args.scene,
+        "net": args.net.map(|profile| profile.name),
+        "seed": args.seed,
         "loss": args.loss,
         "delayMsEachWay": args.delay.as_millis(),
         "rateKbps": args.rate,
@@ -104,13 +149,9 @@ async fn bench(args: &Args) -> anyhow::Result<()> {
 }
 
 /// One call: the first peer waits in the queue when the second begins to search.
-async fn call(
-    server: &Server,
-    address: &str,
-    duration: Duration,
-) -> anyhow::Result<[PeerReport; 2]> {
-    let mut waiting = PeerProcess::start(server, address, duration)?;
-    let mut coming = PeerProcess::start(server, address, duration)?;
+async fn call(server: &Server, address: &str, args: &Args) -> anyhow::Result<[PeerReport; 2]> {
+    let mut waiting = PeerProcess::start(server, address, args)?;
+    let mut coming = PeerProcess::start(server, address, args)?;
     waiting.expect("ready").await?;
     coming.expect("ready").await?;
     waiting.tell("search").await?;
@@ -129,11 +170,12 @@ struct PeerProcess {
 }
 
 impl PeerProcess {
-    fn start(server: &Server, address: &str, duration: Duration) -> anyhow::Result<Self> {
+    fn start(server: &Server, address: &str, args: &Args) -> anyhow::Result<Self> {
         let mut process = Command::new(std::env::current_exe()?)
             .args(["peer", "--server", address, "--outbox"])
             .arg(server.outbox())
-            .args(["--duration", &format!("{}ms", duration.as_millis())])
+            .args(["--duration", &format!("{}ms", args.duration.as_millis())])
+            .args(["--scene", args.scene.name()])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .kill_on_drop(true)

@@ -14,14 +14,12 @@ use meoww_cli::{
     api::Api,
     core::event::{CallEvent, Command, Stats},
     driver::{ClientHandle, Options},
-    picture::source::Camera,
     sound::{AudioIn, AudioOut, SoundConfig},
 };
 use meoww_examples::{
     account::throw_away,
     offscreen::{Drawn, Offscreen},
 };
-use meoww_paint::Size;
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     time::sleep_until,
@@ -30,6 +28,7 @@ use tokio::{
 use crate::{
     ears,
     report::{PeerReport, percentile},
+    scene::Scene,
 };
 
 #[derive(Args)]
@@ -40,10 +39,9 @@ pub(crate) struct PeerArgs {
     outbox: PathBuf,
     #[arg(long, value_parser = humantime::parse_duration)]
     duration: Duration,
+    #[arg(long, value_enum)]
+    scene: Scene,
 }
-
-/// What the peer draws on.
-const SCREEN: Size = Size { width: 160, height: 45 };
 
 /// When things happened.
 #[derive(Default)]
@@ -57,9 +55,9 @@ struct Moments {
 #[expect(clippy::disallowed_methods, reason = "measuring is what this is for")]
 pub(crate) async fn run(args: PeerArgs) -> anyhow::Result<()> {
     let account = throw_away(args.server.parse()?, &args.outbox).await?;
-    let options = options(account.api.clone());
+    let options = options(account.api.clone(), args.scene);
     let mut client = ClientHandle::start(options).await?;
-    let screen = Offscreen::attach(&client, SCREEN);
+    let screen = Offscreen::attach(&client, args.scene.screen());
     println!("ready");
     let mut orders = BufReader::new(tokio::io::stdin()).lines();
     orders.next_line().await?.context("the benchmark is gone")?;
@@ -112,11 +110,11 @@ pub(crate) async fn run(args: PeerArgs) -> anyhow::Result<()> {
 }
 
 /// A picture that says when it was made, and clicks that do.
-fn options(api: Arc<Api>) -> Options {
+fn options(api: Arc<Api>, scene: Scene) -> Options {
     let (input, output) = (AudioIn::Made(ears::mouth), AudioOut::Taken(ears::ear));
     Options {
         api,
-        camera: Camera::Pattern(0),
+        camera: scene.camera(),
         sound: SoundConfig { input, output, ..SoundConfig::default() },
         relay_only: false,
         terms: Default::default(),
@@ -145,6 +143,7 @@ fn report(moments: &Moments, mut drawn: Drawn, stats: &[Stats]) -> anyhow::Resul
         matched_to_connected_ms: ms(matched, connected),
         matched_to_first_frame_ms: ms(matched, first_frame),
         glass_to_glass_p50_ms: percentile(&drawn.latency_ms, 0.50),
+        glass_to_glass_p95_ms: percentile(&drawn.latency_ms, 0.95),
         glass_to_glass_p99_ms: percentile(&drawn.latency_ms, 0.99),
         mouth_to_ear_p50_ms: percentile(&heard, 0.50),
         mouth_to_ear_p99_ms: percentile(&heard, 0.99),
@@ -156,6 +155,7 @@ fn report(moments: &Moments, mut drawn: Drawn, stats: &[Stats]) -> anyhow::Resul
         frames_decoded: last.frames_decoded,
         frames_drawn: drawn.frames,
         frames_lost: last.frames_lost,
+        key_frames_asked_a_minute: last.keyframes_requested as f64 / seconds * 60.0,
         pattern_frames_missed: drawn.missed,
         longest_freeze_ms: drawn.longest_gap.as_secs_f64() * 1e3,
         fps_drawn: mean(|second| second.fps_drawn),

@@ -1,5 +1,8 @@
 //! Figures, and what is left of them over many calls.
 
+use std::time::Duration;
+
+use meoww_examples::network::{Network, Way};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -11,6 +14,7 @@ pub(crate) struct PeerReport {
     pub(crate) matched_to_connected_ms: f64,
     pub(crate) matched_to_first_frame_ms: f64,
     pub(crate) glass_to_glass_p50_ms: f64,
+    pub(crate) glass_to_glass_p95_ms: f64,
     pub(crate) glass_to_glass_p99_ms: f64,
     pub(crate) mouth_to_ear_p50_ms: f64,
     pub(crate) mouth_to_ear_p99_ms: f64,
@@ -22,6 +26,7 @@ pub(crate) struct PeerReport {
     pub(crate) frames_decoded: u64,
     pub(crate) frames_drawn: u64,
     pub(crate) frames_lost: u64,
+    pub(crate) key_frames_asked_a_minute: f64,
     pub(crate) pattern_frames_missed: u64,
     pub(crate) longest_freeze_ms: f64,
     pub(crate) fps_drawn: f64,
@@ -31,6 +36,72 @@ pub(crate) struct PeerReport {
     pub(crate) terminal_bytes_a_second: f64,
 }
 
+/// What a network saw of one call, in one direction.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct NetReport {
+    network_packets: u64,
+    longest_queue_ms: f64,
+    sent_kbps: f64,
+    /// From the fall of the rate until half a second begins in which no more is sent than passes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    below_after_ms: Option<f64>,
+    /// From the rise of the rate until a second begins with 80 % of what was sent before the fall.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    back_after_ms: Option<f64>,
+    /// Of all that passed a shared bottleneck, in percent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    share_percent: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    download_share_percent: Option<f64>,
+}
+
+/// For "never", so that it shows in the greatest.
+const NEVER_MS: f64 = 1e6;
+/// How long before a fall of the rate what is sent counts as usual.
+const BEFORE: Duration = Duration::from_secs(4);
+
+impl NetReport {
+    /// In a call that has lasted so long.
+    pub(crate) fn of(network: &Network, way: Way, lasted: Duration) -> Self {
+        let record = network.record(way);
+        let millis =
+            |time: Option<Duration>| time.map_or(NEVER_MS, |time| time.as_secs_f64() * 1e3);
+        let dip = network.profile().dip().filter(|(_, rise)| *rise < lasted);
+        let below = dip.map(|(fall, rise)| {
+            let rate = network.profile().at(way, fall).rate.map_or(f64::INFINITY, f64::from);
+            millis(record.time_to(fall, rise, Duration::from_millis(500), |bps| bps <= rate))
+        });
+        let back = dip.map(|(fall, rise)| {
+            let usual = record.sent_bps(fall.saturating_sub(BEFORE)..fall);
+            let span = Duration::from_secs(1);
+            millis(record.time_to(rise, lasted, span, |bps| bps >= 0.8 * usual))
+        });
+        let all = Duration::ZERO..lasted;
+        let bytes =
+            |way| network.record(way).delivered_bps(all.clone()) * lasted.as_secs_f64() / 8.0;
+        let downloaded = network.downloaded() as f64;
+        let total = bytes(Way::There) + bytes(Way::Back) + downloaded;
+        let shared = network.profile().shared;
+        Self {
+            network_packets: record.packets,
+            longest_queue_ms: record.longest_queue.as_secs_f64() * 1e3,
+            sent_kbps: record.sent_bps(all.clone()) / 1e3,
+            below_after_ms: below,
+            back_after_ms: back,
+            share_percent: shared.then(|| bytes(way) / total * 100.0),
+            download_share_percent: shared.then(|| downloaded / total * 100.0),
+        }
+    }
+}
+
+/// What is known of one call.
+pub(crate) struct CallReport {
+    pub(crate) peers: [PeerReport; 2],
+    /// Each way, when there was a network between them.
+    pub(crate) network: Option<[NetReport; 2]>,
+}
+
 /// Nearest rank in a sorted list, 0 of an empty one.
 pub(crate) fn percentile(sorted: &[f64], fraction: f64) -> f64 {
     let rank = (fraction * sorted.len() as f64).ceil() as usize;
@@ -38,18 +109,29 @@ pub(crate) fn percentile(sorted: &[f64], fraction: f64) -> f64 {
 }
 
 /// Median, least and greatest of every figure. All are over both peers, except how long a search
-/// takes: that is of the peer who finds somebody waiting.
-pub(crate) fn summary(conditions: Value, calls: &[[PeerReport; 2]]) -> Value {
-    let peers: Vec<Value> = calls.iter().flatten().map(|peer| json!(peer)).collect();
-    let coming: Vec<Value> = calls.iter().map(|[_, coming]| json!(coming)).collect();
+/// takes: that is of the peer who finds somebody waiting. Those of a network are over both directions.
+pub(crate) fn summary(conditions: Value, calls: &[CallReport]) -> Value {
+    let peers: Vec<Value> =
+        calls.iter().flat_map(|call| &call.peers).map(|peer| json!(peer)).collect();
+    let coming: Vec<Value> = calls.iter().map(|call| json!(call.peers[1])).collect();
+    let ways: Vec<Value> =
+        calls.iter().flat_map(|call| call.network.iter().flatten()).map(|way| json!(way)).collect();
     let mut figures = Map::new();
-    for name in peers.first().and_then(Value::as_object).into_iter().flat_map(Map::keys) {
-        let of = if name == "searchToMatchedMs" { &coming } else { &peers };
-        let mut values: Vec<f64> = of.iter().filter_map(|peer| peer[name].as_f64()).collect();
+    for name in peers.iter().take(1).chain(ways.iter().take(1)).flat_map(names) {
+        let of = match name.as_str() {
+            "searchToMatchedMs" => &coming,
+            name if peers[0].get(name).is_some() => &peers,
+            _ => &ways,
+        };
+        let mut values: Vec<f64> = of.iter().filter_map(|report| report[&name].as_f64()).collect();
         values.sort_by(f64::total_cmp);
         let figure = |fraction| (percentile(&values, fraction) * 1000.0).round() / 1000.0;
         let spread = json!({"median": figure(0.5), "min": figure(0.0), "max": figure(1.0)});
-        figures.insert(name.clone(), spread);
+        figures.insert(name, spread);
     }
     json!({"conditions": conditions, "figures": figures})
+}
+
+fn names(report: &Value) -> Vec<String> {
+    report.as_object().map(|report| report.keys().cloned().collect()).unwrap_or_default()
 }
