@@ -7,7 +7,7 @@ use std::{
 };
 
 use meoww_cli::{driver::ClientHandle, picture::source::pattern};
-use meoww_paint::{Color, Frame, Mode, Quality, Rect, Render, Size, Traits};
+use meoww_paint::{Color, Frame, Mode, Rect, Render, Size, Traits};
 use tokio::task::AbortHandle;
 
 /// What was drawn since the last [`Offscreen::take`].
@@ -35,7 +35,7 @@ pub struct Offscreen {
 impl Offscreen {
     /// Draws whatever comes, half blocks in true colour, `size` cells large.
     pub fn attach(client: &ClientHandle, size: Size) -> Self {
-        let mode = Mode { render: Render::HalfBlock, color: Color::True, quality: Quality::USUAL };
+        let mode = Mode::new(Render::HalfBlock, Color::True);
         let mut painter = mode.painter(Traits::USUAL);
         client.grid.send_replace(painter.grid(size));
         let (mut remote, counter) = (client.remote.clone(), client.drawn.clone());
@@ -92,7 +92,7 @@ impl Drawn {
 
 /// The picture as lines of text.
 pub fn snapshot(frame: &Frame, size: Size) -> String {
-    let mode = Mode { render: Render::Ascii, color: Color::Mono, quality: Quality::USUAL };
+    let mode = Mode::new(Render::Ascii, Color::Mono);
     let mut bytes = Vec::new();
     mode.painter(Traits::USUAL).draw(frame, Rect::from(size), &[], &mut bytes);
     let [rows, columns] =

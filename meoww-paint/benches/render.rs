@@ -7,7 +7,7 @@
 
 use std::{hint::black_box, time::Instant};
 
-use meoww_paint::{Color, Frame, Mode, Quality, Rect, Render, Traits};
+use meoww_paint::{Color, Frame, Mode, Rect, Render, Traits};
 
 const FRAMES: usize = 300;
 
@@ -79,7 +79,7 @@ fn main() {
             (Render::Ascii, Color::Mono),
         ] {
             for (noise, scaled) in [(0, false), (1, false), (3, false), (8, true)] {
-                let mode = Mode { render, color, quality: Quality::USUAL };
+                let mode = Mode::new(render, color);
                 measure(area, mode, noise, scaled);
             }
         }

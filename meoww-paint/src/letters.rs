@@ -6,6 +6,7 @@
 use crate::{
     blur::{Blur, Coupling, Error},
     cells::{Artist, Cell, Scene},
+    charset::Charset,
     letterforms::{FIRST, FORMS},
     motion::{Motion, number},
     palette::{Palette, luma},
@@ -34,6 +35,7 @@ pub(crate) enum Dye {
 
 /// A letter as it is seen: its ink, where that of the darkest is 255.
 struct Letter {
+    byte: u8,
     ink: [f32; PIXELS],
     /// The error of its ink where none is wanted.
     energy: f32,
@@ -43,6 +45,7 @@ struct Letter {
 pub(crate) struct Letters {
     dye: Dye,
     is_light: bool,
+    /// Beginning with the space.
     letters: Vec<Letter>,
     blur: Blur,
     coupling: Coupling<PIXELS>,
@@ -51,15 +54,16 @@ pub(crate) struct Letters {
 }
 
 impl Letters {
-    pub(crate) fn new(dye: Dye, is_light: bool) -> Self {
+    pub(crate) fn new(dye: Dye, is_light: bool, charset: Charset) -> Self {
         let blur = Blur::new();
         let coupling = Coupling::new(&blur, ACROSS);
-        let most = FORMS.iter().map(total).fold(0.0, f32::max);
-        let letter = |form: &[u8; PIXELS]| {
-            let ink = form.map(|part| f32::from(part) * 255.0 * PIXELS as f32 / most);
-            Letter { ink, energy: dot(&ink, &coupling.spread(&ink)) }
+        let form = |byte: u8| &FORMS[usize::from(byte - FIRST)];
+        let most = charset.letters().map(|byte| total(form(byte))).fold(0.0, f32::max);
+        let letter = |byte| {
+            let ink = form(byte).map(|part| f32::from(part) * 255.0 * PIXELS as f32 / most);
+            Letter { byte, ink, energy: dot(&ink, &coupling.spread(&ink)) }
         };
-        let letters = FORMS.iter().map(letter).collect();
+        let letters = charset.letters().map(letter).collect();
         Self { dye, is_light, letters, blur, coupling, shown: Vec::new() }
     }
 
@@ -160,7 +164,7 @@ impl Artist for Letters {
                 self.push_color(color, out);
                 pen = Some(color);
             }
-            out.push(FIRST + letter as u8);
+            out.push(self.letters[letter].byte);
             cursor = Some(place.next());
             for (pixel, (new, old)) in self.letters[letter].ink.iter().zip(old).enumerate() {
                 self.blur.add(layout.at(cell, pixel), [new - old, 0.0, 0.0, 0.0]);
@@ -188,11 +192,11 @@ mod tests {
 
     #[test]
     fn of_all_letters_the_one_that_looks_like_it_is_chosen() {
-        let letters = Letters::new(Dye::None, false);
-        for (index, letter) in letters.letters.iter().enumerate() {
+        let letters = Letters::new(Dye::None, false, Charset::ALL);
+        for letter in &letters.letters {
             let goal = letters.coupling.spread(&letter.ink);
             let (best, _) = letters.best(&goal, 0);
-            assert_eq!(letters.letters[best].ink, letter.ink, "{}", FIRST + index as u8);
+            assert_eq!(letters.letters[best].ink, letter.ink, "{}", letter.byte);
         }
     }
 }

@@ -6,6 +6,7 @@
 mod area;
 mod blur;
 mod cells;
+mod charset;
 mod colored;
 mod colorimetry;
 mod convert;
@@ -17,6 +18,7 @@ mod ink;
 mod layout;
 mod letterforms;
 mod letters;
+mod look;
 mod mode;
 mod modes;
 mod motion;
@@ -32,8 +34,10 @@ mod stillness;
 mod tests;
 
 pub use area::{CellShape, Position, Rect, Size};
+pub use charset::Charset;
 pub use colorimetry::{Colorimetry, Matrix, Range};
 pub use frame::Frame;
+pub use look::{Filter, Look, Percent};
 pub use mode::{Color, Mode, Render, Traits};
 pub use painter::Painter;
 pub use quality::Quality;

@@ -6,6 +6,7 @@ use crate::{
     colored::Colored,
     indexed::Indexed,
     letters::{self, Dye, Letters},
+    look::Look,
     modes::{About, Symbols, ascii, braille, half, octant, quadrant, sextant},
     painter::Painter,
     palette::Palette,
@@ -83,6 +84,8 @@ pub struct Mode {
     pub color: Color,
     /// How much is spent on a picture, until something else is said.
     pub quality: Quality,
+    /// How it differs from what was sent.
+    pub look: Look,
 }
 
 /// What else a painter has to know of the terminal.
@@ -102,6 +105,11 @@ impl Traits {
 }
 
 impl Mode {
+    /// Pictures of the usual quality, as they were sent.
+    pub const fn new(render: Render, color: Color) -> Self {
+        Self { render, color, quality: Quality::USUAL, look: Look::PLAIN }
+    }
+
     /// Returns a painter that has drawn nothing yet.
     pub fn painter(self, terminal: Traits) -> Box<dyn Painter> {
         let (artist, pixels) = match self.render {
@@ -120,11 +128,11 @@ impl Mode {
                     Color::Ansi16 => Dye::Palette(Palette::ansi16()),
                     Color::Mono => Dye::None,
                 };
-                let letters = Letters::new(dye, terminal.is_light);
+                let letters = Letters::new(dye, terminal.is_light, self.look.letters);
                 (Box::new(letters) as Box<dyn Artist>, (letters::ACROSS, letters::DOWN))
             }
         };
-        Box::new(Cells::new(artist, pixels, terminal.cell, self.quality))
+        self.look.on(Box::new(Cells::new(artist, pixels, terminal.cell, self.quality)))
     }
 
     /// Symbols of `N` pixels, in the colours there are.

@@ -28,7 +28,7 @@ fn modes() -> Vec<Mode> {
 }
 
 fn mode(render: Render, color: Color) -> Mode {
-    Mode { render, color, quality: Quality::USUAL }
+    Mode::new(render, color)
 }
 
 fn symbols(render: Render) -> Option<Symbols> {
@@ -418,6 +418,36 @@ fn letters_are_as_dense_as_the_picture_is_bright() {
         let (black, white) = if is_light { (inks[4], inks[0]) } else { (inks[0], inks[4]) };
         assert!(black == 0.0 && white > 0.9, "{inks:?}");
     }
+}
+
+/// Whatever the picture: letters of the palette, in full ink where it is white.
+#[test]
+fn a_palette_is_all_that_letters_are_taken_from() {
+    let letters: Charset = ".:oO".parse().unwrap();
+    let mode =
+        Mode { look: Look { letters, ..Look::PLAIN }, ..mode(Render::Ascii, Color::Ansi256) };
+    let mut screen = Screen::new(mode);
+    let area = Rect::new(0, 0, COLS, ROWS);
+    screen.draw(&picture(80, 64, 0, 20, 1), area, &[]);
+    let mut seen: Vec<_> = area.positions().map(|at| screen.cell(at).0.to_owned()).collect();
+    seen.sort_unstable();
+    seen.dedup();
+    assert_eq!(seen, [" ", ".", ":", "O", "o"]);
+    screen.settle(&plain(80, 64, [235, 128, 128]), area);
+    assert!(area.positions().all(|at| screen.cell(at).0 == "O"), "the most ink of them");
+}
+
+#[test]
+fn a_look_is_what_is_drawn() {
+    let look = Look { filter: Filter::Negative, is_mirrored: true, ..Look::PLAIN };
+    let plain = mode(Render::HalfBlock, Color::True);
+    let (frame, area) = (picture(80, 64, 3, 0, 1), Rect::new(0, 0, COLS, ROWS));
+    let [mut looking, mut expected] = [Mode { look, ..plain }, plain].map(Screen::new);
+    looking.draw(&frame, area, &[]);
+    expected.draw(&look.apply(&frame), area, &[]);
+    assert!(area.positions().all(|at| looking.cell(at) == expected.cell(at)));
+    expected.draw(&frame, area, &[]);
+    assert!(area.positions().any(|at| looking.cell(at) != expected.cell(at)));
 }
 
 /// Cells are twice as high as wide, so 40 x 16 of them are 40 x 32 squares. By hand: 4:3 takes 40 x

@@ -1,7 +1,7 @@
 //! How pictures are to be drawn: what the user asks for, completed by what the terminal can do.
 
 use clap::{Args, ValueEnum, builder::PossibleValue};
-use meoww_paint::{Color, Quality, Render};
+use meoww_paint::{Charset, Color, Filter, Look, Percent, Quality, Render};
 
 use crate::{
     error::Error,
@@ -20,6 +20,58 @@ pub struct Drawing {
     /// How exact pictures are, from 0 (fewest bytes) to 100, or max; at rest they are in any
     #[arg(long, value_name = "N", default_value_t)]
     pub quality: Quality,
+    #[command(flatten)]
+    pub look: LookArgs,
+}
+
+/// How pictures differ from what was sent.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub struct LookArgs {
+    /// Make pictures brighter, or darker: -100 to 100
+    #[arg(long, value_name = "N", default_value_t, allow_negative_numbers = true)]
+    pub brightness: Percent,
+    /// Give them more contrast, or less: -100 to 100
+    #[arg(long, value_name = "N", default_value_t, allow_negative_numbers = true)]
+    pub contrast: Percent,
+    /// Show them in other colours
+    #[arg(long, value_enum, default_value_t)]
+    pub filter: FilterChoice,
+    /// Draw letters with these of ASCII alone, in any order; the space is always one of them
+    #[arg(long, value_name = "LETTERS", default_value_t, hide_default_value = true)]
+    pub palette: Charset,
+    /// Swap left and right; in a call of your own picture alone, as in a mirror
+    #[arg(long)]
+    pub mirror: bool,
+}
+
+impl LookArgs {
+    fn look(self) -> Look {
+        let Self { brightness, contrast, filter, palette, mirror } = self;
+        Look { brightness, contrast, filter: filter.0, is_mirrored: mirror, letters: palette }
+    }
+}
+
+/// `--filter`
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct FilterChoice(Filter);
+
+impl ValueEnum for FilterChoice {
+    fn value_variants<'a>() -> &'a [Self] {
+        const ALL: [FilterChoice; Filter::ALL.len()] = {
+            let mut all = [FilterChoice(Filter::None); Filter::ALL.len()];
+            let mut index = 0;
+            while index < Filter::ALL.len() {
+                all[index] = FilterChoice(Filter::ALL[index]);
+                index += 1;
+            }
+            all
+        };
+        &ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.0.name()))
+    }
 }
 
 /// `--render`
@@ -94,7 +146,7 @@ impl Drawing {
             ColorChoice::Ansi16 => Some(Color::Ansi16),
             ColorChoice::Mono => Some(Color::Mono),
         };
-        Ok(Wish { render, color, quality: self.quality })
+        Ok(Wish { render, color, quality: self.quality, look: self.look.look() })
     }
 }
 
@@ -113,7 +165,8 @@ mod tests {
     ) -> Option<(Render, Color)> {
         let (term, locale) = (term.to_owned(), locale.to_owned());
         let env = Env { term, locale, ..Env::default() };
-        let wish = Drawing { render, color, quality: Quality::USUAL }.wish(&env).ok()?;
+        let (quality, look) = (Quality::USUAL, LookArgs::default());
+        let wish = Drawing { render, color, quality, look }.wish(&env).ok()?;
         let mode = Probe::new(env, wish, WINDOW).mode();
         Some((mode.render, mode.color))
     }

@@ -65,7 +65,7 @@ Keys:
   space          pause            left, right    five seconds
   m              next mode        down, up       a minute
   c              fewer colours    0 to 9, Home   tenths of the video, its beginning
-  + -            quality
+  f              next filter      + -            quality
   q Esc Ctrl-C   quit             Ctrl-L         draw everything anew
 
 How many bytes and how much time drawing takes, without a terminal:
@@ -75,4 +75,5 @@ const PREVIEW_HELP: &str = "\
 What a stranger would see of you, without an account or a server.
 
 Keys:
-  space   pause    m   next mode    c   fewer colours    + -   quality    q Esc Ctrl-C   quit";
+  space   pause    m   next mode    c   fewer colours    f   next filter    + -   quality
+  q Esc Ctrl-C   quit";

@@ -69,7 +69,7 @@ async fn measure(out: Output, args: Play) -> Result<(), Error> {
 fn mode(args: &Play) -> Result<Mode, Error> {
     let env = Env { locale: "C.UTF-8".to_owned(), ..Env::default() };
     let wish = args.drawing.wish(&env)?;
-    Ok(Caps::new(wish.color.unwrap_or(Color::True), true).mode(wish.render, wish.quality))
+    Ok(wish.mode(Caps::new(wish.color.unwrap_or(Color::True), true)))
 }
 
 fn text(measured: Measured) -> String {

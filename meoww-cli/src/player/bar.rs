@@ -36,8 +36,8 @@ fn line(state: &State, columns: usize) -> String {
         bytes(figures.bytes)
     );
     let keys = match state.length {
-        Some(_) => "space pause  arrows seek  m mode  c colours  +- quality  q quit",
-        None => "space pause  m mode  c colours  +- quality  q quit",
+        Some(_) => "space pause  arrows seek  m mode  c colours  f filter  +- quality  q quit",
+        None => "space pause  m mode  c colours  f filter  +- quality  q quit",
     };
     let mut line = if state.is_paused { "paused ".to_owned() } else { String::new() };
     line += &clock(state.at);
@@ -85,7 +85,7 @@ fn bytes(count: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use meoww_paint::{Mode, Quality, Render, Size};
+    use meoww_paint::{Mode, Render, Size};
     use proptest::prelude::*;
 
     use super::{super::state::Figures, *};
@@ -98,7 +98,7 @@ mod tests {
             size,
             limit: size,
             caps: Caps::new(color, true),
-            mode: Mode { render: Render::HalfBlock, color, quality: Quality::USUAL },
+            mode: Mode::new(Render::HalfBlock, color),
             is_chosen: false,
             is_paused: false,
             at: Duration::from_secs(at),

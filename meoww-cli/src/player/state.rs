@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use meoww_paint::{Color, Mode, Quality, Rect, Render, Size};
+use meoww_paint::{Color, Filter, Mode, Quality, Rect, Render, Size};
 
 use crate::terminal::caps::Caps;
 
@@ -86,6 +86,11 @@ impl State {
                 self.is_chosen = true;
                 Some(Effect::Mode)
             }
+            (false, KeyCode::Char('f')) => {
+                self.mode.look.filter = next(&Filter::ALL, self.mode.look.filter);
+                self.is_chosen = true;
+                Some(Effect::Mode)
+            }
             (false, KeyCode::Char('c')) => {
                 self.mode.color = next(&self.colors(), self.mode.color);
                 self.is_chosen = true;
@@ -149,7 +154,7 @@ mod tests {
             size,
             limit: size,
             caps: Caps::new(color, true),
-            mode: Mode { render: Render::HalfBlock, color, quality: Quality::USUAL },
+            mode: Mode::new(Render::HalfBlock, color),
             is_chosen: false,
             is_paused: false,
             at: Duration::from_secs(10),
@@ -174,6 +179,15 @@ mod tests {
         let mut camera = state(Color::True, None);
         for code in [KeyCode::Left, KeyCode::Up, KeyCode::Char('3')] {
             assert_eq!(press(&mut camera, code), None, "a camera cannot be wound");
+        }
+    }
+
+    #[test]
+    fn filters_go_round() {
+        let mut state = state(Color::True, None);
+        for filter in [Filter::Grey, Filter::Sepia] {
+            assert_eq!(press(&mut state, KeyCode::Char('f')), Some(Effect::Mode));
+            assert_eq!(state.mode.look.filter, filter);
         }
     }
 

@@ -1,6 +1,6 @@
 //! What the terminal can do, as a value.
 
-use meoww_paint::{CellShape, Color, Mode, Quality, Render, Traits};
+use meoww_paint::{CellShape, Color, Mode, Render, Traits};
 
 /// What this terminal can do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,12 +31,12 @@ impl Caps {
     }
 
     /// How to draw: as asked for, or as is best. What needs Unicode becomes letters without it.
-    pub fn mode(self, asked: Option<Render>, quality: Quality) -> Mode {
+    pub fn mode(self, asked: Option<Render>) -> Mode {
         let best = if self.color == Color::Mono { Render::Ascii } else { Render::HalfBlock };
         let render = asked.unwrap_or(best);
         let is_shown = self.unicode || !render.needs_unicode();
         let render = if is_shown { render } else { Render::Ascii };
-        Mode { render, color: self.color, quality }
+        Mode::new(render, self.color)
     }
 
     /// What a painter has to know. Terminals that have synchronised output, which is younger, know how

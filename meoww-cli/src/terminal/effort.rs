@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn what_is_too_slow_for_any_quality_gets_fewer_colours() {
-        let mode = |color| Mode { render: Render::HalfBlock, color, quality: Quality::USUAL };
+        let mode = |color| Mode::new(Render::HalfBlock, color);
         let mut effort = Effort::new(Quality::USUAL);
         let changed = (0..100).filter(|_| effort.drawn(50_000, Some(1_000))).count();
         assert_eq!(changed, 1);

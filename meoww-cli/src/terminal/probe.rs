@@ -3,7 +3,7 @@
 //! Pure: [`ask`](super::ask) sends the questions and waits. An answer may come late or never, and then
 //! what the environment says holds.
 
-use meoww_paint::{CellShape, Color, Mode, Quality, Render};
+use meoww_paint::{CellShape, Color, Look, Mode, Quality, Render};
 
 use super::{caps::Caps, env::Env, input::Reply, tty::WindowSize};
 
@@ -30,6 +30,15 @@ pub struct Wish {
     pub color: Option<Color>,
     /// How exact pictures in motion are.
     pub quality: Quality,
+    /// How they differ from what was sent.
+    pub look: Look,
+}
+
+impl Wish {
+    /// How to draw where `caps` is what can be shown.
+    pub fn mode(&self, caps: Caps) -> Mode {
+        Mode { quality: self.quality, look: self.look, ..caps.mode(self.render) }
+    }
 }
 
 /// A terminal that is asked.
@@ -167,7 +176,7 @@ impl Probe {
 
     /// How to draw. What needs Unicode or colours becomes letters without them.
     pub fn mode(&self) -> Mode {
-        self.caps().mode(self.wish.render, self.wish.quality)
+        self.wish.mode(self.caps())
     }
 
     fn color(&self) -> Color {

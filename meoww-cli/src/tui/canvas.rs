@@ -6,7 +6,7 @@ use crossterm::{
     cursor::MoveTo,
     terminal::{Clear, ClearType},
 };
-use meoww_paint::{Color, Frame, Grid, Mode, Painter, Quality, Size};
+use meoww_paint::{Color, Frame, Grid, Look, Mode, Painter, Quality, Size};
 use ratatui::{
     backend::{Backend, CrosstermBackend},
     buffer::{Buffer, Cell},
@@ -33,7 +33,9 @@ pub(super) struct Canvas {
 
 impl Canvas {
     pub(super) fn new(caps: Caps, mode: Mode) -> Self {
-        let [remote, local] = [mode.painter(caps.traits()), mode.painter(caps.traits())];
+        // A mirror is for one's own picture.
+        let theirs = Mode { look: Look { is_mirrored: false, ..mode.look }, ..mode };
+        let [remote, local] = [theirs, mode].map(|mode| mode.painter(caps.traits()));
         let (shown, scene) = (Buffer::empty(Rect::ZERO), Scene::default());
         Self { caps, shown, scene, remote, local, fresh: true }
     }

@@ -1,7 +1,7 @@
 use std::{num::NonZeroU16, time::Duration};
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use meoww_paint::{Mode, Quality, Render};
+use meoww_paint::{Mode, Render};
 use proptest::prelude::*;
 use ratatui::layout::{Position, Size};
 
@@ -17,7 +17,7 @@ use crate::{
 };
 
 const CAPS: Caps = Caps { synchronized: true, ..Caps::new(Color::True, true) };
-const MODE: Mode = Mode { render: Render::HalfBlock, color: Color::True, quality: Quality::USUAL };
+const MODE: Mode = Mode::new(Render::HalfBlock, Color::True);
 
 fn terminal(size: Size) -> vt100::Parser {
     let [rows, columns] = [size.height, size.width].map(|n| NonZeroU16::new(n).unwrap());
@@ -84,6 +84,27 @@ fn pictures_and_panes_share_the_screen() {
     assert!(terminal.screen().contents().contains("╭ you ─"));
     let caret = canvas.scene.caret.unwrap();
     assert_eq!(terminal.screen().cursor_position(), (caret.y, caret.x));
+}
+
+/// The left of both pictures is dark.
+#[test]
+fn a_mirror_shows_oneself_alone() {
+    let look = Look { is_mirrored: true, ..MODE.look };
+    let (mut canvas, state) = (Canvas::new(CAPS, Mode { look, ..MODE }), live());
+    let mut terminal = terminal(state.size);
+    let mut frame = plain(200);
+    frame.planes_mut()[0].chunks_exact_mut(64).for_each(|row| row[..32].fill(16));
+    draw(&mut canvas, &state, [&frame, &frame], &mut terminal);
+    let layout = state.layout.unwrap();
+    let is_light = |area: Rect, quarter: u16| {
+        let at = Position::new(area.x + area.width * quarter / 4, area.y + area.height / 2);
+        let (text, ink, ground, _) = seen(&terminal, at);
+        let color = if text == "█" { ink } else { Some(ground) };
+        color != Some(vt100::Color::Rgb(0, 0, 0))
+    };
+    let (remote, local) = (layout.remote(), layout.local().unwrap());
+    assert_eq!((is_light(remote, 1), is_light(remote, 3)), (false, true));
+    assert_eq!((is_light(local, 1), is_light(local, 3)), (true, false));
 }
 
 /// vt100 adds up characters: what is wider there than it was taken for paints over the border, which is
