@@ -4,7 +4,7 @@ use std::{
     io::{BufRead, BufReader, Read, Write},
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
     sync::mpsc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use serde_json::Value;
@@ -45,9 +45,12 @@ impl Script {
 
     /// The next event of this name; others are passed over.
     #[track_caller]
+    #[expect(clippy::disallowed_methods, reason = "other events come all the time; patience ends")]
     pub(crate) fn wait_for(&self, name: &str) -> Value {
+        let deadline = Instant::now() + PATIENCE;
         loop {
-            let event = self.events.recv_timeout(PATIENCE);
+            let left = deadline.saturating_duration_since(Instant::now());
+            let event = self.events.recv_timeout(left);
             let event = event.unwrap_or_else(|error| panic!("no {name}: {error}"));
             if event["event"] == name {
                 return event;
