@@ -14,7 +14,7 @@ use crate::{
     user::User,
 };
 
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A running `meoww search --headless --json`; dropping it kills it.
 pub(crate) struct Script {
@@ -71,7 +71,7 @@ impl Drop for Script {
     }
 }
 
-fn json_lines(stdout: ChildStdout) -> mpsc::Receiver<Value> {
+pub(crate) fn json_lines(stdout: ChildStdout) -> mpsc::Receiver<Value> {
     let (lines, received) = mpsc::sync_channel(1024);
     std::thread::spawn(move || {
         for line in BufReader::new(stdout).lines().map_while(Result::ok) {

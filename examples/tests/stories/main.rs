@@ -3,6 +3,7 @@
 mod account;
 mod bad_days;
 mod bench;
+mod browser;
 mod headless;
 mod hostile_server;
 mod on_screen;

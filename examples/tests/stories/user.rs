@@ -46,6 +46,10 @@ impl User {
         format!("{}@example.org", self.name)
     }
 
+    pub(crate) fn password(&self) -> String {
+        format!("correct horse of {}", self.name)
+    }
+
     pub(crate) fn sign_up(&self) -> Ended {
         let email = self.email();
         self.meoww(&["signup", "--name", &self.name, "--username", &self.name, "--email", &email])
@@ -81,7 +85,7 @@ impl User {
             ("XDG_CONFIG_HOME", format!("{home}/config")),
             ("XDG_STATE_HOME", format!("{home}/state")),
             ("MEOWW_SERVER", self.server.clone()),
-            ("MEOWW_PASSWORD", format!("correct horse of {}", self.name)),
+            ("MEOWW_PASSWORD", self.password()),
             ("TERM", "xterm-256color".to_owned()),
             ("COLORTERM", "truecolor".to_owned()),
             ("LC_ALL", "C.UTF-8".to_owned()),
