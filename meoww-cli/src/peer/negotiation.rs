@@ -152,8 +152,8 @@ impl Negotiation {
         // An offer is made before a description came; nothing was rejected then.
         let is_answer = self.due.is_none();
         let sdp = match is_answer {
-            true => sdp::with_rejected(&description.sdp, &self.rejected),
-            false => sdp::data_first(&description.sdp),
+            true => sdp::own::with_rejected(&description.sdp, &self.rejected),
+            false => sdp::own::data_first(&description.sdp),
         };
         let Some(sdp) = sdp else {
             return vec![Effect::Fail("this side's description is malformed".to_owned())];
@@ -161,7 +161,7 @@ impl Negotiation {
         let lines = sdp.lines().filter_map(|line| match line.strip_prefix("a=candidate:") {
             Some(_) if self.relay_only && !is_relayed(line) => None,
             Some(_) => Some(without_base(line)),
-            None => Some(sdp::with_level_of_decoder(line)),
+            None => Some(sdp::own::with_level_of_decoder(line)),
         });
         let sdp = lines.fold(String::new(), |sdp, line| sdp + &line + "\r\n");
         let json = |kind| json(&Init { kind, sdp: &sdp });
