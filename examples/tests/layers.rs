@@ -15,9 +15,9 @@ const SERVER: [&str; 26] = [
 ];
 /// The parts of the client, from the bottom to the top.
 #[rustfmt::skip]
-const CLIENT: [&str; 24] = [
-    "clock", "text", "terminal", "picture", "sound", "core", "peer", "error", "files", "config", "session",
-    "output", "log", "proxy", "api", "link", "driver", "prompt", "tui", "player", "headless", "cli",
+const CLIENT: [&str; 25] = [
+    "clock", "interfaces", "text", "terminal", "picture", "sound", "core", "peer", "error", "files",
+    "config", "session", "output", "log", "proxy", "api", "link", "driver", "prompt", "tui", "player", "headless", "cli",
     "commands", "main",
 ];
 /// They see all: for tests and fuzz targets alone.

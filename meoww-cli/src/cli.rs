@@ -220,8 +220,8 @@ By interests: somebody with a common tag first, anybody after 20 seconds
 
 Headless, with --json, one object a line:
   out  {\"event\":\"searching\"}  matched  connected  first-frame  partner-camera  sound  safety
-       message  stats  peer-disconnected  search-ended  blocked  reported  presence  notice  draining
-       server-lost  server-back  error
+       reconnecting  reconnected  message  stats  peer-disconnected  search-ended  blocked
+       reported  presence  notice  draining  server-lost  server-back  error
   in   {\"command\":\"message\",\"text\":\"hi\"}  {\"command\":\"skip\"}  {\"command\":\"leave\"}
        {\"command\":\"mute\"}  {\"command\":\"unmute\"}
        {\"command\":\"block\"}  {\"command\":\"report\",\"reason\":\"...\"}

@@ -4,6 +4,7 @@
 mod camera;
 mod ice;
 mod media;
+mod network;
 mod sound;
 
 use std::{
@@ -23,14 +24,19 @@ use tokio::{
     time::{MissedTickBehavior, interval, timeout},
 };
 
-use self::media::{Connector, Media};
+use self::{
+    media::{Connector, Media},
+    network::Network,
+};
 use crate::{
     api::Api,
+    clock,
     core::{
         call::{Call, Effect, Input},
         event::{CallEvent, Command, PeerEvent},
     },
     error::Error,
+    interfaces,
     link::{Link, LinkEvent, Order},
     peer::{PeerConfig, PeerMedia, PeerSound},
     picture::{
@@ -121,6 +127,7 @@ impl ClientHandle {
         let driver = Driver {
             call: Call::new(terms),
             link,
+            network: Network::new(interfaces::addresses()),
             room,
             ice,
             connector: Connector::WebRtc,
@@ -197,6 +204,7 @@ impl Pictures {
 struct Driver {
     call: Call,
     link: Link,
+    network: Network,
     room: watch::Sender<Option<RoomId>>,
     ice: ice::Servers,
     connector: Connector,
@@ -214,6 +222,8 @@ impl Driver {
     async fn run(mut self, mut wanted: mpsc::Receiver<Command>) -> Result<(), Error> {
         let mut second = interval(Duration::from_secs(1));
         second.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut look = interval(network::LOOK);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut result = Ok(());
         loop {
             let next = tokio::select! {
@@ -234,6 +244,7 @@ impl Driver {
                 }
                 Some(event) = self.sound_events.recv() => self.tell_sound(event),
                 _ = second.tick() => self.tell_stats(),
+                _ = look.tick() => self.look_at_network().await,
                 Some(_) = self.closing.join_next() => Next::Go,
             };
             if next == Next::Stop {
@@ -270,7 +281,13 @@ impl Driver {
     async fn open_peer(&mut self, matched: Matched) {
         let Matched { room_id, is_initiator } = matched;
         let ice_servers: Vec<IceServer> = self.ice.list().await;
-        let config = PeerConfig { ice_servers, relay_only: self.relay_only, is_initiator, room_id };
+        let config = PeerConfig {
+            ice_servers,
+            relay_only: self.relay_only,
+            is_initiator,
+            room_id,
+            addresses: self.network.addresses(),
+        };
         let pictures = self.pictures.of_room(self.sound.room());
         let slot = pictures.remote.clone();
         match self.connector.open(config, pictures).await {
@@ -306,6 +323,14 @@ impl Driver {
             stats.sound.input_dbfs = self.sound.input_level();
             stats.sound.output_dbfs = self.sound.output_level();
             let _ = self.told.try_send(CallEvent::Stats(stats));
+        }
+        Next::Go
+    }
+
+    /// The media connection hears of a change by itself.
+    async fn look_at_network(&mut self) -> Next {
+        if self.network.look(clock::now(), clock::date(), interfaces::addresses()) {
+            let _ = self.link.orders.send(Order::NetworkChanged).await;
         }
         Next::Go
     }

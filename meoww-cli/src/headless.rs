@@ -155,6 +155,8 @@ impl Headless {
             CallEvent::Searching
             | CallEvent::SearchEnded
             | CallEvent::Matched { .. }
+            | CallEvent::Reconnecting(_)
+            | CallEvent::Reconnected { .. }
             | CallEvent::FirstFrame
             | CallEvent::PartnerCamera { .. }
             | CallEvent::NoPicture(_)

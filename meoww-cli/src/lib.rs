@@ -12,6 +12,7 @@ mod files;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod headless;
+pub mod interfaces;
 pub mod link;
 mod log;
 pub mod output;

@@ -16,15 +16,20 @@ use tokio::{
     task::JoinHandle,
     time::{Instant, sleep, timeout},
 };
-use tokio_tungstenite::tungstenite::{self, Message, protocol::frame::coding::CloseCode};
+use tokio_tungstenite::{
+    MaybeTlsStream,
+    tungstenite::{self, Message, protocol::frame::coding::CloseCode},
+};
 
 use self::connect::{Socket, connect};
-use crate::{api::Api, core::backoff, error::Error, text::SafeText};
+use crate::{api::Api, core::backoff, error::Error, interfaces, text::SafeText};
 
 /// The server pings three times in this long.
 const SILENCE_TIMEOUT: Duration = Duration::from_secs(60);
 /// What is said is followed by a ping, which a server that lives answers in less than this.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+/// Likewise after the network changed, when it is likely that nothing answers.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 /// A connection that was up for less is tried again ever more slowly, like one that never was: a
 /// server may take connections only to send them away.
@@ -54,6 +59,8 @@ pub enum Order {
     Say(ClientMessage),
     /// Hang up and connect anew, to wherever the address leads by then.
     Reconnect,
+    /// Look whether the connection still stands, as this machine has another network or slept.
+    NetworkChanged,
 }
 
 /// A link that is kept up until it is closed or dropped.
@@ -148,6 +155,17 @@ impl Worker {
                     let message = match outgoing {
                         Some(Order::Say(message)) => message,
                         Some(Order::Reconnect) => return Left::Asked,
+                        Some(Order::NetworkChanged) => {
+                            self.attempt = 0;
+                            let probed = timeout(WRITE_TIMEOUT, probe(socket)).await;
+                            if is_cut_off(socket) || !matches!(probed, Ok(Ok(()))) {
+                                return Left::Broken;
+                            }
+                            let answer_by = Instant::now() + PROBE_TIMEOUT;
+                            let deadline = silence.deadline().min(answer_by);
+                            silence.as_mut().reset(deadline);
+                            continue;
+                        }
                         None => return Left::Finished,
                     };
                     if !matches!(timeout(WRITE_TIMEOUT, say(socket, message, is_asked)).await, Ok(Ok(()))) {
@@ -227,10 +245,33 @@ impl Worker {
         loop {
             tokio::select! {
                 () = &mut over => return true,
-                order = self.outgoing.recv() => if order.is_none() { return false },
+                order = self.outgoing.recv() => match order {
+                    // The way there may be open by now.
+                    Some(Order::NetworkChanged) => {
+                        self.attempt = 0;
+                        return true;
+                    }
+                    Some(Order::Say(_) | Order::Reconnect) => {}
+                    None => return false,
+                },
             }
         }
     }
+}
+
+/// Whether the address that the connection goes out from is none of this machine any more.
+fn is_cut_off(socket: &Socket) -> bool {
+    let stream = match socket.get_ref() {
+        MaybeTlsStream::Plain(stream) => stream,
+        MaybeTlsStream::Rustls(stream) => stream.get_ref().0,
+        _ => return false,
+    };
+    let local = stream.local_addr().map(|local| local.ip().to_canonical());
+    local.is_ok_and(|local| !local.is_loopback() && !interfaces::addresses().contains(&local))
+}
+
+async fn probe(socket: &mut Socket) -> Result<(), tungstenite::Error> {
+    socket.send(Message::Ping(Bytes::new())).await
 }
 
 /// Says it, and asks for a sign of life unless one is due already.

@@ -5,39 +5,19 @@ mod media;
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use bytes::Bytes;
 use media::{
-    Side, connect, pair,
+    FRAME, Side, connect, frame, pair,
     proxy::{self, Network},
     stranger::Stranger,
+    talk,
 };
 use meoww_cli::{
     core::event::PeerEvent,
-    sound::room::{OpusFrame, OpusPacket, Playing, Received},
+    sound::room::{OpusPacket, Playing, Received},
 };
 
 /// Longer than anything here takes on a busy machine.
 const LONG: Duration = Duration::from_secs(30);
-/// Samples in a frame of 20 ms.
-const FRAME: u32 = 960;
-
-/// The `n`th frame of a talk without a pause; the packets are not looked into.
-fn frame(n: u32) -> OpusFrame {
-    let payload = Bytes::from(format!("frame {n}"));
-    OpusFrame { timestamp: n * FRAME, starts_talk: n == 0, payload }
-}
-
-/// Talks until nobody listens.
-async fn talk(voice: tokio::sync::mpsc::Sender<OpusFrame>) {
-    let mut due = tokio::time::interval(Duration::from_millis(20));
-    for n in 0.. {
-        due.tick().await;
-        if voice.send(frame(n)).await.is_err() {
-            return;
-        }
-    }
-}
-
 impl Side {
     async fn received(&mut self) -> Received {
         tokio::time::timeout(LONG, self.heard.recv()).await.expect("nothing is heard").unwrap()

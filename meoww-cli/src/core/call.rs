@@ -80,6 +80,8 @@ struct Room {
 enum Media {
     Negotiating,
     Live,
+    /// It was live, and does not come through at the moment.
+    Lost,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -78,6 +78,14 @@ pub enum CallEvent {
         /// Through a TURN relay instead of directly.
         relayed: bool,
     },
+    /// Media does not come through, and another path is looked for. The call goes on with
+    /// [`CallEvent::Reconnected`], or ends.
+    Reconnecting(Reconnecting),
+    /// Media comes through again.
+    Reconnected {
+        /// Through a TURN relay instead of directly.
+        relayed: bool,
+    },
     /// The partner's first picture was decoded.
     FirstFrame,
     /// The partner turned its camera on or off.
@@ -241,6 +249,13 @@ pub enum PeerEvent {
         /// Through a TURN relay.
         relayed: bool,
     },
+    /// Media does not come through, and another path is looked for.
+    Reconnecting(Reconnecting),
+    /// Media comes through again.
+    Reconnected {
+        /// Through a TURN relay.
+        relayed: bool,
+    },
     /// The partner's first picture was decoded.
     FirstFrame,
     /// The partner turned its camera on or off.
@@ -293,6 +308,21 @@ impl fmt::Display for Safety {
             ),
         }
     }
+}
+
+/// Why media does not come through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, thiserror::Error)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reconnecting {
+    /// This machine has another network.
+    #[error("your network changed")]
+    NetworkChanged,
+    /// Nothing comes any more.
+    #[error("nothing comes from them")]
+    Silence,
+    /// Either side asked for another path.
+    #[error("looking for another path")]
+    Restart,
 }
 
 /// Why there is no picture of the partner.

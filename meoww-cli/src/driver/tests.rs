@@ -157,6 +157,7 @@ impl World {
         let driver = Driver {
             call: Call::default(),
             link: link.expect("a link"),
+            network: Network::new(interfaces::addresses()),
             room,
             ice: ice::Servers::none(),
             connector: Connector::Played(to_test),

@@ -3,7 +3,7 @@
 use meoww_proto::signal::Presence;
 use serde_json::{Value, json};
 
-use crate::core::event::{CallEvent, Safety, Stats};
+use crate::core::event::{CallEvent, EndReason, Safety, Stats};
 
 /// An event for people and for scripts.
 pub(super) fn described(event: &CallEvent) -> (String, Value) {
@@ -14,15 +14,13 @@ pub(super) fn described(event: &CallEvent) -> (String, Value) {
             "Matched; connecting.".into(),
             json!({"event": "matched", "roomId": room_id, "isInitiator": is_initiator}),
         ),
-        CallEvent::Connected { relayed } => (
-            format!("Connected, {}.", if *relayed { "relayed" } else { "directly" }),
-            json!({"event": "connected", "relayed": relayed}),
-        ),
+        CallEvent::Connected { relayed } => path("Connected", "connected", *relayed),
+        CallEvent::Reconnecting(why) => {
+            (format!("Reconnecting: {why}."), json!({"event": "reconnecting", "why": why}))
+        }
+        CallEvent::Reconnected { relayed } => path("Reconnected", "reconnected", *relayed),
         CallEvent::FirstFrame => ("First picture.".into(), json!({"event": "first-frame"})),
-        CallEvent::PartnerCamera { on } => (
-            format!("Their camera is {}.", if *on { "on" } else { "off" }),
-            json!({"event": "partner-camera", "on": on}),
-        ),
+        CallEvent::PartnerCamera { on } => partner_camera(*on),
         CallEvent::NoPicture(why) => notice(&why.to_string()),
         CallEvent::NoSound => sound("They send no sound.", false, false),
         CallEvent::PartnerSound { on: true } => sound("Their sound is on.", false, true),
@@ -35,9 +33,7 @@ pub(super) fn described(event: &CallEvent) -> (String, Value) {
             format!("{}: {text}", if *from_self { "you" } else { "stranger" }),
             json!({"event": "message", "text": text, "fromSelf": from_self}),
         ),
-        CallEvent::Ended(reason) => {
-            ("The call is over.".into(), json!({"event": "peer-disconnected", "reason": reason}))
-        }
+        CallEvent::Ended(reason) => ended(*reason),
         CallEvent::ServerLost { retry_in } => (
             format!("Server lost; trying again in {} ms.", retry_in.as_millis()),
             json!({"event": "server-lost", "retryInMs": retry_in.as_millis()}),
@@ -69,9 +65,24 @@ pub(super) fn described(event: &CallEvent) -> (String, Value) {
     }
 }
 
+/// By which way media goes.
+fn path(text: &str, event: &str, relayed: bool) -> (String, Value) {
+    let way = if relayed { "relayed" } else { "directly" };
+    (format!("{text}, {way}."), json!({"event": event, "relayed": relayed}))
+}
+
+fn partner_camera(on: bool) -> (String, Value) {
+    let text = format!("Their camera is {}.", if on { "on" } else { "off" });
+    (text, json!({"event": "partner-camera", "on": on}))
+}
+
 /// Whether sound comes from one side.
 fn sound(text: &str, from_self: bool, on: bool) -> (String, Value) {
     (text.to_owned(), json!({"event": "sound", "fromSelf": from_self, "on": on}))
+}
+
+fn ended(reason: EndReason) -> (String, Value) {
+    ("The call is over.".into(), json!({"event": "peer-disconnected", "reason": reason}))
 }
 
 fn notice(text: &str) -> (String, Value) {

@@ -57,6 +57,13 @@ async fn a_silent_server_is_noticed_without_a_word() {
 }
 
 #[tokio::test]
+async fn after_another_network_a_server_that_does_not_answer_is_left_soon() {
+    let (mut link, _silent, _folder) = connected().await;
+    link.orders.send(Order::NetworkChanged).await.expect("a link");
+    assert_eq!(lost_after(&mut link.events).await.as_secs(), PROBE_TIMEOUT.as_secs());
+}
+
+#[tokio::test]
 async fn a_server_that_answers_pings_alone_is_kept() {
     let (mut link, mut server, _folder) = connected().await;
     tokio::select! {

@@ -133,6 +133,12 @@ impl Checks {
     }
 }
 
+/// Whether a packet is about the path itself: STUN, also through a relay. All else is media.
+pub(super) fn is_stun(packet: &[u8]) -> bool {
+    let (_, inner) = unwrap(packet);
+    stun(inner).is_some()
+}
+
 /// The class bits and transaction of a STUN message.
 fn stun(packet: &[u8]) -> Option<(u8, [u8; 12])> {
     let header = packet.first_chunk::<HEADER>()?;

@@ -1,6 +1,11 @@
 //! Sets up the `webrtc` crate.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs, UdpSocket},
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::Context;
 use meoww_proto::account::IceServer;
@@ -15,7 +20,6 @@ use rtc::{
         setting_engine::SctpMaxMessageSize,
     },
     rtp_transceiver::rtp_sender::RtpCodecKind,
-    shared::ifaces::ifaces,
 };
 use tokio::sync::{mpsc, watch};
 use webrtc::{
@@ -33,7 +37,8 @@ use super::{
     candidates::Reach,
     codecs::{h264, opus, track},
     estimate::Feedback,
-    guarded_sockets::GuardedRuntime,
+    guarded_sockets::{GuardedRuntime, PathInUse},
+    negotiation::Negotiation,
     rtcp::TrackRtcp,
     transport::Transport,
     webrtc_event::{Reporter, WebRtcEvent},
@@ -42,14 +47,12 @@ use crate::clock;
 
 /// Between two connectivity checks of a pair. The default of 200 ms makes connecting take 400 ms.
 const CHECK_INTERVAL: Duration = Duration::from_millis(20);
-/// Checks after which a pair is given up: 4 s, enough for a partner who is slow to begin.
-const MAX_CHECKS: u16 = 200;
+/// Checks after which a pair is given up: 40 s, as long as any partner is waited for.
+const MAX_CHECKS: u16 = 2000;
 /// Between two rounds of asking for missing packets, and the most rounds for one packet. Each makes
 /// the sender repeat it, whether or not a repetition is on its way: more would choke a slow path.
 const NACK_INTERVAL: Duration = Duration::from_millis(40);
 const MAX_NACKS: u16 = 5;
-/// Host candidates at most: machines with many bridges have no use for all of them.
-const MAX_ADDRESSES: usize = 8;
 /// Bytes of control messages that may wait to be sent.
 const MAX_CONTROL_BUFFER: usize = 64 * 1024;
 
@@ -62,7 +65,7 @@ const MAX_MESSAGE: u32 = 16 * 1024;
 pub(super) const SILENT_AFTER: Duration = Duration::from_secs(2);
 const CONSENT_INTERVAL: Duration = Duration::from_millis(500);
 /// After which the `rtc` crate would give a connection up; the session does earlier.
-const GIVEN_UP_AFTER: Duration = Duration::from_secs(25);
+const GIVEN_UP_AFTER: Duration = Duration::from_secs(60);
 
 /// A connection that is not negotiated yet.
 pub(super) struct Connection {
@@ -70,9 +73,9 @@ pub(super) struct Connection {
     pub(super) webrtc_events: mpsc::Receiver<WebRtcEvent>,
     pub(super) video: Arc<TrackLocalStaticSample>,
     pub(super) sound: Arc<TrackLocalStaticRTP>,
-    pub(super) reach: Reach,
     /// Bits a second the path carries.
     pub(super) estimate: watch::Receiver<u32>,
+    pub(super) path: PathInUse,
 }
 
 /// # Errors
@@ -100,8 +103,7 @@ async fn attempt(config: &PeerConfig, mdns: MulticastDnsMode) -> anyhow::Result<
     media.register_codec(opus(), RtpCodecKind::Audio)?;
     let (feedback, estimate) = Feedback::new();
     let chain = interceptors(&mut media, feedback)?;
-    let addresses = addresses();
-    let loopback = addresses.iter().all(|address| address.ip().is_loopback());
+    let loopback = config.addresses.borrow().iter().all(IpAddr::is_loopback);
     let reach = match (config.relay_only, loopback) {
         (true, _) => Reach::Relay,
         (false, true) => Reach::Loopback,
@@ -115,17 +117,21 @@ async fn attempt(config: &PeerConfig, mdns: MulticastDnsMode) -> anyhow::Result<
         .with_prflx_acceptance_min_wait(Some(Duration::ZERO))
         .with_relay_acceptance_min_wait(Some(Duration::ZERO))
         .with_include_loopback_candidate(loopback)
+        // A restart has sockets of its own, as the addresses may be others.
+        .with_discard_local_candidates_during_ice_restart(true)
         .with_multicast_dns_mode(mdns)
         .build();
     let (reporter, webrtc_events) = Reporter::new();
+    let runtime = GuardedRuntime::new();
+    let path = runtime.path();
     let webrtc = PeerConnectionBuilder::new()
         .with_configuration(configuration(config))
         .with_media_engine(media)
         .with_setting_engine(settings)
         .with_interceptor_registry(chain)
         .with_handler(Arc::new(reporter))
-        .with_runtime(Arc::new(GuardedRuntime::new()))
-        .with_udp_addrs(addresses)
+        .with_runtime(Arc::new(runtime))
+        .with_udp_addrs(vec![Addresses(config.addresses.clone())])
         .with_data_channel_send_buffer_limit(MAX_CONTROL_BUFFER)
         .build()
         .await
@@ -138,8 +144,10 @@ async fn attempt(config: &PeerConfig, mdns: MulticastDnsMode) -> anyhow::Result<
     let sound = Arc::new(TrackLocalStaticRTP::new(sound));
     let video_sender = webrtc.add_track(video.clone()).await?;
     let sound_sender = webrtc.add_track(sound.clone()).await?;
-    let transport = Transport { webrtc: Arc::new(webrtc), video_sender, sound_sender };
-    Ok(Connection { transport, webrtc_events, video, sound, reach, estimate })
+    let negotiation = Negotiation::new(config.is_initiator, reach);
+    let webrtc = Arc::new(webrtc);
+    let transport = Transport { negotiation, webrtc, video_sender, sound_sender };
+    Ok(Connection { transport, webrtc_events, video, sound, estimate, path })
 }
 
 fn configuration(config: &PeerConfig) -> webrtc::peer_connection::RTCConfiguration {
@@ -170,23 +178,21 @@ fn interceptors(media: &mut MediaEngine, feedback: Feedback) -> anyhow::Result<R
     Ok(configure_rtcp_reports(chain).with(Slot::from(20_000), TrackRtcp::default()))
 }
 
-/// One socket for each address a partner may reach; loopback where there is no other.
-fn addresses() -> Vec<SocketAddr> {
-    let interfaces = ifaces().unwrap_or_default();
-    let mut addresses: Vec<_> = interfaces
-        .into_iter()
-        .filter_map(|interface| Some(SocketAddr::new(interface.addr?.ip(), 0)))
-        .filter(|address| match address {
-            SocketAddr::V4(v4) => !v4.ip().is_loopback() && !v4.ip().is_link_local(),
-            SocketAddr::V6(v6) => !v6.ip().is_loopback() && !v6.ip().is_unicast_link_local(),
-        })
-        .filter(|address| !address.ip().is_unspecified())
-        .collect();
-    addresses.sort();
-    addresses.dedup();
-    addresses.truncate(MAX_ADDRESSES);
-    if addresses.is_empty() {
-        addresses.push(SocketAddr::from(([127, 0, 0, 1], 0)));
+/// One socket for each address of this machine, as they are when sockets are opened; of loopback where
+/// there is no other.
+struct Addresses(watch::Receiver<Vec<IpAddr>>);
+
+impl ToSocketAddrs for Addresses {
+    type Iter = std::vec::IntoIter<SocketAddr>;
+
+    fn to_socket_addrs(&self) -> io::Result<Self::Iter> {
+        let known = self.0.borrow().clone();
+        let usable = known.into_iter().map(|ip| SocketAddr::new(ip, 0));
+        // A connection that finds no socket at all ends, and an address may be gone by now.
+        let mut usable: Vec<_> = usable.filter(|at| UdpSocket::bind(at).is_ok()).collect();
+        if usable.is_empty() {
+            usable.push(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+        }
+        Ok(usable.into_iter())
     }
-    addresses
 }

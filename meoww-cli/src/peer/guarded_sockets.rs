@@ -4,7 +4,7 @@ use std::{
     fmt::Debug,
     future::Future,
     io::{self, IoSliceMut},
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll},
@@ -16,7 +16,7 @@ use webrtc::runtime::{
     TokioRuntime, Transmit,
 };
 
-use super::checks::Checks;
+use super::checks::{Checks, is_stun};
 use crate::clock;
 
 type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -26,11 +26,32 @@ type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 pub(super) struct GuardedRuntime {
     tokio: TokioRuntime,
     checks: Arc<Mutex<Checks>>,
+    path: PathInUse,
+}
+
+/// The address of this side that media goes out from.
+#[derive(Debug, Clone, Default)]
+pub(super) struct PathInUse(Arc<Mutex<Option<IpAddr>>>);
+
+impl PathInUse {
+    /// `None` before there is one.
+    pub(super) fn local(&self) -> Option<IpAddr> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, local: IpAddr) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(local);
+    }
 }
 
 impl GuardedRuntime {
     pub(super) fn new() -> Self {
-        Self { tokio: TokioRuntime, checks: Arc::new(Mutex::new(Checks::new())) }
+        let checks = Arc::new(Mutex::new(Checks::new()));
+        Self { tokio: TokioRuntime, checks, path: PathInUse::default() }
+    }
+
+    pub(super) fn path(&self) -> PathInUse {
+        self.path.clone()
     }
 }
 
@@ -42,7 +63,8 @@ impl Runtime for GuardedRuntime {
     fn wrap_udp_socket(&self, socket: std::net::UdpSocket) -> io::Result<Arc<dyn AsyncUdpSocket>> {
         let local = socket.local_addr()?;
         let socket = self.tokio.wrap_udp_socket(socket)?;
-        Ok(Arc::new(GuardedSocket { socket, local, checks: self.checks.clone() }))
+        let (checks, path) = (self.checks.clone(), self.path.clone());
+        Ok(Arc::new(GuardedSocket { socket, local, checks, path }))
     }
 
     fn wrap_tcp_listener(
@@ -93,6 +115,7 @@ struct GuardedSocket {
     socket: Arc<dyn AsyncUdpSocket>,
     local: SocketAddr,
     checks: Arc<Mutex<Checks>>,
+    path: PathInUse,
 }
 
 impl GuardedSocket {
@@ -109,6 +132,9 @@ impl AsyncUdpSocket for GuardedSocket {
     /// A check too many is lost, as on the network.
     fn poll_send(&self, cx: &mut Context<'_>, transmit: &Transmit<'_>) -> Poll<io::Result<usize>> {
         let pair = (self.local, transmit.destination);
+        if !is_stun(transmit.contents) {
+            self.path.set(self.local.ip());
+        }
         if self.checks().may_send(clock::now(), pair, transmit.contents) {
             self.socket.poll_send(cx, transmit)
         } else {

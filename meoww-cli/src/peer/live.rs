@@ -8,6 +8,7 @@ use webrtc::{data_channel::DataChannelEvent, peer_connection::RTCPeerConnectionS
 use super::{
     channel::ChannelEvent,
     control::Control,
+    recovery,
     safety_words::{Outcome, SafetyWords, Said},
     sdp::TheirVideo,
     session::{End, Session, Timer, fail},
@@ -15,9 +16,6 @@ use super::{
 };
 use crate::core::event::{NoPicture, PeerEvent, Safety};
 
-/// How long a connection may go on being silent, beyond the
-/// [time](super::connect::SILENT_AFTER) after which it counts as that.
-const RECONNECT_WITHIN: Duration = Duration::from_millis(2500);
 /// From the connection to the first picture. The slowest camera is open by then.
 const PICTURE_WITHIN: Duration = Duration::from_secs(5);
 /// From the connection to the safety words: two messages each way, of which some may be lost.
@@ -27,10 +25,12 @@ impl Session {
     pub(super) async fn state(&mut self, state: RTCPeerConnectionState) -> ControlFlow<End> {
         match state {
             RTCPeerConnectionState::Connected => return self.up().await,
-            RTCPeerConnectionState::Disconnected => self.deadline = Timer::after(RECONNECT_WITHIN),
-            RTCPeerConnectionState::Failed if self.connected => {
-                return fail("the connection was lost");
+            RTCPeerConnectionState::Disconnected | RTCPeerConnectionState::Failed
+                if self.connected =>
+            {
+                return self.recover(recovery::Input::Silent).await;
             }
+            RTCPeerConnectionState::Disconnected => {}
             RTCPeerConnectionState::Failed => return fail("no connection could be made"),
             RTCPeerConnectionState::Closed => return fail("the connection was closed"),
             RTCPeerConnectionState::Unspecified
@@ -44,12 +44,25 @@ impl Session {
 
     /// Connected, or connected again.
     async fn up(&mut self) -> ControlFlow<End> {
-        self.deadline = Timer::default();
         if self.connected {
-            return ControlFlow::Continue(());
+            return self.recover(recovery::Input::Up).await;
         }
+        self.deadline = Timer::default();
         self.connected = true;
         // Before anything else: the first picture is what everyone waits for.
+        self.send_media().await;
+        match self.agreed.map(|agreed| agreed.their_video) {
+            Some(TheirVideo::Offered) => self.picture_due = Timer::after(PICTURE_WITHIN),
+            // Nothing to wait for.
+            Some(TheirVideo::NoCommonCodec | TheirVideo::NotSent) | None => self.tracks.go_live(),
+        }
+        self.words_due = Timer::after(WORDS_WITHIN);
+        self.look_at_route().await;
+        self.emit(PeerEvent::Connected { relayed: self.tally.relayed.load(Relaxed) })
+    }
+
+    /// Sends what the partner takes.
+    pub(super) async fn send_media(&mut self) {
         if self.agreed.is_some_and(|agreed| agreed.our_video)
             && let Some(payload_type) = self.transport.video_payload_type().await
         {
@@ -60,14 +73,6 @@ impl Session {
         {
             self.tracks.send_sound(payload_type);
         }
-        match self.agreed.map(|agreed| agreed.their_video) {
-            Some(TheirVideo::Offered) => self.picture_due = Timer::after(PICTURE_WITHIN),
-            // Nothing to wait for.
-            Some(TheirVideo::NoCommonCodec | TheirVideo::NotSent) | None => self.tracks.go_live(),
-        }
-        self.words_due = Timer::after(WORDS_WITHIN);
-        self.look_at_route().await;
-        self.emit(PeerEvent::Connected { relayed: self.tally.relayed.load(Relaxed) })
     }
 
     /// Time is up for the first picture.

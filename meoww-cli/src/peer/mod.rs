@@ -15,6 +15,7 @@ mod estimate;
 mod guarded_sockets;
 mod live;
 mod negotiation;
+mod recovery;
 pub(crate) mod remote;
 mod rtcp;
 pub(crate) mod safety_words;
@@ -27,6 +28,7 @@ mod transport;
 mod webrtc_event;
 
 use std::{
+    net::IpAddr,
     panic::AssertUnwindSafe,
     sync::{Arc, atomic::AtomicU64},
     time::Instant,
@@ -64,6 +66,9 @@ pub struct PeerConfig {
     pub is_initiator: bool,
     /// The room; the safety words depend on it.
     pub room_id: RoomId,
+    /// Addresses of this machine. It is looked at anew when ICE restarts, and a change tells that the
+    /// network is another one, or that the machine slept.
+    pub addresses: watch::Receiver<Vec<IpAddr>>,
 }
 
 /// Pictures and sound in and out.

@@ -1,17 +1,17 @@
 //! The one owner of a connection: what is to be done about every event.
 
 use std::{
-    collections::VecDeque,
+    net::IpAddr,
     ops::ControlFlow,
     pin::Pin,
     sync::{Arc, atomic::Ordering::Relaxed},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use meoww_proto::RoomId;
 use tokio::{
-    sync::mpsc,
-    time::{Interval, MissedTickBehavior, Sleep, interval, sleep, timeout},
+    sync::{mpsc, watch},
+    time::{Interval, MissedTickBehavior, Sleep, interval, sleep, sleep_until, timeout},
 };
 use webrtc::data_channel::DataChannelEvent;
 
@@ -19,15 +19,20 @@ use super::{
     PeerConfig, PeerMedia, Signal,
     channel::ControlChannel,
     connect::Connection,
-    negotiation::{Agreed, Effect, Input as Negotiable, Negotiation},
+    guarded_sockets::PathInUse,
+    negotiation::{Agreed, Input as Negotiable},
+    recovery::{self, Recovery},
     safety_words::{Role, SafetyWords},
     sdp::TheirVideo,
     stats::Tally,
     tracks::{Tracks, TracksEvent},
-    transport::Transport,
+    transport::{Outcome, Transport},
     webrtc_event::WebRtcEvent,
 };
-use crate::core::event::{NoPicture, PeerEvent};
+use crate::{
+    clock,
+    core::event::{NoPicture, PeerEvent},
+};
 
 /// From the start to media; a partner behind a bad relay needs a few seconds.
 const CONNECT_WITHIN: Duration = Duration::from_secs(20);
@@ -55,11 +60,12 @@ enum Input {
     PictureDue,
     WordsDue,
     Deadline,
+    NetworkChanged,
+    RecoveryDue,
 }
 
 pub(super) struct Session {
     pub(super) transport: Transport,
-    pub(super) negotiation: Negotiation,
     pub(super) channel: ControlChannel,
     pub(super) tracks: Tracks,
     pub(super) tally: Arc<Tally>,
@@ -79,6 +85,9 @@ pub(super) struct Session {
     route: Interval,
     pub(super) picture_due: Timer,
     pub(super) deadline: Timer,
+    recovery: Recovery,
+    addresses: watch::Receiver<Vec<IpAddr>>,
+    path: PathInUse,
 }
 
 impl Session {
@@ -89,14 +98,13 @@ impl Session {
         events: mpsc::Sender<PeerEvent>,
         config: &PeerConfig,
     ) -> anyhow::Result<Self> {
-        let Connection { transport, webrtc_events, video, sound, estimate, reach } = connection;
+        let Connection { transport, webrtc_events, video, sound, estimate, path } = connection;
         let tally = Arc::new(Tally::default());
         let tracks = Tracks::start(media, video, sound, estimate, tally.clone())?;
         let mut route = interval(ROUTE_INTERVAL);
         route.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Ok(Self {
             transport,
-            negotiation: Negotiation::new(config.is_initiator, reach),
             channel: ControlChannel::default(),
             tracks,
             tally,
@@ -114,6 +122,9 @@ impl Session {
             route,
             picture_due: Timer::default(),
             deadline: Timer::after(CONNECT_WITHIN),
+            recovery: Recovery::new(config.is_initiator),
+            addresses: config.addresses.clone(),
+            path,
         })
     }
 
@@ -134,6 +145,7 @@ impl Session {
 
     async fn next(&mut self) -> Input {
         let told = self.channel.is_open().then_some(self.camera_told);
+        let recovery_due = self.recovery.due();
         tokio::select! {
             signal = self.signals.recv() => Input::Signal(signal),
             event = self.webrtc_events.recv() => Input::WebRtcEvent(event),
@@ -143,6 +155,8 @@ impl Session {
             () = self.picture_due.expire() => Input::PictureDue,
             () = self.words_due.expire() => Input::WordsDue,
             () = self.deadline.expire() => Input::Deadline,
+            Ok(()) = self.addresses.changed(), if self.connected => Input::NetworkChanged,
+            () = until(recovery_due) => Input::RecoveryDue,
         }
     }
 
@@ -171,58 +185,39 @@ impl Session {
             Input::Tracks(event) => self.tracks_event(event).await,
             Input::Route => {
                 self.look_at_route().await;
-                ControlFlow::Continue(())
+                self.negotiate(Negotiable::Late).await
             }
             Input::PictureDue => self.no_picture_yet(),
             Input::WordsDue => self.no_words_yet(),
-            Input::Deadline if self.connected => fail("the connection was lost"),
             Input::Deadline => fail("no connection could be made"),
+            Input::NetworkChanged => self.network_changed().await,
+            Input::RecoveryDue => self.recover(recovery::Input::Due).await,
         }
     }
 
-    /// Lets the negotiation decide, and carries it out.
-    async fn negotiate(&mut self, input: Negotiable) -> ControlFlow<End> {
-        let mut effects = VecDeque::from(self.negotiation.handle(input));
-        while let Some(effect) = effects.pop_front() {
-            let made = match effect {
-                Effect::MakeOffer => self.transport.offer().await.map(|(offer, channel)| {
-                    self.channel.own(channel);
-                    Some(offer)
-                }),
-                Effect::MakeAnswer => self.transport.answer().await.map(Some),
-                Effect::Apply(description) => {
-                    self.transport.apply(*description).await.map(|()| None)
-                }
-                Effect::Add(candidate) => {
-                    self.transport.add(candidate).await;
-                    Ok(None)
-                }
-                Effect::Agreed(agreed) => {
-                    self.agree(agreed)?;
-                    Ok(None)
-                }
-                Effect::Tell(event) => {
-                    self.emit(event)?;
-                    Ok(None)
-                }
-                Effect::Fail(why) => return ControlFlow::Break(End::Failed(why)),
-            };
-            match made {
-                Ok(Some(local)) => {
-                    effects.extend(self.negotiation.handle(Negotiable::Local(Box::new(local))))
-                }
-                Ok(None) => {}
-                Err(error) => {
-                    tracing::debug!(?error, "negotiation");
-                    return fail("the partner's description and this side's do not go together");
-                }
+    /// Lets the negotiation decide, and tells what comes of it.
+    pub(super) async fn negotiate(&mut self, input: Negotiable) -> ControlFlow<End> {
+        let outcomes = match self.transport.negotiate(input).await {
+            Ok(outcomes) => outcomes,
+            Err(why) => return ControlFlow::Break(End::Failed(why)),
+        };
+        for outcome in outcomes {
+            match outcome {
+                Outcome::Channel(channel) => self.channel.own(channel),
+                Outcome::Agreed(agreed) => self.agree(agreed).await?,
+                Outcome::Restarted => Box::pin(self.recover(recovery::Input::Restarted)).await?,
+                Outcome::Tell(event) => self.emit(event)?,
             }
         }
         ControlFlow::Continue(())
     }
 
-    fn agree(&mut self, agreed: Agreed) -> ControlFlow<End> {
+    /// The first exchange says what comes of pictures and sound; a later one may change it.
+    async fn agree(&mut self, agreed: Agreed) -> ControlFlow<End> {
         self.agreed = Some(agreed);
+        if self.connected {
+            self.send_media().await;
+        }
         if !agreed.their_sound {
             self.emit(PeerEvent::NoSound)?;
         }
@@ -231,6 +226,33 @@ impl Session {
             TheirVideo::NoCommonCodec => self.emit(PeerEvent::NoPicture(NoPicture::NoCommonCodec)),
             TheirVideo::NotSent => self.emit(PeerEvent::NoPicture(NoPicture::NotSent)),
         }
+    }
+
+    async fn network_changed(&mut self) -> ControlFlow<End> {
+        let known = self.addresses.borrow_and_update().clone();
+        let is_gone = |local: IpAddr| match known.is_empty() {
+            true => !local.is_loopback(),
+            false => !known.contains(&local),
+        };
+        let is_path_gone = self.path.local().is_some_and(is_gone);
+        self.recover(recovery::Input::NetworkChanged { is_path_gone }).await
+    }
+
+    /// Lets the recovery decide, and carries it out.
+    pub(super) async fn recover(&mut self, input: recovery::Input) -> ControlFlow<End> {
+        for effect in self.recovery.handle(input, clock::now()) {
+            match effect {
+                recovery::Effect::Restart => self.negotiate(Negotiable::Restart).await?,
+                recovery::Effect::TellLost(why) => self.emit(PeerEvent::Reconnecting(why))?,
+                recovery::Effect::TellBack => {
+                    self.look_at_route().await;
+                    let relayed = self.tally.relayed.load(Relaxed);
+                    self.emit(PeerEvent::Reconnected { relayed })?;
+                }
+                recovery::Effect::GiveUp => return fail("the connection was lost"),
+            }
+        }
+        ControlFlow::Continue(())
     }
 
     pub(super) async fn look_at_route(&self) {
@@ -259,6 +281,14 @@ impl Session {
         let threads = self.tracks.stop();
         self.transport.close().await;
         threads.join().await;
+    }
+}
+
+/// Never, when there is nothing to wait for.
+async fn until(due: Option<Instant>) {
+    match due {
+        Some(due) => sleep_until(due.into()).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -1,9 +1,12 @@
-//! Carries out on the WebRTC connection what the negotiation decides.
+//! The WebRTC connection, and the negotiation that decides what is done with it.
 
-use std::sync::Arc;
+use std::{collections::VecDeque, sync::Arc};
 
 use rtc::{
-    peer_connection::transport::{RTCIceCandidateInit, RTCIceCandidateType},
+    peer_connection::{
+        configuration::RTCOfferOptions,
+        transport::{RTCIceCandidateInit, RTCIceCandidateType},
+    },
     statistics::report::RTCStatsReportEntry,
 };
 use webrtc::{
@@ -12,10 +15,15 @@ use webrtc::{
     rtp_transceiver::RtpSender,
 };
 
-use super::{control::LABEL, safety_words::Fingerprints};
-use crate::clock;
+use super::{
+    control::LABEL,
+    negotiation::{Agreed, Effect, Input, Negotiation},
+    safety_words::Fingerprints,
+};
+use crate::{clock, core::event::PeerEvent};
 
 pub(super) struct Transport {
+    pub(super) negotiation: Negotiation,
     pub(super) webrtc: Arc<dyn PeerConnection>,
     pub(super) video_sender: Arc<dyn RtpSender>,
     pub(super) sound_sender: Arc<dyn RtpSender>,
@@ -29,28 +37,86 @@ pub(super) struct Route {
     pub(super) relayed: bool,
 }
 
+/// What comes of an exchange, for the session.
+pub(super) enum Outcome {
+    /// The data channel that is in this side's offer.
+    Channel(Arc<dyn DataChannel>),
+    Agreed(Agreed),
+    Restarted,
+    Tell(PeerEvent),
+}
+
 impl Transport {
-    /// This side's offer, and the data channel that is in it.
-    pub(super) async fn offer(
-        &self,
-    ) -> anyhow::Result<(RTCSessionDescription, Arc<dyn DataChannel>)> {
-        let channel = self.webrtc.create_data_channel(LABEL, None).await?;
-        let offer = self.webrtc.create_offer(None).await?;
-        self.webrtc.set_local_description(offer.clone()).await?;
-        Ok((offer, channel))
+    /// Lets the negotiation decide, and carries it out.
+    ///
+    /// # Errors
+    ///
+    /// Why there will be no connection, for people.
+    pub(super) async fn negotiate(&mut self, input: Input) -> Result<Vec<Outcome>, String> {
+        let mut effects = VecDeque::from(self.negotiation.handle(input));
+        let mut outcomes = Vec::new();
+        while let Some(effect) = effects.pop_front() {
+            let made = match effect {
+                Effect::MakeOffer => self.offer(&mut outcomes).await.map(Some),
+                Effect::MakeRestart => self.restart().await.map(Some),
+                Effect::MakeAnswer => self.answer().await.map(Some),
+                Effect::ApplyOwn(offer) => self.apply_own(*offer).await.map(|()| None),
+                Effect::Apply(description) => self.apply(*description).await.map(|()| None),
+                Effect::Add(candidate) => {
+                    self.add(candidate).await;
+                    Ok(None)
+                }
+                Effect::Agreed(agreed) => {
+                    outcomes.push(Outcome::Agreed(agreed));
+                    Ok(None)
+                }
+                Effect::Restarted => {
+                    outcomes.push(Outcome::Restarted);
+                    Ok(None)
+                }
+                Effect::Tell(event) => {
+                    outcomes.push(Outcome::Tell(event));
+                    Ok(None)
+                }
+                Effect::Fail(why) => return Err(why),
+            };
+            let local = made.map_err(|error| {
+                tracing::debug!(?error, "negotiation");
+                "the partner's description and this side's do not go together".to_owned()
+            })?;
+            let input = local.map(|local| Input::Local(Box::new(local)));
+            effects.extend(input.into_iter().flat_map(|input| self.negotiation.handle(input)));
+        }
+        Ok(outcomes)
     }
 
-    pub(super) async fn answer(&self) -> anyhow::Result<RTCSessionDescription> {
+    /// This side's first offer, with the data channel in it.
+    async fn offer(&self, outcomes: &mut Vec<Outcome>) -> anyhow::Result<RTCSessionDescription> {
+        outcomes.push(Outcome::Channel(self.webrtc.create_data_channel(LABEL, None).await?));
+        let offer = self.webrtc.create_offer(None).await?;
+        self.webrtc.set_local_description(offer.clone()).await?;
+        Ok(offer)
+    }
+
+    async fn restart(&self) -> anyhow::Result<RTCSessionDescription> {
+        Ok(self.webrtc.create_offer(Some(RTCOfferOptions { ice_restart: true })).await?)
+    }
+
+    async fn answer(&self) -> anyhow::Result<RTCSessionDescription> {
         let answer = self.webrtc.create_answer(None).await?;
         self.webrtc.set_local_description(answer.clone()).await?;
         Ok(answer)
     }
 
-    pub(super) async fn apply(&self, description: RTCSessionDescription) -> anyhow::Result<()> {
+    async fn apply_own(&self, offer: RTCSessionDescription) -> anyhow::Result<()> {
+        Ok(self.webrtc.set_local_description(offer).await?)
+    }
+
+    async fn apply(&self, description: RTCSessionDescription) -> anyhow::Result<()> {
         Ok(self.webrtc.set_remote_description(description).await?)
     }
 
-    pub(super) async fn add(&self, candidate: RTCIceCandidateInit) {
+    async fn add(&self, candidate: RTCIceCandidateInit) {
         if let Err(error) = self.webrtc.add_ice_candidate(candidate).await {
             tracing::debug!(?error, "a candidate is of no use");
         }

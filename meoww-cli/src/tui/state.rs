@@ -12,7 +12,7 @@ use super::{
     layout::Layout,
     sound::{PartnerSound, Sound},
 };
-use crate::core::event::{EndReason, NoPicture, Safety, Stats};
+use crate::core::event::{EndReason, NoPicture, Reconnecting, Safety, Stats};
 
 /// Least pause between two presses that block: a key that is held down repeats sooner. The first repeat
 /// comes after 200 to 750 ms, as terminals and systems have it, and the others come faster.
@@ -62,6 +62,8 @@ pub struct State {
     pub coarse_at_first: bool,
     /// When the present partner is shown clearly; `None` before there was a picture.
     pub clear_at: Option<Duration>,
+    /// Why media does not come through at the moment, and since when.
+    pub reconnecting: Option<(Reconnecting, Duration)>,
     /// Why there is no picture of the partner, if that is known.
     pub no_picture: Option<NoPicture>,
     /// Whether somebody may sit between the two sides, once that is known.
@@ -140,6 +142,7 @@ impl State {
             partner_sound: PartnerSound::On,
             coarse_at_first: true,
             clear_at: None,
+            reconnecting: None,
             no_picture: None,
             safety: None,
             pictures: Pictures::default(),

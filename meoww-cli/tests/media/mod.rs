@@ -5,6 +5,7 @@ pub(crate) mod proxy;
 pub(crate) mod stranger;
 
 use std::{
+    net::IpAddr,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -12,8 +13,10 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use meoww_cli::{
     core::event::{PeerEvent, Safety},
+    interfaces,
     peer::{Peer, PeerConfig, PeerMedia, PeerSound},
     picture::{
         slot::{FrameSlot, RoomSlot},
@@ -28,9 +31,17 @@ use tokio::sync::{mpsc, watch};
 /// Longer than anything here takes on a busy machine.
 const LONG: Duration = Duration::from_secs(30);
 
+/// Samples in a frame of 20 ms.
+pub(crate) const FRAME: u32 = 960;
+
 /// The one that all of them are in.
 pub(crate) fn room() -> RoomId {
     "7c9e6679-7425-40de-944b-e07fc1f90ae7".parse().unwrap()
+}
+
+/// Those of this machine, which do not change.
+pub(crate) fn own_addresses() -> watch::Receiver<Vec<IpAddr>> {
+    watch::channel(interfaces::addresses()).1
 }
 
 pub(crate) struct Side {
@@ -46,7 +57,7 @@ pub(crate) struct Side {
     pub(crate) events: mpsc::Receiver<PeerEvent>,
     pub(crate) grid: watch::Sender<Grid>,
     local: FrameSlot,
-    remote: FrameSlot,
+    pub(crate) remote: FrameSlot,
     camera_on: Arc<AtomicBool>,
     /// All that was said to the other side through the server.
     said: Mutex<String>,
@@ -61,6 +72,7 @@ impl Side {
             relay_only: false,
             is_initiator,
             room_id: room(),
+            addresses: own_addresses(),
         };
         Self::open_with(config).await
     }
@@ -139,6 +151,8 @@ impl Side {
             Some(PeerEvent::Safety(safety)) => *self.safety.lock().unwrap() = Some(safety),
             Some(
                 PeerEvent::Connected { .. }
+                | PeerEvent::Reconnecting(_)
+                | PeerEvent::Reconnected { .. }
                 | PeerEvent::FirstFrame
                 | PeerEvent::Camera { .. }
                 | PeerEvent::NoPicture(_)
@@ -221,8 +235,10 @@ impl Side {
         newest.and_then(|picture| pattern::read(&picture)).map_or(0, |stamp| stamp.counter)
     }
 
-    pub(crate) fn shown(&self) -> Option<Arc<Frame>> {
-        self.remote.borrow().clone()
+    /// Looks for what comes from now on.
+    pub(crate) fn forget(&mut self) {
+        while self.heard.try_recv().is_ok() {}
+        self.remote.mark_unchanged();
     }
 
     pub(crate) async fn no_picture(&mut self) {
@@ -260,6 +276,23 @@ fn grainy(mut picture: Frame, seed: u32) -> Frame {
         *pixel = pixel.saturating_add((dice >> 28) as u8);
     }
     picture
+}
+
+/// The `n`th frame of a talk without a pause; the packets are not looked into.
+pub(crate) fn frame(n: u32) -> OpusFrame {
+    let payload = Bytes::from(format!("frame {n}"));
+    OpusFrame { timestamp: n * FRAME, starts_talk: n == 0, payload }
+}
+
+/// Talks until nobody listens.
+pub(crate) async fn talk(voice: mpsc::Sender<OpusFrame>) {
+    let mut due = tokio::time::interval(Duration::from_millis(20));
+    for n in 0.. {
+        due.tick().await;
+        if voice.send(frame(n)).await.is_err() {
+            return;
+        }
+    }
 }
 
 /// Two sides; the first makes the offer.

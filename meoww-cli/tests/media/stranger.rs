@@ -112,7 +112,36 @@ impl Stranger {
         reported
     }
 
-    async fn apply(&self, description: &RawValue) {
+    /// Hands signals across until the side answers; returns the answer, which was not applied.
+    pub(crate) async fn answer_of(&mut self, side: &mut Side) -> Box<RawValue> {
+        let find = async {
+            loop {
+                tokio::select! {
+                    Some(candidate) = self.candidates.recv() => {
+                        side.peer().remote_candidate(candidate);
+                    }
+                    event = side.events.recv() => match event.expect("the events end") {
+                        PeerEvent::LocalAnswer(answer) => return answer,
+                        PeerEvent::Failed(why) => panic!("{why}"),
+                        _ => {}
+                    },
+                }
+            }
+        };
+        tokio::time::timeout(LONG, find).await.expect("it is never answered")
+    }
+
+    /// Hands signals across until ICE has a path again. The side says so only if it took long.
+    pub(crate) async fn until_path(&mut self, side: &mut Side) {
+        let is_lost = |event: &PeerEvent| matches!(event, PeerEvent::Reconnecting(_));
+        let is_back = |event: &PeerEvent| matches!(event, PeerEvent::Reconnected { .. });
+        let lost = self.until(side, is_lost);
+        if tokio::time::timeout(Duration::from_secs(1), lost).await.is_ok() {
+            self.until(side, is_back).await;
+        }
+    }
+
+    pub(crate) async fn apply(&self, description: &RawValue) {
         let description: RTCSessionDescription = serde_json::from_str(description.get()).unwrap();
         self.webrtc.set_remote_description(description).await.unwrap();
     }

@@ -222,6 +222,8 @@ impl Bot {
             CallEvent::Searching => println!("{}", json!({"event": "searching"})),
             CallEvent::Matched { .. }
             | CallEvent::FirstFrame
+            | CallEvent::Reconnecting(_)
+            | CallEvent::Reconnected { .. }
             | CallEvent::PartnerCamera { .. }
             | CallEvent::PartnerSound { .. }
             | CallEvent::Safety(_)

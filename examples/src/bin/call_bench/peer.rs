@@ -82,6 +82,8 @@ pub(crate) async fn run(args: PeerArgs) -> anyhow::Result<()> {
                 CallEvent::SearchEnded => bail!("the search was taken over"),
                 CallEvent::Notice(_)
                 | CallEvent::NoPicture(_)
+                | CallEvent::Reconnecting(_)
+                | CallEvent::Reconnected { .. }
                 | CallEvent::NoSound
                 | CallEvent::PartnerSound { .. }
                 | CallEvent::Safety(_)

@@ -39,6 +39,8 @@ impl Call {
     fn forgotten(&mut self, room: Room) {
         match room.media {
             Media::Negotiating => self.end(EndReason::ConnectFailed),
+            // No path can be asked for any more.
+            Media::Lost => self.end(EndReason::PeerLost),
             Media::Live => {
                 let said = |message: &ClientMessage| said(message).is_some();
                 let lost = std::mem::take(&mut self.held).iter().any(said);
@@ -80,6 +82,10 @@ impl Call {
 
     pub(super) fn send_in_room(&mut self, room_id: RoomId, payload: RelayPayload) {
         let message = ClientMessage::Relay(Relay { room_id, payload });
+        if is_offer(&message) {
+            // It is said again and again until it is answered.
+            self.held.retain(|held| !is_offer(held));
+        }
         match self.link {
             Link::Up => self.say_in_room(message),
             Link::NeverUp | Link::Down if self.held.len() < MAX_HELD => self.held.push(message),
@@ -130,6 +136,10 @@ impl Call {
             Link::NeverUp | Link::Down => {}
         }
     }
+}
+
+fn is_offer(message: &ClientMessage) -> bool {
+    matches!(message, ClientMessage::Relay(Relay { payload: RelayPayload::Offer(_), .. }))
 }
 
 /// The words, if the message is a line of chat.

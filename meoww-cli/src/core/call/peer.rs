@@ -24,6 +24,14 @@ impl Call {
                 self.phase = Phase::InRoom(Room { media: Media::Live, ..room });
                 self.tell(CallEvent::Connected { relayed });
             }
+            PeerEvent::Reconnecting(why) => {
+                self.phase = Phase::InRoom(Room { media: Media::Lost, ..room });
+                self.tell(CallEvent::Reconnecting(why));
+            }
+            PeerEvent::Reconnected { relayed } => {
+                self.phase = Phase::InRoom(Room { media: Media::Live, ..room });
+                self.tell(CallEvent::Reconnected { relayed });
+            }
             PeerEvent::FirstFrame => self.tell(CallEvent::FirstFrame),
             PeerEvent::Camera { on } => self.tell(CallEvent::PartnerCamera { on }),
             PeerEvent::Safety(safety) => self.tell(CallEvent::Safety(safety)),
@@ -43,7 +51,7 @@ impl Call {
                         self.mismatched(room);
                         self.end_and_leave(EndReason::ConnectFailed);
                     }
-                    Media::Live => self.end_and_leave(EndReason::PeerLost),
+                    Media::Live | Media::Lost => self.end_and_leave(EndReason::PeerLost),
                 }
             }
         }

@@ -1,6 +1,9 @@
 use proptest::prelude::*;
+use serde_json::value::to_raw_value;
 
 use super::*;
+
+mod two_machines;
 
 const SDP: &str = "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n\
     m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\na=ice-ufrag:now\r\na=mid:0\r\n";
@@ -25,14 +28,38 @@ fn local_candidate(kind: &str) -> RTCIceCandidateInit {
     RTCIceCandidateInit { candidate, ..Default::default() }
 }
 
+fn local(kind: &str, sdp: &str) -> Input {
+    let made = match kind {
+        "offer" => RTCSessionDescription::offer(sdp.to_owned()),
+        _ => RTCSessionDescription::answer(sdp.to_owned()),
+    };
+    Input::Local(Box::new(made.unwrap()))
+}
+
+/// The description of another generation.
+fn of(ufrag: &str) -> String {
+    SDP.replace("ice-ufrag:now", &format!("ice-ufrag:{ufrag}"))
+}
+
+/// One that has answered the partner's first offer.
+fn answered() -> Negotiation {
+    let mut negotiation = Negotiation::new(false, Reach::Network);
+    negotiation.handle(Input::Offer(description("offer", SDP)));
+    negotiation.handle(local("answer", &of("own")));
+    negotiation
+}
+
 /// The names of effects; of a candidate, its address.
 fn names(effects: &[Effect]) -> Vec<String> {
     let name = |effect: &Effect| match effect {
         Effect::MakeOffer => "make offer".to_owned(),
+        Effect::MakeRestart => "make restart".to_owned(),
         Effect::MakeAnswer => "make answer".to_owned(),
+        Effect::ApplyOwn(_) => "apply own".to_owned(),
         Effect::Apply(_) => "apply".to_owned(),
         Effect::Add(init) => init.candidate.split(' ').nth(4).unwrap().to_owned(),
         Effect::Agreed(_) => "agreed".to_owned(),
+        Effect::Restarted => "restarted".to_owned(),
         Effect::Tell(_) => "tell".to_owned(),
         Effect::Fail(_) => "fail".to_owned(),
     };
@@ -43,6 +70,7 @@ fn names(effects: &[Effect]) -> Vec<String> {
 fn the_initiator_offers_and_takes_one_answer() {
     let mut negotiation = Negotiation::new(true, Reach::Network);
     assert_eq!(names(&negotiation.handle(Input::Start)), ["make offer"]);
+    assert_eq!(names(&negotiation.handle(local("offer", SDP))), ["tell"]);
     assert!(negotiation.handle(Input::Offer(description("offer", SDP))).is_empty());
     let answer = || Input::Answer(description("answer", SDP));
     assert_eq!(names(&negotiation.handle(answer())), ["agreed", "apply"]);
@@ -92,44 +120,108 @@ fn candidates_name_a_section_that_is_used() {
     assert!(json.get().contains(r#""sdpMLineIndex":1"#), "{json}");
 }
 
-fn input() -> impl Strategy<Value = (u8, u8, bool)> {
-    (0..7_u8, 1..60_u8, any::<bool>())
+#[test]
+fn an_offer_that_comes_twice_gets_the_same_answer_twice() {
+    let mut negotiation = answered();
+    negotiation.handle(Input::LocalCandidate(local_candidate("host")));
+    let again = negotiation.handle(Input::Offer(description("offer", SDP)));
+    assert_eq!(names(&again), ["tell", "tell"], "the answer and its candidate");
+}
+
+/// As a browser adds a track: the section of a second microphone, and ICE goes on.
+#[test]
+fn another_offer_without_a_restart_is_answered_too() {
+    let mut negotiation = answered();
+    let audio = "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:1\r\na=rtpmap:111 opus/48000/2\r\n";
+    let offer = Input::Offer(description("offer", &format!("{SDP}{audio}")));
+    assert_eq!(names(&negotiation.handle(offer)), ["agreed", "apply", "make answer"]);
+    let useless = SDP.replace("application", "text");
+    assert!(negotiation.handle(Input::Offer(description("offer", &useless))).is_empty());
+}
+
+#[test]
+fn a_restart_is_taken_when_it_is_answered() {
+    let mut negotiation = answered();
+    assert_eq!(names(&negotiation.handle(Input::Restart)), ["make restart"]);
+    assert_eq!(names(&negotiation.handle(local("offer", &of("own2")))), ["tell"]);
+    assert_eq!(names(&negotiation.handle(Input::Late)), ["tell"], "the offer again");
+    // The answer to something else, for the second time.
+    assert!(negotiation.handle(Input::Answer(description("answer", SDP))).is_empty());
+    assert!(negotiation.handle(Input::Candidate(candidate(1, Some("next")))).is_empty());
+    let effects = negotiation.handle(Input::Answer(description("answer", &of("next"))));
+    assert_eq!(names(&effects), ["apply own", "restarted", "apply", "192.0.2.1"]);
+    assert!(negotiation.handle(Input::Candidate(candidate(2, Some("now")))).is_empty(), "late");
+    let told = negotiation.handle(Input::LocalCandidate(local_candidate("host")));
+    let [Effect::Tell(PeerEvent::LocalCandidate(json))] = &told[..] else { panic!("{told:?}") };
+    assert!(json.get().contains(r#""usernameFragment":"own2""#), "{json}");
+}
+
+#[test]
+fn of_two_offers_that_cross_the_initiators_holds() {
+    let mut responder = answered();
+    responder.handle(Input::Restart);
+    responder.handle(local("offer", &of("own2")));
+    let effects = responder.handle(Input::Offer(description("offer", &of("next"))));
+    assert_eq!(names(&effects), ["restarted", "apply", "make answer"]);
+    let mut initiator = Negotiation::new(true, Reach::Network);
+    initiator.handle(Input::Start);
+    initiator.handle(local("offer", &of("own")));
+    initiator.handle(Input::Answer(description("answer", SDP)));
+    initiator.handle(Input::Restart);
+    initiator.handle(local("offer", &of("own2")));
+    assert!(initiator.handle(Input::Offer(description("offer", &of("next")))).is_empty());
+    assert!(initiator.is_restarting());
+}
+
+/// What was staged for a restart goes into the next answer, so the restart has to follow it.
+#[test]
+fn a_restart_that_was_given_up_for_another_offer_is_made_after_it() {
+    let mut responder = answered();
+    responder.handle(Input::Restart);
+    responder.handle(local("offer", &of("own2")));
+    let offer = SDP.replace("o=- 1 1", "o=- 1 2");
+    let effects = responder.handle(Input::Offer(description("offer", &offer)));
+    assert_eq!(names(&effects), ["apply", "make answer"]);
+    assert_eq!(names(&responder.handle(local("answer", &of("own2")))), ["tell", "make restart"]);
 }
 
 proptest! {
-    /// In whatever order things come: the partner's description is taken once, and is the one that
-    /// is due; candidates are added after it, each once, those of another generation never, and no
-    /// more than the bound.
+    /// In whatever order things come: nothing is added before a description, of another generation,
+    /// or twice, and no more than the bound.
     #[test]
-    fn one_exchange_and_no_second(
-        is_initiator: bool, inputs in prop::collection::vec(input(), 0..120),
+    fn candidates_are_bound_to_their_generation(
+        is_initiator: bool,
+        inputs in prop::collection::vec((0..9_u8, 1..60_u8, 0..3_u8), 0..120),
     ) {
         let mut negotiation = Negotiation::new(is_initiator, Reach::Network);
-        let (mut applied, mut added) = (None, Vec::new());
-        for (what, n, old) in inputs {
+        let (mut current, mut added) = (None, Vec::new());
+        for (what, n, generation) in inputs {
+            let ufrag = format!("g{generation}");
             let input = match what {
                 0 => Input::Start,
-                1 => Input::Offer(description("offer", SDP)),
-                2 => Input::Answer(description("answer", SDP)),
+                1 => Input::Offer(description("offer", &of(&ufrag))),
+                2 => Input::Answer(description("answer", &of(&ufrag))),
                 3 => Input::LocalCandidate(local_candidate("host")),
-                _ => Input::Candidate(candidate(n, if old { Some("old") } else { Some("now") })),
+                4 => Input::Restart,
+                5 => local("offer", &of("own")),
+                _ => Input::Candidate(candidate(generation * 80 + n, Some(&ufrag))),
             };
             for effect in negotiation.handle(input) {
                 match effect {
-                    Effect::MakeOffer => prop_assert!(is_initiator && applied.is_none()),
-                    Effect::MakeAnswer => prop_assert!(!is_initiator && added.is_empty()),
-                    Effect::Apply(_) => {
-                        let due = if is_initiator { 2 } else { 1 };
-                        prop_assert_eq!((what, applied.replace(what)), (due, None));
+                    Effect::Apply(description) => {
+                        let next = crate::peer::sdp::ufrag(&description.sdp);
+                        if current != next {
+                            (current, added) = (next, Vec::new());
+                        }
                     }
                     Effect::Add(init) => {
-                        prop_assert!(applied.is_some() && !added.contains(&init.candidate));
-                        prop_assert!(what < 4 || !old, "of another generation");
+                        let last: u8 = init.candidate.split([' ', '.']).nth(7).unwrap().parse().unwrap();
+                        prop_assert_eq!(Some(format!("g{}", last / 80)), current.clone());
+                        prop_assert!(!added.contains(&init.candidate));
                         added.push(init.candidate);
                         prop_assert!(added.len() <= 8);
                     }
-                    Effect::Agreed(_) | Effect::Tell(_) => {}
-                    Effect::Fail(why) => prop_assert!(false, "{}", why),
+                    _ => {}
                 }
             }
         }

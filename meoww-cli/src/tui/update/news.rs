@@ -21,16 +21,12 @@ pub(super) fn call(state: &mut State, event: CallEvent) {
         },
         CallEvent::SearchEnded => state.phase = Phase::Idle,
         CallEvent::Matched { .. } => matched(state),
-        CallEvent::Connected { relayed } => {
-            let since = match state.phase {
-                Phase::Live { since, .. } => since,
-                Phase::Idle
-                | Phase::Searching { .. }
-                | Phase::Connecting { .. }
-                | Phase::Ended(_) => since,
-            };
-            state.phase = Phase::Live { since, relayed };
+        CallEvent::Connected { relayed } => connected(state, relayed),
+        CallEvent::Reconnecting(why) => {
+            state.reconnecting = Some((why, since));
+            say(state, Who::Meoww, &format!("Reconnecting: {why}."));
         }
+        CallEvent::Reconnected { relayed } => reconnected(state, relayed),
         // The picture itself is what tells the screen.
         CallEvent::FirstFrame => {}
         CallEvent::PartnerCamera { on } => partner_camera(state, on),
@@ -50,7 +46,7 @@ pub(super) fn call(state: &mut State, event: CallEvent) {
         }
         CallEvent::Ended(reason) => {
             state.phase = Phase::Ended(reason);
-            state.stats = None;
+            (state.stats, state.reconnecting) = (None, None);
             say(state, Who::Meoww, ended(reason));
         }
         CallEvent::ServerLost { retry_in } => state.server_retry = Some(state.now + retry_in),
@@ -71,6 +67,23 @@ pub(super) fn call(state: &mut State, event: CallEvent) {
         CallEvent::Notice(text) => tell(state, &text),
         CallEvent::Stats(stats) => state.stats = Some(stats),
     }
+}
+
+fn connected(state: &mut State, relayed: bool) {
+    let since = match state.phase {
+        Phase::Live { since, .. } => since,
+        Phase::Idle | Phase::Searching { .. } | Phase::Connecting { .. } | Phase::Ended(_) => {
+            state.now
+        }
+    };
+    state.phase = Phase::Live { since, relayed };
+}
+
+fn reconnected(state: &mut State, relayed: bool) {
+    state.reconnecting = None;
+    connected(state, relayed);
+    let path = if relayed { "relayed" } else { "direct" };
+    say(state, Who::Meoww, &format!("Connected again, {path}."));
 }
 
 fn safety(state: &mut State, outcome: Safety) {

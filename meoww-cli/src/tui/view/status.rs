@@ -122,6 +122,10 @@ fn cut(notice: &str, room: usize, unicode: bool) -> String {
 }
 
 fn standing(state: &State) -> (Style, String) {
+    if let Some((_, since)) = state.reconnecting {
+        let passed = clock(state.now.saturating_sub(since));
+        return (theme::WARN, format!("reconnecting {passed}"));
+    }
     match state.phase {
         Phase::Idle => (theme::DIM, "idle".to_owned()),
         Phase::Searching { .. } => (theme::ACCENT, "searching".to_owned()),
