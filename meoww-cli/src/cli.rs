@@ -44,7 +44,7 @@ A first call (`meoww` alone always says what is next):
 Without an account:
   meoww preview           look at yourself, as a stranger would
   meoww play cat.mp4      a video, drawn as a call would be
-  meoww doctor            what the terminal can do, and whether the server can be reached
+  meoww doctor            what the terminal can do, cameras and sound, and whether the server can be reached
 
 For scripts, what is asked for can be a flag or a line of stdin; a password is a line of stdin or
 MEOWW_PASSWORD (a new one MEOWW_NEW_PASSWORD), never a flag, which others could read:

@@ -320,7 +320,7 @@ impl Driver {
         if let Some(Open { media, .. }) = &mut self.open {
             // Whoever is too slow to read this second's reads the next.
             let mut stats = media.stats(std::time::Instant::now());
-            stats.sound.input_dbfs = self.sound.input_level();
+            stats.sound.input_dbfs = self.sound.input_level().unwrap_or(-100);
             stats.sound.output_dbfs = self.sound.output_level();
             let _ = self.told.try_send(CallEvent::Stats(stats));
         }

@@ -1,4 +1,4 @@
-//! `meoww devices` on a real sound system.
+//! `meoww devices` and `meoww doctor` on a real sound system.
 #![cfg(all(feature = "sound", target_os = "linux"))]
 
 #[path = "../src/sound/device/pulseaudio.rs"]
@@ -12,9 +12,13 @@ use serde_json::{Value, json};
 
 /// What it prints, without an account, a server or a configuration.
 fn devices(arguments: &[&str], adapt: impl FnOnce(&PulseAudio, &mut Command)) -> String {
+    meoww(&[&["devices"], arguments].concat(), adapt)
+}
+
+fn meoww(arguments: &[&str], adapt: impl FnOnce(&PulseAudio, &mut Command)) -> String {
     let server = PulseAudio::start();
     let mut command = server.command(env!("CARGO_BIN_EXE_meoww"));
-    command.arg("devices").args(arguments);
+    command.args(arguments).env("TERM", "dumb");
     adapt(&server, &mut command);
     let output = command.output().expect("it runs");
     assert!(output.status.success(), "{output:?}");
@@ -59,4 +63,19 @@ fn no_sound_system_is_said_and_is_no_failure() {
     assert_eq!(data["speakers"], json!([]));
     assert_eq!(data["problems"][0]["of"], "microphones");
     assert_eq!(data["problems"][0]["code"], "no-sound-system");
+}
+
+#[test]
+fn the_doctor_says_what_a_call_sounds_through() {
+    let sound = |adapt: fn(&PulseAudio, &mut Command)| {
+        let printed = meoww(&["doctor", "--server", "http://127.0.0.1:9", "--json"], adapt);
+        let data: Value = serde_json::from_str(&printed).expect("JSON");
+        let found = data["findings"].as_array().expect("a list").iter();
+        let mut sound = found.filter(|found| found["about"] == "sound");
+        sound.next().expect("a line")["result"].as_str().expect("text").to_owned()
+    };
+    assert_eq!(sound(as_it_is), "microphone microphone, speaker speaker");
+    let none = sound(PulseAudio::hide);
+    assert!(none.starts_with("There is no sound: no sound system was found"), "{none}");
+    assert_eq!(none.matches("There is no sound").count(), 1);
 }

@@ -10,6 +10,7 @@ use crate::{
     error::Error,
     output::Output,
     picture::source::{CameraInfo, cameras, has_ffmpeg},
+    sound::device::{self, DeviceError, Kind},
     terminal::{
         ask::{ANSWERS_WITHIN, ask, last_answers, listen},
         env::Env,
@@ -20,6 +21,7 @@ use crate::{
         tty::{Redirected, Terminal, WindowSize},
         writer::Writer,
     },
+    text::SafeText,
 };
 
 pub(super) async fn run(context: Result<Context, Error>, out: Output) -> Result<(), Error> {
@@ -33,6 +35,7 @@ pub(super) async fn run(context: Result<Context, Error>, out: Output) -> Result<
         }
     };
     found.push(Finding::seen("cameras", webcams()));
+    found.push(Finding::seen("sound", sound()));
     found.push(Finding::seen(
         "ffmpeg",
         if has_ffmpeg() { "installed" } else { "not installed: only .y4m files can be played" },
@@ -81,6 +84,21 @@ fn webcams() -> String {
             cameras.iter().map(named).collect::<Vec<_>>().join(", ")
         }
     }
+}
+
+/// What a call begins with, or why there is no sound.
+fn sound() -> String {
+    let kinds = [Kind::Microphone, Kind::Speaker];
+    let mut found = kinds.map(|kind| match device::list(kind) {
+        Err(error) => error.to_string(),
+        Ok(devices) => match devices.iter().find(|device| device.is_default) {
+            Some(device) => format!("{kind} {}", SafeText::new(&device.name)),
+            None => DeviceError::Missing { kind }.to_string(),
+        },
+    });
+    // Where there is no sound system, both say so.
+    let different = if found[0] == found[1] { &mut found[..1] } else { &mut found[..] };
+    different.join(", ")
 }
 
 async fn server(context: Result<Context, Error>) -> String {

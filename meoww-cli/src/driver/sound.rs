@@ -2,10 +2,7 @@
 
 use std::sync::Arc;
 
-use tokio::{
-    sync::{mpsc, watch},
-    task::spawn_blocking,
-};
+use tokio::{sync::mpsc, task::spawn_blocking};
 
 use crate::{
     error::Error,
@@ -17,8 +14,6 @@ use crate::{
 #[derive(Debug, Clone)]
 pub struct SoundSwitch {
     sound: Arc<Sound>,
-    /// Whether the partner hears anything of this side, in a call.
-    on: Arc<watch::Sender<bool>>,
     has_input: bool,
 }
 
@@ -42,24 +37,22 @@ impl SoundSwitch {
     ) -> Result<(Self, mpsc::Receiver<SoundEvent>), SoundError> {
         let (sound, events) = Sound::open(config)?;
         let has_input = config.input != AudioIn::None;
-        let on = Arc::new(watch::channel(has_input && !config.is_muted).0);
-        Ok((Self { sound: Arc::new(sound), on, has_input }, events))
+        Ok((Self { sound: Arc::new(sound), has_input }, events))
     }
 
     /// Begins the sound of a new room, and ends that of the last.
     pub(super) fn room(&self) -> PeerSound {
-        PeerSound { room: self.sound.room(), on: self.on.subscribe() }
+        PeerSound { room: self.sound.room(), on: self.sound.on() }
     }
 
-    /// Whether there is anything for the partner to hear.
+    /// Whether there is anything for the partner to hear, if devices work.
     pub fn has_input(&self) -> bool {
         self.has_input
     }
 
     /// Lets the partner hear the microphone or not, and tells the partner so.
     pub fn set_muted(&self, is_muted: bool) {
-        self.sound.controls().set_muted(is_muted);
-        self.on.send_replace(self.has_input && !is_muted);
+        self.sound.set_muted(is_muted);
     }
 
     /// Plays the partner's sound or not.
@@ -72,8 +65,8 @@ impl SoundSwitch {
         self.sound.controls().set_volume(percent);
     }
 
-    /// Level of the microphone in dBFS, -100 to 0, also while it is muted.
-    pub fn input_level(&self) -> i32 {
+    /// Level of the microphone in dBFS, -100 to 0, also while it is muted; `None` while there is none.
+    pub fn input_level(&self) -> Option<i32> {
         self.sound.levels().input()
     }
 

@@ -26,8 +26,7 @@ impl Controls {
         self.is_muted.load(Relaxed)
     }
 
-    /// Mutes or unmutes the microphone. Push-to-talk is this, too.
-    pub fn set_muted(&self, is_muted: bool) {
+    pub(super) fn set_muted(&self, is_muted: bool) {
         self.is_muted.store(is_muted, Relaxed);
     }
 
@@ -62,19 +61,25 @@ impl Controls {
 pub struct Levels {
     input: AtomicI32,
     output: AtomicI32,
+    lacks_input: AtomicBool,
 }
 
 impl Default for Levels {
     fn default() -> Self {
         let quiet = || AtomicI32::new(super::level::QUIETEST as i32);
-        Self { input: quiet(), output: quiet() }
+        Self { input: quiet(), output: quiet(), lacks_input: AtomicBool::new(false) }
     }
 }
 
 impl Levels {
-    /// Level of the microphone in dBFS, -100 to 0, also while it is muted.
-    pub fn input(&self) -> i32 {
-        self.input.load(Relaxed)
+    /// Level of the microphone in dBFS, -100 to 0, also while it is muted; `None` while there is none.
+    pub fn input(&self) -> Option<i32> {
+        (!self.lacks_input()).then(|| self.input.load(Relaxed))
+    }
+
+    /// Whether there is no microphone, as far as is known.
+    pub(super) fn lacks_input(&self) -> bool {
+        self.lacks_input.load(Relaxed)
     }
 
     /// Level of what is played in dBFS, -100 to 0.
@@ -84,6 +89,10 @@ impl Levels {
 
     pub(super) fn set_input(&self, dbfs: f32) {
         self.input.store(dbfs.round() as i32, Relaxed);
+    }
+
+    pub(super) fn set_lacks_input(&self, lacks_input: bool) {
+        self.lacks_input.store(lacks_input, Relaxed);
     }
 
     pub(super) fn set_output(&self, dbfs: f32) {

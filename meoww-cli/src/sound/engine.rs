@@ -15,7 +15,7 @@ use std::{
     time::Instant,
 };
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use self::room::Room;
 use super::{
@@ -69,6 +69,18 @@ struct Shared {
     /// The room that begins next.
     next_room: Mutex<Option<RoomEnd>>,
     is_over: AtomicBool,
+    /// Whether the partner can hear anything of this side.
+    on: watch::Sender<bool>,
+}
+
+impl Shared {
+    /// To be called after a change of what it depends on.
+    fn update_on(&self) {
+        self.on.send_if_modified(|was| {
+            let on = !self.controls.is_muted() && !self.levels.lacks_input();
+            std::mem::replace(was, on) != on
+        });
+    }
 }
 
 impl Sound {
@@ -84,6 +96,8 @@ impl Sound {
         let (events, told) = mpsc::channel(MAX_EVENTS);
         let shared = Arc::new(Shared::default());
         shared.controls.set_muted(config.is_muted);
+        shared.levels.set_lacks_input(source.is_missing());
+        shared.update_on();
         let engine = Engine::new(shared.clone(), source, sink, events);
         let thread = Builder::new()
             .name("meoww-sound".to_owned())
@@ -97,6 +111,18 @@ impl Sound {
         let (sound, end) = border::pair();
         *self.shared.next_room.lock().unwrap_or_else(PoisonError::into_inner) = Some(end);
         sound
+    }
+
+    /// Lets the partner hear the microphone or not. Push-to-talk is this, too.
+    pub fn set_muted(&self, is_muted: bool) {
+        self.shared.controls.set_muted(is_muted);
+        self.shared.update_on();
+    }
+
+    /// Whether the partner can hear anything of this side in a call: the microphone is not muted, and
+    /// there is one, as far as is known.
+    pub fn on(&self) -> watch::Receiver<bool> {
+        self.shared.on.subscribe()
     }
 
     /// What the user turns.
@@ -190,7 +216,10 @@ impl Engine {
     }
 
     fn exchange(&mut self, now: Instant) {
-        for notice in [self.sink.poll(now), self.source.poll(now)].into_iter().flatten() {
+        let is_wanted = self.room.as_ref().is_some_and(Room::is_live);
+        let notices = [self.sink.poll(now), self.source.poll(now, is_wanted)];
+        self.look_for_input();
+        for notice in notices.into_iter().flatten() {
             // Where there is no sound system, both say so.
             if self.notice.as_ref() != Some(&notice) {
                 self.tell(SoundEvent::Notice(notice.clone()));
@@ -203,6 +232,15 @@ impl Engine {
         let mut block = SILENCE;
         while self.source.take(now, &mut block) {
             self.capture(&mut block);
+        }
+    }
+
+    fn look_for_input(&self) {
+        let is_microphone = self.processor.is_some();
+        let lacks = self.source.is_missing() || is_microphone && self.sink.lacks_system();
+        if self.shared.levels.lacks_input() != lacks {
+            self.shared.levels.set_lacks_input(lacks);
+            self.shared.update_on();
         }
     }
 

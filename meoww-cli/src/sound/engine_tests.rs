@@ -57,7 +57,7 @@ fn the_microphone_is_off_until_the_room_is_live() {
     let (mut room, mut now) = (begin(&engine), clock::now());
     run(&mut engine, &mut now, 20);
     assert_eq!(frames(&mut room), 0);
-    assert_eq!(engine.shared.levels.input(), -20, "the meter works");
+    assert_eq!(engine.shared.levels.input(), Some(-20), "the meter works");
     room.is_live.send_replace(true);
     run(&mut engine, &mut now, 20);
     assert_eq!(frames(&mut room), 10);
@@ -66,7 +66,7 @@ fn the_microphone_is_off_until_the_room_is_live() {
     engine.shared.controls.set_muted(true);
     run(&mut engine, &mut now, 100);
     room.outgoing.close();
-    assert_eq!(engine.shared.levels.input(), -20);
+    assert_eq!(engine.shared.levels.input(), Some(-20));
 }
 
 #[test]
@@ -166,4 +166,18 @@ fn a_tone_goes_in_and_a_file_comes_out() {
     let heard = &samples[samples.len() / 2..][..20 * BLOCK_SAMPLES];
     assert!((testing::pitch(heard) / 440.0 - 1.0).abs() < 0.01, "{} Hz", testing::pitch(heard));
     assert!(Duration::from_millis(10 * (samples.len() / BLOCK_SAMPLES) as u64).as_secs() < 10);
+}
+
+#[test]
+fn a_partner_is_told_whether_there_is_anything_to_hear() {
+    for (input, on) in [(AudioIn::None, false), (AudioIn::Tone, true)] {
+        let config = SoundConfig { input, output: AudioOut::None, is_muted: false };
+        let (sound, _told) = Sound::open(&config).unwrap();
+        let is_on = sound.on();
+        assert_eq!(*is_on.borrow(), on);
+        sound.set_muted(true);
+        assert!(!*is_on.borrow());
+        sound.set_muted(false);
+        assert_eq!(*is_on.borrow(), on);
+    }
 }

@@ -17,9 +17,9 @@ pub enum SoundError {
         /// Message of the system, the WAV reader or ffmpeg.
         reason: String,
     },
-    /// A file other than a WAV file of 48 kHz, and no ffmpeg.
+    /// A file other than a WAV file, and no ffmpeg.
     #[error(
-        "{} needs ffmpeg, which is not installed. Install it, or name a .wav file of 48 kHz.",
+        "{} needs ffmpeg, which is not installed. Install it, or name a .wav file.",
         path.display()
     )]
     NoFfmpeg {

@@ -83,6 +83,16 @@ fn processed(near: &[f32], far: &[f32]) -> Vec<f32> {
     cleaned
 }
 
+/// By how many decibels each 20 ms of a voice are softer than expected, sorted; pauses do not count.
+fn softer(heard: &[f32], expected: &[f32], voice: &[f32]) -> Vec<f32> {
+    let pieces = heard.chunks_exact(960).zip(expected.chunks_exact(960));
+    let spoken = pieces.zip(voice.chunks_exact(960)).filter(|(_, voice)| power(voice) > 1e-4);
+    let softer = spoken.map(|((heard, expected), _)| decibels(power(expected) / power(heard)));
+    let mut softer: Vec<f32> = softer.collect();
+    softer.sort_by(f32::total_cmp);
+    softer
+}
+
 /// Ten seconds in which the far side talks, ten in which the near side does, ten in which both do.
 #[test]
 fn echo_is_gone_and_who_talks_over_it_is_heard() {
@@ -101,12 +111,18 @@ fn echo_is_gone_and_who_talks_over_it_is_heard() {
     for (who, span) in [("near alone", 11..20), ("both", 20..30)] {
         let span = span.start * SECOND..span.end * SECOND;
         let (heard, expected) = (&cleaned[span.clone()], &undisturbed[span.clone()]);
-        let changed = decibels(power(heard) / power(&near[span]));
+        let changed = decibels(power(heard) / power(&near[span.clone()]));
         assert!(changed.abs() <= 3.0, "{who}: by {changed} dB");
         // What is heard is the voice, and no echo at its level.
         let common = heard.iter().zip(expected).map(|(a, b)| a * b).sum::<f32>();
         let alike = common / (power(heard) * power(expected)).sqrt() / heard.len() as f32;
         assert!(alike >= 0.75, "{who}: alike by {alike}");
+        let softer = softer(heard, expected, &near[span]);
+        let (half, worst) = (softer[softer.len() / 2], softer[softer.len() * 3 / 4]);
+        // Both at once is where AEC3 takes some of the voice for echo; it has no setting for that here.
+        let (most, at_worst) = if who == "both" { (4.0, 15.0) } else { (3.0, 3.0) };
+        assert!(half <= most, "{who}: half of it is {half} dB softer");
+        assert!(worst <= at_worst, "{who}: a quarter is {worst} dB softer");
     }
 }
 

@@ -62,6 +62,11 @@ impl Resampler {
         Self { sinc, waiting: Vec::new(), converted }
     }
 
+    /// Samples of output before the first of input comes out.
+    pub fn delay(&self) -> usize {
+        self.sinc.as_ref().map_or(0, |sinc| sinc.output_delay())
+    }
+
     /// Takes samples, and appends those that are ready to `output`.
     pub fn process(&mut self, samples: &[f32], output: &mut impl Extend<f32>) {
         let Some(sinc) = &mut self.sinc else {

@@ -64,6 +64,14 @@ impl Sink {
         }
     }
 
+    /// Whether there is no sound system, and so no microphone either.
+    pub(super) fn lacks_system(&self) -> bool {
+        match self {
+            Self::Speaker(speaker) => speaker.lacks_system(),
+            Self::None(_) | Self::Taken(..) | Self::WavFile(..) => false,
+        }
+    }
+
     /// Whether what is played can come back through a microphone.
     pub(super) fn is_audible(&mut self) -> bool {
         match self {

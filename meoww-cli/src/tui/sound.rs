@@ -25,6 +25,8 @@ pub struct Sound {
     pub volume: u32,
     /// Level of the microphone in dBFS.
     pub level: i32,
+    /// Whether there is no microphone at the moment. Muting counts for the one that comes.
+    pub is_missing: bool,
 }
 
 /// Whether the partner hears the microphone.
@@ -59,7 +61,7 @@ pub enum PartnerSound {
 impl Sound {
     /// At the start of a client.
     pub fn new(microphone: Microphone) -> Self {
-        Self { microphone, deafened: false, volume: 100, level: -100 }
+        Self { microphone, deafened: false, volume: 100, level: -100, is_missing: false }
     }
 
     /// Whether the partner hears the microphone.
@@ -70,6 +72,21 @@ impl Sound {
                 false
             }
         }
+    }
+
+    /// The level of the microphone; `None` while there is none.
+    pub(super) fn set_level(&mut self, level: Option<i32>) {
+        (self.level, self.is_missing) = (level.unwrap_or(-100), level.is_none());
+    }
+
+    /// Whether there is no microphone, now or ever.
+    pub(super) fn lacks_microphone(&self) -> bool {
+        self.is_missing || self.microphone == Microphone::Absent
+    }
+
+    /// Whether there is a microphone that was turned off.
+    pub(super) fn is_muted(&self) -> bool {
+        self.microphone == Microphone::Muted && !self.is_missing
     }
 
     /// The key of the microphone was pressed or repeated.

@@ -13,7 +13,7 @@ use super::{
     chat::Who,
     editor::Editor,
     keymap::{Action, Edit, SoundKey, action},
-    sound::{Microphone, Sound},
+    sound::Sound,
     state::{COARSE, Phase, Pictures, State},
 };
 use crate::{
@@ -49,7 +49,7 @@ pub enum Msg {
     /// The call takes no more commands for now; one was lost.
     Busy,
     /// How loud the microphone is, in dBFS.
-    Level(i32),
+    Level(Option<i32>),
     /// Time passed.
     Tick,
 }
@@ -116,7 +116,7 @@ pub fn update(state: &mut State, now: Duration, msg: Msg) -> Option<Effect> {
             None
         }
         Msg::Level(level) => {
-            state.sound.level = level;
+            state.sound.set_level(level);
             None
         }
         Msg::Tick => microphone(state, |sound| sound.tick(now)),
@@ -185,7 +185,7 @@ fn act(state: &mut State, action: Action) -> Option<Effect> {
 fn sound(state: &mut State, key: SoundKey) -> Option<Effect> {
     match key {
         SoundKey::Microphone => {
-            if state.sound.microphone == Microphone::Absent {
+            if state.sound.lacks_microphone() {
                 notice(state, "There is no microphone");
             }
             let now = state.now;

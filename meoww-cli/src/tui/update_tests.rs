@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     core::event::{NoPicture, Stats},
-    tui::chat::ChatLine,
+    tui::{chat::ChatLine, sound::Microphone},
 };
 
 const AT: Duration = Duration::from_secs(7);

@@ -3,6 +3,8 @@
 
 pub(crate) mod assemble;
 mod depacketize;
+#[cfg(test)]
+mod in_step_tests;
 mod keyframes;
 mod lip_sync;
 mod receive;

@@ -171,7 +171,7 @@ fn a_tone_is_recorded(server: &PulseAudio, name: Option<&str>) {
     let mut microphone = Microphone::new(name.map(str::to_owned), clock::now());
     let mut recorded: Vec<f32> = Vec::new();
     until(|now| {
-        assert_eq!(microphone.poll(now), None);
+        assert_eq!(microphone.poll(now, true), None);
         let mut block = SILENCE;
         while microphone.take(now, &mut block) {
             recorded.extend(block);
@@ -194,6 +194,31 @@ fn a_tone_is_recorded_by_alsa() {
     if let Some(server) = server("a_tone_is_recorded_by_alsa", PulseAudio::through_alsa) {
         a_tone_is_recorded(&server, None);
     }
+}
+
+/// A desktop shows which programs record.
+#[test]
+fn a_microphone_is_held_while_it_is_wanted() {
+    let Some(server) = server("a_microphone_is_held_while_it_is_wanted", as_it_is) else { return };
+    let outputs = || server.pactl(&["list", "source-outputs", "short"]).lines().count();
+    // That of the microphone, which is made of another.
+    let at_rest = outputs();
+    let is_held = || outputs() > at_rest;
+    let mut player = player(&server, "room");
+    let mut microphone = Microphone::new(None, clock::now());
+    assert_eq!(microphone.poll(clock::now(), false), None);
+    assert!(!is_held());
+    until(|now| hear(&mut microphone, now).1.then_some(()));
+    assert!(is_held());
+    // From one partner to the next.
+    microphone.poll(clock::now() + Duration::from_secs(9), false);
+    until(|now| hear(&mut microphone, now).1.then_some(()));
+    let later = Duration::from_secs(60);
+    microphone.poll(clock::now() + later, false);
+    until(|_| (!is_held()).then_some(()));
+    until(|now| hear(&mut microphone, now + later).1.then_some(()));
+    let _ = player.kill();
+    let _ = player.wait();
 }
 
 #[test]
@@ -274,7 +299,7 @@ fn unplugging_goes_on_with_the_default() {
 
 /// What the microphone says, and whether it hears [`tone`].
 fn hear(microphone: &mut Microphone, now: Instant) -> (Option<String>, bool) {
-    let notice = microphone.poll(now);
+    let notice = microphone.poll(now, true);
     let (mut block, mut is_heard) = (SILENCE, false);
     while microphone.take(now, &mut block) {
         is_heard = dbfs(&block) > -21.0;
@@ -309,7 +334,7 @@ fn no_sound_system_is_one_notice() {
     }
     let now = clock::now();
     let (mut microphone, mut speaker) = (Microphone::new(None, now), Speaker::new(None, now));
-    let notice = until(|now| microphone.poll(now));
+    let notice = until(|now| microphone.poll(now, true));
     assert!(notice.starts_with("There is no sound: no sound system was found"), "{notice}");
     assert!(notice.contains("Install PipeWire"), "{notice}");
     assert_eq!(until(|now| speaker.poll(now)), notice, "said once by who compares them");

@@ -53,6 +53,23 @@ impl Line {
         }
     }
 
+    /// Whether there is none, as far as is known.
+    pub(super) fn is_without(&self) -> bool {
+        self.plan.is_without()
+    }
+
+    /// Whether there is none because there is no sound system.
+    pub(super) fn is_without_system(&self) -> bool {
+        self.plan.is_without_system()
+    }
+
+    /// Gives the device back; the next [`poll`](Self::poll) opens it again.
+    pub(super) fn close(&mut self, now: Instant) {
+        if !matches!(self.state, State::Stopped) {
+            self.state = State::Waiting(now);
+        }
+    }
+
     /// Goes on with what is under way. To be called from the thread that the device is to wake.
     pub(super) fn poll(&mut self, now: Instant) -> Change {
         match &mut self.state {

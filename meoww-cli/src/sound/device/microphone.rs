@@ -1,4 +1,4 @@
-//! Blocks from a microphone, or of silence while there is none.
+//! Blocks from a microphone, or of silence while there is none, or while it is not wanted.
 
 use std::{
     collections::VecDeque,
@@ -14,6 +14,8 @@ use crate::sound::{
 const LATE: Duration = Duration::from_millis(200);
 /// After a longer pause (a suspended machine) time goes on from now.
 const PAUSE: Duration = Duration::from_secs(1);
+/// A microphone that is not wanted is given back after so long: the next partner may come soon.
+const KEPT: Duration = Duration::from_secs(10);
 
 /// The microphone of a call.
 pub(in crate::sound) struct Microphone {
@@ -25,10 +27,12 @@ pub(in crate::sound) struct Microphone {
     last: Instant,
     /// Whether that was silence instead of sound.
     is_late: bool,
+    /// When it was wanted last; `None` while it is not held.
+    wanted: Option<Instant>,
 }
 
 impl Microphone {
-    /// Begins with the device of that name, or the default one.
+    /// Begins with the device of that name, or the default one, once it is wanted.
     pub(in crate::sound) fn new(chosen: Option<String>, now: Instant) -> Self {
         Self {
             line: Line::new(Kind::Microphone, chosen, now),
@@ -37,12 +41,28 @@ impl Microphone {
             waiting: VecDeque::new(),
             last: now,
             is_late: false,
+            wanted: None,
         }
     }
 
-    /// Takes what the device has recorded; returns what the user should know. To be called from the
-    /// thread that the device is to wake.
-    pub(in crate::sound) fn poll(&mut self, now: Instant) -> Option<String> {
+    /// Whether there is none, as far as is known.
+    pub(in crate::sound) fn is_missing(&self) -> bool {
+        self.line.is_without()
+    }
+
+    /// Takes what the device has recorded; returns what the user should know. It is opened when it is
+    /// wanted first: no system shows a microphone in use before. To be called from the thread that the
+    /// device is to wake.
+    pub(in crate::sound) fn poll(&mut self, now: Instant, is_wanted: bool) -> Option<String> {
+        if is_wanted {
+            self.wanted = Some(now);
+        }
+        if now.saturating_duration_since(self.wanted?) > KEPT {
+            self.wanted = None;
+            self.line.close(now);
+            self.waiting.clear();
+            return None;
+        }
         let change = self.line.poll(now);
         let Some(stream) = self.line.stream() else {
             self.waiting.clear();

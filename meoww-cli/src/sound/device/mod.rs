@@ -10,6 +10,7 @@ mod line;
 mod microphone;
 mod names;
 mod plan;
+mod reserve;
 mod speaker;
 #[cfg_attr(not(feature = "sound"), expect(dead_code, reason = "what makes a stream is left out"))]
 mod stream;

@@ -31,7 +31,8 @@ pub(super) struct Plan {
     is_trying_default: bool,
     /// Why the device before is not used.
     reason: Option<DeviceError>,
-    is_without: bool,
+    /// Why there is none at all.
+    without: Option<DeviceError>,
     opened: Option<Instant>,
     said: HashSet<String>,
 }
@@ -43,10 +44,20 @@ impl Plan {
             is_trying_default: chosen.is_none(),
             chosen,
             reason: None,
-            is_without: false,
+            without: None,
             opened: None,
             said: HashSet::new(),
         }
+    }
+
+    /// Whether there is none, as far as is known.
+    pub(super) fn is_without(&self) -> bool {
+        self.without.is_some()
+    }
+
+    /// Whether there is none because there is no sound system.
+    pub(super) fn is_without_system(&self) -> bool {
+        matches!(self.without, Some(DeviceError::NoSystem { .. } | DeviceError::Unsupported))
     }
 
     /// The device to begin with, also after a wait.
@@ -58,7 +69,7 @@ impl Plan {
     /// The device of that name is open.
     pub(super) fn opened(&mut self, name: &str, now: Instant) -> Option<String> {
         self.opened = Some(now);
-        let was_without = std::mem::take(&mut self.is_without);
+        let was_without = self.without.take().is_some();
         let kind = self.kind;
         match self.reason.take() {
             Some(reason) if self.is_trying_default => {
@@ -76,7 +87,9 @@ impl Plan {
             self.said.clear();
         }
         if error == DeviceError::Unsupported {
-            return (Next::Stop, self.say(format!("{error} The call goes on without.")));
+            let notice = self.say(format!("{error} The call goes on without."));
+            self.without = Some(error);
+            return (Next::Stop, notice);
         }
         let is_another_left = !self.is_trying_default || worked;
         // The first reason is what the user has to know.
@@ -86,11 +99,12 @@ impl Plan {
             self.is_trying_default = true;
             return (Next::Open(None), None);
         }
-        self.is_without = true;
-        (Next::Wait(now + AGAIN), self.say(self.without(&reason)))
+        let notice = self.say(self.notice(&reason));
+        self.without = Some(reason);
+        (Next::Wait(now + AGAIN), notice)
     }
 
-    fn without(&self, reason: &DeviceError) -> String {
+    fn notice(&self, reason: &DeviceError) -> String {
         match (reason, self.kind) {
             // The same for both, so that it is said once.
             (DeviceError::NoSystem { .. }, _) => {

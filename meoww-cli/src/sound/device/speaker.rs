@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::{Kind, line::Line, stream::Ring};
+use super::{Kind, line::Line, reserve::Reserve, stream::Ring};
 use crate::sound::{Block, SAMPLE_RATE, pace::Pace, resample::Resampler};
 
 /// The speaker of a call.
@@ -12,13 +12,19 @@ pub(in crate::sound) struct Speaker {
     portion: Vec<f32>,
     /// The pace while there is none.
     pace: Pace,
+    reserve: Reserve,
 }
 
 impl Speaker {
     /// Begins with the device of that name, or the default one.
     pub(in crate::sound) fn new(chosen: Option<String>, now: Instant) -> Self {
-        let (resampler, pace) = (None, Pace::default());
-        Self { line: Line::new(Kind::Speaker, chosen, now), resampler, portion: Vec::new(), pace }
+        Self {
+            line: Line::new(Kind::Speaker, chosen, now),
+            resampler: None,
+            portion: Vec::new(),
+            pace: Pace::default(),
+            reserve: Reserve::default(),
+        }
     }
 
     /// Returns what the user should know. To be called from the thread that the device is to wake.
@@ -29,8 +35,17 @@ impl Speaker {
             self.resampler =
                 stream.and_then(|stream| Resampler::new(SAMPLE_RATE, stream.rate).ok());
             self.pace = Pace::default();
+            self.reserve = Reserve::default();
+        }
+        if let Some(stream) = self.line.stream() {
+            self.reserve.update(stream.gaps(), now);
         }
         change.notice
+    }
+
+    /// Whether there is no sound system.
+    pub(in crate::sound) fn lacks_system(&self) -> bool {
+        self.line.is_without_system()
     }
 
     /// Whether a device is open.
@@ -43,8 +58,9 @@ impl Speaker {
         let Some(stream) = self.line.stream() else { return self.pace.take(now) };
         let Ring::ToPlay(ring) = &stream.ring else { return false };
         let waiting = ring.buffer().capacity() - ring.slots();
-        // What it takes at once, and 10 ms until this is asked again.
-        waiting < stream.portion() + stream.rate as usize / 100
+        // What it takes at once, and what is to last until this is asked again.
+        let reserve = self.reserve.blocks() * stream.rate as usize / 100;
+        waiting < stream.portion() + reserve
     }
 
     /// Plays a block.

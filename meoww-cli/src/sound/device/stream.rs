@@ -36,6 +36,7 @@ pub(super) enum Ring {
 pub(super) struct Counters {
     frames: AtomicU64,
     largest: AtomicUsize,
+    gaps: AtomicUsize,
     errors: AtomicUsize,
     has_failed: AtomicBool,
 }
@@ -46,6 +47,11 @@ impl Counters {
         self.frames.fetch_add(frames as u64, Relaxed);
         self.largest.fetch_max(frames, Relaxed);
         self.errors.store(0, Relaxed);
+    }
+
+    /// The device wanted more than there was.
+    pub(super) fn add_gap(&self) {
+        self.gaps.fetch_add(1, Relaxed);
     }
 
     /// The device is over.
@@ -113,6 +119,11 @@ impl Stream {
     /// The most frames that it gave or took at once.
     pub(super) fn portion(&self) -> usize {
         self.counters.largest.load(Relaxed)
+    }
+
+    /// How often a speaker wanted more than there was.
+    pub(super) fn gaps(&self) -> usize {
+        self.counters.gaps.load(Relaxed)
     }
 
     /// Whether the system said that it is over.

@@ -30,6 +30,11 @@ impl Room {
         Ok(Self { end, playout, capture, gate: Gate::default(), was_live: false })
     }
 
+    /// Whether the microphone is on here, unless it is muted.
+    pub(super) fn is_live(&self) -> bool {
+        *self.end.is_live.borrow()
+    }
+
     /// Takes what the connection received since the last time; `false` when the room is over.
     pub(super) fn receive(&mut self) -> bool {
         loop {
@@ -57,7 +62,7 @@ impl Room {
 
     /// Sends a block of one's own sound, or silence.
     pub(super) fn capture(&mut self, block: &mut Block, is_muted: bool) {
-        let is_live = *self.end.is_live.borrow();
+        let is_live = self.is_live();
         self.was_live |= is_live;
         self.gate.pass(block, is_live && !is_muted);
         if !self.was_live {

@@ -1,4 +1,4 @@
-//! Sound from a file, over and over: WAV of 48 kHz by itself, all else through ffmpeg.
+//! Sound from a file, over and over: WAV by itself, all else through ffmpeg.
 
 use std::{
     env,
@@ -9,10 +9,13 @@ use std::{
 
 use hound::{SampleFormat, WavReader};
 
-use crate::sound::{Block, SAMPLE_RATE, SoundError};
+use crate::sound::{
+    Block, SAMPLE_RATE, SoundError,
+    resample::{RATES, Resampler},
+};
 
-/// Samples that are read of a file, at most: five minutes.
-const MAX_SAMPLES: usize = 300 * SAMPLE_RATE as usize;
+/// Seconds that are read of a file, at most.
+const MAX_SECONDS: usize = 300;
 /// Characters of a reason, at most.
 const MAX_REASON: usize = 200;
 
@@ -50,14 +53,16 @@ impl Clip {
     }
 }
 
-/// The samples of a WAV file of 48 kHz; `None` for any other.
+/// The samples of a WAV file, at 48 kHz; `None` for any other.
 fn wav(path: &Path) -> Option<Result<Vec<f32>, hound::Error>> {
     let reader = WavReader::open(path).ok()?;
     let spec = reader.spec();
-    if spec.sample_rate != SAMPLE_RATE {
+    let rate = spec.sample_rate;
+    if !RATES.contains(&rate) {
         return None;
     }
-    let most = MAX_SAMPLES * usize::from(spec.channels);
+    let channels = usize::from(spec.channels.max(1));
+    let most = MAX_SECONDS * rate as usize * channels;
     let interleaved: Result<Vec<f32>, _> = match spec.sample_format {
         SampleFormat::Float => reader.into_samples().take(most).collect(),
         SampleFormat::Int => {
@@ -67,8 +72,20 @@ fn wav(path: &Path) -> Option<Result<Vec<f32>, hound::Error>> {
         }
     };
     let mixed = |frame: &[f32]| frame.iter().sum::<f32>() / frame.len() as f32;
-    let channels = usize::from(spec.channels.max(1));
-    Some(interleaved.map(|samples| samples.chunks_exact(channels).map(mixed).collect()))
+    let mixed = |samples: Vec<f32>| samples.chunks_exact(channels).map(mixed).collect();
+    Some(interleaved.map(mixed).map(|samples| at_our_rate(samples, rate)))
+}
+
+fn at_our_rate(mut samples: Vec<f32>, rate: u32) -> Vec<f32> {
+    let wanted = (samples.len() as u64 * u64::from(SAMPLE_RATE)).div_ceil(u64::from(rate));
+    let Ok(mut resampler) = Resampler::new(rate, SAMPLE_RATE) else { return samples };
+    // Pushes out what the resampler holds back.
+    samples.resize(samples.len() + rate as usize / 50, 0.0);
+    let mut converted = Vec::new();
+    resampler.process(&samples, &mut converted);
+    converted.drain(..resampler.delay());
+    converted.truncate(wanted as usize);
+    converted
 }
 
 fn is_ffmpeg_installed() -> bool {
@@ -90,8 +107,9 @@ fn ffmpeg(path: &Path) -> Result<Vec<f32>, SoundError> {
         .spawn()
         .map_err(|error| unreadable(path, &error.to_string()))?;
     let mut bytes = Vec::new();
-    let read =
-        run.stdout.take().map(|pipe| pipe.take(4 * MAX_SAMPLES as u64).read_to_end(&mut bytes));
+    let read = run.stdout.take().map(|pipe| {
+        pipe.take(4 * u64::from(SAMPLE_RATE) * MAX_SECONDS as u64).read_to_end(&mut bytes)
+    });
     let _ = run.kill();
     let _ = run.wait();
     if let Some(Err(error)) = read {
@@ -113,7 +131,7 @@ mod tests {
     use hound::{WavSpec, WavWriter};
 
     use super::*;
-    use crate::sound::{BLOCK_SAMPLES, SILENCE};
+    use crate::sound::{BLOCK_SAMPLES, SILENCE, level};
 
     fn write(path: &Path, sample_rate: u32, bits_per_sample: u16, frames: &[[i32; 2]]) {
         let sample_format = SampleFormat::Int;
@@ -138,18 +156,34 @@ mod tests {
         }
     }
 
+    /// A second of 440 Hz at -6 dB, as a whole: length, pitch and level.
     #[test]
-    fn other_rates_go_through_ffmpeg() {
+    fn other_rates_are_converted() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("44100.wav");
-        let sine = |at: u16| (f64::from(at) * 440.0 / 44_100.0 * std::f64::consts::TAU).sin();
-        let frames: Vec<[i32; 2]> =
-            (0..44_100).map(|at| [(sine(at) * 16_384.0) as i32; 2]).collect();
-        write(&path, 44_100, 16, &frames);
+        for rate in [8_000, 22_050, 44_100, 96_000] {
+            let path = folder.path().join("tone.wav");
+            let turns = 440.0 / f64::from(rate) * std::f64::consts::TAU;
+            let sine = |at: u32| (f64::from(at) * turns).sin();
+            let frames: Vec<[i32; 2]> =
+                (0..rate).map(|at| [(sine(at) * 16_384.0) as i32; 2]).collect();
+            write(&path, rate, 16, &frames);
+            let samples = wav(&path).expect("no ffmpeg is needed").unwrap();
+            assert_eq!(samples.len(), 48_000, "{rate} Hz");
+            let rises = samples.windows(2).filter(|pair| pair[0] < 0.0 && pair[1] >= 0.0).count();
+            assert!(rises.abs_diff(440) <= 1, "{rate} Hz: {rises} Hz");
+            let level = level::dbfs(&samples);
+            assert!((level + 9.03).abs() < 0.1, "{rate} Hz: {level} dBFS");
+        }
+    }
+
+    /// A rate of no device: ffmpeg takes any.
+    #[test]
+    fn files_that_are_no_wav_go_through_ffmpeg() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("slow.wav");
+        write(&path, 4_000, 16, &[[16_384; 2]; 4_000]);
         let samples = Clip::read(&path).unwrap().samples;
         assert!(samples.len().abs_diff(48_000) <= 64, "{} samples", samples.len());
-        let crossings = samples.windows(2).filter(|pair| pair[0] < 0.0 && pair[1] >= 0.0).count();
-        assert!(crossings.abs_diff(440) <= 1, "{crossings} Hz");
     }
 
     #[test]

@@ -50,11 +50,20 @@ impl Source {
         Self::Microphone(Box::new(Microphone::new(name, clock::now())))
     }
 
-    /// Goes on with what is under way; returns what the user should know. To be called from the thread
-    /// that a device is to wake.
-    pub(super) fn poll(&mut self, now: Instant) -> Option<String> {
+    /// Whether there is nothing to be heard of it, as far as is known.
+    pub(super) fn is_missing(&self) -> bool {
         match self {
-            Self::Microphone(microphone) => microphone.poll(now),
+            Self::None(_) => true,
+            Self::Microphone(microphone) => microphone.is_missing(),
+            Self::Made(..) | Self::Tone(..) | Self::File(..) => false,
+        }
+    }
+
+    /// Goes on with what is under way; returns what the user should know. `is_wanted` says whether it
+    /// may be heard now. To be called from the thread that a device is to wake.
+    pub(super) fn poll(&mut self, now: Instant, is_wanted: bool) -> Option<String> {
+        match self {
+            Self::Microphone(microphone) => microphone.poll(now, is_wanted),
             Self::None(_) | Self::Made(..) | Self::Tone(..) | Self::File(..) => None,
         }
     }

@@ -7,18 +7,13 @@ use ratatui::{
     widgets::{Clear, Widget},
 };
 
-use super::{
-    super::{sound::Microphone, state::State},
-    centred_lines, theme,
-};
+use super::{super::state::State, centred_lines, theme};
 
 pub(super) fn draw(state: &State, area: Rect, buf: &mut Buffer) {
     Clear.render(area, buf);
-    let title = match state.sound.microphone {
-        Microphone::Muted => Line::styled(" muted ", theme::WARN),
-        Microphone::Absent | Microphone::Open | Microphone::PushToTalk { .. } => {
-            Line::styled(" you ", theme::DIM)
-        }
+    let title = match state.sound.is_muted() {
+        true => Line::styled(" muted ", theme::WARN),
+        false => Line::styled(" you ", theme::DIM),
     };
     let pane = theme::pane().title(title);
     let inside = pane.inner(area);

@@ -74,6 +74,7 @@ fn left(state: &State, room: usize) -> Vec<Line<'static>> {
         add(theme::WARN, "camera off".to_owned());
     }
     match state.sound.microphone {
+        _ if state.sound.is_missing => add(theme::WARN, "no microphone".to_owned()),
         Microphone::Muted => add(theme::WARN, "muted".to_owned()),
         Microphone::PushToTalk { until: Some(_) } => add(theme::GOOD, "talking".to_owned()),
         Microphone::Absent | Microphone::Open | Microphone::PushToTalk { until: None } => {}

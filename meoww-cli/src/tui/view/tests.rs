@@ -190,7 +190,7 @@ fn a_missing_picture_is_explained_until_the_next_partner() {
 #[test]
 fn sound_on_the_screen() {
     let mut state = live(80, 24);
-    update(&mut state, START, Msg::Level(-33));
+    update(&mut state, START, Msg::Level(Some(-33)));
     let lit = |state: &State| screen(state).matches('━').count();
     let half = usize::from(state.layout.unwrap().local().unwrap().width.div_ceil(2));
     assert_eq!(lit(&state), half, "{}", screen(&state));
@@ -199,6 +199,13 @@ fn sound_on_the_screen() {
     assert_eq!(lit(&state), 0);
     assert!(seen.contains("╭ muted ─") && seen.lines().last().unwrap().contains("muted"), "{seen}");
     assert!(seen.contains(" stranger ╮"), "{seen}");
+    // Without a sound system there is nothing to be muted.
+    update(&mut state, START, Msg::Level(None));
+    let seen = screen(&state);
+    assert!(seen.contains("no microphone") && !seen.contains("muted"), "{seen}");
+    press(&mut state, KeyCode::F(7));
+    let seen = screen(&state);
+    assert!(seen.contains("There is no microphone") && !seen.contains("muted"), "{seen}");
     happens(&mut state, 77, CallEvent::PartnerSound { on: false });
     assert!(screen(&state).contains(" stranger, muted "));
     press(&mut state, KeyCode::F(8));

@@ -131,10 +131,14 @@ fn play_as<T: SizedSample + FromSample<f32>>(
     let channels = usize::from(config.channels);
     let mut last = 0.0;
     let copy = move |samples: &mut [T], _: &_| {
+        let is_short = end.ring.slots() < samples.len() / channels;
         for frame in samples.chunks_exact_mut(channels) {
             // An empty ring fades out, as a sudden end clicks.
             last = end.ring.pop().unwrap_or(last * 0.99);
             spread(last, frame);
+        }
+        if is_short {
+            end.counters.add_gap();
         }
         end.counters.add(samples.len() / channels);
         end.reader.unpark();
