@@ -1,29 +1,16 @@
-//! Pictures made of cells: where they are, what of them is covered, and what is left blank.
+//! Pictures made of cells.
 
 use crate::{
     area::{CellShape, Position, Rect, Size},
     frame::Frame,
+    ground::{Cell, Ground},
     layout::{Layout, Planes},
-    motion::control,
     painter::Painter,
     quality::Quality,
     sample::{PixelGrid, Sampler},
     scale::Grid,
     stillness::Stillness,
 };
-
-/// What is known of a cell of the terminal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Cell {
-    /// An overlay is drawn here.
-    Covered,
-    /// It may show anything.
-    Unknown,
-    /// It shows the terminal's own background.
-    Blank,
-    /// It shows what the artist drew there last.
-    Picture,
-}
 
 /// Draws the cells of a picture in one way, and remembers what it has *drawn*: small changes it leaves
 /// out cannot add up.
@@ -73,11 +60,7 @@ pub(crate) struct Cells {
     quality: Quality,
     sampler: Sampler,
     stillness: Stillness,
-    area: Rect,
-    /// The part of the area that shows the picture.
-    picture: Rect,
-    covered: Vec<Rect>,
-    cells: Vec<Cell>,
+    ground: Ground,
 }
 
 impl Cells {
@@ -94,64 +77,13 @@ impl Cells {
             quality,
             sampler: Sampler::default(),
             stillness: Stillness::default(),
-            area: Rect::new(0, 0, 0, 0),
-            picture: Rect::new(0, 0, 0, 0),
-            covered: Vec::new(),
-            cells: Vec::new(),
+            ground: Ground::default(),
         }
     }
 
     fn pixel_grid(&self, cells: Size) -> PixelGrid {
         let (columns, rows) = self.pixels;
         PixelGrid { cells, columns, rows, shape: self.shape }
-    }
-
-    /// Takes up where the area is and what of it is covered.
-    fn place(&mut self, area: Rect, covered: &[Rect]) {
-        if area != self.area {
-            self.area = area;
-            self.cells.clear();
-            let count = usize::from(area.width) * usize::from(area.height);
-            self.cells.resize(count, Cell::Unknown);
-        } else if covered == self.covered {
-            return;
-        }
-        self.covered = covered.to_vec();
-        for (cell, position) in self.cells.iter_mut().zip(area.positions()) {
-            let is_covered = covered.iter().any(|overlay| overlay.contains(position));
-            match (*cell, is_covered) {
-                (_, true) => *cell = Cell::Covered,
-                (Cell::Covered, false) => *cell = Cell::Unknown,
-                (Cell::Unknown | Cell::Blank | Cell::Picture, false) => {}
-            }
-        }
-    }
-
-    /// Takes up which part of the area is the picture.
-    fn center(&mut self, columns: u16, rows: u16) {
-        let (left, top) = ((self.area.width - columns) / 2, (self.area.height - rows) / 2);
-        let picture = Rect::new(self.area.x + left, self.area.y + top, columns, rows);
-        if std::mem::replace(&mut self.picture, picture) != picture {
-            let shown = self.cells.iter_mut().filter(|cell| **cell == Cell::Picture);
-            shown.for_each(|cell| *cell = Cell::Unknown);
-        }
-    }
-
-    /// Appends the terminal's own background for what is beside the picture.
-    fn blank(&mut self, out: &mut Vec<u8>) {
-        let mut next = None;
-        for (cell, at) in self.cells.iter_mut().zip(self.area.positions()) {
-            let is_done = matches!(cell, Cell::Covered | Cell::Blank);
-            if is_done || self.picture.contains(at) {
-                continue;
-            }
-            if next != Some(at) {
-                control(&[u32::from(at.y) + 1, u32::from(at.x) + 1], b'H', out);
-            }
-            out.push(b' ');
-            *cell = Cell::Blank;
-            next = Some(Position { x: at.x + 1, y: at.y });
-        }
     }
 }
 
@@ -165,7 +97,7 @@ impl Painter for Cells {
     }
 
     fn draw(&mut self, frame: &Frame, area: Rect, covered: &[Rect], out: &mut Vec<u8>) {
-        self.place(area, covered);
+        self.ground.place(area, covered);
         if area.is_empty() {
             return;
         }
@@ -173,28 +105,25 @@ impl Painter for Cells {
         let (width, height) = grid.fit(frame.width(), frame.height(), frame.pixel());
         let (across, down) = self.pixels;
         let layout = Layout { columns: width / across, rows: height / down, across, down };
-        self.center(layout.columns as u16, layout.rows as u16);
-        self.blank(out);
+        self.ground.center(layout.columns as u16, layout.rows as u16);
+        self.ground.blank(out);
         let wanted = self.sampler.sample(frame, width, height);
         self.stillness.update(layout, wanted);
-        let is_drawn =
-            |(cell, at): (&Cell, _)| *cell != Cell::Unknown || !self.picture.contains(at);
-        if self.stillness.is_settled() && self.cells.iter().zip(area.positions()).all(is_drawn) {
+        if self.stillness.is_settled() && self.ground.is_drawn() {
             return;
         }
-        let (left, top) = (self.picture.x - area.x, self.picture.y - area.y);
-        let stride = usize::from(area.width);
-        let first = usize::from(top) * stride + usize::from(left);
         // Of half blocks: where a cell has more pixels, more errors add up, and are as little seen.
         let usual = self.quality.price() * (across * down) as f32 / 2.0;
         let price = (usual * self.stillness.discount()).max(Quality::MAX.price());
+        let picture = self.ground.picture();
+        let (cells, stride) = self.ground.cells_mut();
         let mut scene = Scene {
             layout,
-            origin: Position { x: self.picture.x, y: self.picture.y },
+            origin: Position { x: picture.x, y: picture.y },
             wanted,
             weights: self.stillness.weights(),
             price,
-            cells: &mut self.cells[first..],
+            cells,
             stride,
         };
         self.artist.draw(&mut scene, out);
@@ -206,7 +135,6 @@ impl Painter for Cells {
     }
 
     fn invalidate(&mut self) {
-        let known = self.cells.iter_mut().filter(|cell| **cell != Cell::Covered);
-        known.for_each(|cell| *cell = Cell::Unknown);
+        self.ground.forget();
     }
 }

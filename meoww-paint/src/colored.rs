@@ -1,8 +1,9 @@
 //! Cells in two colours of 24 bits.
 
 use crate::{
-    cells::{Artist, Cell, Scene},
+    cells::{Artist, Scene},
     glyphs::GlyphTable,
+    ground::Cell,
     ink::{Ink, Mixer},
     layout::{Layout, Planes},
     modes::Symbols,

@@ -2,8 +2,9 @@
 
 use crate::{
     blur::{Blur, Coupling, Error},
-    cells::{Artist, Cell, Scene},
+    cells::{Artist, Scene},
     glyphs::GlyphTable,
+    ground::Cell,
     layout::Layout,
     modes::Symbols,
     motion::{Motion, Place},

@@ -5,8 +5,9 @@
 
 use crate::{
     blur::{Blur, Coupling, Error},
-    cells::{Artist, Cell, Scene},
+    cells::{Artist, Scene},
     charset::Charset,
+    ground::Cell,
     letterforms::{FIRST, FORMS},
     motion::{Motion, number},
     palette::{Palette, luma},

@@ -13,6 +13,7 @@ mod convert;
 mod coverage;
 mod frame;
 mod glyphs;
+mod ground;
 mod indexed;
 mod ink;
 mod layout;
