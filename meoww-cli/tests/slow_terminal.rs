@@ -113,7 +113,7 @@ async fn on_a_slow_terminal() {
         locale: "C.UTF-8".to_owned(),
         ..Env::default()
     };
-    let window = WindowSize { columns: COLUMNS, rows: ROWS, cell: None };
+    let window = WindowSize { columns: COLUMNS, rows: ROWS, pixels: None };
     let sound =
         SoundConfig { input: AudioIn::None, output: AudioOut::None, ..SoundConfig::default() };
     let (sound, _) = SoundSwitch::open_blocking(&sound).expect("silence needs nothing");

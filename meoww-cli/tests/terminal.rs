@@ -39,7 +39,7 @@ async fn on_a_terminal() {
     let (_local, local) = watch::channel(None);
     let (term, locale) = ("xterm-kitty".to_owned(), "C.UTF-8".to_owned());
     let modern = Env { term, locale, ..Env::default() };
-    let window = WindowSize { columns: 80, rows: 24, cell: None };
+    let window = WindowSize { columns: 80, rows: 24, pixels: None };
     let sound =
         SoundConfig { input: AudioIn::None, output: AudioOut::None, ..SoundConfig::default() };
     let (sound, _) = SoundSwitch::open_blocking(&sound).expect("silence needs nothing");

@@ -7,15 +7,25 @@ use crate::{
     indexed::Indexed,
     letters::{self, Dye, Letters},
     look::Look,
-    modes::{About, Symbols, ascii, braille, half, octant, quadrant, sextant},
+    modes::{
+        About, Symbols, ascii, braille, half,
+        iterm2::{self, Iterm2},
+        kitty::{self, Kitty, KittyTraits},
+        octant, quadrant, sextant,
+    },
     painter::Painter,
     palette::Palette,
+    pixels::{Pixels, Plotter},
     quality::Quality,
 };
 
-/// The glyphs that cells are drawn with.
+/// What pictures are drawn with: pixels, or glyphs of cells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Render {
+    /// Pixels, by kitty's graphics protocol.
+    Kitty,
+    /// Pixels, as inline images of iTerm2.
+    Iterm2,
     /// Eight pixels a cell, in its two colours.
     Octant,
     /// Six pixels a cell, in its two colours.
@@ -32,8 +42,16 @@ pub enum Render {
 
 impl Render {
     /// Every one, in the order they are offered.
-    pub const ALL: [Self; 6] =
-        [Self::Octant, Self::Sextant, Self::Quadrant, Self::HalfBlock, Self::Braille, Self::Ascii];
+    pub const ALL: [Self; 8] = [
+        Self::Kitty,
+        Self::Iterm2,
+        Self::Octant,
+        Self::Sextant,
+        Self::Quadrant,
+        Self::HalfBlock,
+        Self::Braille,
+        Self::Ascii,
+    ];
 
     /// What users choose it by.
     pub const fn name(self) -> &'static str {
@@ -50,8 +68,15 @@ impl Render {
         self.about().needs_unicode
     }
 
+    /// Whether it draws pixels, which are in colours of their own.
+    pub const fn has_pixels(self) -> bool {
+        matches!(self, Self::Kitty | Self::Iterm2)
+    }
+
     const fn about(self) -> About {
         match self {
+            Self::Kitty => kitty::ABOUT,
+            Self::Iterm2 => iterm2::ABOUT,
             Self::Octant => octant::ABOUT,
             Self::Sextant => sextant::ABOUT,
             Self::Quadrant => quadrant::ABOUT,
@@ -78,7 +103,7 @@ pub enum Color {
 /// How pictures are drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mode {
-    /// The glyphs that cells are drawn with.
+    /// What they are drawn with.
     pub render: Render,
     /// The colours there are.
     pub color: Color,
@@ -93,15 +118,25 @@ pub struct Mode {
 pub struct Traits {
     /// The shape of its cells.
     pub cell: CellShape,
+    /// Width and height of a cell in pixels, neither of which is zero.
+    pub cell_pixels: (u16, u16),
     /// Whether it repeats a character when it is told to (REP, ECMA-48).
     pub repeats: bool,
     /// Whether its own background is light and its text dark.
     pub is_light: bool,
+    /// What it knows of kitty's graphics protocol.
+    pub kitty: KittyTraits,
 }
 
 impl Traits {
     /// What most terminals have in common.
-    pub const USUAL: Self = Self { cell: CellShape::USUAL, repeats: false, is_light: false };
+    pub const USUAL: Self = Self {
+        cell: CellShape::USUAL,
+        cell_pixels: (8, 16),
+        repeats: false,
+        is_light: false,
+        kitty: KittyTraits { edits: false, shares: false, in_tmux: false },
+    };
 }
 
 impl Mode {
@@ -113,6 +148,8 @@ impl Mode {
     /// Returns a painter that has drawn nothing yet.
     pub fn painter(self, terminal: Traits) -> Box<dyn Painter> {
         let (artist, pixels) = match self.render {
+            Render::Kitty => return self.pixels(Box::new(Kitty::new(terminal.kitty)), terminal),
+            Render::Iterm2 => return self.pixels(Box::<Iterm2>::default(), terminal),
             Render::HalfBlock => self.symbols::<2>(&half::SYMBOLS, terminal),
             Render::Quadrant => self.symbols::<4>(&quadrant::SYMBOLS, terminal),
             Render::Sextant => self.symbols::<6>(&sextant::SYMBOLS, terminal),
@@ -133,6 +170,11 @@ impl Mode {
             }
         };
         self.look.on(Box::new(Cells::new(artist, pixels, terminal.cell, self.quality)))
+    }
+
+    fn pixels(self, plotter: Box<dyn Plotter>, terminal: Traits) -> Box<dyn Painter> {
+        let Traits { cell, cell_pixels, .. } = terminal;
+        self.look.on(Box::new(Pixels::new(plotter, cell_pixels, cell, self.quality)))
     }
 
     /// Symbols of `N` pixels, in the colours there are.

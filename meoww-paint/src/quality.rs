@@ -2,6 +2,10 @@
 
 use std::{fmt, str::FromStr};
 
+/// [`Quality::step`] at the usual quality, and the largest there is.
+const USUAL_STEP: f32 = 8.0;
+const LARGEST_STEP: f32 = 48.0;
+
 /// How exact a picture is drawn: from 0, which costs least, to 100, or as exact as the cells can.
 ///
 /// It is the price of a byte. A change is drawn where the error it takes off the screen is worth the
@@ -36,6 +40,16 @@ impl Quality {
             return 0.01;
         }
         10.0 * ((f32::from(Self::USUAL.0) - f32::from(self.0)) / 8.0).exp2()
+    }
+
+    /// How far the values of a channel are apart, of pictures that are sent as pixels: 1 is exact.
+    /// It doubles every 16 steps down, as the squared error does every eight.
+    pub(crate) fn step(self) -> u8 {
+        if self == Self::MAX {
+            return 1;
+        }
+        let step = USUAL_STEP * ((f32::from(Self::USUAL.0) - f32::from(self.0)) / 16.0).exp2();
+        step.round().clamp(1.0, LARGEST_STEP) as u8
     }
 }
 

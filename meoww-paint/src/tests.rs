@@ -20,10 +20,11 @@ use crate::{
 const COLS: u16 = 40;
 const ROWS: u16 = 16;
 
-/// Every mode there is.
+/// Every mode of cells.
 fn modes() -> Vec<Mode> {
     let colors = [Color::True, Color::Ansi256, Color::Ansi16, Color::Mono];
-    let all = Render::ALL.into_iter().flat_map(|render| colors.map(|color| mode(render, color)));
+    let renders = Render::ALL.into_iter().filter(|render| !render.has_pixels());
+    let all = renders.flat_map(|render| colors.map(|color| mode(render, color)));
     all.filter(|mode| mode.render != Render::Braille || mode.color == Color::Mono).collect()
 }
 
@@ -38,7 +39,7 @@ fn symbols(render: Render) -> Option<Symbols> {
         Render::Sextant => Some(sextant::SYMBOLS),
         Render::Octant => Some(octant::SYMBOLS),
         Render::Braille => Some(braille::SYMBOLS),
-        Render::Ascii => None,
+        Render::Ascii | Render::Kitty | Render::Iterm2 => None,
     }
 }
 

@@ -100,8 +100,9 @@ impl ValueEnum for RenderChoice {
 
     fn to_possible_value(&self) -> Option<PossibleValue> {
         Some(match self {
-            Self::Auto => PossibleValue::new("auto")
-                .help("Half blocks where the terminal has Unicode and colours, ASCII elsewhere"),
+            Self::Auto => PossibleValue::new("auto").help(
+                "Pixels where the terminal is known to show them, else half blocks, else ASCII",
+            ),
             Self::Only(render) => PossibleValue::new(render.name()).help(render.help()),
         })
     }
@@ -155,7 +156,7 @@ mod tests {
     use super::*;
     use crate::terminal::{probe::Probe, tty::WindowSize};
 
-    const WINDOW: WindowSize = WindowSize { columns: 80, rows: 24, cell: None };
+    const WINDOW: WindowSize = WindowSize { columns: 80, rows: 24, pixels: None };
 
     fn chosen(
         term: &str,

@@ -69,7 +69,10 @@ async fn measure(out: Output, args: Play) -> Result<(), Error> {
 fn mode(args: &Play) -> Result<Mode, Error> {
     let env = Env { locale: "C.UTF-8".to_owned(), ..Env::default() };
     let wish = args.drawing.wish(&env)?;
-    Ok(wish.mode(Caps::new(wish.color.unwrap_or(Color::True), true)))
+    let caps = Caps::new(wish.color.unwrap_or(Color::True), true);
+    // Whatever is asked for.
+    let is_shown = wish.render.is_some();
+    Ok(wish.mode(Caps { kitty: is_shown, iterm2: is_shown, ..caps }))
 }
 
 fn text(measured: Measured) -> String {

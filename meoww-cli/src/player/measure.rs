@@ -7,13 +7,17 @@ use std::{
     time::Duration,
 };
 
-use meoww_paint::{Mode, Rect, Size, Traits};
+use meoww_paint::{Mode, Rect, Size, Traits, kitty::KittyTraits};
 use serde::Serialize;
 
 use crate::{clock, error::Error, files::file_error, picture::source::Film};
 
-/// As xterm is, but for the colours.
-const TERMINAL: Traits = Traits { repeats: true, ..Traits::USUAL };
+/// As xterm is, but for the colours, and as kitty is on another machine.
+const TERMINAL: Traits = Traits {
+    repeats: true,
+    kitty: KittyTraits { edits: true, ..Traits::USUAL.kitty },
+    ..Traits::USUAL
+};
 
 /// What is drawn, and where the bytes go.
 #[derive(Debug)]

@@ -106,6 +106,7 @@ impl EventLoop {
         let Player { feed, probe, limit, frames } = player;
         let (caps, mode, window) = (probe.caps(), probe.mode(), probe.window());
         writer.set_synchronized(caps.synchronized);
+        terminal.set_farewell(caps.farewell());
         let state = State {
             size: Size { width: window.columns, height: window.rows },
             limit,
@@ -254,6 +255,7 @@ impl EventLoop {
     fn adapt(&mut self) {
         self.state.caps = self.probe.caps();
         self.writer.set_synchronized(self.state.caps.synchronized);
+        self.terminal.set_farewell(self.state.caps.farewell());
         if !self.state.is_chosen {
             self.state.mode = self.probe.mode();
         }

@@ -113,10 +113,9 @@ impl State {
         Some(Effect::Wind(to.min(self.length?)))
     }
 
-    /// The ways of drawing that the terminal and the colours allow.
+    /// The ways of drawing that the terminal allows.
     fn renders(&self) -> Vec<Render> {
-        let is_possible = |render: &Render| self.caps.unicode || !render.needs_unicode();
-        Render::ALL.into_iter().filter(is_possible).collect()
+        Render::ALL.into_iter().filter(|render| self.caps.shows(*render)).collect()
     }
 
     /// The colours the terminal has.
@@ -200,7 +199,12 @@ mod tests {
             assert_eq!(press(&mut state, KeyCode::Char('m')), Some(Effect::Mode));
             seen.push(state.mode.render);
         }
-        assert_eq!(seen.len(), Render::ALL.len());
+        let cells = Render::ALL.into_iter().filter(|render| !render.has_pixels());
+        assert_eq!(seen.len(), cells.count());
+        state.caps.kitty = true;
+        while state.mode.render != Render::Kitty {
+            assert_eq!(press(&mut state, KeyCode::Char('m')), Some(Effect::Mode));
+        }
         assert_eq!(press(&mut state, KeyCode::Char('c')), Some(Effect::Mode));
         for color in [Color::Ansi256, Color::Ansi16, Color::Mono] {
             assert_eq!(state.mode.color, color);

@@ -2,6 +2,7 @@
 
 use std::{io, time::Duration};
 
+use meoww_paint::kitty::Questions;
 use tokio::time::timeout;
 
 use super::{
@@ -30,8 +31,11 @@ pub async fn ask(
     writer: &mut Writer,
     inputs: &mut Inputs,
 ) -> io::Result<Vec<TerminalInput>> {
+    Questions::offer();
     writer.ask(&probe.questions());
-    listen(probe, writer, inputs, Probe::is_answered).await
+    let keys = listen(probe, writer, inputs, Probe::is_answered).await;
+    Questions::withdraw();
+    keys
 }
 
 /// Waits until `is_enough`, [`ANSWERS_WITHIN`] at most, and takes up what comes meanwhile. Returns the

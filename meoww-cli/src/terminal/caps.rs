@@ -1,6 +1,6 @@
 //! What the terminal can do, as a value.
 
-use meoww_paint::{CellShape, Color, Mode, Render, Traits};
+use meoww_paint::{CellShape, Color, Mode, Render, Traits, kitty, kitty::KittyTraits};
 
 /// What this terminal can do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,10 +14,16 @@ pub struct Caps {
     pub synchronized: bool,
     /// How its cells are shaped.
     pub cell: CellShape,
+    /// Width and height of its cells in pixels, where it says so.
+    pub cell_pixels: Option<(u16, u16)>,
     /// Whether it shows sixels.
     pub sixel: bool,
     /// Whether it knows kitty's graphics protocol.
     pub kitty: bool,
+    /// How much of that it knows.
+    pub kitty_traits: KittyTraits,
+    /// Whether it shows inline images of iTerm2.
+    pub iterm2: bool,
     /// Whether its background is light.
     pub is_light: bool,
 }
@@ -25,23 +31,60 @@ pub struct Caps {
 impl Caps {
     /// A terminal of these colours that is not known for more.
     pub const fn new(color: Color, unicode: bool) -> Self {
-        let cell = CellShape::USUAL;
-        let (synchronized, sixel, kitty, is_light) = (false, false, false, false);
-        Self { color, unicode, synchronized, cell, sixel, kitty, is_light }
+        Self {
+            color,
+            unicode,
+            synchronized: false,
+            cell: CellShape::USUAL,
+            cell_pixels: None,
+            sixel: false,
+            kitty: false,
+            kitty_traits: Traits::USUAL.kitty,
+            iterm2: false,
+            is_light: false,
+        }
     }
 
-    /// How to draw: as asked for, or as is best. What needs Unicode becomes letters without it.
-    pub fn mode(self, asked: Option<Render>) -> Mode {
-        let best = if self.color == Color::Mono { Render::Ascii } else { Render::HalfBlock };
-        let render = asked.unwrap_or(best);
-        let is_shown = self.unicode || !render.needs_unicode();
-        let render = if is_shown { render } else { Render::Ascii };
-        Mode::new(render, self.color)
+    /// Whether it can show pictures that are drawn so.
+    pub fn shows(self, render: Render) -> bool {
+        match render {
+            Render::Kitty => self.kitty,
+            Render::Iterm2 => self.iterm2,
+            _ => self.unicode || !render.needs_unicode(),
+        }
+    }
+
+    /// How to draw: as asked for, or else with pixels where those `may` be, or else as is best with
+    /// cells.
+    pub fn mode(self, asked: Option<Render>, may_have_pixels: bool) -> Mode {
+        let cells = if self.color == Color::Mono { Render::Ascii } else { Render::HalfBlock };
+        let pixels = [Render::Kitty, Render::Iterm2].into_iter().filter(|_| may_have_pixels);
+        let choices = asked.into_iter().chain(pixels).chain([cells]);
+        let render = choices.into_iter().find(|render| self.shows(*render));
+        Mode::new(render.unwrap_or(Render::Ascii), self.color)
+    }
+
+    /// What takes every picture off it that cells drawn over it do not.
+    pub fn farewell(self) -> Vec<u8> {
+        if self.kitty { kitty::leave_nothing(self.kitty_traits.in_tmux) } else { Vec::new() }
     }
 
     /// What a painter has to know. Terminals that have synchronised output, which is younger, know how
     /// to repeat a character as well.
     pub fn traits(self) -> Traits {
-        Traits { cell: self.cell, repeats: self.synchronized, is_light: self.is_light }
+        Traits {
+            cell: self.cell,
+            cell_pixels: self.cell_pixels.unwrap_or_else(|| usual_pixels(self.cell)),
+            repeats: self.synchronized,
+            is_light: self.is_light,
+            kitty: self.kitty_traits,
+        }
     }
+}
+
+/// What a cell of this shape has at a usual size of a font.
+fn usual_pixels(cell: CellShape) -> (u16, u16) {
+    let width = u32::from(Traits::USUAL.cell_pixels.0);
+    let height = (width * u32::from(cell.height())).div_ceil(u32::from(cell.width()));
+    (width as u16, height as u16)
 }

@@ -2,11 +2,12 @@
 //!
 //! The frame rate follows by itself, as no picture is drawn before the last one is on its way. Where
 //! there would be too few, the quality falls until each can be drawn in time, and rises again with
-//! the means. Where the lowest quality is too much for a second, there are fewer colours.
+//! the means. Where the lowest quality is too much for a second, there are fewer colours, and cells in
+//! the place of pixels.
 
 use std::time::Duration;
 
-use meoww_paint::{Color, Mode, Quality};
+use meoww_paint::{Color, Mode, Quality, Render};
 
 /// How long the terminal may take to draw a picture: ten a second.
 pub const PICTURE_WITHIN: Duration = Duration::from_millis(100);
@@ -49,12 +50,14 @@ impl Effort {
         }
     }
 
-    /// `mode`, with fewer colours where the terminal is too slow for those.
+    /// `mode`, with fewer colours and no pixels where the terminal is too slow for those.
     pub fn mode(&self, mode: Mode) -> Mode {
-        match mode.color {
-            Color::True if self.has_fewer_colors => Mode { color: Color::Ansi256, ..mode },
-            _ => mode,
+        if !self.has_fewer_colors {
+            return mode;
         }
+        let color = if mode.color == Color::True { Color::Ansi256 } else { mode.color };
+        let render = if mode.render.has_pixels() { Render::HalfBlock } else { mode.render };
+        Mode { render, color, ..mode }
     }
 
     /// A picture of so many bytes was drawn, of a terminal that draws so many [`PICTURE_WITHIN`];
@@ -84,8 +87,6 @@ impl Effort {
 
 #[cfg(test)]
 mod tests {
-    use meoww_paint::Render;
-
     use super::*;
 
     /// Bytes of a picture that takes 100 kB at the usual quality.
@@ -121,5 +122,7 @@ mod tests {
         assert_eq!(changed, 1);
         assert_eq!(effort.mode(mode(Color::True)), mode(Color::Ansi256));
         assert_eq!(effort.mode(mode(Color::Mono)), mode(Color::Mono));
+        let pixels = Mode { render: Render::Kitty, ..mode(Color::True) };
+        assert_eq!(effort.mode(pixels), mode(Color::Ansi256));
     }
 }

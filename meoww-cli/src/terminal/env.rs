@@ -9,6 +9,8 @@ pub struct Env {
     pub term: String,
     /// `TERM_PROGRAM`
     pub term_program: String,
+    /// `LC_TERMINAL`, which iTerm2 sets and SSH passes on
+    pub lc_terminal: String,
     /// `COLORTERM`
     pub colorterm: String,
     /// `NO_COLOR` (<https://no-color.org>)
@@ -29,6 +31,7 @@ impl Env {
         Self {
             term: get("TERM"),
             term_program: get("TERM_PROGRAM"),
+            lc_terminal: get("LC_TERMINAL"),
             colorterm: get("COLORTERM"),
             no_color: get("NO_COLOR"),
             locale: locale.unwrap_or_default(),
@@ -57,6 +60,12 @@ impl Env {
     pub(super) fn takes_strings(&self) -> bool {
         let plain = ["linux", "vt", "sun", "cons25", "wsvt25"];
         !self.is_screen() && !plain.iter().any(|name| self.term.starts_with(name))
+    }
+
+    /// Whether the terminal is iTerm2, or one that names itself because it shows the same images.
+    pub(super) fn is_iterm2(&self) -> bool {
+        self.lc_terminal == "iTerm2"
+            || ["iTerm.app", "WezTerm", "mintty"].contains(&self.term_program.as_str())
     }
 
     /// The colours it has.

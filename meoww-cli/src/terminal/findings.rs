@@ -1,6 +1,6 @@
 //! What is known of a terminal, and why, for people and scripts.
 
-use meoww_paint::Color;
+use meoww_paint::{Color, Render};
 use serde::Serialize;
 
 use super::probe::{Probe, is_light};
@@ -57,7 +57,8 @@ pub fn findings(probe: &Probe) -> Vec<Finding> {
             said(answers.synchronized),
         ),
         Finding::asked("sixels", yes(caps.sixel), "DA1", said(answers.sixel)),
-        Finding::asked("kitty graphics", yes(caps.kitty), "APC G a=q", said(answers.kitty)),
+        Finding::asked("kitty graphics", kitty(probe), "APC G a=q", said(answers.kitty)),
+        Finding::seen("inline images", yes(caps.iterm2)),
         Finding::asked(
             "background",
             match answers.background {
@@ -90,7 +91,7 @@ fn cell(probe: &Probe) -> String {
     let cell = probe.caps().cell;
     let source = if probe.answers().cell.is_some() {
         "as it says"
-    } else if probe.window().cell.is_some() {
+    } else if probe.window().cell().is_some() {
         "by the kernel (TIOCGWINSZ)"
     } else if probe.answers().pixels.is_some() {
         "by the size of the window (CSI 14 t)"
@@ -140,9 +141,38 @@ fn unicode(probe: &Probe) -> String {
     }
 }
 
+fn kitty(probe: &Probe) -> String {
+    let caps = probe.caps();
+    let known = [
+        (caps.kitty_traits.edits, "changes pictures"),
+        (caps.kitty_traits.shares, "reads this machine's memory"),
+        (caps.kitty_traits.in_tmux, "through tmux"),
+    ];
+    match caps.kitty {
+        true => known
+            .iter()
+            .filter(|(is_so, _)| *is_so)
+            .fold("yes".to_owned(), |text, known| text + ", " + known.1),
+        false => "no".to_owned(),
+    }
+}
+
+/// The choice of `auto`, and the reason for it.
 fn drawn(probe: &Probe) -> String {
-    let mode = probe.mode();
-    format!("{} in {}: {}", mode.render.name(), color_name(mode.color), mode.render.help())
+    let (mode, caps) = (probe.mode(), probe.caps());
+    let (name, help) = (mode.render.name(), mode.render.help());
+    let reason = match mode.render {
+        Render::Kitty if caps.kitty_traits.shares => "it answers, and reads this machine's memory",
+        Render::Kitty => "it answers",
+        Render::Iterm2 => "it is known to show them",
+        _ if caps.color == Color::Mono => "it has no colours",
+        _ if !caps.unicode => "it shows no blocks",
+        _ => "it is not known to show pixels",
+    };
+    if mode.render.has_pixels() {
+        return format!("{name}, as {reason}: {help}");
+    }
+    format!("{name} in {}, as {reason}: {help}", color_name(mode.color))
 }
 
 #[cfg(test)]
@@ -158,7 +188,7 @@ mod tests {
             ssh: text("/dev/pts/1"),
             ..Env::default()
         };
-        let window = WindowSize { columns: 80, rows: 24, cell: None };
+        let window = WindowSize { columns: 80, rows: 24, pixels: None };
         Probe::new(env, Wish::default(), window)
     }
 

@@ -3,7 +3,10 @@
 //! Pure: [`ask`](super::ask) sends the questions and waits. An answer may come late or never, and then
 //! what the environment says holds.
 
-use meoww_paint::{CellShape, Color, Look, Mode, Quality, Render};
+use meoww_paint::{
+    CellShape, Color, Look, Mode, Quality, Render,
+    kitty::{KittyTraits, Questions},
+};
 
 use super::{caps::Caps, env::Env, input::Reply, tty::WindowSize};
 
@@ -11,15 +14,16 @@ use super::{caps::Caps, env::Env, input::Reply, tty::WindowSize};
 const LAST: &[u8] = super::flow::SYNC;
 /// Synchronised output: the private mode in which a terminal shows an update when it is whole.
 const SYNCHRONIZED: u16 = 2026;
-/// Number of the picture by which a terminal is asked whether it knows kitty's protocol.
-const PICTURE: u32 = 31;
-/// Asks about a picture of one pixel, which is not shown.
-const GRAPHICS: &[u8] = b"\x1b_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\x1b\\";
 /// The row in which the width of `▀` is measured; in the first, the answer would look like a key.
 const GLYPH_ROW: u16 = 2;
 /// Terminals that show 24-bit colours, by the beginning of what they answer to XTVERSION.
 const TRUE_COLOR: [&str; 9] =
     ["foot", "kitty", "ghostty", "WezTerm", "iTerm2", "contour", "Konsole", "VTE", "mlterm"];
+
+/// Terminals that show inline images of iTerm2, likewise. None can be asked.
+const INLINE_IMAGES: [&str; 4] = ["iTerm2", "WezTerm", "mintty", "Konsole"];
+/// Longest side of a cell in pixels that is believed.
+const LARGEST_CELL: u16 = 128;
 
 /// What the user asks for; `None` leaves it to the terminal.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -35,9 +39,14 @@ pub struct Wish {
 }
 
 impl Wish {
-    /// How to draw where `caps` is what can be shown.
+    /// How to draw where `caps` is what can be shown. Pixels are in colours of their own, so where few
+    /// are asked for, cells are drawn.
     pub fn mode(&self, caps: Caps) -> Mode {
-        Mode { quality: self.quality, look: self.look, ..caps.mode(self.render) }
+        let may_have_pixels = match self.color {
+            Some(color) => color == Color::True,
+            None => matches!(caps.color, Color::True | Color::Ansi256),
+        };
+        Mode { quality: self.quality, look: self.look, ..caps.mode(self.render, may_have_pixels) }
     }
 }
 
@@ -65,6 +74,8 @@ pub(super) struct Answers {
     pub(super) rgb: Option<bool>,
     pub(super) background: Option<[u8; 3]>,
     pub(super) kitty: Option<bool>,
+    pub(super) kitty_edits: Option<bool>,
+    pub(super) kitty_shares: Option<bool>,
 }
 
 impl Probe {
@@ -84,13 +95,9 @@ impl Probe {
         if self.env.takes_strings() {
             // The background, the name, whether it has 24-bit colours ("RGB" in hexadecimal).
             questions.extend_from_slice(b"\x1b]11;?\x1b\\\x1b[>0q\x1bP+q524742\x1b\\");
-            if self.env.is_tmux() {
-                // tmux may let pass what is for the terminal around it. What is for itself it takes for
-                // the title of its pane.
-                questions.extend(passed_through(GRAPHICS));
-            } else {
-                questions.extend_from_slice(GRAPHICS);
-            }
+            // tmux may let pass what is for the terminal around it. What is for itself it takes for the
+            // title of its pane.
+            Questions::push(self.env.is_tmux(), &mut questions);
         }
         questions.extend_from_slice(LAST);
         questions
@@ -114,9 +121,9 @@ impl Probe {
             Reply::Version(name) => answers.version = Some(name.clone()),
             Reply::Capability { name, is_known } if name == "RGB" => answers.rgb = Some(*is_known),
             Reply::Background(color) => answers.background = Some(*color),
-            Reply::Graphics { id: PICTURE, is_ok } => {
-                answers.kitty = Some(*is_ok);
-            }
+            Reply::Graphics { id: Questions::SHOWS, is_ok } => answers.kitty = Some(*is_ok),
+            Reply::Graphics { id: Questions::EDITS, is_ok } => answers.kitty_edits = Some(*is_ok),
+            Reply::Graphics { id: Questions::SHARES, is_ok } => answers.kitty_shares = Some(*is_ok),
             Reply::Mode { .. }
             | Reply::Cursor { .. }
             | Reply::Capability { .. }
@@ -131,7 +138,7 @@ impl Probe {
         let before = self.caps();
         self.window = window;
         // Of another font, perhaps; who says it again says it with the size.
-        if window.cell.is_some() {
+        if window.pixels.is_some() {
             (self.answers.cell, self.answers.pixels) = (None, None);
         }
         self.caps() != before
@@ -168,13 +175,20 @@ impl Probe {
                 None => self.env.is_modern() && !self.is_answered(),
             },
             cell: self.cell().unwrap_or(CellShape::USUAL),
+            cell_pixels: self.cell_pixels(),
             sixel: answers.sixel.unwrap_or(false),
             kitty: answers.kitty.unwrap_or(false),
+            kitty_traits: KittyTraits {
+                edits: answers.kitty_edits.unwrap_or(false),
+                shares: answers.kitty_shares.unwrap_or(false),
+                in_tmux: self.env.is_tmux(),
+            },
+            iterm2: self.has_inline_images(),
             is_light: answers.background.is_some_and(is_light),
         }
     }
 
-    /// How to draw. What needs Unicode or colours becomes letters without them.
+    /// How to draw: as is asked for where the terminal can show that, or as is best.
     pub fn mode(&self) -> Mode {
         self.wish.mode(self.caps())
     }
@@ -187,34 +201,43 @@ impl Probe {
         if said == Color::Ansi256 && is_true { Color::True } else { said }
     }
 
+    fn has_inline_images(&self) -> bool {
+        let knows = |name: &String| INLINE_IMAGES.iter().any(|known| name.starts_with(known));
+        let is_known = self.env.is_iterm2() || self.answers.version.as_ref().is_some_and(knows);
+        is_known && !self.env.is_tmux() && !self.env.is_screen()
+    }
+
+    /// The pixels of a cell; those of the window, where it has a margin, are rounded down.
+    fn cell_pixels(&self) -> Option<(u16, u16)> {
+        let Answers { cell, pixels, .. } = self.answers;
+        let of_window = |window: WindowSize| {
+            let (width, height) = window.pixels?;
+            Some((width.checked_div(window.columns)?, height.checked_div(window.rows)?))
+        };
+        let found = cell
+            .or_else(|| of_window(self.window))
+            .or_else(|| of_window(WindowSize { pixels, ..self.answered_window() }));
+        found.filter(|(w, h)| (1..=LARGEST_CELL).contains(w) && (1..=LARGEST_CELL).contains(h))
+    }
+
     /// The most exact first: the whole of the cells may hold the margin of the window.
     fn cell(&self) -> Option<CellShape> {
         let answers = &self.answers;
         let (width, height) = answers.cell.unwrap_or_default();
-        CellShape::new(width, height).or(self.window.cell).or_else(|| {
-            let (columns, rows) = answers.cells.unwrap_or((self.window.columns, self.window.rows));
-            let (width, height) = answers.pixels?;
-            WindowSize { columns, rows, cell: None }.cell_of(width, height)
-        })
+        let answered = WindowSize { pixels: answers.pixels, ..self.answered_window() };
+        CellShape::new(width, height).or(self.window.cell()).or(answered.cell())
+    }
+
+    /// As large in cells as the terminal says, where it does.
+    fn answered_window(&self) -> WindowSize {
+        let (columns, rows) = self.answers.cells.unwrap_or((self.window.columns, self.window.rows));
+        WindowSize { columns, rows, pixels: None }
     }
 }
 
 /// By its luma (BT.601).
 pub(super) fn is_light([red, green, blue]: [u8; 3]) -> bool {
     u32::from(red) * 299 + u32::from(green) * 587 + u32::from(blue) * 114 > 127 * 1000
-}
-
-/// What makes tmux pass `bytes` on, where it is set to (`allow-passthrough`).
-fn passed_through(bytes: &[u8]) -> Vec<u8> {
-    let mut passed = b"\x1bPtmux;".to_vec();
-    for byte in bytes {
-        if *byte == 0x1b {
-            passed.push(0x1b);
-        }
-        passed.push(*byte);
-    }
-    passed.extend_from_slice(b"\x1b\\");
-    passed
 }
 
 #[cfg(test)]

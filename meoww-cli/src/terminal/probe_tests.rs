@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-const WINDOW: WindowSize = WindowSize { columns: 80, rows: 24, cell: None };
+const WINDOW: WindowSize = WindowSize { columns: 80, rows: 24, pixels: None };
 
 fn probe(pairs: &[(&'static str, &str)]) -> Probe {
     let env = Env::read(|name| {
@@ -22,7 +22,8 @@ fn replies_correct_the_guess() {
     assert!(kitty.reply(&Reply::Mode { mode: SYNCHRONIZED, is_known: false }));
     assert!(!kitty.caps().synchronized);
     // 800 x 480 in 80 x 24 cells are 10 x 20 each.
-    assert!(!kitty.reply(&Reply::ScreenPixels { width: 800, height: 480 }));
+    assert!(kitty.reply(&Reply::ScreenPixels { width: 800, height: 480 }));
+    assert_eq!(kitty.caps().cell_pixels, Some((10, 20)));
     assert!(kitty.reply(&Reply::CellPixels { width: 9, height: 17 }));
     assert_eq!(Some(kitty.caps().cell), CellShape::new(9, 17));
     assert!(!kitty.reply(&Reply::ScreenPixels { width: 720, height: 480 }), "less exact");
@@ -70,6 +71,29 @@ fn what_is_asked_for_wins() {
     assert_eq!(Probe::new(env, wish, WINDOW).mode().render, Render::Quadrant);
 }
 
+/// Pixels before cells, and cells where few colours are asked for.
+#[test]
+fn pixels_are_drawn_where_they_are_known_to_be_shown() {
+    let mut kitty = probe(&[("TERM", "xterm-kitty")]);
+    assert_eq!(kitty.mode().render, Render::HalfBlock, "it has not answered");
+    kitty.reply(&Reply::Graphics { id: 31, is_ok: true });
+    assert_eq!(kitty.mode().render, Render::Kitty);
+    let asked = |color, render| {
+        let mut probe = kitty.clone();
+        probe.wish = Wish { color, render, ..Wish::default() };
+        probe.mode().render
+    };
+    assert_eq!(asked(Some(Color::Ansi256), None), Render::HalfBlock);
+    assert_eq!(asked(Some(Color::True), None), Render::Kitty);
+    assert_eq!(asked(None, Some(Render::Octant)), Render::Octant);
+    assert_eq!(asked(None, Some(Render::Iterm2)), Render::Kitty, "it does not show those");
+    let render = |pairs: &[(&'static str, &str)]| probe(pairs).mode().render;
+    assert_eq!(render(&[("TERM_PROGRAM", "iTerm.app")]), Render::Iterm2);
+    assert_eq!(render(&[("LC_TERMINAL", "iTerm2")]), Render::Iterm2);
+    assert_eq!(render(&[("LC_TERMINAL", "iTerm2"), ("TMUX", "x")]), Render::HalfBlock);
+    assert_eq!(render(&[("TERM_PROGRAM", "iTerm.app"), ("NO_COLOR", "1")]), Render::Ascii);
+}
+
 #[test]
 fn blocks_that_are_two_cells_wide_are_not_drawn() {
     let mut cjk = probe(&[]);
@@ -83,15 +107,20 @@ fn blocks_that_are_two_cells_wide_are_not_drawn() {
 fn pictures_are_asked_about_and_believed() {
     let mut tmux = probe(&[("TMUX", "/tmp/x")]);
     let questions = String::from_utf8(tmux.questions()).unwrap();
-    let asked = "\x1b_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\x1b\\";
-    let passed = "\x1bPtmux;\x1b\x1b_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\x1b\x1b\\\x1b\\";
-    assert_eq!(questions.split(passed).count(), 2, "{questions:?}");
-    assert!(!questions.replace(passed, "").contains("_G"), "{questions:?}");
+    let passed = "\x1bPtmux;\x1b\x1b_Gi=31,a=p,U=1,c=1,r=1\x1b\x1b\\\x1b\\";
+    assert_eq!(questions.split(passed).count(), 2, "placeholders: {questions:?}");
+    assert!(!questions.replace("\x1bPtmux;\x1b\x1b_G", "").contains("_G"), "{questions:?}");
     let other = String::from_utf8(probe(&[]).questions()).unwrap();
+    let asked = "\x1b_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\x1b\\";
     assert_eq!((other.split(asked).count(), other.contains("Ptmux")), (2, false));
     tmux.reply(&Reply::Graphics { id: 31, is_ok: true });
     tmux.reply(&Reply::Graphics { id: 7, is_ok: false });
     assert!(tmux.caps().kitty && !tmux.caps().sixel);
+    let known = |probe: &Probe| (probe.caps().kitty_traits.edits, probe.caps().kitty_traits.shares);
+    assert_eq!(known(&tmux), (false, false));
+    tmux.reply(&Reply::Graphics { id: 32, is_ok: true });
+    tmux.reply(&Reply::Graphics { id: 33, is_ok: true });
+    assert_eq!(known(&tmux), (true, true));
     tmux.reply(&Reply::Attributes { sixel: true });
     assert!(tmux.caps().sixel);
 }
@@ -128,9 +157,10 @@ fn another_font_is_believed() {
     let mut probe = probe(&[]);
     probe.reply(&Reply::CellPixels { width: 9, height: 17 });
     assert!(!probe.resized(WindowSize { columns: 100, ..WINDOW }), "nothing is said of the font");
-    let cell = CellShape::new(10, 16);
-    assert!(probe.resized(WindowSize { cell, ..WINDOW }));
-    assert_eq!(Some(probe.caps().cell), cell);
+    // 80 x 24 cells of 10 x 16 pixels.
+    assert!(probe.resized(WindowSize { pixels: Some((800, 384)), ..WINDOW }));
+    assert_eq!(Some(probe.caps().cell), CellShape::new(10, 16));
+    assert_eq!(probe.caps().cell_pixels, Some((10, 16)));
 }
 
 fn reply() -> impl Strategy<Value = Reply> {

@@ -6,7 +6,7 @@ use std::{
     os::fd::OwnedFd,
     panic,
     sync::{
-        Once,
+        Mutex, Once, PoisonError,
         atomic::{AtomicU8, Ordering},
         mpsc,
     },
@@ -43,6 +43,9 @@ const SUSPENDED: u8 = 2;
 /// Whose the terminal is at the moment.
 static OWNER: AtomicU8 = AtomicU8::new(GIVEN_BACK);
 
+/// What is written before the terminal is given back.
+static FAREWELL: Mutex<Vec<u8>> = Mutex::new(Vec::new());
+
 /// How long a terminal that does not read may hold up the end of the program.
 const PATIENCE: Duration = Duration::from_millis(500);
 
@@ -53,8 +56,8 @@ pub struct WindowSize {
     pub columns: u16,
     /// Cells from top to bottom.
     pub rows: u16,
-    /// How they are shaped, where the terminal says so.
-    pub cell: Option<CellShape>,
+    /// Width and height of all of it in pixels, where the terminal says so.
+    pub pixels: Option<(u16, u16)>,
 }
 
 impl WindowSize {
@@ -67,12 +70,13 @@ impl WindowSize {
             _ => value,
         };
         let (columns, rows) = (unset(size.ws_col, "COLUMNS", 80), unset(size.ws_row, "LINES", 24));
-        let size_in_cells = Self { columns, rows, cell: None };
-        Ok(Self { cell: size_in_cells.cell_of(size.ws_xpixel, size.ws_ypixel), ..size_in_cells })
+        let pixels = Some((size.ws_xpixel, size.ws_ypixel)).filter(|(w, h)| *w > 0 && *h > 0);
+        Ok(Self { columns, rows, pixels })
     }
 
-    /// The shape of a cell, when all of them are `width` x `height` pixels large.
-    pub fn cell_of(self, width: u16, height: u16) -> Option<CellShape> {
+    /// The shape of a cell.
+    pub fn cell(self) -> Option<CellShape> {
+        let (width, height) = self.pixels?;
         // In eighths, as a cell need not be a whole number of pixels wide.
         let share = |pixels: u16, cells: u16| {
             u16::try_from((u32::from(pixels) * 8).checked_div(cells.into())?).ok()
@@ -98,6 +102,11 @@ impl Terminal {
     /// Returns the way to draw on it.
     pub fn writer(&self) -> TerminalWriter {
         TerminalWriter(())
+    }
+
+    /// Sets what is written before the terminal is given back, by whatever ends the program.
+    pub fn set_farewell(&self, bytes: Vec<u8>) {
+        *FAREWELL.lock().unwrap_or_else(PoisonError::into_inner) = bytes;
     }
 
     /// Gives the terminal back and stops the program. What is drawn before [`Terminal::resume`] is
@@ -189,6 +198,7 @@ fn release(owner: u8) {
     let (done, wait) = mpsc::sync_channel(1);
     thread::spawn(move || {
         let mut out = io::stdout().lock();
+        let _ = out.write_all(&FAREWELL.lock().unwrap_or_else(PoisonError::into_inner));
         let _ = queue!(
             out,
             EndSynchronizedUpdate,
@@ -230,9 +240,10 @@ mod tests {
 
     #[test]
     fn cells_are_shaped_as_the_whole_divided() {
-        let size = WindowSize { columns: 80, rows: 24, cell: None };
+        let size = WindowSize { columns: 80, rows: 24, pixels: None };
         // 804 / 80 = 10.05 and 480 / 24 = 20, in eighths.
-        assert_eq!(size.cell_of(804, 480), CellShape::new(80, 160));
-        assert_eq!(size.cell_of(0, 0), None);
+        let known = WindowSize { pixels: Some((804, 480)), ..size };
+        assert_eq!(known.cell(), CellShape::new(80, 160));
+        assert_eq!(size.cell(), None);
     }
 }

@@ -29,6 +29,8 @@ pub(super) struct Canvas {
     remote: Box<dyn Painter>,
     local: Box<dyn Painter>,
     fresh: bool,
+    /// What takes pictures of before off the screen.
+    erasing: Vec<u8>,
 }
 
 impl Canvas {
@@ -37,7 +39,15 @@ impl Canvas {
         let theirs = Mode { look: Look { is_mirrored: false, ..mode.look }, ..mode };
         let [remote, local] = [theirs, mode].map(|mode| mode.painter(caps.traits()));
         let (shown, scene) = (Buffer::empty(Rect::ZERO), Scene::default());
-        Self { caps, shown, scene, remote, local, fresh: true }
+        Self { caps, shown, scene, remote, local, fresh: true, erasing: Vec::new() }
+    }
+
+    /// Draws for a terminal of which something else is known, or in another way.
+    pub(super) fn follow(&mut self, caps: Caps, mode: Mode) {
+        let mut erasing = std::mem::take(&mut self.erasing);
+        self.remote.erase(&mut erasing);
+        self.local.erase(&mut erasing);
+        *self = Self { erasing, ..Self::new(caps, mode) };
     }
 
     /// How many pixels of a picture an area of this size can show.
@@ -77,6 +87,7 @@ impl Canvas {
 
     fn show(&mut self, scene: Scene, mut next: Buffer, out: &mut Vec<u8>) -> io::Result<()> {
         self.scene = scene;
+        out.append(&mut self.erasing);
         if self.scene.remote.is_none() {
             self.remote.erase(out);
         }

@@ -128,6 +128,14 @@ impl Tty {
         }
     }
 
+    fn set_farewell(&self, bytes: Vec<u8>) {
+        match self {
+            Self::Real(terminal) => terminal.set_farewell(bytes),
+            #[cfg(test)]
+            Self::Fake(_) => {}
+        }
+    }
+
     fn resume(&self) -> io::Result<()> {
         match self {
             Self::Real(terminal) => terminal.resume(),
@@ -158,6 +166,7 @@ impl EventLoop {
     fn new(screen: Screen, mut writer: Writer, tty: Tty) -> Self {
         let (caps, window) = (screen.probe.caps(), screen.probe.window());
         writer.set_synchronized(caps.synchronized);
+        tty.set_farewell(caps.farewell());
         let cells = Size::new(window.columns, window.rows);
         let sound = Sound::new(screen.microphone);
         let mut state = State::new(cells, caps.unicode, *screen.camera_on.borrow(), sound);
@@ -251,7 +260,8 @@ impl EventLoop {
     /// Follows the terminal, of which something else is known now.
     fn adapt(&mut self) -> Option<Outcome> {
         let caps = self.screen.probe.caps();
-        self.canvas = Canvas::new(caps, self.effort.mode(self.screen.probe.mode()));
+        self.tty.set_farewell(caps.farewell());
+        self.canvas.follow(caps, self.effort.mode(self.screen.probe.mode()));
         self.canvas.set_quality(self.effort.quality());
         self.writer.set_synchronized(caps.synchronized);
         self.state.unicode = caps.unicode;

@@ -13,9 +13,9 @@ use crate::{
     terminal::{env::Env, probe::Wish},
 };
 
-const SIZE: WindowSize = WindowSize { columns: 80, rows: 24, cell: None };
+const SIZE: WindowSize = WindowSize { columns: 80, rows: 24, pixels: None };
 /// What it becomes when it is resized.
-const LARGER: WindowSize = WindowSize { columns: 150, rows: 40, cell: None };
+const LARGER: WindowSize = WindowSize { columns: 150, rows: 40, pixels: None };
 
 /// A terminal that may be slow: it takes an update when `gate`, if any, lets it.
 struct Slow {

@@ -1,10 +1,13 @@
-//! One file a way of drawing with cells: how many pixels a cell has, and which glyphs show them.
+//! One file a way of drawing. Of those with cells, it says how many pixels a cell has, and which glyphs
+//! show them.
 //!
 //! A new one is a file here and a [`Render`](crate::Render) that names it.
 
 pub(crate) mod ascii;
 pub(crate) mod braille;
 pub(crate) mod half;
+pub(crate) mod iterm2;
+pub mod kitty;
 pub(crate) mod octant;
 pub(crate) mod quadrant;
 pub(crate) mod sextant;
