@@ -4,8 +4,6 @@
 //! blur: direct binary search (Analoui and Allebach, "Model-based halftoning using direct binary
 //! search", 1992). It beats dither by matrices of any kind, and what does not move stays as it is.
 
-use crate::split::Color;
-
 /// Pixels to either side that the blur reaches.
 const RADIUS: usize = 3;
 const TAPS: usize = 2 * RADIUS + 1;
@@ -13,21 +11,17 @@ const TAPS: usize = 2 * RADIUS + 1;
 /// are weighed, is larger by the root of two.
 const DEVIATION: f64 = 0.8;
 
-/// An error of three channels; the fourth makes it as long as a register.
-pub(crate) type Error = [f32; 4];
-
-/// The errors of a picture, and the same blurred.
-pub(crate) struct Blur {
+/// The errors of a picture of `C` channels, and the same blurred.
+pub(crate) struct Blur<const C: usize> {
     taps: [f32; TAPS],
     width: usize,
-    height: usize,
-    /// With a margin of [`RADIUS`] on all sides.
-    errors: Vec<Error>,
-    rows: Vec<Error>,
-    blurred: Vec<Error>,
+    /// Pixel by pixel, with a margin of [`RADIUS`] on all sides.
+    errors: Vec<f32>,
+    rows: Vec<f32>,
+    blurred: Vec<f32>,
 }
 
-impl Blur {
+impl<const C: usize> Blur<C> {
     pub(crate) fn new() -> Self {
         let variance = 2.0 * DEVIATION * DEVIATION;
         let taps: [f64; TAPS] = std::array::from_fn(|i| {
@@ -36,8 +30,7 @@ impl Blur {
         });
         let sum: f64 = taps.iter().sum();
         let taps = taps.map(|tap| (tap / sum) as f32);
-        let empty = Vec::new;
-        Self { taps, width: 0, height: 0, errors: empty(), rows: empty(), blurred: empty() }
+        Self { taps, width: 0, errors: Vec::new(), rows: Vec::new(), blurred: Vec::new() }
     }
 
     /// How much an error counts with another that is `x` and `y` pixels from it.
@@ -47,46 +40,51 @@ impl Blur {
     }
 
     /// Begins with the errors of a picture of `width` x `height` pixels, row by row.
-    pub(crate) fn start(&mut self, width: usize, height: usize, error: impl Fn(usize) -> Error) {
-        (self.width, self.height) = (width, height);
-        let stride = width + 2 * RADIUS;
-        let count = stride * (height + 2 * RADIUS);
+    pub(crate) fn start(&mut self, width: usize, height: usize, error: impl Fn(usize) -> [f32; C]) {
+        self.width = width;
+        let stride = self.stride();
+        let count = stride * (height + 2 * RADIUS) * C;
         for plane in [&mut self.errors, &mut self.rows, &mut self.blurred] {
             plane.clear();
-            plane.resize(count, [0.0; 4]);
+            plane.resize(count, 0.0);
         }
         for y in 0..height {
-            let row = &mut self.errors[(y + RADIUS) * stride + RADIUS..][..width];
-            row.iter_mut().enumerate().for_each(|(x, to)| *to = error(y * width + x));
+            let row = &mut self.errors[((y + RADIUS) * stride + RADIUS) * C..][..width * C];
+            for (x, to) in row.chunks_exact_mut(C).enumerate() {
+                to.copy_from_slice(&error(y * width + x));
+            }
         }
-        convolve(&self.errors, 1, &self.taps, &mut self.rows);
-        convolve(&self.rows, stride, &self.taps, &mut self.blurred);
+        convolve(&self.errors, C, &self.taps, &mut self.rows);
+        convolve(&self.rows, stride * C, &self.taps, &mut self.blurred);
     }
 
-    /// The blurred error of a pixel.
+    /// The blurred error of the pixel in a column and row.
     #[inline(always)]
-    pub(crate) fn at(&self, pixel: usize) -> Error {
-        self.blurred[self.place(pixel) + RADIUS * (self.width + 2 * RADIUS) + RADIUS]
+    pub(crate) fn at(&self, (x, y): (usize, usize)) -> [f32; C] {
+        let first = ((y + RADIUS) * self.stride() + x + RADIUS) * C;
+        let error = &self.blurred[first..][..C];
+        std::array::from_fn(|channel| error[channel])
     }
 
     /// Adds to the error of a pixel.
-    pub(crate) fn add(&mut self, pixel: usize, change: Error) {
-        if change == [0.0; 4] {
+    pub(crate) fn add(&mut self, (x, y): (usize, usize), change: [f32; C]) {
+        if change == [0.0; C] {
             return;
         }
-        let (first, stride) = (self.place(pixel), self.width + 2 * RADIUS);
-        for (y, down) in self.taps.iter().enumerate() {
-            let row = &mut self.blurred[first + y * stride..][..TAPS];
-            for (to, across) in row.iter_mut().zip(&self.taps) {
-                let weight = down * across;
+        let stride = self.stride();
+        let first = y * stride + x;
+        for (down, weight) in self.taps.iter().enumerate() {
+            let row = &mut self.blurred[(first + down * stride) * C..][..TAPS * C];
+            for (to, across) in row.chunks_exact_mut(C).zip(&self.taps) {
+                let weight = weight * across;
                 to.iter_mut().zip(change).for_each(|(to, change)| *to += weight * change);
             }
         }
     }
 
-    /// The upper left of what a pixel's error reaches.
-    fn place(&self, pixel: usize) -> usize {
-        pixel / self.width * (self.width + 2 * RADIUS) + pixel % self.width
+    /// Pixels in a row, with the margins.
+    fn stride(&self) -> usize {
+        self.width + 2 * RADIUS
     }
 }
 
@@ -97,7 +95,7 @@ pub(crate) struct Coupling<const N: usize> {
 }
 
 impl<const N: usize> Coupling<N> {
-    pub(crate) fn new(blur: &Blur, across: usize) -> Self {
+    pub(crate) fn new<const C: usize>(blur: &Blur<C>, across: usize) -> Self {
         let matrix: [[f32; N]; N] = std::array::from_fn(|a| {
             std::array::from_fn(|b| {
                 blur.correlation(
@@ -109,31 +107,43 @@ impl<const N: usize> Coupling<N> {
         Self { matrix, inverse: invert(&matrix) }
     }
 
-    /// The changes of the pixels that would make their blurred errors vanish.
-    pub(crate) fn solve(&self, blurred: &[Error; N]) -> [Color; N] {
-        self.inverse.map(|row| {
-            let mut sum = [0.0; 3];
-            for (weight, error) in row.iter().zip(blurred) {
-                sum.iter_mut().zip(error).for_each(|(sum, error)| *sum += weight * error);
-            }
-            sum
-        })
+    /// The changes of the pixels that would make their blurred errors vanish, with the other sign.
+    #[inline(always)]
+    pub(crate) fn solve<const C: usize>(&self, blurred: &[[f32; C]; N]) -> [[f32; C]; N] {
+        product(&self.inverse, blurred)
     }
 
     /// How each error counts with all of `errors`.
-    pub(crate) fn spread(&self, errors: &[f32; N]) -> [f32; N] {
-        self.matrix.map(|row| row.iter().zip(errors).map(|(weight, error)| weight * error).sum())
+    #[inline(always)]
+    pub(crate) fn spread<const C: usize>(&self, errors: &[[f32; C]; N]) -> [[f32; C]; N] {
+        product(&self.matrix, errors)
     }
 
-    pub(crate) fn loss(&self, errors: &[Color; N]) -> f32 {
-        let mut loss = 0.0;
-        for (a, row) in errors.iter().zip(&self.matrix) {
-            for (b, weight) in errors.iter().zip(row) {
-                loss += weight * (a[0] * b[0] + a[1] * b[1] + a[2] * b[2]);
-            }
-        }
-        loss
+    /// How much the errors of two pixels count with each other.
+    pub(crate) fn weight(&self, a: usize, b: usize) -> f32 {
+        self.matrix[a][b]
     }
+}
+
+/// A matrix by a column of errors. It is symmetric, so its rows are its columns.
+#[inline(always)]
+fn product<const N: usize, const C: usize>(
+    matrix: &[[f32; N]; N],
+    errors: &[[f32; C]; N],
+) -> [[f32; C]; N] {
+    let mut sums = [[0.0; C]; N];
+    for (row, error) in matrix.iter().zip(errors) {
+        for (sum, weight) in sums.iter_mut().zip(row) {
+            sum.iter_mut().zip(error).for_each(|(sum, error)| *sum += weight * error);
+        }
+    }
+    sums
+}
+
+/// The sum of the products of two columns.
+#[inline(always)]
+pub(crate) fn dot<const N: usize, const C: usize>(a: &[[f32; C]; N], b: &[[f32; C]; N]) -> f32 {
+    a.as_flattened().iter().zip(b.as_flattened()).map(|(a, b)| a * b).sum()
 }
 
 /// By Gauss and Jordan; the matrix is positive definite, so no row has to be exchanged.
@@ -157,16 +167,11 @@ fn invert<const N: usize>(matrix: &[[f32; N]; N]) -> [[f32; N]; N] {
 }
 
 /// Convolves with `taps` that are `step` apart. The outermost have no neighbours on one side.
-fn convolve(from: &[Error], step: usize, taps: &[f32; TAPS], to: &mut [Error]) {
-    let inner = from.len() - RADIUS * step;
-    for (index, to) in to.iter_mut().enumerate().take(inner).skip(RADIUS * step) {
-        let first = index - RADIUS * step;
-        let mut sum = [0.0; 4];
-        for (tap, weight) in taps.iter().enumerate() {
-            let error = from[first + tap * step];
-            sum.iter_mut().zip(error).for_each(|(sum, error)| *sum += error * weight);
-        }
-        *to = sum;
+fn convolve(from: &[f32], step: usize, taps: &[f32; TAPS], to: &mut [f32]) {
+    let inner = from.len() - 2 * RADIUS * step;
+    let sources: [&[f32]; TAPS] = std::array::from_fn(|tap| &from[tap * step..][..inner]);
+    for (index, to) in to[RADIUS * step..][..inner].iter_mut().enumerate() {
+        *to = sources.iter().zip(taps).map(|(source, tap)| source[index] * tap).sum();
     }
 }
 
@@ -183,16 +188,17 @@ mod tests {
             let (width, height) = (11, 7);
             let mut errors = [0.0; 77];
             let mut blur = Blur::new();
-            blur.start(width, height, |_| [0.0; 4]);
+            blur.start(width, height, |_| [0.0; 2]);
             for (pixel, change) in changes {
                 let change = f32::from(change);
                 errors[pixel] += change;
-                blur.add(pixel, [change, 0.0, -change, 0.0]);
+                blur.add((pixel % width, pixel / width), [change, -change]);
             }
             let mut whole = Blur::new();
-            whole.start(width, height, |pixel| [errors[pixel], 0.0, -errors[pixel], 0.0]);
+            whole.start(width, height, |pixel| [errors[pixel], -errors[pixel]]);
             for pixel in 0..width * height {
-                for (a, b) in blur.at(pixel).iter().zip(whole.at(pixel)) {
+                let at = (pixel % width, pixel / width);
+                for (a, b) in blur.at(at).iter().zip(whole.at(at)) {
                     prop_assert!((a - b).abs() < 1e-2, "{a} and {b}");
                 }
             }
@@ -203,17 +209,17 @@ mod tests {
     #[test]
     fn an_error_keeps_its_sum() {
         let mut blur = Blur::new();
-        blur.start(9, 9, |pixel| if pixel == 40 { [100.0; 4] } else { [0.0; 4] });
-        let sum: f32 = (0..81).map(|pixel| blur.at(pixel)[0]).sum();
+        blur.start(9, 9, |pixel| [if pixel == 40 { 100.0 } else { 0.0 }]);
+        let sum: f32 = (0..81).map(|pixel| blur.at((pixel % 9, pixel / 9))[0]).sum();
         assert!((sum - 100.0).abs() < 1e-3, "{sum}");
-        assert_eq!(blur.at(39), blur.at(41));
-        assert_eq!(blur.at(31), blur.at(49));
-        assert!((blur.at(40)[0] - 100.0 * blur.correlation(0, 0)).abs() < 1e-3);
+        assert_eq!(blur.at((3, 4)), blur.at((5, 4)));
+        assert_eq!(blur.at((4, 3)), blur.at((4, 5)));
+        assert!((blur.at((4, 4))[0] - 100.0 * blur.correlation(0, 0)).abs() < 1e-3);
     }
 
     #[test]
     fn a_matrix_by_its_inverse_is_one() {
-        let blur = Blur::new();
+        let blur = Blur::<1>::new();
         let Coupling { matrix, inverse } = Coupling::<8>::new(&blur, 2);
         for (index, row) in matrix.iter().enumerate() {
             for column in 0..8 {

@@ -5,6 +5,7 @@ use crate::{
     frame::Frame,
     ground::{Cell, Ground},
     layout::{Layout, Planes},
+    motion::Place,
     painter::Painter,
     quality::Quality,
     sample::{PixelGrid, Sampler},
@@ -20,7 +21,7 @@ pub(crate) trait Artist: Send {
     fn draw(&mut self, scene: &mut Scene<'_>, out: &mut Vec<u8>);
 }
 
-/// A picture to be drawn. Its cells are counted row by row.
+/// A picture to be drawn.
 pub(crate) struct Scene<'a> {
     pub(crate) layout: Layout,
     /// Where its upper left cell is on the screen.
@@ -37,17 +38,12 @@ pub(crate) struct Scene<'a> {
 }
 
 impl Scene<'_> {
-    pub(crate) fn cell(&self, cell: usize) -> Cell {
-        self.cells[self.at(cell)]
+    pub(crate) fn cell(&self, at: Place) -> Cell {
+        self.cells[at.y as usize * self.stride + at.x as usize]
     }
 
-    pub(crate) fn set(&mut self, cell: usize, to: Cell) {
-        let at = self.at(cell);
-        self.cells[at] = to;
-    }
-
-    fn at(&self, cell: usize) -> usize {
-        cell / self.layout.columns * self.stride + cell % self.layout.columns
+    pub(crate) fn set(&mut self, at: Place, to: Cell) {
+        self.cells[at.y as usize * self.stride + at.x as usize] = to;
     }
 }
 

@@ -42,8 +42,8 @@ impl<const N: usize> Artist for Colored<N> {
             plane.resize(layout.pixels(), 0.0);
         }
         layout.differences(&self.shown, wanted, &mut self.row, &mut self.errors);
-        for (cell, (error, weight)) in self.errors.iter_mut().zip(weights).enumerate() {
-            *error = match scene.cell(cell) {
+        for (place, (error, weight)) in layout.places().zip(self.errors.iter_mut().zip(weights)) {
+            *error = match scene.cell(place) {
                 Cell::Covered => 0.0,
                 Cell::Unknown | Cell::Blank => UNKNOWN,
                 Cell::Picture => *error * weight,
@@ -56,7 +56,7 @@ impl<const N: usize> Artist for Colored<N> {
         let inks = self.mixer.mix(strokes, layout, wanted, weights, price);
         write(strokes, inks, glyphs, motion, out);
         keep(strokes, inks, layout, &mut self.shown);
-        strokes.iter().for_each(|stroke| scene.set(stroke.cell, Cell::Picture));
+        strokes.iter().for_each(|stroke| scene.set(stroke.place, Cell::Picture));
     }
 }
 
@@ -125,7 +125,7 @@ fn keep(strokes: &[Stroke], inks: &[Ink], layout: Layout, shown: &mut Planes) {
         }
         for pixel in 0..layout.across * layout.down {
             let color = if stroke.is_front(pixel) { front } else { back };
-            let at = layout.at(stroke.cell, pixel);
+            let at = layout.at(stroke.place, pixel);
             shown.iter_mut().zip(color).for_each(|(plane, value)| plane[at] = value);
         }
     }

@@ -1,7 +1,7 @@
 //! Cells in the colours of a palette, or in none.
 
 use crate::{
-    blur::{Blur, Coupling, Error},
+    blur::{Blur, Coupling, dot},
     cells::{Artist, Scene},
     glyphs::GlyphTable,
     ground::Cell,
@@ -9,31 +9,40 @@ use crate::{
     modes::Symbols,
     motion::{Motion, Place},
     palette::Palette,
-    split::{Color, Splitter, distance, mean},
+    split::{Color, Splitter, mean},
 };
 
+/// The least bytes of a new colour: `ESC [ 3 1 m`.
+const LEAST_COLOR: f32 = SHARED * 5.0;
 /// A new colour is for later cells, too, so its bytes count by this part.
 const SHARED: f32 = 0.7;
 /// How much more a byte costs than in 24 bits: after the blur an error is small, and the same price
 /// would buy what is not seen.
 const PRICE: f32 = 2.5;
 
-/// Draws cells of `N` pixels in two colours each.
-pub(crate) struct Indexed<const N: usize> {
+/// Draws cells of `N` pixels in two colours each, of `C` channels: one where there is only brightness,
+/// else four, of which the last is empty, as four are as long as a register.
+pub(crate) struct Indexed<const N: usize, const C: usize> {
     palette: Palette,
+    colors: Vec<[f32; C]>,
     glyphs: GlyphTable,
     splitter: Splitter<N>,
-    blur: Blur,
+    blur: Blur<C>,
     coupling: Coupling<N>,
+    /// What the pixels should be.
+    wanted: Vec<[f32; C]>,
     /// The colours of the pixels as the terminal shows them.
     shown: Vec<u8>,
 }
 
 /// A cell to be decided on.
-struct Goal<const N: usize> {
-    pixels: [Color; N],
-    /// Colours that a cell is tried in beside those at hand.
-    near: [u8; 3],
+struct Goal<const N: usize, const C: usize> {
+    /// What each pixel should show so that all errors around it vanish, within reach.
+    pixels: [[f32; C]; N],
+    /// The error as it is shown.
+    kept: f32,
+    /// Bytes to come there.
+    way: u32,
 }
 
 /// The pen, and the glyphs that are not sent yet, as more of the same may follow.
@@ -55,16 +64,19 @@ struct Choice {
     back: Option<u8>,
 }
 
-impl<const N: usize> Indexed<N> {
+impl<const N: usize, const C: usize> Indexed<N, C> {
     pub(crate) fn new(symbols: &Symbols, palette: Palette, repeats: bool) -> Self {
         let blur = Blur::new();
         let coupling = Coupling::new(&blur, symbols.across);
+        let colors = palette.colors().iter().map(|color| channels(*color)).collect();
         Self {
             palette,
+            colors,
             glyphs: GlyphTable::new(N, symbols.glyph, repeats),
             splitter: Splitter::new(),
             blur,
             coupling,
+            wanted: Vec::new(),
             shown: Vec::new(),
         }
     }
@@ -73,101 +85,141 @@ impl<const N: usize> Indexed<N> {
     fn start(&mut self, scene: &Scene<'_>) {
         let layout = scene.layout;
         self.shown.resize(layout.pixels(), 0);
+        let (palette, planes) = (&self.palette, scene.wanted);
+        let wanted = |pixel| channels(palette.wanted(planes, pixel));
+        self.wanted.clear();
+        self.wanted.extend((0..layout.pixels()).map(wanted));
         let mut is_known = vec![false; layout.pixels()];
-        for cell in (0..layout.cells()).filter(|cell| scene.cell(*cell) == Cell::Picture) {
-            (0..N).for_each(|pixel| is_known[layout.at(cell, pixel)] = true);
+        for place in layout.places().filter(|place| scene.cell(*place) == Cell::Picture) {
+            (0..N).for_each(|pixel| is_known[layout.at(place, pixel)] = true);
         }
-        let (palette, shown) = (&self.palette, &self.shown);
+        let (colors, wanted, shown) = (&self.colors, &self.wanted, &self.shown);
         self.blur.start(layout.width(), layout.rows * layout.down, |pixel| {
             if is_known[pixel] {
-                error(palette.color(shown[pixel]), palette.wanted(scene.wanted, pixel))
+                minus(colors[usize::from(shown[pixel])], wanted[pixel])
             } else {
-                [0.0; 4]
+                [0.0; C]
             }
         });
     }
 
-    /// What each pixel of a cell should show so that all errors around it vanish, within reach.
-    fn goal(&self, scene: &Scene<'_>, cell: usize, is_known: bool) -> [Color; N] {
-        let layout = scene.layout;
+    /// What to make of a cell that is `way` bytes from the cursor.
+    fn goal(&self, layout: Layout, cell: Place, is_known: bool, way: u32) -> Goal<N, C> {
         let reach = self.palette.reach();
-        let blurred: [Error; N] = std::array::from_fn(|pixel| self.blur.at(layout.at(cell, pixel)));
-        let steps = self.coupling.solve(&blurred);
-        std::array::from_fn(|pixel| {
+        let (mut blurred, mut pixels) = ([[0.0; C]; N], [[0.0; C]; N]);
+        for (pixel, blurred) in blurred.iter_mut().enumerate() {
+            *blurred = self.blur.at(layout.pixel(cell, pixel));
+        }
+        let mut steps = self.coupling.solve(&blurred);
+        let mut is_clamped = false;
+        for (pixel, (goal, step)) in pixels.iter_mut().zip(&mut steps).enumerate() {
             let at = layout.at(cell, pixel);
-            let wanted = self.palette.wanted(scene.wanted, at);
-            let shown = if is_known { self.palette.color(self.shown[at]) } else { wanted };
-            std::array::from_fn(|channel| {
-                (shown[channel] - steps[pixel][channel])
-                    .clamp(wanted[channel] - reach, wanted[channel] + reach)
-            })
-        })
+            let wanted = self.wanted[at];
+            let shown = if is_known { self.color(self.shown[at]) } else { wanted };
+            let free = minus(shown, *step);
+            for (channel, goal) in goal.iter_mut().enumerate() {
+                *goal = free[channel].clamp(wanted[channel] - reach, wanted[channel] + reach);
+            }
+            if *goal != free {
+                is_clamped = true;
+                *step = minus(shown, *goal);
+            }
+        }
+        let kept = match (is_known, is_clamped) {
+            (false, _) => f32::MAX,
+            (true, false) => dot(&steps, &blurred),
+            (true, true) => dot(&steps, &self.coupling.spread(&steps)),
+        };
+        Goal { pixels, kept, way }
     }
 
-    /// The error of a cell, of which `color` says what each pixel shows.
-    fn loss(&self, goal: &[Color; N], color: impl Fn(usize) -> Color) -> f32 {
-        self.coupling.loss(&std::array::from_fn(|pixel| {
-            let (shown, goal) = (color(pixel), goal[pixel]);
-            [shown[0] - goal[0], shown[1] - goal[1], shown[2] - goal[2]]
-        }))
+    #[inline(always)]
+    fn color(&self, index: u8) -> [f32; C] {
+        self.colors[usize::from(index)]
     }
 
     /// The best glyph in two colours, and its error.
-    fn fit(&self, goal: &[Color; N], front: u8, back: u8) -> (f32, u8) {
-        let colors = [self.palette.color(back), self.palette.color(front)];
-        let loss = |mask: u8| self.loss(goal, |pixel| colors[usize::from(mask >> pixel & 1)]);
-        let nearest = goal.iter().enumerate().fold(0, |mask, (bit, pixel)| {
-            let is_front = distance(*pixel, colors[1]) < distance(*pixel, colors[0]);
-            mask | u8::from(is_front) << bit
+    fn fit(&self, goal: &[[f32; C]; N], front: u8, back: u8) -> (f32, u8) {
+        let colors = [self.color(back), self.color(front)];
+        let mut mask = 0;
+        let errors = std::array::from_fn(|bit| {
+            let [back, front] = colors.map(|color| minus(color, goal[bit]));
+            let is_front = square(front) < square(back);
+            mask |= u8::from(is_front) << bit;
+            if is_front { front } else { back }
         });
+        let mut spread = self.coupling.spread(&errors);
+        let mut loss = dot(&errors, &spread);
         // From there each pixel is tried the other way, as they make up for each other.
-        let mut best = (loss(nearest), nearest);
+        let to_front = minus(colors[1], colors[0]);
         for bit in 0..N {
-            let other = best.1 ^ 1 << bit;
-            let loss = loss(other);
-            if loss < best.0 {
-                best = (loss, other);
+            let sign = if mask >> bit & 1 == 1 { -1.0 } else { 1.0 };
+            let step = to_front.map(|value| sign * value);
+            let cross: f32 = step.iter().zip(spread[bit]).map(|(step, spread)| step * spread).sum();
+            let change = 2.0 * cross + self.coupling.weight(bit, bit) * square(step);
+            if change < 0.0 {
+                mask ^= 1 << bit;
+                loss += change;
+                for (other, spread) in spread.iter_mut().enumerate() {
+                    let weight = self.coupling.weight(bit, other);
+                    spread.iter_mut().zip(step).for_each(|(sum, step)| *sum += weight * step);
+                }
             }
         }
-        best
+        (loss, mask)
     }
 
-    fn choose(&self, goal: &Goal<N>, pen: &Pen, way: u32, price: f32) -> Choice {
-        let none = Choice { cost: f32::MAX, mask: 0, front: pen.front, back: pen.back };
-        let mut best = none;
+    /// The best way to draw a cell that costs less than to leave it as it is.
+    fn choose(&self, goal: &Goal<N, C>, pen: &Pen, price: f32) -> Option<Choice> {
+        let mut best = Choice { cost: goal.kept, mask: 0, front: pen.front, back: pen.back };
         let glyph = |mask: u8| {
-            let run = if way == 0 && mask == pen.mask { pen.run } else { 0 };
+            let run = if goal.way == 0 && mask == pen.mask { pen.run } else { 0 };
             self.glyphs.cost(mask, run) as f32
         };
-        let mut try_both = |front: Option<u8>, back: Option<u8>| {
+        let way = goal.way as f32;
+        let try_both = |front: Option<u8>, back: Option<u8>, best: &mut Choice| {
             let (Some(f), Some(b)) = (front, back) else { return };
+            let bytes = way + self.color_bytes(pen, front, back);
+            if price * bytes >= best.cost {
+                return;
+            }
             let (loss, mask) = self.fit(&goal.pixels, f, b);
-            let bytes = self.color_bytes(pen, front, back);
-            let cost = loss + price * (way as f32 + bytes + glyph(mask));
+            let cost = loss + price * (bytes + glyph(mask));
             if cost < best.cost {
-                best = Choice { cost, mask, front, back };
+                *best = Choice { cost, mask, front, back };
             }
         };
-        try_both(pen.front, pen.back);
-        if !self.palette.is_fixed() {
-            for near in goal.near {
-                try_both(Some(near), pen.back);
-                try_both(pen.front, Some(near));
+        try_both(pen.front, pen.back, &mut best);
+        if !self.palette.is_fixed() && price * (way + LEAST_COLOR) < best.cost {
+            let near = self.near(&goal.pixels).map(Some);
+            let [first, second, mean] = near;
+            let is_new = [true, second != first, mean != first && mean != second];
+            for (near, _) in near.into_iter().zip(is_new).filter(|(_, is_new)| *is_new) {
+                if near != pen.front {
+                    try_both(near, pen.back, &mut best);
+                }
+                if near != pen.back {
+                    try_both(pen.front, near, &mut best);
+                }
             }
-            let [first, second, _] = goal.near.map(Some);
-            try_both(first, second);
-            try_both(second, first);
-            for back in goal.near.map(Some).into_iter().chain([pen.back]) {
-                let Some(color) = back.map(|back| self.palette.color(back)) else { continue };
-                let bytes = self.color_bytes(pen, pen.front, back);
-                let cost =
-                    self.loss(&goal.pixels, |_| color) + price * (way as f32 + bytes + glyph(0));
+            if first != second {
+                try_both(first, second, &mut best);
+                try_both(second, first, &mut best);
+            }
+            for back in [first, second, mean, pen.back] {
+                let Some(color) = back.map(|back| self.color(back)) else { continue };
+                let bytes = way + self.color_bytes(pen, pen.front, back) + glyph(0);
+                if price * bytes >= best.cost {
+                    continue;
+                }
+                let errors = goal.pixels.map(|pixel| minus(color, pixel));
+                let cost = dot(&errors, &self.coupling.spread(&errors)) + price * bytes;
                 if cost < best.cost {
                     best = Choice { cost, mask: 0, front: pen.front, back };
                 }
             }
         }
-        best
+        (best.cost < goal.kept).then_some(best)
     }
 
     fn color_bytes(&self, pen: &Pen, front: Option<u8>, back: Option<u8>) -> f32 {
@@ -182,19 +234,15 @@ impl<const N: usize> Indexed<N> {
     }
 
     /// Draws a cell, and takes its new errors into account.
-    fn apply(&mut self, scene: &mut Scene<'_>, cell: usize, choice: Choice, is_known: bool) {
+    fn apply(&mut self, scene: &mut Scene<'_>, cell: Place, choice: Choice, is_known: bool) {
         let layout = scene.layout;
         for pixel in 0..N {
             let at = layout.at(cell, pixel);
             let is_front = choice.mask >> pixel & 1 == 1;
             let new = if is_front { choice.front } else { choice.back }.unwrap_or_default();
-            let old = if is_known {
-                self.palette.color(self.shown[at])
-            } else {
-                self.palette.wanted(scene.wanted, at)
-            };
+            let old = if is_known { self.color(self.shown[at]) } else { self.wanted[at] };
             self.shown[at] = new;
-            self.blur.add(at, error(self.palette.color(new), old));
+            self.blur.add(layout.pixel(cell, pixel), minus(self.color(new), old));
         }
         scene.set(cell, Cell::Picture);
     }
@@ -234,15 +282,17 @@ impl<const N: usize> Indexed<N> {
         };
     }
 
-    fn near(&self, goal: &[Color; N]) -> [u8; 3] {
+    /// Colours that a cell is tried in beside those at hand.
+    fn near(&self, goal: &[[f32; C]; N]) -> [u8; 3] {
         let every = (((1u16 << N) - 1) & 0xff) as u8;
-        let mean_of = |group| mean(goal, group);
-        let first = self.splitter.split(goal, mean_of(every));
+        let goal: [Color; N] = goal.map(channels);
+        let mean_of = |group| mean(&goal, group);
+        let first = self.splitter.split(&goal, mean_of(every));
         [first, every ^ first, every].map(|group| self.palette.nearest(mean_of(group)))
     }
 }
 
-impl<const N: usize> Artist for Indexed<N> {
+impl<const N: usize, const C: usize> Artist for Indexed<N, C> {
     fn draw(&mut self, scene: &mut Scene<'_>, out: &mut Vec<u8>) {
         self.start(scene);
         let motion = Motion { origin: scene.origin, columns: scene.layout.columns as u32 };
@@ -250,24 +300,20 @@ impl<const N: usize> Artist for Indexed<N> {
         let fixed = self.palette.fixed();
         let mut pen = Pen { front: fixed.map(|(front, _)| front), ..Pen::default() };
         pen.back = fixed.map(|(_, back)| back);
-        for cell in 0..scene.layout.cells() {
-            let is_known = match scene.cell(cell) {
+        for place in scene.layout.places() {
+            let is_known = match scene.cell(place) {
                 Cell::Covered => continue,
                 Cell::Unknown | Cell::Blank => false,
                 Cell::Picture => true,
             };
-            let pixels = self.goal(scene, cell, is_known);
-            let place = scene.layout.place(cell);
             let is_next = pen.cursor == Some(place);
-            let kept = if is_known { self.kept(scene.layout, cell, &pixels) } else { f32::MAX };
-            if kept <= price || !is_next && kept <= 4.0 * price {
+            let way = if is_next { 0 } else { motion.cost(pen.cursor, place) };
+            let goal = self.goal(scene.layout, place, is_known, way);
+            if goal.kept <= price || !is_next && goal.kept <= 4.0 * price {
                 continue;
             }
-            let near = if self.palette.is_fixed() { [0; 3] } else { self.near(&pixels) };
-            let way = if is_next { 0 } else { motion.cost(pen.cursor, place) };
-            let choice = self.choose(&Goal { pixels, near }, &pen, way, price);
-            if choice.cost < kept {
-                self.apply(scene, cell, choice, is_known);
+            if let Some(choice) = self.choose(&goal, &pen, price) {
+                self.apply(scene, place, choice, is_known);
                 self.write(motion, &mut pen, place, choice, out);
             }
         }
@@ -278,13 +324,18 @@ impl<const N: usize> Artist for Indexed<N> {
     }
 }
 
-impl<const N: usize> Indexed<N> {
-    /// The error of a cell as it is shown.
-    fn kept(&self, layout: Layout, cell: usize, goal: &[Color; N]) -> f32 {
-        self.loss(goal, |pixel| self.palette.color(self.shown[layout.at(cell, pixel)]))
-    }
+/// A colour in other channels: the first ones, and none for the rest.
+#[inline(always)]
+fn channels<const A: usize, const B: usize>(color: [f32; A]) -> [f32; B] {
+    std::array::from_fn(|channel| color.get(channel).copied().unwrap_or(0.0))
 }
 
-fn error(shown: Color, wanted: Color) -> Error {
-    [shown[0] - wanted[0], shown[1] - wanted[1], shown[2] - wanted[2], 0.0]
+#[inline(always)]
+fn minus<const C: usize>(a: [f32; C], b: [f32; C]) -> [f32; C] {
+    std::array::from_fn(|channel| a[channel] - b[channel])
+}
+
+#[inline(always)]
+fn square<const C: usize>(error: [f32; C]) -> f32 {
+    error.iter().map(|value| value * value).sum()
 }

@@ -58,7 +58,7 @@ impl Mixer {
             }
             let weight = weights[stroke.cell];
             for pixel in 0..layout.across * layout.down {
-                let at = layout.at(stroke.cell, pixel);
+                let at = layout.at(stroke.place, pixel);
                 let sum = &mut self.sums[if stroke.is_front(pixel) { front } else { back }];
                 for (sum, plane) in sum.color.iter_mut().zip(wanted) {
                     *sum += plane[at] * weight;

@@ -12,7 +12,7 @@ pub(crate) struct Layout {
     pub(crate) columns: usize,
     /// Rows of cells.
     pub(crate) rows: usize,
-    /// Pixels of a cell, side by side.
+    /// Pixels of a cell, side by side: one or two.
     pub(crate) across: usize,
     /// Pixels of a cell, over one another.
     pub(crate) down: usize,
@@ -34,12 +34,25 @@ impl Layout {
         self.columns * self.across
     }
 
-    /// The place in a plane of a cell's pixel, of which the first is in its upper left.
+    /// The column and row of a cell's pixel, of which the first is in its upper left.
     #[inline(always)]
-    pub(crate) fn at(self, cell: usize, pixel: usize) -> usize {
-        let (x, y) = (cell % self.columns, cell / self.columns);
-        let (across, down) = (pixel % self.across, pixel / self.across);
-        (y * self.down + down) * self.width() + x * self.across + across
+    pub(crate) fn pixel(self, cell: Place, pixel: usize) -> (usize, usize) {
+        // No division: every pixel of every picture comes by here.
+        let (across, down) = if self.across == 1 { (0, pixel) } else { (pixel & 1, pixel >> 1) };
+        (cell.x as usize * self.across + across, cell.y as usize * self.down + down)
+    }
+
+    /// The place in a plane of a cell's pixel.
+    #[inline(always)]
+    pub(crate) fn at(self, cell: Place, pixel: usize) -> usize {
+        let (x, y) = self.pixel(cell, pixel);
+        y * self.width() + x
+    }
+
+    /// Where the cells are, row by row.
+    pub(crate) fn places(self) -> impl Iterator<Item = Place> {
+        let row = move |y| (0..self.columns as u32).map(move |x| Place { x, y });
+        (0..self.rows as u32).flat_map(row)
     }
 
     /// Where a cell is.
@@ -50,9 +63,8 @@ impl Layout {
     /// The pixels of a cell.
     #[inline(always)]
     pub(crate) fn gather<const N: usize>(self, planes: &Planes, at: Place) -> [Color; N] {
-        let first = at.y as usize * self.down * self.width() + at.x as usize * self.across;
         std::array::from_fn(|pixel| {
-            let at = first + pixel / self.across * self.width() + pixel % self.across;
+            let at = self.at(at, pixel);
             [planes[0][at], planes[1][at], planes[2][at]]
         })
     }

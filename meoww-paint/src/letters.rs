@@ -4,12 +4,13 @@
 //! it, like that of dots (`blur.rs`): of all letters, the one whose ink is nearest.
 
 use crate::{
-    blur::{Blur, Coupling, Error},
+    blur::{Blur, Coupling, dot},
     cells::{Artist, Scene},
     charset::Charset,
     ground::Cell,
+    layout::Layout,
     letterforms::{FIRST, FORMS},
-    motion::{Motion, number},
+    motion::{Motion, Place, number},
     palette::{Palette, luma},
     split::{Color, distance, mean},
 };
@@ -34,13 +35,19 @@ pub(crate) enum Dye {
     True,
 }
 
+/// How much ink there is in each pixel of a cell.
+type Ink = [[f32; 1]; PIXELS];
+
 /// A letter as it is seen: its ink, where that of the darkest is 255.
 struct Letter {
     byte: u8,
-    ink: [f32; PIXELS],
-    /// The error of its ink where none is wanted.
-    energy: f32,
+    ink: Ink,
 }
+
+/// Letters that are compared at once.
+const LANES: usize = 8;
+/// Room for all letters, in whole lanes.
+const ROOM: usize = FORMS.len().next_multiple_of(LANES);
 
 /// Draws letters.
 pub(crate) struct Letters {
@@ -48,7 +55,11 @@ pub(crate) struct Letters {
     is_light: bool,
     /// Beginning with the space.
     letters: Vec<Letter>,
-    blur: Blur,
+    /// The ink of all letters, pixel by pixel.
+    inks: [[f32; ROOM]; PIXELS],
+    /// The error of each one's ink where none is wanted.
+    energies: [f32; ROOM],
+    blur: Blur<1>,
     coupling: Coupling<PIXELS>,
     /// Which letter each cell shows, and in which colour.
     shown: Vec<(usize, Color)>,
@@ -61,11 +72,17 @@ impl Letters {
         let form = |byte: u8| &FORMS[usize::from(byte - FIRST)];
         let most = charset.letters().map(|byte| total(form(byte))).fold(0.0, f32::max);
         let letter = |byte| {
-            let ink = form(byte).map(|part| f32::from(part) * 255.0 * PIXELS as f32 / most);
-            Letter { byte, ink, energy: dot(&ink, &coupling.spread(&ink)) }
+            let ink = form(byte).map(|part| [f32::from(part) * 255.0 * PIXELS as f32 / most]);
+            Letter { byte, ink }
         };
-        let letters = charset.letters().map(letter).collect();
-        Self { dye, is_light, letters, blur, coupling, shown: Vec::new() }
+        let letters: Vec<_> = charset.letters().map(letter).collect();
+        // Where there is no letter, the error is beyond any other.
+        let (mut inks, mut energies) = ([[0.0; ROOM]; PIXELS], [f32::MAX; ROOM]);
+        for (index, Letter { ink, .. }) in letters.iter().enumerate() {
+            energies[index] = dot(ink, &coupling.spread(ink));
+            inks.iter_mut().zip(ink).for_each(|(inks, ink)| inks[index] = ink[0]);
+        }
+        Self { dye, is_light, letters, inks, energies, blur, coupling, shown: Vec::new() }
     }
 
     /// The ink that a pixel should have.
@@ -77,24 +94,50 @@ impl Letters {
     fn start(&mut self, scene: &Scene<'_>) {
         let layout = scene.layout;
         self.shown.resize(layout.cells(), (0, [0.0; 3]));
-        let mut errors = vec![[0.0; 4]; layout.pixels()];
-        for cell in (0..layout.cells()).filter(|cell| scene.cell(*cell) == Cell::Picture) {
-            let ink = self.letters[self.shown[cell].0].ink;
-            let colors = layout.gather::<PIXELS>(scene.wanted, layout.place(cell));
+        let mut errors = vec![[0.0]; layout.pixels()];
+        for (place, (shown, _)) in layout.places().zip(&self.shown) {
+            if scene.cell(place) != Cell::Picture {
+                continue;
+            }
+            let ink = self.letters[*shown].ink;
+            let colors = layout.gather::<PIXELS>(scene.wanted, place);
             for (pixel, (ink, color)) in ink.iter().zip(colors).enumerate() {
-                errors[layout.at(cell, pixel)][0] = ink - self.wanted(color);
+                errors[layout.at(place, pixel)] = [ink[0] - self.wanted(color)];
             }
         }
         self.blur.start(layout.width(), layout.rows * layout.down, |pixel| errors[pixel]);
     }
 
+    /// The letter for a cell whose ink is `old` at present: another than `shown` where it leaves an
+    /// error that is smaller by more than `least`.
+    fn better(&self, layout: Layout, cell: Place, shown: usize, old: &Ink, least: f32) -> usize {
+        let blurred: Ink = std::array::from_fn(|pixel| self.blur.at(layout.pixel(cell, pixel)));
+        // No letter takes away more than all of it.
+        if dot(&self.coupling.solve(&blurred), &blurred) <= least {
+            return shown;
+        }
+        let spread = self.coupling.spread(old);
+        let goal = std::array::from_fn(|pixel| [spread[pixel][0] - blurred[pixel][0]]);
+        let (best, gain) = self.best(&goal, shown);
+        if gain > least { best } else { shown }
+    }
+
     /// The letter that leaves the least error around a cell, and how much more the letter `shown`
     /// leaves.
-    fn best(&self, goal: &[f32; PIXELS], shown: usize) -> (usize, f32) {
-        let score = |letter: &Letter| letter.energy - 2.0 * dot(&letter.ink, goal);
-        let scores = self.letters.iter().map(score).enumerate();
-        let best = scores.min_by(|(_, a), (_, b)| a.total_cmp(b)).unwrap_or((0, 0.0));
-        (best.0, score(&self.letters[shown]) - best.1)
+    fn best(&self, goal: &Ink, shown: usize) -> (usize, f32) {
+        let mut scores = self.energies;
+        for (inks, goal) in self.inks.iter().zip(goal) {
+            let twice = 2.0 * goal[0];
+            scores.iter_mut().zip(inks).for_each(|(score, ink)| *score -= twice * ink);
+        }
+        // The least of each lane, then of all.
+        let mut least = [f32::MAX; LANES];
+        for scores in scores.as_chunks::<LANES>().0 {
+            least.iter_mut().zip(scores).for_each(|(least, score)| *least = least.min(*score));
+        }
+        let least = least.into_iter().fold(f32::MAX, f32::min);
+        let best = scores.iter().position(|score| *score == least).unwrap_or(0);
+        (best, scores[shown] - least)
     }
 
     fn push_color(&self, color: Color, out: &mut Vec<u8>) {
@@ -133,29 +176,23 @@ impl Artist for Letters {
         let layout = scene.layout;
         let motion = Motion { origin: scene.origin, columns: layout.columns as u32 };
         let (mut cursor, mut pen) = (None, None::<Color>);
-        for cell in 0..layout.cells() {
-            let is_known = match scene.cell(cell) {
+        for (cell, place) in layout.places().enumerate() {
+            let is_known = match scene.cell(place) {
                 Cell::Covered => continue,
                 Cell::Unknown | Cell::Blank => false,
                 Cell::Picture => true,
             };
-            let place = layout.place(cell);
             let colors = layout.gather::<PIXELS>(scene.wanted, place);
             let (shown, shown_color) = self.shown[cell];
             let old = if is_known {
                 self.letters[shown].ink
             } else {
-                colors.map(|color| self.wanted(color))
+                colors.map(|color| [self.wanted(color)])
             };
-            let blurred: [Error; PIXELS] =
-                std::array::from_fn(|pixel| self.blur.at(layout.at(cell, pixel)));
-            let spread = self.coupling.spread(&old);
-            let goal = std::array::from_fn(|pixel| spread[pixel] - blurred[pixel][0]);
-            let (best, gain) = self.best(&goal, shown);
             let bytes = if cursor == Some(place) { 1 } else { motion.cost(cursor, place) + 1 };
-            let is_better = gain > scene.price * PRICE * bytes as f32;
+            let least = if is_known { scene.price * PRICE * bytes as f32 } else { f32::MIN };
+            let letter = self.better(layout, place, shown, &old, least);
             let color = mean(&colors, u8::MAX);
-            let letter = if is_better || !is_known { best } else { shown };
             let has_color = is_known && self.is_alike(shown_color, color, scene.price);
             if is_known && letter == shown && (has_color || letter == 0) {
                 continue;
@@ -168,10 +205,10 @@ impl Artist for Letters {
             out.push(self.letters[letter].byte);
             cursor = Some(place.next());
             for (pixel, (new, old)) in self.letters[letter].ink.iter().zip(old).enumerate() {
-                self.blur.add(layout.at(cell, pixel), [new - old, 0.0, 0.0, 0.0]);
+                self.blur.add(layout.pixel(place, pixel), [new[0] - old[0]]);
             }
             self.shown[cell] = (letter, pen.unwrap_or(color));
-            scene.set(cell, Cell::Picture);
+            scene.set(place, Cell::Picture);
         }
         if pen.is_some() && !matches!(self.dye, Dye::None) {
             out.extend_from_slice(b"\x1b[m");
@@ -181,10 +218,6 @@ impl Artist for Letters {
 
 fn total(form: &[u8; PIXELS]) -> f32 {
     form.iter().map(|part| f32::from(*part)).sum()
-}
-
-fn dot(a: &[f32; PIXELS], b: &[f32; PIXELS]) -> f32 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
 #[cfg(test)]

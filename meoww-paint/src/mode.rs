@@ -191,7 +191,10 @@ impl Mode {
         };
         let artist: Box<dyn Artist> = match palette {
             None => Box::new(Colored::<N>::new(symbols, terminal.repeats)),
-            Some(palette) => Box::new(Indexed::<N>::new(symbols, palette, terminal.repeats)),
+            Some(palette) if palette.is_fixed() => {
+                Box::new(Indexed::<N, 1>::new(symbols, palette, terminal.repeats))
+            }
+            Some(palette) => Box::new(Indexed::<N, 4>::new(symbols, palette, terminal.repeats)),
         };
         (artist, (symbols.across, symbols.down))
     }

@@ -125,9 +125,8 @@ impl Palette {
         self.kind == Kind::Mono
     }
 
-    #[inline(always)]
-    pub(crate) fn color(&self, index: u8) -> Color {
-        self.colors[usize::from(index)]
+    pub(crate) fn colors(&self) -> &[Color] {
+        &self.colors
     }
 
     /// What a pixel should be, in the terms of the palette.
@@ -152,11 +151,9 @@ impl Palette {
         match self.kind {
             Kind::Ansi256 => nearest(wanted.map(|value| value.clamp(0.0, 255.0) as u8)),
             Kind::Ansi16 | Kind::Mono => {
-                let by_distance = |a: &u8, b: &u8| {
-                    let [a, b] = [a, b].map(|index| split::distance(self.color(*index), wanted));
-                    a.total_cmp(&b)
-                };
-                (0..self.colors.len() as u8).min_by(by_distance).unwrap_or_default()
+                let distances = self.colors.iter().map(|color| split::distance(*color, wanted));
+                let nearest = distances.enumerate().min_by(|(_, a), (_, b)| a.total_cmp(b));
+                nearest.map_or(0, |(index, _)| index as u8)
             }
         }
     }
