@@ -254,6 +254,7 @@ impl World {
                 }
                 CallEffect::Reconnect => self.disconnect(who, true),
                 CallEffect::Apply(_)
+                | CallEffect::GoDirect
                 | CallEffect::Mute(_)
                 | CallEffect::Tell(_)
                 | CallEffect::Quit => {}

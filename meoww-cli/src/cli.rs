@@ -17,7 +17,7 @@ pub use self::play::{Play, Preview};
 pub use self::sound::SoundArgs;
 
 use self::drawing::Drawing;
-use crate::{error::exit_codes, picture::source::Camera};
+use crate::{core::event::Way, error::exit_codes, picture::source::Camera};
 
 /// Video chat with a random stranger, drawn in your terminal.
 #[derive(Debug, Parser)]
@@ -163,10 +163,14 @@ pub struct Search {
     /// Show a new stranger clearly at once; without it, their picture is coarse for three seconds
     #[arg(long, env = "MEOWW_NO_BLUR")]
     pub no_blur: bool,
-    /// Only ever connect through the server's relay, so that the other side cannot learn your
-    /// address
-    #[arg(long)]
+    /// Connect through the server's relay or not at all, so that the other side cannot learn your
+    /// address; without it, that is so until you both go direct (F10), if the server has a relay
+    #[arg(long, conflicts_with = "direct")]
     pub relay_only: bool,
+    /// Connect directly, which is faster: the other side sees your address as soon as it goes direct,
+    /// too
+    #[arg(long)]
+    pub direct: bool,
     /// Rather meet somebody who searches with the same tag; up to five times
     #[arg(long = "tag", value_name = "TAG")]
     pub tags: Vec<Tag>,
@@ -182,6 +186,17 @@ pub struct Search {
     /// Skip to the next after so long in a call, e.g. 10s or 2m (headless)
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, requires = "headless")]
     pub duration: Option<Duration>,
+}
+
+impl Search {
+    /// By which way media may go, if that was said.
+    pub(crate) fn way(&self) -> Option<Way> {
+        match (self.relay_only, self.direct) {
+            (true, _) => Some(Way::RelayOnly),
+            (false, true) => Some(Way::Direct),
+            (false, false) => None,
+        }
+    }
 }
 
 /// Whole seconds are all that is told to the server.
@@ -212,6 +227,7 @@ In a call:
   Ctrl-N next stranger   F1 help   F2 self view   F3 chat   F4 camera off   Ctrl-C quit
   F5 (twice) never meet this stranger again   F6 report them   (also just after they left)
   F7 mute   F8 do not hear them   Up, Down hear them louder, softer   F9 see them clearly now
+  F10 go direct, without the relay: they will see your address; both must agree
   F12 all off: camera, microphone and the call, at once
   Type to chat, Enter to send, PageUp and PageDown to scroll.
 
@@ -220,10 +236,10 @@ By interests: somebody with a common tag first, anybody after 20 seconds
 
 Headless, with --json, one object a line:
   out  {\"event\":\"searching\"}  matched  connected  first-frame  partner-camera  sound  safety
-       reconnecting  reconnected  message  stats  peer-disconnected  search-ended  blocked
+       reconnecting  reconnected  route  go-direct  message  stats  peer-disconnected  search-ended  blocked
        reported  presence  notice  draining  server-lost  server-back  error
   in   {\"command\":\"message\",\"text\":\"hi\"}  {\"command\":\"skip\"}  {\"command\":\"leave\"}
-       {\"command\":\"mute\"}  {\"command\":\"unmute\"}
+       {\"command\":\"mute\"}  {\"command\":\"unmute\"}  {\"command\":\"direct\"}
        {\"command\":\"block\"}  {\"command\":\"report\",\"reason\":\"...\"}
 
 Sound for scripts: a tone to them, and what they say into a file

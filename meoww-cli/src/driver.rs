@@ -33,7 +33,7 @@ use crate::{
     clock,
     core::{
         call::{Call, Effect, Input},
-        event::{CallEvent, Command, PeerEvent},
+        event::{CallEvent, Command, PeerEvent, Way},
     },
     error::Error,
     interfaces,
@@ -60,8 +60,8 @@ pub struct Options {
     pub camera: Camera,
     /// What it hears, and where it is heard.
     pub sound: SoundConfig,
-    /// Connect through a relay or not at all.
-    pub relay_only: bool,
+    /// By which way media may go; without it, through the server's relay first, if it has one.
+    pub way: Option<Way>,
     /// Whom to meet.
     pub terms: Search,
 }
@@ -97,13 +97,13 @@ impl ClientHandle {
     /// # Errors
     /// The camera or a file of sound cannot be used, the server cannot be reached, or there is no session.
     pub async fn start(options: Options) -> Result<Self, Error> {
-        let Options { api, camera, sound, relay_only, terms } = options;
+        let Options { api, camera, sound, way, terms } = options;
         let (commands, wanted) = mpsc::channel(QUEUE);
         let (told, events) = mpsc::channel(QUEUE);
         let (camera_on, camera_wanted) = watch::channel(true);
         let (room, link_room) = watch::channel(None);
         let link = Link::open(api.clone(), link_room).await?;
-        let (ice, notice) = ice::Servers::fetch(api).await?;
+        let (ice, notice) = ice::Servers::fetch(api, way).await?;
         // Last: a camera does not light up for a user who turns out not to be logged in.
         let opened = tokio::try_join!(
             SoundSwitch::open(sound),
@@ -131,7 +131,7 @@ impl ClientHandle {
             room,
             ice,
             connector: Connector::WebRtc,
-            relay_only,
+            way,
             pictures,
             camera,
             sound: sound.clone(),
@@ -208,7 +208,7 @@ struct Driver {
     room: watch::Sender<Option<RoomId>>,
     ice: ice::Servers,
     connector: Connector,
-    relay_only: bool,
+    way: Option<Way>,
     pictures: Pictures,
     camera: camera::Switch,
     sound: SoundSwitch,
@@ -270,6 +270,11 @@ impl Driver {
                     }
                 }
                 Effect::ClosePeer => self.close_peer(),
+                Effect::GoDirect => {
+                    if let Some(open) = &self.open {
+                        open.media.go_direct();
+                    }
+                }
                 Effect::Mute(muted) => self.sound.set_muted(muted),
                 Effect::Tell(event) => _ = self.told.send(event).await,
                 Effect::Quit => return Next::Stop,
@@ -281,9 +286,13 @@ impl Driver {
     async fn open_peer(&mut self, matched: Matched) {
         let Matched { room_id, is_initiator } = matched;
         let ice_servers: Vec<IceServer> = self.ice.list().await;
+        let way = self.way.unwrap_or(match ice::have_relay(&ice_servers) {
+            true => Way::RelayFirst,
+            false => Way::Direct,
+        });
         let config = PeerConfig {
             ice_servers,
-            relay_only: self.relay_only,
+            way,
             is_initiator,
             room_id,
             addresses: self.network.addresses(),

@@ -157,6 +157,8 @@ impl Headless {
             | CallEvent::Matched { .. }
             | CallEvent::Reconnecting(_)
             | CallEvent::Reconnected { .. }
+            | CallEvent::Route { .. }
+            | CallEvent::GoDirect(_)
             | CallEvent::FirstFrame
             | CallEvent::PartnerCamera { .. }
             | CallEvent::NoPicture(_)

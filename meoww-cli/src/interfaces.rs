@@ -1,6 +1,6 @@
 //! The addresses of this machine by which a partner may reach it.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 
 use rtc::shared::ifaces::ifaces;
 
@@ -16,6 +16,15 @@ pub fn addresses() -> Vec<IpAddr> {
     addresses.dedup();
     addresses.truncate(MAX);
     addresses
+}
+
+/// The address of IPv4 that this machine has towards the internet, if any.
+pub fn main() -> Option<IpAddr> {
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
+    // Looks for the way there, and sends nothing.
+    socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9)).ok()?;
+    let local = socket.local_addr().ok()?.ip();
+    is_of_use(&local).then_some(local)
 }
 
 /// Without its network, a link-local address says nothing.

@@ -15,7 +15,7 @@ use media::{
     talk,
 };
 use meoww_cli::{
-    core::event::{PeerEvent, Reconnecting},
+    core::event::{PeerEvent, Reconnecting, Way},
     peer::PeerConfig,
 };
 use meoww_proto::account::IceServer;
@@ -36,7 +36,7 @@ async fn side(is_initiator: bool) -> (Side, watch::Sender<Vec<IpAddr>>) {
     let (addresses, known) = watch::channel(vec![IpAddr::from(HOME)]);
     let config = PeerConfig {
         ice_servers: Vec::<IceServer>::new(),
-        relay_only: false,
+        way: Way::Direct,
         is_initiator,
         room_id: media::room(),
         addresses: known,

@@ -120,7 +120,10 @@ fn a_script_has_a_call() {
     assert_eq!(anna.ended(), 0, "one round was asked for");
     for user in &users {
         let log = user.log();
-        assert!(log.contains("DEBUG rtc"), "it says what happened: {log}");
+        assert!(log.contains("media connection state=connected"), "it says what happened: {log}");
+        for address in meoww_cli::interfaces::addresses() {
+            assert!(!log.contains(&address.to_string()), "{address} is in the log: {log}");
+        }
         for word in ["for bert alone", "correct horse", "eyJ", "ice-pwd"] {
             assert!(!log.contains(word), "{word} is in the log of {}", user.email());
         }

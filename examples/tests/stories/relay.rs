@@ -62,6 +62,40 @@ fn a_call_through_the_relay_alone() {
     }
 }
 
+/// Which is how strangers meet where there is a relay, and goes on directly once both want that.
+#[test]
+fn a_call_through_the_relay_that_goes_direct() {
+    let relay = Relay::start();
+    let turn = format!("turn:127.0.0.1:{}?transport=udp", relay.port);
+    let server = Server::start_with(&[("TURN_SECRET", SECRET), ("TURN_SERVER_URL", &turn)]);
+    let [anna, bert] = ["anna", "bert"].map(|name| User::with_account(name, &server));
+    let mut anna = Script::start(&anna, &["--camera", "pattern"]);
+    anna.wait_for("searching");
+    let mut bert = Script::start(&bert, &["--camera", "pattern"]);
+    for script in [&anna, &bert] {
+        assert_eq!(script.wait_for("connected")["relayed"], true);
+        script.wait_for("first-frame");
+    }
+    anna.say(r#"{"command":"direct"}"#);
+    assert_eq!(anna.wait_for("go-direct")["state"], "asking");
+    assert_eq!(bert.wait_for("go-direct")["state"], "asked");
+    bert.say(r#"{"command":"direct"}"#);
+    for script in [&anna, &bert] {
+        assert_eq!(script.wait_for("go-direct")["state"], "agreed");
+        assert_eq!(script.wait_for("route")["relayed"], false);
+    }
+}
+
+#[test]
+fn without_a_relay_strangers_are_told_before_the_first_match() {
+    let server = Server::start();
+    let anna = User::with_account("anna", &server);
+    let anna = Script::start(&anna, &["--camera", "none"]);
+    let notice = anna.wait_for("notice")["message"].to_string();
+    assert!(notice.contains("no relay") && notice.contains("your address"), "{notice}");
+    anna.wait_for("searching");
+}
+
 #[test]
 fn without_a_relay_relay_only_never_connects() {
     let server = Server::start();

@@ -20,7 +20,7 @@ pub(super) async fn run(context: &Context, args: Search) -> Result<(), Error> {
         api: context.api.clone(),
         camera: args.camera.clone(),
         sound: args.sound.config(),
-        relay_only: args.relay_only,
+        way: args.way(),
         terms: terms(&args)?,
     };
     // Either may take seconds.

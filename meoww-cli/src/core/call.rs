@@ -53,6 +53,8 @@ pub enum Effect {
     Apply(RelayPayload),
     /// Say goodbye on the media connection and close it.
     ClosePeer,
+    /// Ask the partner for a direct path, or agree to one.
+    GoDirect,
     /// Mute the microphone or unmute it.
     Mute(bool),
     /// Tell the user.

@@ -24,6 +24,8 @@ pub enum Command {
     Chat(String),
     /// Mute the microphone or unmute it.
     Mute(bool),
+    /// Ask the partner for a direct path instead of the relay, or agree to one.
+    GoDirect,
     /// Never meet the present partner again, or the last one; ends a call and looks for the next.
     Block,
     /// Tell the operators about the present partner, or the last one.
@@ -59,6 +61,17 @@ impl From<Reason> for String {
     }
 }
 
+/// By which way media may go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// Through a relay, and no other.
+    RelayOnly,
+    /// Through a relay, until both sides want to go direct.
+    RelayFirst,
+    /// The shortest that there is; a relay where there is no other.
+    Direct,
+}
+
 /// What the user is told, in the order it happened.
 #[derive(Debug, Clone, PartialEq)]
 pub enum CallEvent {
@@ -86,6 +99,13 @@ pub enum CallEvent {
         /// Through a TURN relay instead of directly.
         relayed: bool,
     },
+    /// Media goes another way than before.
+    Route {
+        /// Through a TURN relay instead of directly.
+        relayed: bool,
+    },
+    /// Whether both sides want to go direct.
+    GoDirect(GoDirect),
     /// The partner's first picture was decoded.
     FirstFrame,
     /// The partner turned its camera on or off.
@@ -256,6 +276,13 @@ pub enum PeerEvent {
         /// Through a TURN relay.
         relayed: bool,
     },
+    /// Media goes another way than before.
+    Route {
+        /// Through a TURN relay.
+        relayed: bool,
+    },
+    /// Whether both sides want to go direct.
+    GoDirect(GoDirect),
     /// The partner's first picture was decoded.
     FirstFrame,
     /// The partner turned its camera on or off.
@@ -323,6 +350,26 @@ pub enum Reconnecting {
     /// Either side asked for another path.
     #[error("looking for another path")]
     Restart,
+}
+
+/// How far a direct path is agreed on, by which each side learns the other's address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, thiserror::Error)]
+#[serde(rename_all = "kebab-case")]
+pub enum GoDirect {
+    /// The partner asks for one.
+    #[error(
+        "They ask to go direct: it is faster, and each of you sees the other's address. F10 agrees."
+    )]
+    Asked,
+    /// This side asks for one.
+    #[error("Asked to go direct: once they agree, each of you sees the other's address.")]
+    Asking,
+    /// Both want it, or there is nothing to agree on.
+    #[error("You both agree to go direct.")]
+    Agreed,
+    /// This side was started for a relay alone.
+    #[error("Not without the relay: this is --relay-only.")]
+    Refused,
 }
 
 /// Why there is no picture of the partner.

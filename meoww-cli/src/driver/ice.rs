@@ -15,7 +15,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use crate::{api::Api, clock, error::Error};
+use crate::{api::Api, clock, core::event::Way, error::Error};
 
 /// Credentials live for an hour; a call begun with the old ones needs a few minutes of them.
 const RENEW_AFTER: Duration = Duration::from_secs(50 * 60);
@@ -24,6 +24,14 @@ const RETRY_AFTER: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_secs(30);
 /// How long a call waits for new ones before it is tried with what there is.
 const WAIT: Duration = Duration::from_secs(3);
+
+/// Whether there is a relay that this client can use: by UDP.
+pub(super) fn have_relay(servers: &[IceServer]) -> bool {
+    let is_relay = |server: &IceServer| {
+        server.urls.starts_with("turn:") && !server.urls.ends_with("transport=tcp")
+    };
+    servers.iter().any(is_relay)
+}
 
 /// Kept fresh until dropped.
 pub(super) struct Servers {
@@ -59,16 +67,30 @@ impl Fetched {
 
 impl Servers {
     /// Without them a call can still connect directly, so only the end of the session is an error.
-    /// The sentence beside them is for the user.
-    pub(super) async fn fetch(api: Arc<Api>) -> Result<(Self, Option<String>), Error> {
-        let (first, notice) = match api.turn_credentials().await {
-            Ok(credentials) => (Fetched::new(credentials.ice_servers, clock::date()), None),
+    /// The sentence beside them is for the user, who should know before the first match who learns
+    /// the own address.
+    pub(super) async fn fetch(
+        api: Arc<Api>,
+        way: Option<Way>,
+    ) -> Result<(Self, Option<String>), Error> {
+        let (first, without) = match api.turn_credentials().await {
+            Ok(credentials) => {
+                let has_relay = have_relay(&credentials.ice_servers);
+                let without = (!has_relay).then(|| "This server has no relay".to_owned());
+                (Fetched::new(credentials.ice_servers, clock::date()), without)
+            }
             Err(error @ (Error::SessionExpired(_) | Error::NotLoggedIn(_))) => return Err(error),
             Err(error) => {
-                let notice = format!("No relay to fall back on: {error}");
-                (Fetched::failed(Vec::new(), clock::date()), Some(notice))
+                let without = format!("No relay could be asked for ({error})");
+                (Fetched::failed(Vec::new(), clock::date()), Some(without))
             }
         };
+        let notice = without.map(|without| match way {
+            Some(Way::RelayOnly) => format!("{without}, so no call will connect."),
+            Some(Way::Direct | Way::RelayFirst) | None => {
+                format!("{without}: strangers will see your address.")
+            }
+        });
         let fetch = move || {
             let api = api.clone();
             async move { api.turn_credentials().await.ok().map(|got| got.ice_servers) }

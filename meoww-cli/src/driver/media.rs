@@ -74,6 +74,15 @@ impl Media {
         }
     }
 
+    /// Asks for a direct path, or agrees to one.
+    pub(super) fn go_direct(&self) {
+        match self {
+            Self::WebRtc(peer) => peer.go_direct(),
+            #[cfg(test)]
+            Self::Played(_) => {}
+        }
+    }
+
     /// Rates since the last call, and counts since the call began.
     pub(super) fn stats(&mut self, now: Instant) -> Stats {
         match self {

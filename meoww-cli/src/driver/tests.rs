@@ -161,7 +161,7 @@ impl World {
             room,
             ice: ice::Servers::none(),
             connector: Connector::Played(to_test),
-            relay_only: false,
+            way: None,
             pictures: Pictures { local, shown, grid: grid_wanted, drawn },
             camera,
             sound,

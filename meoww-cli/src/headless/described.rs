@@ -19,6 +19,10 @@ pub(super) fn described(event: &CallEvent) -> (String, Value) {
             (format!("Reconnecting: {why}."), json!({"event": "reconnecting", "why": why}))
         }
         CallEvent::Reconnected { relayed } => path("Reconnected", "reconnected", *relayed),
+        CallEvent::Route { relayed } => path("Another path", "route", *relayed),
+        CallEvent::GoDirect(news) => {
+            (news.to_string(), json!({"event": "go-direct", "state": news}))
+        }
         CallEvent::FirstFrame => ("First picture.".into(), json!({"event": "first-frame"})),
         CallEvent::PartnerCamera { on } => partner_camera(*on),
         CallEvent::NoPicture(why) => notice(&why.to_string()),

@@ -24,6 +24,7 @@ enum Line {
     Skip,
     Mute,
     Unmute,
+    Direct,
     Block,
     Report { reason: String },
     Leave,
@@ -62,6 +63,7 @@ fn asked(line: &[u8]) -> Asked {
         Line::Skip => Command::Skip,
         Line::Mute => Command::Mute(true),
         Line::Unmute => Command::Mute(false),
+        Line::Direct => Command::GoDirect,
         Line::Block => Command::Block,
         Line::Report { reason } => {
             Command::Report(reason.parse().map_err(|error: InvalidReason| error.to_string())?)

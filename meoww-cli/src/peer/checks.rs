@@ -21,6 +21,8 @@ const BURST: f64 = 50.0;
 /// Between the first two checks of one address, and the last two.
 const FIRST_GAP: Duration = Duration::from_millis(20);
 const LONGEST_GAP: Duration = Duration::from_millis(1600);
+/// How long direct paths are tried before relayed ones, when ICE begins anew.
+const DIRECT_FIRST: Duration = Duration::from_millis(600);
 /// Addresses that are checked at most; there are fewer pairs of candidates.
 const MAX_TARGETS: usize = 256;
 /// Checks of one address that may still be answered.
@@ -70,11 +72,18 @@ pub(super) struct Checks {
     /// Checks that may be sent, and since when that was so.
     allowance: f64,
     at: Option<Instant>,
+    /// Until when no check goes through a relay.
+    direct_until: Option<Instant>,
 }
 
 impl Checks {
     pub(super) fn new() -> Self {
-        Self { targets: HashMap::new(), allowance: BURST, at: None }
+        Self { targets: HashMap::new(), allowance: BURST, at: None, direct_until: None }
+    }
+
+    /// Lets direct paths be tried first, as the first that is found is the one that is used.
+    pub(super) fn prefer_direct(&mut self, now: Instant) {
+        self.direct_until = Some(now + DIRECT_FIRST);
     }
 
     /// Whether a packet may go out.
@@ -88,6 +97,9 @@ impl Checks {
         let Some((0, transaction)) = stun(inner) else {
             return true;
         };
+        if via != Via::Direct && self.direct_until.is_some_and(|until| now < until) {
+            return false;
+        }
         self.refill(now);
         let target = Target { local, remote, via };
         if !self.targets.contains_key(&target) && self.targets.len() >= MAX_TARGETS {
@@ -259,6 +271,16 @@ mod tests {
         checks.received(pair(1), &message(SUCCESS, 7, &[]));
         assert!((0..1000).all(|_| check(&mut checks)));
         assert!(checks.may_send(now, pair(2), b"\x80media"), "what is no check");
+    }
+
+    #[test]
+    fn relayed_paths_wait_for_direct_ones() {
+        let (mut checks, now) = (Checks::new(), clock::now());
+        let (direct, relayed) = (message(REQUEST, 7, &[]), relayed(2, &message(REQUEST, 8, &[])));
+        checks.prefer_direct(now);
+        assert!(checks.may_send(now, pair(1), &direct));
+        assert!(!checks.may_send(now + DIRECT_FIRST / 2, pair(1), &relayed));
+        assert!(checks.may_send(now + DIRECT_FIRST, pair(1), &relayed));
     }
 
     /// It opens the way through this side's NAT when the partner's checks already come.

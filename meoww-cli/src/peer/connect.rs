@@ -27,23 +27,23 @@ use webrtc::{
         static_rtp::TrackLocalStaticRTP, static_sample::TrackLocalStaticSample,
     },
     peer_connection::{
-        PeerConnection, PeerConnectionBuilder, RTCConfigurationBuilder, RTCIceServer,
-        RTCIceTransportPolicy, SettingEngineBuilder,
+        PeerConnection, PeerConnectionBuilder, RTCConfiguration, RTCConfigurationBuilder,
+        RTCIceServer, RTCIceTransportPolicy, SettingEngineBuilder,
     },
 };
 
 use super::{
     PeerConfig,
-    candidates::Reach,
+    candidates::{Reach, own::is_private},
     codecs::{h264, opus, track},
     estimate::Feedback,
-    guarded_sockets::{GuardedRuntime, PathInUse},
+    guarded_sockets::{Guard, GuardedRuntime},
     negotiation::Negotiation,
     rtcp::TrackRtcp,
     transport::Transport,
     webrtc_event::{Reporter, WebRtcEvent},
 };
-use crate::clock;
+use crate::{clock, core::event::Way, interfaces};
 
 /// Between two connectivity checks of a pair. The default of 200 ms makes connecting take 400 ms.
 const CHECK_INTERVAL: Duration = Duration::from_millis(20);
@@ -75,20 +75,16 @@ pub(super) struct Connection {
     pub(super) sound: Arc<TrackLocalStaticRTP>,
     /// Bits a second the path carries.
     pub(super) estimate: watch::Receiver<u32>,
-    pub(super) path: PathInUse,
 }
 
 /// # Errors
 ///
 /// When an ICE server's URL is malformed, or no socket can be opened.
 pub(super) async fn connect(config: &PeerConfig) -> anyhow::Result<Connection> {
-    // Browsers hide their addresses behind .local names (draft-ietf-mmusic-mdns-ice-candidates).
-    // Where multicast is not to be had, those cannot be looked up, and all else works. Through a
-    // relay alone they are of no use, and the question would come from this side's address.
-    if config.relay_only {
-        return attempt(config, MulticastDnsMode::Disabled).await;
-    }
-    match attempt(config, MulticastDnsMode::QueryOnly).await {
+    // Addresses at home are hidden behind .local names, the partner's and this side's
+    // (draft-ietf-mmusic-mdns-ice-candidates). Where multicast is not to be had, they are neither
+    // looked up nor told, and all else works.
+    match attempt(config, MulticastDnsMode::QueryAndGather).await {
         Ok(connection) => Ok(connection),
         Err(error) => {
             tracing::debug!(%error, "connecting without multicast DNS");
@@ -104,11 +100,8 @@ async fn attempt(config: &PeerConfig, mdns: MulticastDnsMode) -> anyhow::Result<
     let (feedback, estimate) = Feedback::new();
     let chain = interceptors(&mut media, feedback)?;
     let loopback = config.addresses.borrow().iter().all(IpAddr::is_loopback);
-    let reach = match (config.relay_only, loopback) {
-        (true, _) => Reach::Relay,
-        (false, true) => Reach::Loopback,
-        (false, false) => Reach::Network,
-    };
+    let direct = if loopback { Reach::Loopback } else { Reach::Network };
+    let reach = if config.way == Way::Direct { direct } else { Reach::Relay };
     let settings = SettingEngineBuilder::new()
         .with_ice_connection_attempts(Some(CHECK_INTERVAL), Some(MAX_CHECKS))
         .with_ice_timeouts(Some(SILENT_AFTER), Some(GIVEN_UP_AFTER), Some(CONSENT_INTERVAL))
@@ -119,23 +112,27 @@ async fn attempt(config: &PeerConfig, mdns: MulticastDnsMode) -> anyhow::Result<
         .with_include_loopback_candidate(loopback)
         // A restart has sockets of its own, as the addresses may be others.
         .with_discard_local_candidates_during_ice_restart(true)
-        .with_multicast_dns_mode(mdns)
+        .with_multicast_dns_mode(if loopback { MulticastDnsMode::Disabled } else { mdns })
+        .with_multicast_dns_local_ip(interfaces::main().filter(is_private))
         .build();
     let (reporter, webrtc_events) = Reporter::new();
-    let runtime = GuardedRuntime::new();
-    let path = runtime.path();
+    let guard = Guard::new(reach == Reach::Relay);
     let webrtc = PeerConnectionBuilder::new()
-        .with_configuration(configuration(config))
+        .with_configuration(configuration(config, RTCIceTransportPolicy::All))
         .with_media_engine(media)
         .with_setting_engine(settings)
         .with_interceptor_registry(chain)
         .with_handler(Arc::new(reporter))
-        .with_runtime(Arc::new(runtime))
+        .with_runtime(Arc::new(GuardedRuntime::new(guard.clone())))
         .with_udp_addrs(vec![Addresses(config.addresses.clone())])
         .with_data_channel_send_buffer_limit(MAX_CONTROL_BUFFER)
         .build()
         .await
         .context("opening the media connection")?;
+    if reach == Reach::Relay {
+        // Only now: the crate lets what it is built with be narrowed, and not widened.
+        webrtc.set_configuration(configuration(config, RTCIceTransportPolicy::Relay)).await?;
+    }
     // Always both, so that nothing has to be negotiated anew when a microphone is plugged in.
     let stream_id = format!("meoww-{:08x}", rand::random::<u32>());
     let video = track(&stream_id, RtpCodecKind::Video, h264());
@@ -146,13 +143,12 @@ async fn attempt(config: &PeerConfig, mdns: MulticastDnsMode) -> anyhow::Result<
     let sound_sender = webrtc.add_track(sound.clone()).await?;
     let negotiation = Negotiation::new(config.is_initiator, reach);
     let webrtc = Arc::new(webrtc);
-    let transport = Transport { negotiation, webrtc, video_sender, sound_sender };
-    Ok(Connection { transport, webrtc_events, video, sound, estimate, path })
+    let direct = (direct, configuration(config, RTCIceTransportPolicy::All));
+    let transport = Transport { negotiation, guard, direct, webrtc, video_sender, sound_sender };
+    Ok(Connection { transport, webrtc_events, video, sound, estimate })
 }
 
-fn configuration(config: &PeerConfig) -> webrtc::peer_connection::RTCConfiguration {
-    let policy =
-        if config.relay_only { RTCIceTransportPolicy::Relay } else { RTCIceTransportPolicy::All };
+fn configuration(config: &PeerConfig, policy: RTCIceTransportPolicy) -> RTCConfiguration {
     let server = |server: &IceServer| RTCIceServer {
         urls: vec![server.urls.clone()],
         username: server.username.clone().unwrap_or_default(),

@@ -22,6 +22,8 @@ pub(crate) enum Control {
     Sound { on: bool },
     /// A step towards the safety words.
     Safety(Said),
+    /// The sender of this wants a direct path instead of a relay.
+    Direct,
     /// The connection is about to be closed.
     Bye,
 }
@@ -57,6 +59,7 @@ mod tests {
         assert_eq!(grid.to_json(), r#"{"type":"grid","width":160,"height":90}"#);
         assert_eq!(Control::Bye.to_json(), r#"{"type":"bye"}"#);
         assert_eq!(Control::Camera { on: false }.to_json(), r#"{"type":"camera","on":false}"#);
+        assert_eq!(Control::Direct.to_json(), r#"{"type":"direct"}"#);
         assert_eq!(Control::Sound { on: false }.to_json(), r#"{"type":"sound","on":false}"#);
         assert_eq!(Control::parse(br#"{"type":"bye","why":"tired"}"#), Some(Control::Bye));
         assert_eq!(Control::parse(br#"{"type":"dance"}"#), None);
@@ -74,7 +77,7 @@ mod tests {
         #[test]
         fn noise_is_no_word(
             noise in prop::collection::vec(any::<u8>(), 0..200),
-            kind in "grid|camera|sound|bye|Bye|dance|", key in "type|width|on", more in "[ -~]{0,12}",
+            kind in "grid|camera|sound|direct|bye|Bye|dance|", key in "type|width|on", more in "[ -~]{0,12}",
         ) {
             let text = format!(r#"{{"{key}":"{kind}"{more}}}"#);
             for message in [noise, text.into_bytes()] {
@@ -82,7 +85,7 @@ mod tests {
                 let named = value.as_ref().and_then(|value| value.get("type")?.as_str());
                 let expected = named == Some("bye");
                 prop_assert_eq!(Control::parse(&message) == Some(Control::Bye), expected);
-                if !["grid", "camera", "sound", "safety", "bye"].map(Some).contains(&named) {
+                if !["grid", "camera", "sound", "safety", "direct", "bye"].map(Some).contains(&named) {
                     prop_assert_eq!(Control::parse(&message), None);
                 }
             }
@@ -92,8 +95,8 @@ mod tests {
         fn words_are_read_as_they_were_said(width: u32, height: u32, on: bool, bytes: [u8; 32]) {
             let steps = [Said::Commit(Bytes32(bytes)), Said::Reveal(Bytes32(bytes))];
             let grid = Control::Grid { width, height };
-            let others = [grid, Control::Camera { on }, Control::Sound { on }, Control::Bye];
-            for word in steps.map(Control::Safety).into_iter().chain(others) {
+            let others = [Control::Camera { on }, Control::Sound { on }, Control::Direct, Control::Bye];
+            for word in steps.map(Control::Safety).into_iter().chain([grid]).chain(others) {
                 prop_assert_eq!(Control::parse(word.to_json().as_bytes()), Some(word));
             }
         }

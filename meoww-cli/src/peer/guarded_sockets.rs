@@ -1,6 +1,8 @@
-//! The sockets of a connection, which keep to the bounds on [checks](super::checks).
+//! The sockets of a connection, which keep to the bounds on [checks](super::checks), and as long as media
+//! is to be relayed send to servers alone, whatever the library has in mind.
 
 use std::{
+    collections::HashSet,
     fmt::Debug,
     future::Future,
     io::{self, IoSliceMut},
@@ -25,33 +27,67 @@ type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 #[derive(Debug)]
 pub(super) struct GuardedRuntime {
     tokio: TokioRuntime,
-    checks: Arc<Mutex<Checks>>,
-    path: PathInUse,
-}
-
-/// The address of this side that media goes out from.
-#[derive(Debug, Clone, Default)]
-pub(super) struct PathInUse(Arc<Mutex<Option<IpAddr>>>);
-
-impl PathInUse {
-    /// `None` before there is one.
-    pub(super) fn local(&self) -> Option<IpAddr> {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn set(&self, local: IpAddr) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(local);
-    }
+    guard: Guard,
 }
 
 impl GuardedRuntime {
-    pub(super) fn new() -> Self {
-        let checks = Arc::new(Mutex::new(Checks::new()));
-        Self { tokio: TokioRuntime, checks, path: PathInUse::default() }
+    pub(super) fn new(guard: Guard) -> Self {
+        Self { tokio: TokioRuntime, guard }
+    }
+}
+
+/// What all sockets of a connection keep to.
+#[derive(Debug, Clone)]
+pub(super) struct Guard(Arc<Mutex<Rules>>);
+
+#[derive(Debug)]
+struct Rules {
+    checks: Checks,
+    /// Addresses of the STUN and TURN servers.
+    servers: HashSet<SocketAddr>,
+    /// Whether nothing else is sent anything: not a check, not a name of the local network.
+    servers_only: bool,
+    /// The address of this side that media goes out from.
+    in_use: Option<IpAddr>,
+}
+
+impl Guard {
+    pub(super) fn new(servers_only: bool) -> Self {
+        let (checks, servers) = (Checks::new(), HashSet::new());
+        Self(Arc::new(Mutex::new(Rules { checks, servers, servers_only, in_use: None })))
     }
 
-    pub(super) fn path(&self) -> PathInUse {
-        self.path.clone()
+    /// The address of this side that media goes out from; `None` before there is one.
+    pub(super) fn in_use(&self) -> Option<IpAddr> {
+        self.rules().in_use
+    }
+
+    /// Others than servers may be sent to.
+    pub(super) fn allow_direct(&self) {
+        self.rules().servers_only = false;
+    }
+
+    /// ICE begins anew.
+    pub(super) fn restarted(&self, now: Instant) {
+        let mut rules = self.rules();
+        if !rules.servers_only {
+            rules.checks.prefer_direct(now);
+        }
+    }
+
+    fn rules(&self) -> MutexGuard<'_, Rules> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn may_send(&self, local: SocketAddr, transmit: &Transmit<'_>) -> bool {
+        let mut rules = self.rules();
+        if rules.servers_only && !rules.servers.contains(&transmit.destination) {
+            return false;
+        }
+        if !is_stun(transmit.contents) {
+            rules.in_use = Some(local.ip());
+        }
+        rules.checks.may_send(clock::now(), (local, transmit.destination), transmit.contents)
     }
 }
 
@@ -63,8 +99,7 @@ impl Runtime for GuardedRuntime {
     fn wrap_udp_socket(&self, socket: std::net::UdpSocket) -> io::Result<Arc<dyn AsyncUdpSocket>> {
         let local = socket.local_addr()?;
         let socket = self.tokio.wrap_udp_socket(socket)?;
-        let (checks, path) = (self.checks.clone(), self.path.clone());
-        Ok(Arc::new(GuardedSocket { socket, local, checks, path }))
+        Ok(Arc::new(GuardedSocket { socket, local, guard: self.guard.clone() }))
     }
 
     fn wrap_tcp_listener(
@@ -81,8 +116,13 @@ impl Runtime for GuardedRuntime {
         self.tokio.connect_tcp(remote)
     }
 
+    /// Only servers are looked up: a partner's names are left to multicast DNS.
     fn resolve_host<'a>(&'a self, host: &'a str) -> Boxed<'a, io::Result<Vec<SocketAddr>>> {
-        self.tokio.resolve_host(host)
+        Box::pin(async move {
+            let found = self.tokio.resolve_host(host).await?;
+            self.guard.rules().servers.extend(&found);
+            Ok(found)
+        })
     }
 
     fn now(&self) -> Instant {
@@ -114,14 +154,7 @@ impl Runtime for GuardedRuntime {
 struct GuardedSocket {
     socket: Arc<dyn AsyncUdpSocket>,
     local: SocketAddr,
-    checks: Arc<Mutex<Checks>>,
-    path: PathInUse,
-}
-
-impl GuardedSocket {
-    fn checks(&self) -> MutexGuard<'_, Checks> {
-        self.checks.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+    guard: Guard,
 }
 
 impl AsyncUdpSocket for GuardedSocket {
@@ -129,13 +162,9 @@ impl AsyncUdpSocket for GuardedSocket {
         self.socket.local_addr()
     }
 
-    /// A check too many is lost, as on the network.
+    /// What may not be sent is lost, as on the network.
     fn poll_send(&self, cx: &mut Context<'_>, transmit: &Transmit<'_>) -> Poll<io::Result<usize>> {
-        let pair = (self.local, transmit.destination);
-        if !is_stun(transmit.contents) {
-            self.path.set(self.local.ip());
-        }
-        if self.checks().may_send(clock::now(), pair, transmit.contents) {
+        if self.guard.may_send(self.local, transmit) {
             self.socket.poll_send(cx, transmit)
         } else {
             Poll::Ready(Ok(transmit.contents.len()))
@@ -150,7 +179,7 @@ impl AsyncUdpSocket for GuardedSocket {
     ) -> Poll<io::Result<usize>> {
         let received = self.socket.poll_recv(cx, buffers, meta);
         if let Poll::Ready(Ok(count)) = received {
-            let mut checks = self.checks();
+            let checks = &mut self.guard.rules().checks;
             for (buffer, meta) in buffers.iter().zip(meta.iter()).take(count) {
                 let packets = &buffer[..meta.len.min(buffer.len())];
                 for packet in packets.chunks(meta.stride.max(1)) {

@@ -1,6 +1,6 @@
 //! A connection that stands: its state, the partner's words, and what comes of its pictures.
 
-use std::{ops::ControlFlow, sync::atomic::Ordering::Relaxed, time::Duration};
+use std::{ops::ControlFlow, time::Duration};
 
 use meoww_paint::Grid;
 use webrtc::{data_channel::DataChannelEvent, peer_connection::RTCPeerConnectionState};
@@ -23,6 +23,7 @@ const WORDS_WITHIN: Duration = Duration::from_secs(10);
 
 impl Session {
     pub(super) async fn state(&mut self, state: RTCPeerConnectionState) -> ControlFlow<End> {
+        tracing::debug!(%state, "media connection");
         match state {
             RTCPeerConnectionState::Connected => return self.up().await,
             RTCPeerConnectionState::Disconnected | RTCPeerConnectionState::Failed
@@ -45,6 +46,7 @@ impl Session {
     /// Connected, or connected again.
     async fn up(&mut self) -> ControlFlow<End> {
         if self.connected {
+            self.look_at_route().await?;
             return self.recover(recovery::Input::Up).await;
         }
         self.deadline = Timer::default();
@@ -57,8 +59,10 @@ impl Session {
             Some(TheirVideo::NoCommonCodec | TheirVideo::NotSent) | None => self.tracks.go_live(),
         }
         self.words_due = Timer::after(WORDS_WITHIN);
-        self.look_at_route().await;
-        self.emit(PeerEvent::Connected { relayed: self.tally.relayed.load(Relaxed) })
+        // Told with what follows.
+        self.told_relayed = self.transport.route().await.is_some_and(|route| route.relayed);
+        self.look_at_route().await?;
+        self.emit(PeerEvent::Connected { relayed: self.told_relayed })
     }
 
     /// Sends what the partner takes.
@@ -122,6 +126,12 @@ impl Session {
                     self.channel.tell(Control::Sound { on: false }).await;
                 }
                 self.begin_words().await;
+                let wish = self.direct.opened();
+                return self.go_direct(wish.into_iter().collect()).await;
+            }
+            ChannelEvent::Said(Control::Direct) => {
+                let effects = self.direct.heard();
+                return self.go_direct(effects).await;
             }
             ChannelEvent::Said(Control::Safety(said)) => return self.safety_said(said).await,
             ChannelEvent::Said(Control::Grid { width, height }) => {

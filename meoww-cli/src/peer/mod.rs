@@ -11,6 +11,7 @@ mod checks;
 mod codecs;
 mod connect;
 pub(crate) mod control;
+mod direct;
 mod estimate;
 mod guarded_sockets;
 mod live;
@@ -46,13 +47,13 @@ use tokio::{
 use self::{session::Session, stats::Meter};
 use crate::{
     clock,
-    core::event::{PeerEvent, Stats},
+    core::event::{PeerEvent, Stats, Way},
     picture::slot::{FrameSlot, RoomSlot},
     sound::room::RoomSound,
 };
 
 /// Descriptions and candidates that may wait for the session; more are dropped.
-const SIGNAL_QUEUE: usize = 64;
+const ORDER_QUEUE: usize = 64;
 /// Events that may wait for the owner; an owner that lets more pile up is taken for dead.
 const EVENT_QUEUE: usize = 128;
 
@@ -60,8 +61,8 @@ const EVENT_QUEUE: usize = 128;
 pub struct PeerConfig {
     /// STUN and TURN servers.
     pub ice_servers: Vec<IceServer>,
-    /// Only through a TURN relay, so that the partner does not learn one's address.
-    pub relay_only: bool,
+    /// By which way media may go. With a relay alone, the partner does not learn one's address.
+    pub way: Way,
     /// Whether this side makes the offer.
     pub is_initiator: bool,
     /// The room; the safety words depend on it.
@@ -95,7 +96,7 @@ pub struct PeerSound {
 
 /// A connection to one partner. Closes when dropped, but then nobody waits for it.
 pub struct Peer {
-    signals: mpsc::Sender<Signal>,
+    orders: mpsc::Sender<Order>,
     session: JoinHandle<()>,
     meter: Meter,
 }
@@ -105,6 +106,12 @@ enum Signal {
     Offer(Box<RawValue>),
     Answer(Box<RawValue>),
     Candidate(Box<RawValue>),
+}
+
+/// What a session is told.
+enum Order {
+    Signal(Signal),
+    GoDirect,
 }
 
 impl From<Signal> for negotiation::Input {
@@ -128,14 +135,14 @@ impl Peer {
         config: PeerConfig,
         media: PeerMedia,
     ) -> anyhow::Result<(Self, mpsc::Receiver<PeerEvent>)> {
-        let (signals, signalled) = mpsc::channel(SIGNAL_QUEUE);
+        let (orders, ordered) = mpsc::channel(ORDER_QUEUE);
         let (events, received) = mpsc::channel(EVENT_QUEUE);
         let (drawn, figures) = (media.drawn.clone(), media.sound.room.figures.clone());
         let connection = connect::connect(&config).await?;
-        let session = Session::start(connection, media, signalled, events, &config)?;
+        let session = Session::start(connection, media, ordered, events, &config)?;
         let meter = Meter::new(session.tally(), drawn, figures, clock::now());
         let session = spawn(session);
-        Ok((Self { signals, session, meter }, received))
+        Ok((Self { orders, session, meter }, received))
     }
 
     /// The partner's offer (`RTCSessionDescriptionInit`).
@@ -153,6 +160,11 @@ impl Peer {
         self.signal(Signal::Candidate(candidate));
     }
 
+    /// Asks the partner for a direct path, or agrees to one.
+    pub fn go_direct(&self) {
+        self.order(Order::GoDirect);
+    }
+
     /// Rates since the last call, and counts since the call began.
     pub fn stats(&mut self, now: Instant) -> Stats {
         self.meter.stats(now)
@@ -161,14 +173,18 @@ impl Peer {
     /// Says goodbye, waits for it to go out (0.3 s at most), and closes. No task, thread or socket
     /// is left after it.
     pub async fn close(self) {
-        drop(self.signals);
+        drop(self.orders);
         // Fails only when the runtime is being shut down.
         let _ = self.session.await;
     }
 
     fn signal(&self, signal: Signal) {
-        if self.signals.try_send(signal).is_err() {
-            tracing::debug!("a signal for a connection that is over, or one too many");
+        self.order(Order::Signal(signal));
+    }
+
+    fn order(&self, order: Order) {
+        if self.orders.try_send(order).is_err() {
+            tracing::debug!("an order for a connection that is over, or one too many");
         }
     }
 }

@@ -15,6 +15,8 @@
 
 mod generation;
 
+use std::net::SocketAddr;
+
 use rtc::peer_connection::{sdp::RTCSdpType, transport::RTCIceCandidateInit};
 use serde_json::value::RawValue;
 use webrtc::peer_connection::RTCSessionDescription;
@@ -120,8 +122,18 @@ impl Negotiation {
         }
     }
 
+    /// From the next generation on, direct addresses are used and told.
+    pub(super) fn allow_direct(&mut self, reach: Reach) {
+        (self.reach, self.own.reach) = (reach, reach);
+    }
+
+    /// Whether an address is that of the partner's relay, as it says.
+    pub(super) fn is_relay(&self, address: SocketAddr) -> bool {
+        self.partners.is_relay(address)
+    }
+
     /// Whether this side waits for the answer to a restart.
-    pub(super) fn is_restarting(&self) -> bool {
+    fn is_restarting(&self) -> bool {
         matches!(self.state, State::Restarting { .. })
     }
 

@@ -16,10 +16,11 @@ use tokio::{
 use webrtc::data_channel::DataChannelEvent;
 
 use super::{
-    PeerConfig, PeerMedia, Signal,
+    Order, PeerConfig, PeerMedia,
     channel::ControlChannel,
     connect::Connection,
-    guarded_sockets::PathInUse,
+    control::Control,
+    direct::{self, Direct},
     negotiation::{Agreed, Input as Negotiable},
     recovery::{self, Recovery},
     safety_words::{Role, SafetyWords},
@@ -52,7 +53,7 @@ pub(super) enum End {
 
 /// What a session waits for.
 enum Input {
-    Signal(Option<Signal>),
+    Order(Option<Order>),
     WebRtcEvent(Option<WebRtcEvent>),
     Channel(Option<DataChannelEvent>),
     Tracks(TracksEvent),
@@ -70,7 +71,7 @@ pub(super) struct Session {
     pub(super) tracks: Tracks,
     pub(super) tally: Arc<Tally>,
     pub(super) events: mpsc::Sender<PeerEvent>,
-    signals: mpsc::Receiver<Signal>,
+    orders: mpsc::Receiver<Order>,
     webrtc_events: mpsc::Receiver<WebRtcEvent>,
     pub(super) agreed: Option<Agreed>,
     pub(super) connected: bool,
@@ -87,18 +88,20 @@ pub(super) struct Session {
     pub(super) deadline: Timer,
     recovery: Recovery,
     addresses: watch::Receiver<Vec<IpAddr>>,
-    path: PathInUse,
+    pub(super) direct: Direct,
+    /// Whether the owner was last told that media is relayed.
+    pub(super) told_relayed: bool,
 }
 
 impl Session {
     pub(super) fn start(
         connection: Connection,
         media: PeerMedia,
-        signals: mpsc::Receiver<Signal>,
+        orders: mpsc::Receiver<Order>,
         events: mpsc::Sender<PeerEvent>,
         config: &PeerConfig,
     ) -> anyhow::Result<Self> {
-        let Connection { transport, webrtc_events, video, sound, estimate, path } = connection;
+        let Connection { transport, webrtc_events, video, sound, estimate } = connection;
         let tally = Arc::new(Tally::default());
         let tracks = Tracks::start(media, video, sound, estimate, tally.clone())?;
         let mut route = interval(ROUTE_INTERVAL);
@@ -109,7 +112,7 @@ impl Session {
             tracks,
             tally,
             events,
-            signals,
+            orders,
             webrtc_events,
             agreed: None,
             connected: false,
@@ -124,7 +127,8 @@ impl Session {
             deadline: Timer::after(CONNECT_WITHIN),
             recovery: Recovery::new(config.is_initiator),
             addresses: config.addresses.clone(),
-            path,
+            direct: Direct::new(config.way),
+            told_relayed: false,
         })
     }
 
@@ -147,7 +151,7 @@ impl Session {
         let told = self.channel.is_open().then_some(self.camera_told);
         let recovery_due = self.recovery.due();
         tokio::select! {
-            signal = self.signals.recv() => Input::Signal(signal),
+            order = self.orders.recv() => Input::Order(order),
             event = self.webrtc_events.recv() => Input::WebRtcEvent(event),
             event = self.channel.next() => Input::Channel(event),
             event = self.tracks.next(told) => Input::Tracks(event),
@@ -162,8 +166,12 @@ impl Session {
 
     async fn handle(&mut self, input: Input) -> ControlFlow<End> {
         match input {
-            Input::Signal(None) => ControlFlow::Break(End::Left),
-            Input::Signal(Some(signal)) => self.negotiate(signal.into()).await,
+            Input::Order(None) => ControlFlow::Break(End::Left),
+            Input::Order(Some(Order::Signal(signal))) => self.negotiate(signal.into()).await,
+            Input::Order(Some(Order::GoDirect)) => {
+                let effects = self.direct.asked();
+                self.go_direct(effects).await
+            }
             Input::WebRtcEvent(None) => fail("too much happens on the connection at once"),
             Input::WebRtcEvent(Some(WebRtcEvent::Candidate(candidate))) => {
                 self.negotiate(Negotiable::LocalCandidate(candidate)).await
@@ -184,7 +192,7 @@ impl Session {
             Input::Channel(event) => self.channel_event(event).await,
             Input::Tracks(event) => self.tracks_event(event).await,
             Input::Route => {
-                self.look_at_route().await;
+                self.look_at_route().await?;
                 self.negotiate(Negotiable::Late).await
             }
             Input::PictureDue => self.no_picture_yet(),
@@ -234,7 +242,7 @@ impl Session {
             true => !local.is_loopback(),
             false => !known.contains(&local),
         };
-        let is_path_gone = self.path.local().is_some_and(is_gone);
+        let is_path_gone = self.transport.guard.in_use().is_some_and(is_gone);
         self.recover(recovery::Input::NetworkChanged { is_path_gone }).await
     }
 
@@ -245,9 +253,8 @@ impl Session {
                 recovery::Effect::Restart => self.negotiate(Negotiable::Restart).await?,
                 recovery::Effect::TellLost(why) => self.emit(PeerEvent::Reconnecting(why))?,
                 recovery::Effect::TellBack => {
-                    self.look_at_route().await;
-                    let relayed = self.tally.relayed.load(Relaxed);
-                    self.emit(PeerEvent::Reconnected { relayed })?;
+                    self.look_at_route().await?;
+                    self.emit(PeerEvent::Reconnected { relayed: self.told_relayed })?;
                 }
                 recovery::Effect::GiveUp => return fail("the connection was lost"),
             }
@@ -255,11 +262,33 @@ impl Session {
         ControlFlow::Continue(())
     }
 
-    pub(super) async fn look_at_route(&self) {
-        if let Some(route) = self.transport.route().await {
-            self.tally.rtt.store((route.rtt * 1e6) as u64, Relaxed);
-            self.tally.relayed.store(route.relayed, Relaxed);
+    /// Carries out what comes of wishes for a direct path.
+    pub(super) async fn go_direct(&mut self, effects: Vec<direct::Effect>) -> ControlFlow<End> {
+        for effect in effects {
+            match effect {
+                direct::Effect::Say => self.channel.tell(Control::Direct).await,
+                direct::Effect::Allow => self.transport.allow_direct().await,
+                direct::Effect::Restart if self.told_relayed => {
+                    self.negotiate(Negotiable::Restart).await?;
+                }
+                direct::Effect::Restart => {}
+                direct::Effect::Tell(news) => self.emit(PeerEvent::GoDirect(news))?,
+            }
         }
+        ControlFlow::Continue(())
+    }
+
+    /// Measures the path, and tells when it is another than before.
+    pub(super) async fn look_at_route(&mut self) -> ControlFlow<End> {
+        let Some(route) = self.transport.route().await else {
+            return ControlFlow::Continue(());
+        };
+        self.tally.rtt.store((route.rtt * 1e6) as u64, Relaxed);
+        self.tally.relayed.store(route.relayed, Relaxed);
+        if std::mem::replace(&mut self.told_relayed, route.relayed) == route.relayed {
+            return ControlFlow::Continue(());
+        }
+        self.emit(PeerEvent::Route { relayed: route.relayed })
     }
 
     /// Tells the owner. One that does not take its events is gone.

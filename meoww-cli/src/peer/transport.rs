@@ -1,22 +1,24 @@
 //! The WebRTC connection, and the negotiation that decides what is done with it.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{collections::VecDeque, net::SocketAddr, sync::Arc};
 
 use rtc::{
     peer_connection::{
         configuration::RTCOfferOptions,
         transport::{RTCIceCandidateInit, RTCIceCandidateType},
     },
-    statistics::report::RTCStatsReportEntry,
+    statistics::{report::RTCStatsReportEntry, stats::ice_candidate::RTCIceCandidateStats},
 };
 use webrtc::{
     data_channel::DataChannel,
-    peer_connection::{PeerConnection, RTCSessionDescription, StatsSelector},
+    peer_connection::{PeerConnection, RTCConfiguration, RTCSessionDescription, StatsSelector},
     rtp_transceiver::RtpSender,
 };
 
 use super::{
+    candidates::Reach,
     control::LABEL,
+    guarded_sockets::Guard,
     negotiation::{Agreed, Effect, Input, Negotiation},
     safety_words::Fingerprints,
 };
@@ -24,6 +26,9 @@ use crate::{clock, core::event::PeerEvent};
 
 pub(super) struct Transport {
     pub(super) negotiation: Negotiation,
+    pub(super) guard: Guard,
+    /// What is reached without a relay, and the servers for that.
+    pub(super) direct: (Reach, RTCConfiguration),
     pub(super) webrtc: Arc<dyn PeerConnection>,
     pub(super) video_sender: Arc<dyn RtpSender>,
     pub(super) sound_sender: Arc<dyn RtpSender>,
@@ -71,6 +76,7 @@ impl Transport {
                     Ok(None)
                 }
                 Effect::Restarted => {
+                    self.guard.restarted(clock::now());
                     outcomes.push(Outcome::Restarted);
                     Ok(None)
                 }
@@ -88,6 +94,16 @@ impl Transport {
             effects.extend(input.into_iter().flat_map(|input| self.negotiation.handle(input)));
         }
         Ok(outcomes)
+    }
+
+    /// From the next restart on, direct paths are looked for, too.
+    pub(super) async fn allow_direct(&mut self) {
+        let (reach, configuration) = self.direct.clone();
+        self.guard.allow_direct();
+        self.negotiation.allow_direct(reach);
+        if let Err(error) = self.webrtc.set_configuration(configuration).await {
+            tracing::debug!(%error, "direct addresses are not gathered");
+        }
     }
 
     /// This side's first offer, with the data channel in it.
@@ -117,8 +133,9 @@ impl Transport {
     }
 
     async fn add(&self, candidate: RTCIceCandidateInit) {
-        if let Err(error) = self.webrtc.add_ice_candidate(candidate).await {
-            tracing::debug!(?error, "a candidate is of no use");
+        // Why would quote the address.
+        if self.webrtc.add_ice_candidate(candidate).await.is_err() {
+            tracing::debug!("a candidate is of no use");
         }
     }
 
@@ -146,11 +163,19 @@ impl Transport {
         let relayed = report.iter().any(|entry| match entry {
             RTCStatsReportEntry::LocalCandidate(candidate)
             | RTCStatsReportEntry::RemoteCandidate(candidate) => {
-                candidate.candidate_type == RTCIceCandidateType::Relay && of_pair(entry.id())
+                of_pair(entry.id()) && self.is_relay(candidate)
             }
             _ => false,
         });
         Some(Route { rtt: pair.current_round_trip_time, relayed })
+    }
+
+    /// A partner's relay that sends before it is named is taken for an address of the partner.
+    fn is_relay(&self, candidate: &RTCIceCandidateStats) -> bool {
+        let address = candidate.address.as_deref().and_then(|address| address.parse().ok());
+        let address = address.map(|ip| SocketAddr::new(ip, candidate.port));
+        candidate.candidate_type == RTCIceCandidateType::Relay
+            || address.is_some_and(|address| self.negotiation.is_relay(address))
     }
 
     /// The certificates' fingerprints; `None` before DTLS is up.

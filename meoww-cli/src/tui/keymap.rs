@@ -21,6 +21,8 @@ pub enum Action {
     Sound(SoundKey),
     /// Show the stranger clearly now.
     Clear,
+    /// Go direct, without the relay, if the stranger agrees.
+    GoDirect,
     /// Everything off, out of the call.
     Panic,
     /// Never meet this stranger again.
@@ -83,8 +85,8 @@ pub enum Edit {
     End,
 }
 
-/// The keys as help shows them; the last five do not fit the smallest screen.
-pub const HELP: [(&str, &str); 14] = [
+/// The keys as help shows them; the last six do not fit the smallest screen.
+pub const HELP: [(&str, &str); 15] = [
     ("Ctrl-N", "next stranger"),
     ("F12 Ctrl-P", "all off, out of the call"),
     ("Ctrl-C", "quit"),
@@ -97,6 +99,7 @@ pub const HELP: [(&str, &str); 14] = [
     ("Enter", "send what you typed"),
     ("F8 Up Down", "mute them; louder, softer"),
     ("F9", "see them clearly now"),
+    ("F10", "direct: they see your address"),
     ("PgUp PgDn", "scroll the chat"),
     ("Esc Ctrl-L", "close help, draw all anew"),
 ];
@@ -105,13 +108,17 @@ pub const HELP: [(&str, &str); 14] = [
 pub fn action(key: KeyEvent) -> Option<Action> {
     match key.kind {
         KeyEventKind::Press => pressed(key),
-        // A key that is held down says nothing anew about a block.
-        KeyEventKind::Repeat => pressed(key).filter(|action| *action != Action::Block),
+        // A key that is held down says nothing anew where a second press has another meaning.
+        KeyEventKind::Repeat => pressed(key).filter(|action| !is_asked(*action)),
         KeyEventKind::Release => match pressed(key) {
             Some(Action::Sound(SoundKey::Microphone)) => sound(SoundKey::MicrophoneReleased),
             Some(_) | None => None,
         },
     }
+}
+
+fn is_asked(action: Action) -> bool {
+    matches!(action, Action::Block | Action::GoDirect)
 }
 
 fn sound(key: SoundKey) -> Option<Action> {
@@ -133,6 +140,7 @@ fn pressed(key: KeyEvent) -> Option<Action> {
         KeyCode::F(7) => sound(SoundKey::Microphone),
         KeyCode::F(8) => sound(SoundKey::Hearing),
         KeyCode::F(9) => Some(Action::Clear),
+        KeyCode::F(10) => Some(Action::GoDirect),
         KeyCode::F(12) => Some(Action::Panic),
         KeyCode::Up => sound(SoundKey::Louder),
         KeyCode::Down => sound(SoundKey::Softer),
@@ -208,6 +216,7 @@ mod tests {
             (Key::F(7), Sound(Microphone)),
             (Key::F(8), Sound(Hearing)),
             (Key::F(9), Clear),
+            (Key::F(10), GoDirect),
             (Key::F(12), Panic),
             (Key::Up, Sound(Louder)),
             (Key::Down, Sound(Softer)),
@@ -256,7 +265,7 @@ mod tests {
 
     #[test]
     fn other_keys_do_nothing() {
-        assert_eq!(press(KeyCode::F(10), KeyModifiers::NONE), None);
+        assert_eq!(press(KeyCode::F(11), KeyModifiers::NONE), None);
         assert_eq!(press(KeyCode::Char('v'), KeyModifiers::CONTROL), None);
         assert_eq!(press(KeyCode::Char('n'), KeyModifiers::ALT), None);
         let mut released = KeyEvent::new(KeyCode::Enter, KeyModifiers::NONE);

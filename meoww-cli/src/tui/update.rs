@@ -153,6 +153,7 @@ fn act(state: &mut State, action: Action) -> Option<Effect> {
             state.clear_at = state.clear_at.map(|at| at.min(state.now));
             None
         }
+        Action::GoDirect => Some(Effect::Send(Command::GoDirect)),
         Action::Panic => Some(all_off(state)),
         Action::Escape if block_asked => None,
         Action::Escape if state.show_help => {

@@ -1,6 +1,7 @@
 //! One side of a call with a test pattern for a camera.
 #![allow(dead_code, reason = "each test file uses its part of it")]
 
+pub(crate) mod coturn;
 pub(crate) mod proxy;
 pub(crate) mod stranger;
 
@@ -15,7 +16,7 @@ use std::{
 
 use bytes::Bytes;
 use meoww_cli::{
-    core::event::{PeerEvent, Safety},
+    core::event::{PeerEvent, Safety, Way},
     interfaces,
     peer::{Peer, PeerConfig, PeerMedia, PeerSound},
     picture::{
@@ -69,7 +70,7 @@ impl Side {
     pub(crate) async fn open(is_initiator: bool) -> Self {
         let config = PeerConfig {
             ice_servers: Vec::new(),
-            relay_only: false,
+            way: Way::Direct,
             is_initiator,
             room_id: room(),
             addresses: own_addresses(),
@@ -153,6 +154,8 @@ impl Side {
                 PeerEvent::Connected { .. }
                 | PeerEvent::Reconnecting(_)
                 | PeerEvent::Reconnected { .. }
+                | PeerEvent::Route { .. }
+                | PeerEvent::GoDirect(_)
                 | PeerEvent::FirstFrame
                 | PeerEvent::Camera { .. }
                 | PeerEvent::NoPicture(_)

@@ -94,7 +94,7 @@ async fn run(args: Args) -> anyhow::Result<()> {
     let camera = args.camera.clone().unwrap_or(Camera::Drawn(cat::picture));
     let (input, output) = (AudioIn::Made(cat::voice), AudioOut::None);
     let sound = SoundConfig { input, output, ..SoundConfig::default() };
-    let options = Options { api, camera, sound, relay_only: false, terms: Default::default() };
+    let options = Options { api, camera, sound, way: None, terms: Default::default() };
     let client = ClientHandle::start(options).await?;
     let offscreen = Offscreen::attach(&client, SCREEN);
     let bot = Bot {
@@ -224,6 +224,8 @@ impl Bot {
             | CallEvent::FirstFrame
             | CallEvent::Reconnecting(_)
             | CallEvent::Reconnected { .. }
+            | CallEvent::Route { .. }
+            | CallEvent::GoDirect(_)
             | CallEvent::PartnerCamera { .. }
             | CallEvent::PartnerSound { .. }
             | CallEvent::Safety(_)

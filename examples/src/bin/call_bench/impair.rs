@@ -2,7 +2,7 @@
 //! [path](crate::path) in the place of the peers' candidates.
 
 use std::{
-    net::{Ipv4Addr, SocketAddr, SocketAddrV4},
+    net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -22,6 +22,7 @@ use axum::{
     routing::get,
 };
 use futures_util::{SinkExt, StreamExt};
+use meoww_cli::interfaces;
 use meoww_examples::network::{Network, Profile};
 use meoww_proto::{
     RoomId,
@@ -183,13 +184,18 @@ impl Proxy {
         let line = init["candidate"].as_str().unwrap_or_default().to_owned();
         let mut fields: Vec<&str> = line.split(' ').collect();
         let (Some(ip), Some(port)) = (fields.get(4), fields.get(5)) else { return Ok(None) };
-        let Ok(ip) = ip.parse::<Ipv4Addr>() else { return Ok(None) };
+        // A name stands for the address of this machine, where both peers are.
+        let ip = match ip.parse() {
+            Err(_) if ip.ends_with(".local") => interfaces::main(),
+            parsed => parsed.ok(),
+        };
+        let Some(IpAddr::V4(ip)) = ip else { return Ok(None) };
         let real = SocketAddr::V4(SocketAddrV4::new(ip, port.parse()?));
         let path = self.path(room_id).await?;
         let Some(port) = path.stand_in(connection, real)? else { return Ok(None) };
         // The stand-in listens on every address of this machine, so on the peer's own, too.
-        let port = port.to_string();
-        fields[5] = &port;
+        let (ip, port) = (ip.to_string(), port.to_string());
+        (fields[4], fields[5]) = (&ip, &port);
         init["candidate"] = fields.join(" ").into();
         Ok(Some(init.to_string()))
     }

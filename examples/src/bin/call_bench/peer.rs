@@ -84,6 +84,8 @@ pub(crate) async fn run(args: PeerArgs) -> anyhow::Result<()> {
                 | CallEvent::NoPicture(_)
                 | CallEvent::Reconnecting(_)
                 | CallEvent::Reconnected { .. }
+                | CallEvent::Route { .. }
+                | CallEvent::GoDirect(_)
                 | CallEvent::NoSound
                 | CallEvent::PartnerSound { .. }
                 | CallEvent::Safety(_)
@@ -118,7 +120,7 @@ fn options(api: Arc<Api>, scene: Scene) -> Options {
         api,
         camera: scene.camera(),
         sound: SoundConfig { input, output, ..SoundConfig::default() },
-        relay_only: false,
+        way: None,
         terms: Default::default(),
     }
 }

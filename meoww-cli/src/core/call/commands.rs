@@ -2,7 +2,7 @@
 
 use meoww_proto::signal::{ClientMessage, RelayPayload};
 
-use super::{Call, Effect, Phase};
+use super::{Call, Effect, Media, Phase, Room};
 use crate::core::event::{CallEvent, Command, EndReason};
 
 impl Call {
@@ -16,6 +16,7 @@ impl Call {
                 self.effects.push(Effect::Mute(muted));
                 self.tell(CallEvent::Muted(muted));
             }
+            Command::GoDirect => self.go_direct(),
             Command::Block => self.block(),
             Command::Report(reason) => self.report(reason),
             Command::Quit => {
@@ -57,6 +58,17 @@ impl Call {
             Phase::InRoom(_) => {
                 self.end(EndReason::Left);
                 self.send_if_up(ClientMessage::Leave);
+            }
+        }
+    }
+
+    fn go_direct(&mut self) {
+        match self.phase {
+            Phase::InRoom(Room { media: Media::Live | Media::Lost, .. }) => {
+                self.effects.push(Effect::GoDirect);
+            }
+            Phase::InRoom(_) | Phase::Idle | Phase::Searching => {
+                self.notice("There is no call that could go direct.");
             }
         }
     }

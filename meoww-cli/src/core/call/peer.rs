@@ -32,6 +32,8 @@ impl Call {
                 self.phase = Phase::InRoom(Room { media: Media::Live, ..room });
                 self.tell(CallEvent::Reconnected { relayed });
             }
+            PeerEvent::Route { relayed } => self.tell(CallEvent::Route { relayed }),
+            PeerEvent::GoDirect(news) => self.tell(CallEvent::GoDirect(news)),
             PeerEvent::FirstFrame => self.tell(CallEvent::FirstFrame),
             PeerEvent::Camera { on } => self.tell(CallEvent::PartnerCamera { on }),
             PeerEvent::Safety(safety) => self.tell(CallEvent::Safety(safety)),

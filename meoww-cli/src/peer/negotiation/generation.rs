@@ -1,5 +1,7 @@
 //! The two halves of a generation: what the partner named, and what this side did.
 
+use std::net::SocketAddr;
+
 use rtc::peer_connection::transport::RTCIceCandidateInit;
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
@@ -8,7 +10,7 @@ use super::Effect;
 use crate::{
     core::event::PeerEvent,
     peer::{
-        candidates::{Candidate, Chosen, Reach, without_base},
+        candidates::{Candidate, Chosen, Reach, own::told},
         remote::Trickled,
         sdp::{self, Usable, own::with_level_of_decoder},
     },
@@ -69,6 +71,10 @@ impl Partners {
         None
     }
 
+    pub(super) fn is_relay(&self, address: SocketAddr) -> bool {
+        self.chosen.is_relay(address)
+    }
+
     fn is_current(&self, trickled: &Trickled) -> bool {
         trickled.ufrag.is_none() || Some(&trickled.ufrag) == self.ufrag.as_ref()
     }
@@ -81,7 +87,7 @@ fn add(candidate: &Candidate) -> Effect {
 
 /// This side's half.
 pub(super) struct Own {
-    relay_only: bool,
+    pub(super) reach: Reach,
     ufrag: Option<String>,
     /// The section that candidates name: the first that both sides use.
     pub(super) section: u16,
@@ -90,7 +96,7 @@ pub(super) struct Own {
 
 impl Own {
     pub(super) fn new(reach: Reach) -> Self {
-        Self { relay_only: reach == Reach::Relay, ufrag: None, section: 0, told: Vec::new() }
+        Self { reach, ufrag: None, section: 0, told: Vec::new() }
     }
 
     /// A description of this side's is taken.
@@ -104,10 +110,9 @@ impl Own {
 
     /// A description for the wire.
     pub(super) fn json(&self, is_offer: bool, sdp: &str) -> Option<Box<RawValue>> {
-        let lines = sdp.lines().filter_map(|line| match line.strip_prefix("a=candidate:") {
-            Some(_) if self.relay_only && !is_relayed(line) => None,
-            Some(_) => Some(without_base(line)),
-            None => Some(with_level_of_decoder(line)),
+        let lines = sdp.lines().filter_map(|line| match line.starts_with("a=candidate:") {
+            true => told(line, self.reach),
+            false => Some(with_level_of_decoder(line)),
         });
         let sdp = lines.fold(String::new(), |sdp, line| sdp + &line + "\r\n");
         let kind = if is_offer { "offer" } else { "answer" };
@@ -115,10 +120,8 @@ impl Own {
     }
 
     pub(super) fn candidate(&mut self, mut candidate: RTCIceCandidateInit) -> Vec<Effect> {
-        if self.relay_only && !is_relayed(&candidate.candidate) {
-            return Vec::new();
-        }
-        candidate.candidate = without_base(&candidate.candidate);
+        let Some(text) = told(&candidate.candidate, self.reach) else { return Vec::new() };
+        candidate.candidate = text;
         candidate.sdp_mline_index = Some(self.section);
         candidate.username_fragment.clone_from(&self.ufrag);
         let Ok(json) = to_raw_value(&candidate) else { return Vec::new() };
@@ -140,8 +143,4 @@ struct Init<'a> {
     #[serde(rename = "type")]
     kind: &'a str,
     sdp: &'a str,
-}
-
-fn is_relayed(candidate: &str) -> bool {
-    candidate.contains(" typ relay")
 }

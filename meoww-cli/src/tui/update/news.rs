@@ -27,6 +27,11 @@ pub(super) fn call(state: &mut State, event: CallEvent) {
             say(state, Who::Meoww, &format!("Reconnecting: {why}."));
         }
         CallEvent::Reconnected { relayed } => reconnected(state, relayed),
+        CallEvent::Route { relayed } => {
+            connected(state, relayed);
+            say(state, Who::Meoww, &format!("The path is {} now.", path(relayed)));
+        }
+        CallEvent::GoDirect(news) => tell(state, &news.to_string()),
         // The picture itself is what tells the screen.
         CallEvent::FirstFrame => {}
         CallEvent::PartnerCamera { on } => partner_camera(state, on),
@@ -69,6 +74,11 @@ pub(super) fn call(state: &mut State, event: CallEvent) {
     }
 }
 
+/// By which way media goes.
+pub(in crate::tui) fn path(relayed: bool) -> &'static str {
+    if relayed { "relayed" } else { "direct" }
+}
+
 fn connected(state: &mut State, relayed: bool) {
     let since = match state.phase {
         Phase::Live { since, .. } => since,
@@ -82,8 +92,7 @@ fn connected(state: &mut State, relayed: bool) {
 fn reconnected(state: &mut State, relayed: bool) {
     state.reconnecting = None;
     connected(state, relayed);
-    let path = if relayed { "relayed" } else { "direct" };
-    say(state, Who::Meoww, &format!("Connected again, {path}."));
+    say(state, Who::Meoww, &format!("Connected again, {}.", path(relayed)));
 }
 
 fn safety(state: &mut State, outcome: Safety) {

@@ -14,6 +14,7 @@ use super::{
     super::{
         sound::Microphone,
         state::{Phase, State},
+        update::news::path,
     },
     clock, theme,
 };
@@ -97,8 +98,8 @@ fn left(state: &State, room: usize) -> Vec<Line<'static>> {
         let taken: usize = parts.iter().map(Line::width).sum();
         let notice = cut(notice, room.saturating_sub(taken + GAP), state.unicode);
         parts.push(Line::styled(format!("  {notice}"), theme::WARN));
-    } else if let (Phase::Live { relayed, .. }, Some(stats)) = (state.phase, &state.stats) {
-        numbers(stats, relayed || stats.relayed).for_each(|number| add(theme::DIM, number));
+    } else if let (Phase::Live { .. }, Some(stats)) = (state.phase, &state.stats) {
+        numbers(stats).for_each(|number| add(theme::DIM, number));
     } else if let Some(Presence { online, searching }) = state.presence {
         add(theme::DIM, format!("{online} online, {searching} searching"));
     }
@@ -131,20 +132,19 @@ fn standing(state: &State) -> (Style, String) {
         Phase::Idle => (theme::DIM, "idle".to_owned()),
         Phase::Searching { .. } => (theme::ACCENT, "searching".to_owned()),
         Phase::Connecting { .. } => (theme::WARN, "connecting".to_owned()),
-        Phase::Live { since, .. } => {
-            (theme::GOOD, format!("live {}", clock(state.now.saturating_sub(since))))
+        Phase::Live { since, relayed } => {
+            let passed = clock(state.now.saturating_sub(since));
+            (theme::GOOD, format!("live {passed} {}", path(relayed)))
         }
         Phase::Ended(_) => (theme::DIM, "ended".to_owned()),
     }
 }
 
-fn numbers(stats: &Stats, relayed: bool) -> impl Iterator<Item = String> {
-    let path = if relayed { "relayed" } else { "direct" };
+fn numbers(stats: &Stats) -> impl Iterator<Item = String> {
     let numbers = [
         Some(format!("{:.0} fps", stats.fps_drawn)),
         Some(format!("{:.0} kbit/s", stats.kbps_in)),
         stats.rtt_ms.map(|rtt| format!("{rtt:.0} ms")),
-        Some(path.to_owned()),
     ];
     numbers.into_iter().flatten()
 }

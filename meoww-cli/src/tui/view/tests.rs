@@ -9,7 +9,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::*;
 use crate::{
-    core::event::{CallEvent, EndReason, NoPicture, Safety, Stats},
+    core::event::{CallEvent, EndReason, NoPicture, Reconnecting, Safety, Stats},
     text::SafeText,
     tui::{
         sound::{Microphone, Sound},
@@ -142,15 +142,15 @@ fn a_notice_is_in_the_status_line_as_far_as_it_fits_and_whole_in_the_chat() {
         ("The camera is busy", "The camera is busy"),
         (
             "No camera was found; your partner sees a card that says so.",
-            "No camera was found; your partner sees a card that s…",
+            "No camera was found; your partner sees a card…",
         ),
-        ("猫".repeat(40).as_str(), &("猫".repeat(26) + "…")),
+        ("猫".repeat(40).as_str(), &("猫".repeat(22) + "…")),
     ] {
         let mut state = live(80, 24);
         happens(&mut state, 76, CallEvent::Notice(notice.to_owned()));
         let seen = screen(&state);
         let status = seen.lines().last().unwrap();
-        let expected = format!(" ● live 1:15  {shown}");
+        let expected = format!(" ● live 1:15 direct  {shown}");
         // Cut exactly there: the key for the next stranger follows.
         let rest = status.strip_prefix(&expected).unwrap_or_else(|| panic!("{status}"));
         assert!(rest.trim_start().starts_with("Ctrl-N next"), "{status}");
@@ -289,7 +289,7 @@ fn searching_among_others() {
 
 #[test]
 fn a_block_asks_first() {
-    for (width, question) in [(80, "Block for good? Press again; Esc: no"), (40, "Block for")] {
+    for (width, question) in [(80, "Block for good? Press again; Esc: no"), (40, "Block…")] {
         let mut state = live(width, 24);
         happens(&mut state, 75, CallEvent::ServerLost { retry_in: Duration::from_secs(9) });
         press(&mut state, KeyCode::F(5));
@@ -302,6 +302,19 @@ fn a_block_asks_first() {
         update(&mut state, later, Msg::Tick);
         assert!(!screen(&state).contains(question));
     }
+}
+
+#[test]
+fn how_media_goes_is_in_the_status_line_whatever_else_is() {
+    let mut state = live(40, 24);
+    let status = |state: &State| screen(state).lines().last().unwrap().to_owned();
+    happens(&mut state, 76, CallEvent::Route { relayed: true });
+    happens(&mut state, 76, CallEvent::Notice("The camera is busy".to_owned()));
+    assert!(status(&state).contains("relayed"), "{}", status(&state));
+    happens(&mut state, 80, CallEvent::Reconnecting(Reconnecting::Silence));
+    assert!(status(&state).contains("reconnecting 0:00"), "{}", status(&state));
+    happens(&mut state, 83, CallEvent::Reconnected { relayed: false });
+    assert!(status(&state).contains("direct"), "{}", status(&state));
 }
 
 #[test]

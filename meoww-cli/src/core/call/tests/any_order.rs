@@ -81,6 +81,7 @@ proptest! {
                         }
                     }
                     Effect::Reconnect => prop_assert!(up && open.is_none(), "a call was left"),
+                    Effect::GoDirect => prop_assert!(open.is_some(), "nothing to go direct"),
                     Effect::Mute(_) | Effect::Tell(_) | Effect::Quit => {}
                 }
             }
