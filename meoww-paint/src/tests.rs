@@ -1,7 +1,11 @@
 //! The bytes are given to a terminal emulator, and its screen is compared with the picture.
 
+#[path = "color_tests.rs"]
+mod color_tests;
 #[path = "quality_tests.rs"]
 mod quality_tests;
+#[path = "screen_tests.rs"]
+mod screen_tests;
 
 use std::num::NonZeroU16;
 
@@ -16,6 +20,8 @@ use crate::{
     split::{self, Splitter},
     *,
 };
+
+use self::screen_tests::{Screen, rgb};
 
 const COLS: u16 = 40;
 const ROWS: u16 = 16;
@@ -40,162 +46,6 @@ fn symbols(render: Render) -> Option<Symbols> {
         Render::Octant => Some(octant::SYMBOLS),
         Render::Braille => Some(braille::SYMBOLS),
         Render::Ascii | Render::Kitty | Render::Iterm2 => None,
-    }
-}
-
-/// A terminal full of `?`, and what draws on it.
-struct Screen {
-    terminal: vt100::Parser,
-    painter: Box<dyn Painter>,
-    mode: Mode,
-}
-
-impl Screen {
-    fn new(mode: Mode) -> Self {
-        let size = |n| NonZeroU16::new(n).unwrap();
-        let mut terminal = vt100::Parser::new(size(ROWS), size(COLS), 0);
-        for y in 1..=ROWS {
-            let row = format!("\x1b[{y};1H{}", "?".repeat(COLS.into()));
-            terminal.process(row.as_bytes());
-        }
-        let painter = mode.painter(Traits { repeats: true, ..Traits::USUAL });
-        Self { terminal, painter, mode }
-    }
-
-    /// Returns how many bytes it took.
-    fn draw(&mut self, frame: &Frame, area: Rect, holes: &[Rect]) -> usize {
-        let mut out = Vec::new();
-        self.painter.draw(frame, area, holes, &mut out);
-        self.terminal.process(&out);
-        let screen = self.terminal.screen();
-        assert_eq!(screen.fgcolor(), vt100::Color::Default, "a stray colour");
-        assert_eq!(screen.bgcolor(), vt100::Color::Default, "a stray colour");
-        out.len()
-    }
-
-    /// Draws the same picture until nothing is left to improve.
-    fn settle(&mut self, frame: &Frame, area: Rect) {
-        for _ in 0..40 {
-            self.draw(frame, area, &[]);
-        }
-        assert_eq!(self.draw(frame, area, &[]), 0, "{:?} does not come to rest", self.mode);
-    }
-
-    /// Panics when `area` does not look like `frame`, or a hole like anything but `?`.
-    fn check(&self, frame: &Frame, area: Rect, holes: &[Rect]) {
-        let (columns, rows) = self.pixels_of_a_cell();
-        let (cells, shape) = (area.size(), CellShape::USUAL);
-        let grid = PixelGrid { cells, columns, rows, shape };
-        let (width, height) = grid.fit(frame.width(), frame.height(), frame.pixel());
-        let mut sampler = Sampler::default();
-        let planes = sampler.sample(frame, width, height);
-        let (drawn_width, drawn_height) = ((width / columns) as u16, (height / rows) as u16);
-        let picture = Rect {
-            x: area.x + (area.width - drawn_width) / 2,
-            y: area.y + (area.height - drawn_height) / 2,
-            width: drawn_width,
-            height: drawn_height,
-        };
-        let mut pixels = Vec::new();
-        for at in area.positions().filter(|at| !holes.iter().any(|hole| hole.contains(*at))) {
-            if picture.contains(at) {
-                let (x, y) = (usize::from(at.x - picture.x), usize::from(at.y - picture.y));
-                let first = y * rows * width + x * columns;
-                let wanted = |pixel: usize| {
-                    let at = first + pixel / columns * width + pixel % columns;
-                    planes.each_ref().map(|plane| plane[at])
-                };
-                self.check_cell(at, wanted, &mut pixels);
-            } else {
-                let (text, _, bg) = self.cell(at);
-                assert_eq!((text, bg), (" ", vt100::Color::Default), "{at:?} is in the margin");
-            }
-        }
-        self.check_all(&pixels, columns * rows);
-        for at in holes.iter().flat_map(|hole| hole.positions()) {
-            assert_eq!(self.cell(at).0, "?", "{at:?} is in a hole");
-        }
-    }
-
-    fn pixels_of_a_cell(&self) -> (usize, usize) {
-        symbols(self.mode.render)
-            .map_or((letters::ACROSS, letters::DOWN), |symbols| (symbols.across, symbols.down))
-    }
-
-    /// Adds what is seen and what is wanted to `pixels`.
-    fn check_cell(
-        &self,
-        at: Position,
-        wanted: impl Fn(usize) -> split::Color,
-        pixels: &mut Vec<(split::Color, split::Color)>,
-    ) {
-        let (text, fg, bg) = self.cell(at);
-        let Some(symbols) = symbols(self.mode.render) else {
-            assert!(matches!(text.as_bytes(), [b' '..=b'~']), "{at:?} shows {text:?}");
-            return;
-        };
-        let count = symbols.across * symbols.down;
-        let mask = (0..1 << count).find(|mask| text.starts_with((symbols.glyph)(*mask)));
-        let mask = mask.unwrap_or_else(|| panic!("{at:?} shows {text:?}"));
-        for pixel in 0..count {
-            let is_front = mask >> pixel & 1 == 1;
-            let seen = rgb(if is_front { fg } else { bg }, is_front).map(f32::from);
-            pixels.push((seen, wanted(pixel)));
-        }
-    }
-
-    /// Panics when the colours could show the picture clearly better, for what bytes cost.
-    fn check_all(&self, pixels: &[(split::Color, split::Color)], count: usize) {
-        let error = |pixels: &[(split::Color, split::Color)]| -> f32 {
-            pixels.iter().map(|(seen, wanted)| split::distance(*seen, *wanted)).sum()
-        };
-        match self.mode.color {
-            Color::True => {
-                // No more than new colours for every cell, each of which may count three times.
-                let price = Quality::USUAL.price() * count as f32 / 2.0;
-                let allowed = |cell: &[_]| 3.0 * least(cell) + 60.0 * price;
-                let allowed: f32 = pixels.chunks(count).map(allowed).sum();
-                assert!(
-                    error(pixels) <= allowed,
-                    "{:?}: {} of {allowed}",
-                    self.mode,
-                    error(pixels)
-                );
-            }
-            // Few colours show a picture from a distance, and as well as bytes are spent on it.
-            Color::Ansi256 if pixels.len() > 200 => {
-                for channel in 0..3 {
-                    let offset: f32 =
-                        pixels.iter().map(|(seen, wanted)| seen[channel] - wanted[channel]).sum();
-                    let offset = offset / pixels.len() as f32;
-                    assert!(offset.abs() < 40.0, "{:?}: channel {channel} by {offset}", self.mode);
-                }
-            }
-            Color::Ansi256 | Color::Ansi16 | Color::Mono => {}
-        }
-    }
-
-    fn cell(&self, at: Position) -> (&str, vt100::Color, vt100::Color) {
-        let cell = self.terminal.screen().cell(at.y, at.x).unwrap();
-        (cell.contents(), cell.fgcolor(), cell.bgcolor())
-    }
-}
-
-/// The least error of a cell in two colours.
-fn least(pixels: &[(split::Color, split::Color)]) -> f32 {
-    fn of<const N: usize>(pixels: &[(split::Color, split::Color)]) -> f32 {
-        let wanted: [split::Color; N] = std::array::from_fn(|pixel| pixels[pixel].1);
-        let every = (((1u16 << N) - 1) & 0xff) as u8;
-        let group = Splitter::<N>::new().split(&wanted, split::mean(&wanted, every));
-        let means = [every ^ group, group].map(|group| split::mean(&wanted, group));
-        let shown = |bit: usize| means[usize::from(group >> bit & 1)];
-        (0..N).map(|bit| split::distance(wanted[bit], shown(bit))).sum()
-    }
-    match pixels.len() {
-        2 => of::<2>(pixels),
-        4 => of::<4>(pixels),
-        6 => of::<6>(pixels),
-        _ => of::<8>(pixels),
     }
 }
 
@@ -317,138 +167,6 @@ fn faint_noise_costs_a_fraction_of_strong_noise() {
         let strong: usize = (6..10).map(|seed| screen.draw(&noisy(90, seed), area, &[])).sum();
         assert!(faint * 15 < strong, "{mode:?}: {faint} and {strong}");
     }
-}
-
-/// Red, green and blue of a colour by the tables of xterm: 16 + 36 r + 6 g + b, levels 0, 95, 135 ...,
-/// greys from 8 in steps of 10. The terminal's own are white on black.
-fn rgb(color: vt100::Color, is_text: bool) -> Rgb {
-    let level = |step: u8| if step == 0 { 0 } else { 55 + 40 * step };
-    match color {
-        vt100::Color::Rgb(r, g, b) => [r, g, b],
-        vt100::Color::Idx(index @ 16..=231) => {
-            [(index - 16) / 36, (index - 16) / 6 % 6, (index - 16) % 6].map(level)
-        }
-        vt100::Color::Idx(index @ 232..) => [8 + 10 * (index - 232); 3],
-        vt100::Color::Idx(index) => [
-            [0, 0, 0],
-            [205, 0, 0],
-            [0, 205, 0],
-            [205, 205, 0],
-            [0, 0, 238],
-            [205, 0, 205],
-            [0, 205, 205],
-            [229, 229, 229],
-            [127, 127, 127],
-            [255, 0, 0],
-            [0, 255, 0],
-            [255, 255, 0],
-            [92, 92, 255],
-            [255, 0, 255],
-            [0, 255, 255],
-            [255, 255, 255],
-        ][usize::from(index)],
-        vt100::Color::Default if is_text => [255; 3],
-        vt100::Color::Default => [0; 3],
-    }
-}
-
-/// Values of ITU-R BT.601, limited range, and what they are in RGB.
-#[test]
-fn colours_are_those_of_the_standard() {
-    for (colour, expected) in [
-        ([235, 128, 128], [255, 255, 255]),
-        ([16, 128, 128], [0, 0, 0]),
-        ([81, 90, 240], [255, 0, 0]),
-        ([145, 54, 34], [0, 255, 0]),
-        ([41, 240, 110], [0, 0, 255]),
-    ] {
-        let colourful = |mode: &Mode| mode.render != Render::Ascii && mode.color != Color::Mono;
-        for mode in modes().into_iter().filter(colourful) {
-            let mut screen = Screen::new(mode);
-            screen.draw(&plain(40, 32, colour), Rect::new(0, 0, COLS, ROWS), &[]);
-            let (text, fg, bg) = screen.cell(Position { x: 20, y: 8 });
-            let seen = if text == " " { rgb(bg, false) } else { rgb(fg, true) };
-            // The blue of the 16 is (0, 0, 238), and mixed with others.
-            if mode.color == Color::Ansi16 && expected == [0, 0, 255] {
-                continue;
-            }
-            let is_near = seen.iter().zip(expected).all(|(a, b)| a.abs_diff(b) <= 2);
-            assert!(is_near, "{mode:?}: {seen:?} for {expected:?}");
-        }
-    }
-}
-
-/// Half of the pixels of a middle grey are lit, evenly, and on a light terminal as many are not.
-#[test]
-fn without_colours_brightness_is_a_number_of_dots() {
-    let area = Rect::new(0, 0, COLS, ROWS);
-    for is_light in [false, true] {
-        for (luma, lit) in [(16, 0.0), (71, 0.25), (126, 0.5), (181, 0.75), (235, 1.0)] {
-            let mode = mode(Render::Braille, Color::Mono);
-            let mut screen = Screen::new(mode);
-            screen.painter = mode.painter(Traits { is_light, ..Traits::USUAL });
-            screen.draw(&plain(40, 32, [luma, 128, 128]), area, &[]);
-            let dots = area.positions().map(|at| {
-                let text = screen.cell(at).0.chars().next().unwrap();
-                (text as u32 - 0x2800).count_ones()
-            });
-            let seen = dots.sum::<u32>() as f32 / (f32::from(COLS) * f32::from(ROWS) * 8.0);
-            let expected = if is_light { 1.0 - lit } else { lit };
-            assert!((seen - expected).abs() < 0.02, "{luma}: {seen} for {expected}");
-        }
-    }
-}
-
-/// White is the darkest letter and black none, and in between there is the more ink the brighter it is.
-#[test]
-fn letters_are_as_dense_as_the_picture_is_bright() {
-    let ink = |letter: u8| FORMS[usize::from(letter - FIRST)].iter().map(|n| u32::from(*n)).sum();
-    let most: u32 = (FIRST..=b'~').map(ink).max().unwrap();
-    let area = Rect::new(0, 0, COLS, ROWS);
-    for is_light in [false, true] {
-        let inks = [16, 71, 126, 181, 235].map(|luma| {
-            let mode = mode(Render::Ascii, Color::Mono);
-            let mut screen = Screen::new(mode);
-            screen.painter = mode.painter(Traits { is_light, ..Traits::USUAL });
-            screen.draw(&plain(40, 32, [luma, 128, 128]), area, &[]);
-            let total: u32 = area.positions().map(|at| ink(screen.cell(at).0.as_bytes()[0])).sum();
-            f64::from(total) / f64::from(most * u32::from(COLS) * u32::from(ROWS))
-        });
-        let is_sorted = inks.is_sorted_by(|a, b| if is_light { a > b } else { a < b });
-        assert!(is_sorted, "{inks:?}");
-        let (black, white) = if is_light { (inks[4], inks[0]) } else { (inks[0], inks[4]) };
-        assert!(black == 0.0 && white > 0.9, "{inks:?}");
-    }
-}
-
-/// Whatever the picture: letters of the palette, in full ink where it is white.
-#[test]
-fn a_palette_is_all_that_letters_are_taken_from() {
-    let letters: Charset = ".:oO".parse().unwrap();
-    let mode =
-        Mode { look: Look { letters, ..Look::PLAIN }, ..mode(Render::Ascii, Color::Ansi256) };
-    let mut screen = Screen::new(mode);
-    let area = Rect::new(0, 0, COLS, ROWS);
-    screen.draw(&picture(80, 64, 0, 20, 1), area, &[]);
-    let mut seen: Vec<_> = area.positions().map(|at| screen.cell(at).0.to_owned()).collect();
-    seen.sort_unstable();
-    seen.dedup();
-    assert_eq!(seen, [" ", ".", ":", "O", "o"]);
-    screen.settle(&plain(80, 64, [235, 128, 128]), area);
-    assert!(area.positions().all(|at| screen.cell(at).0 == "O"), "the most ink of them");
-}
-
-#[test]
-fn a_look_is_what_is_drawn() {
-    let look = Look { filter: Filter::Negative, is_mirrored: true, ..Look::PLAIN };
-    let plain = mode(Render::HalfBlock, Color::True);
-    let (frame, area) = (picture(80, 64, 3, 0, 1), Rect::new(0, 0, COLS, ROWS));
-    let [mut looking, mut expected] = [Mode { look, ..plain }, plain].map(Screen::new);
-    looking.draw(&frame, area, &[]);
-    expected.draw(&look.apply(&frame), area, &[]);
-    assert!(area.positions().all(|at| looking.cell(at) == expected.cell(at)));
-    expected.draw(&frame, area, &[]);
-    assert!(area.positions().any(|at| looking.cell(at) != expected.cell(at)));
 }
 
 /// Cells are twice as high as wide, so 40 x 16 of them are 40 x 32 squares. By hand: 4:3 takes 40 x

@@ -7,11 +7,18 @@
 //! cells that are drawn with it: it is their mean, known in the end, and so a number of pixels in a
 //! state. (The Lagrangian of rate and distortion: Ortega and Ramchandran, 1998.)
 
+mod beam;
+mod cell;
+
+use self::{
+    beam::{Action, Best, Candidate, Group, Node, Pen, State},
+    cell::{Cell, Reach, closer, color_digits, id, keep},
+};
 use crate::{
     glyphs::GlyphTable,
     layout::{Layout, Planes},
     motion::{Motion, Place},
-    split::{Color, Splitter, distance, mean},
+    split::{Splitter, distance, mean},
 };
 
 /// The error of a cell of which nothing is known.
@@ -62,173 +69,6 @@ impl Stroke {
     pub(crate) fn is_front(self, pixel: usize) -> bool {
         self.mask >> pixel & 1 == 1
     }
-}
-
-/// A colour of the pen: the mean of the pixels drawn with it so far.
-#[derive(Clone, Copy)]
-struct Pen {
-    color: Color,
-    /// Their number, each by its weight; 0 where there is none yet.
-    weight: f32,
-    /// Tells colours apart.
-    id: u32,
-}
-
-impl Pen {
-    const NONE: Self = Self { color: [0.0; 3], weight: 0.0, id: u32::MAX };
-
-    /// The error that each of `pixels` adds when it is drawn with this pen, whose colour gives way.
-    fn errors<const N: usize>(&self, pixels: &[Color; N], weight: f32) -> [f32; N] {
-        if self.weight == 0.0 {
-            return [UNKNOWN; N];
-        }
-        let gives_way = self.weight / (self.weight + weight);
-        pixels.map(|pixel| distance(pixel, self.color) * gives_way)
-    }
-
-    /// Takes in `count` pixels that add up to `sum`.
-    fn add(&mut self, sum: Color, count: f32, weight: f32) {
-        let total = self.weight + count * weight;
-        if count > 0.0 {
-            let (old, new) = (self.weight / total, weight / total);
-            self.color = std::array::from_fn(|i| self.color[i] * old + sum[i] * new);
-            self.weight = total;
-        }
-    }
-}
-
-#[derive(Clone, Copy)]
-struct State {
-    cost: f32,
-    front: Pen,
-    back: Pen,
-    /// The place after the cell drawn last.
-    cursor: Option<Place>,
-    /// The glyph drawn last, and how often in a row.
-    mask: u8,
-    run: usize,
-    /// The last step of the way here, in [`Search::nodes`].
-    node: usize,
-}
-
-impl State {
-    /// How many bytes it takes to come to a cell.
-    fn way(&self, place: Place, motion: Motion) -> u32 {
-        if self.cursor == Some(place) { 0 } else { motion.cost(self.cursor, place) }
-    }
-}
-
-/// A step of a state: back to the state before it.
-struct Node {
-    parent: usize,
-    stroke: Stroke,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Action {
-    /// Stays as it is.
-    Skip,
-    /// In the colours of the pen.
-    Keep,
-    /// All of it in the mean of its pixels.
-    Plain,
-    /// With a new front colour, of the one group or the other.
-    Front(Group),
-    /// With a new back colour.
-    Back(Group),
-    /// With two new colours, of which the front one is of this group.
-    Both(Group),
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Group {
-    First,
-    Second,
-}
-
-#[derive(Clone, Copy)]
-struct Candidate {
-    cost: f32,
-    action: Action,
-    mask: u8,
-    /// The state it follows from.
-    parent: usize,
-    front: u32,
-    back: u32,
-}
-
-/// The best candidates, in order.
-struct Best {
-    list: [Candidate; BEAM],
-    count: usize,
-    prune: f32,
-}
-
-impl Best {
-    fn new(prune: f32) -> Self {
-        let none = Candidate {
-            cost: f32::MAX,
-            action: Action::Skip,
-            mask: 0,
-            parent: 0,
-            front: 0,
-            back: 0,
-        };
-        Self { list: [none; BEAM], count: 0, prune }
-    }
-
-    /// What costs as much is not kept.
-    fn limit(&self) -> f32 {
-        let last = if self.count == BEAM { self.list[BEAM - 1].cost } else { f32::MAX };
-        if self.count > 0 { last.min(self.list[0].cost + self.prune) } else { last }
-    }
-
-    /// Of candidates that come to the same state, one is enough.
-    #[inline(always)]
-    fn push(&mut self, new: Candidate) {
-        if new.cost >= self.limit() {
-            return;
-        }
-        let is_same = |old: &Candidate| {
-            let drawn = (old.action == Action::Skip, new.action == Action::Skip);
-            old.front == new.front && old.back == new.back && drawn.0 == drawn.1
-        };
-        let mut at = match self.list[..self.count].iter().position(is_same) {
-            Some(at) if self.list[at].cost <= new.cost => return,
-            Some(at) => at,
-            None => {
-                self.count = (self.count + 1).min(BEAM);
-                self.count - 1
-            }
-        };
-        while at > 0 && self.list[at - 1].cost > new.cost {
-            self.list[at] = self.list[at - 1];
-            at -= 1;
-        }
-        self.list[at] = new;
-    }
-}
-
-struct Cell<const N: usize> {
-    index: usize,
-    place: Place,
-    pixels: [Color; N],
-    mean: Color,
-    /// The error as it is shown, by its weight.
-    error: f32,
-    weight: f32,
-    price: f32,
-}
-
-/// What a state has to do with a cell.
-#[derive(Clone, Copy)]
-struct Reach<const N: usize> {
-    /// Errors of the pixels in the pen's colours.
-    front: [f32; N],
-    back: [f32; N],
-    /// The cost of the state, with the way to the cell.
-    cost: f32,
-    is_next: bool,
 }
 
 /// Searches; keeps its memory between pictures.
@@ -453,41 +293,4 @@ impl<const N: usize> Search<N> {
         self.nodes.push(Node { parent: state.node, stroke });
         next
     }
-}
-
-/// The cost and the glyph of a cell drawn in the colours at hand.
-#[inline(always)]
-fn keep<const N: usize>(
-    reach: &Reach<N>,
-    state: &State,
-    cell: &Cell<N>,
-    glyphs: &GlyphTable,
-) -> (f32, u8) {
-    let mask = closer(&reach.front, &reach.back);
-    let both: f32 = reach.front.iter().zip(&reach.back).map(|(front, back)| front.min(*back)).sum();
-    let back: f32 = reach.back.iter().sum();
-    let bytes = |mask: u8| {
-        let run = if reach.is_next && state.mask == mask { state.run } else { 0 };
-        cell.price * glyphs.cost(mask, run) as f32
-    };
-    let (both, back) = (both * cell.weight + bytes(mask), back * cell.weight + bytes(0));
-    if back < both { (back, 0) } else { (both, mask) }
-}
-
-/// The pixels whose error is smaller in the first.
-#[inline(always)]
-fn closer<const N: usize>(first: &[f32; N], second: &[f32; N]) -> u8 {
-    let pixels = first.iter().zip(second).enumerate();
-    pixels.fold(0, |mask, (bit, (first, second))| mask | u8::from(first < second) << bit)
-}
-
-fn id(cell: usize, color: usize) -> u32 {
-    (cell * 4 + color) as u32
-}
-
-/// Decimal digits of its three numbers, once rounded.
-fn color_digits(color: Color) -> f32 {
-    let digits =
-        |value: f32| 1.0 + f32::from(u8::from(value >= 9.5)) + f32::from(u8::from(value >= 99.5));
-    digits(color[0]) + digits(color[1]) + digits(color[2])
 }
