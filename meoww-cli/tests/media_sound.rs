@@ -13,7 +13,7 @@ use media::{
 };
 use meoww_cli::{
     core::event::PeerEvent,
-    sound::room::{OpusPacket, Playing, Received},
+    sound::room::{OpusFrame, OpusPacket, Playing, Received},
 };
 
 /// Longer than anything here takes on a busy machine.
@@ -61,6 +61,36 @@ async fn frames_arrive_in_order_with_their_times_on_both_sides() {
     for talk in talks {
         tokio::time::timeout(LONG, talk).await.expect("the room's sound goes on").unwrap();
     }
+}
+
+/// A strange sender's clock jumps ahead by ten minutes, back to the beginning, and stands still: each packet
+/// arrives with its time, and what is played of it is for the jitter buffer to decide.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn timestamps_that_jump_and_repeat_end_nothing() {
+    let (mut a, mut b) = pair().await;
+    connect(&mut a, &mut b).await;
+    let voice = a.voice.clone();
+    let times: [u32; 8] = [0, 960, 28_800_000, 28_800_960, 0, 0, 1 << 31, 960];
+    let talk = tokio::spawn(async move {
+        let mut due = tokio::time::interval(Duration::from_millis(20));
+        for n in 0.. {
+            due.tick().await;
+            let timestamp = times[n as usize % times.len()];
+            if voice.send(OpusFrame { timestamp, ..frame(n) }).await.is_err() {
+                return;
+            }
+        }
+    });
+    let first = b.packet().await;
+    let time_of = |packet: &OpusPacket| times[number(packet) as usize % times.len()];
+    for _ in 0..32 {
+        let packet = b.packet().await;
+        let since = time_of(&packet).wrapping_sub(time_of(&first));
+        assert_eq!(packet.timestamp.wrapping_sub(first.timestamp), since);
+    }
+    a.close().await;
+    b.close().await;
+    tokio::time::timeout(LONG, talk).await.expect("the room's sound goes on").unwrap();
 }
 
 /// What keeps sound and picture together, and what says how much error correction is needed.

@@ -4,7 +4,7 @@
 #![cfg(unix)]
 
 use std::{
-    io::Read,
+    io::{Read, Write},
     num::NonZeroU16,
     process,
     sync::{Arc, mpsc as sync},
@@ -51,7 +51,7 @@ async fn on_a_terminal() {
         local,
         camera_on: watch::Sender::new(true),
         sound,
-        microphone: Microphone::Open,
+        microphone: Microphone::PushToTalk { until: None },
         grid: watch::Sender::new(Grid::new(0, 0)),
         drawn: Arc::default(),
         probe: Probe::new(modern, Wish::default(), window),
@@ -78,6 +78,7 @@ async fn on_a_terminal() {
 struct Session {
     child: Box<dyn Child + Send + Sync>,
     master: Box<dyn MasterPty + Send>,
+    keyboard: Box<dyn Write + Send>,
     output: sync::Receiver<Vec<u8>>,
     terminal: vt100::Parser,
     text: Vec<u8>,
@@ -108,8 +109,9 @@ impl Session {
         });
         let [rows, columns] = [24, 80].map(|n| NonZeroU16::new(n).expect("not zero"));
         let terminal = vt100::Parser::new(rows, columns, 0);
-        let master = pty.master;
-        let mut session = Self { child, master, output, terminal, text: Vec::new(), settings };
+        let (master, text) = (pty.master, Vec::new());
+        let keyboard = master.take_writer().expect("a keyboard");
+        let mut session = Self { child, master, keyboard, output, terminal, text, settings };
         session.until_shown();
         session
     }
@@ -187,7 +189,7 @@ impl Session {
     }
 
     fn press(&mut self, keys: &[u8]) {
-        self.master.take_writer().expect("a keyboard").write_all(keys).expect("it is open");
+        self.keyboard.write_all(keys).expect("it is open");
     }
 }
 
@@ -228,6 +230,41 @@ fn a_suspended_program_has_given_the_terminal_back_and_takes_it_again() {
     session.until_shown();
     session.press(b"\x03");
     session.end();
+}
+
+/// Push-to-talk on a terminal with kitty's keyboard protocol: its flags are set while the terminal is the
+/// program's, and put back before the other screen is left, as each screen has its own.
+#[test]
+fn a_terminal_says_that_keys_are_let_go_while_it_is_taken() {
+    const SET: &[u8] = b"\x1b[>2u";
+    const PUT_BACK: &[u8] = b"\x1b[<1u";
+    let mut session = Session::start();
+    let has = |bytes: &[u8], wanted: &[u8]| bytes.windows(wanted.len()).any(|w| w == wanted);
+    assert!(!has(&session.text, SET), "it did not say that it knows the protocol");
+    session.press(b"\x1b[?0u");
+    while !has(&session.text, SET) {
+        session.read().expect("it is told to");
+    }
+    session.text.clear();
+    session.signal("-TSTP");
+    while !has(&session.text, b"\x1b[?1049l") {
+        session.read().expect("it is suspended");
+    }
+    assert!(has(&session.text, PUT_BACK));
+    session.wait_until_stopped();
+    session.text.clear();
+    session.signal("-CONT");
+    while !has(&session.text, SET) {
+        session.read().expect("it is told to again");
+    }
+    session.until_shown();
+    session.text.clear();
+    session.press(b"\x03");
+    while !has(&session.text, b"\x1b[?1049l") {
+        session.read().expect("it is given back");
+    }
+    assert!(has(&session.text, PUT_BACK));
+    session.given_back();
 }
 
 #[test]

@@ -31,7 +31,7 @@ pub struct SoundArgs {
 }
 
 impl SoundArgs {
-    /// What to open.
+    /// The source and sink to open.
     pub fn config(&self) -> SoundConfig {
         SoundConfig {
             input: self.mic.as_ref().unwrap_or(&self.audio).clone(),

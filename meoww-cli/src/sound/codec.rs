@@ -9,7 +9,7 @@ use super::{SoundError, level, room::MAX_OPUS_BYTES};
 pub(crate) const FRAME_SAMPLES: usize = 960;
 /// The longest that one packet can be, in samples: 120 ms (RFC 6716, section 3.2.5).
 pub(crate) const MAX_PACKET_SAMPLES: usize = 5_760;
-/// What is concealed comes in steps of 2.5 ms.
+/// Concealment comes in steps of 2.5 ms.
 pub(crate) const STEP_SAMPLES: usize = 120;
 
 /// Bits a second: below, speech suffers; above, it gains nothing.

@@ -1,11 +1,12 @@
-//! What the user turns while sound runs, and what meters show: read and written from any thread.
+//! Settings that the user changes while sound runs, and levels for meters: read and written from any
+//! thread.
 
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering::Relaxed};
 
 /// The loudest that the partner can be made, in percent.
 pub const MAX_VOLUME: u32 = 200;
 
-/// What the user turns; takes effect with the next block of 10 ms.
+/// Mute, deafen and volume; a change takes effect with the next block of 10 ms.
 #[derive(Debug)]
 pub struct Controls {
     is_muted: AtomicBool,
@@ -56,7 +57,7 @@ impl Controls {
     }
 }
 
-/// What meters show.
+/// Levels for meters.
 #[derive(Debug)]
 pub struct Levels {
     input: AtomicI32,

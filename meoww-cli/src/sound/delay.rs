@@ -16,7 +16,7 @@ const MARGIN: f64 = 0.010;
 /// A frame waits for the next one, which repeats it, where more than this share is lost.
 const FEC_LOSS: f64 = 0.01;
 const FEC_WAIT: f64 = 0.020;
-/// What a packet still counts for the loss when the next one comes: half of it after 7 s.
+/// The weight of a packet in the loss, for each packet that follows: half of it after 7 s.
 const MEMORY: f64 = 0.998;
 /// Packets lost in a row that count: after an outage, the path may well be good.
 const MAX_BURST: i32 = 5;

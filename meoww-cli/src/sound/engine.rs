@@ -34,7 +34,7 @@ use crate::clock;
 /// Events that wait to be read. Newer ones are dropped: the user has enough to read.
 const MAX_EVENTS: usize = 16;
 
-/// What to hear with, and what to play on.
+/// The source of one's own sound, and the sink for the partner's.
 #[derive(Debug, Clone, Default)]
 pub struct SoundConfig {
     /// Where one's own sound comes from.
@@ -45,7 +45,7 @@ pub struct SoundConfig {
     pub is_muted: bool,
 }
 
-/// What the user should know.
+/// News for the user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SoundEvent {
     /// Something changed, in one line.
@@ -61,7 +61,7 @@ pub struct Sound {
     thread: Option<JoinHandle<()>>,
 }
 
-/// What the sound thread shares with the others.
+/// State that the sound thread shares with the others.
 #[derive(Debug, Default)]
 struct Shared {
     controls: Controls,
@@ -125,12 +125,12 @@ impl Sound {
         self.shared.on.subscribe()
     }
 
-    /// What the user turns.
+    /// Mute, deafen and volume.
     pub fn controls(&self) -> &Controls {
         &self.shared.controls
     }
 
-    /// What meters show.
+    /// Levels for meters.
     pub fn levels(&self) -> &Levels {
         &self.shared.levels
     }
@@ -147,7 +147,7 @@ impl Drop for Sound {
     }
 }
 
-/// What the thread owns.
+/// State that the sound thread owns.
 struct Engine {
     shared: Arc<Shared>,
     source: Source,
@@ -200,7 +200,7 @@ impl Engine {
                 self.exchange(clock::now().min(due));
                 continue;
             }
-            // What is due is done for the moment at which it was due, however late the thread wakes;
+            // A block is played for the moment at which it was due, however late the thread wakes;
             // after a pause (a suspended machine) time goes on from now.
             if now.saturating_duration_since(due) > MAX_BEHIND {
                 due = now;

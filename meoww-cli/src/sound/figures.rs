@@ -1,4 +1,4 @@
-//! What was sent and played in one room: written by the sound thread, read by any.
+//! Counts and levels of the sound in one room: written by the sound thread, read by any.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 

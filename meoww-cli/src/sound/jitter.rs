@@ -36,7 +36,7 @@ pub(crate) struct Queued {
     pub(crate) payload: Bytes,
 }
 
-/// What came of a stream so far.
+/// Counts of the packets of a stream so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Counts {
     /// Packets that came, once each.
@@ -129,7 +129,7 @@ impl JitterBuffer {
         self.packets.first_key_value().map(|(_, packet)| packet)
     }
 
-    /// Takes the oldest packet. What was sent before it comes too late from now on.
+    /// Takes the oldest packet. Packets that were sent before it are late from now on.
     pub(crate) fn take(&mut self) -> Option<Queued> {
         let (index, packet) = self.packets.pop_first()?;
         if let Some(stream) = &mut self.stream {

@@ -53,7 +53,7 @@ impl Limiter {
         let is_loud = level::dbfs(block) > SHRIEK;
         self.loud_blocks = if is_loud { self.loud_blocks + 1 } else { 0 };
         let factor = if self.loud_blocks >= PATIENCE { DOWN } else { UP };
-        // What is loud for a moment while it is turned down does not yet turn it up.
+        // A loud moment at reduced gain does not reset the gain yet.
         if !is_loud || self.loud_blocks >= PATIENCE {
             self.shriek_gain = (self.shriek_gain * factor).clamp(TURNED_DOWN, 1.0);
         }

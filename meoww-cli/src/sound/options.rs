@@ -1,4 +1,4 @@
-//! What to hear with and what to play on, as the command line names it.
+//! Sources and sinks of sound, as the command line names them.
 
 use std::{convert::Infallible, path::PathBuf, str::FromStr, time::Duration};
 

@@ -33,7 +33,7 @@ const REST: u32 = 6;
 /// The share of a block in the smoothed delay.
 const SMOOTHING: f64 = 0.05;
 
-/// What was played so far.
+/// Figures of the playout so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(crate) struct PlayoutFigures {
     /// Packets.

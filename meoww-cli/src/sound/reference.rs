@@ -1,4 +1,4 @@
-//! What the speaker plays, in step with the microphone: the reference of echo cancellation.
+//! The reference of echo cancellation: the blocks that the speaker plays, in step with the microphone.
 //!
 //! The two devices have clocks of their own, some ten to two hundred millionths apart. What waits
 //! between them is kept at one length by playing the reference (which is not heard) faster or slower, so
@@ -83,7 +83,7 @@ impl Reference {
         }
         let error = (lowest as f64 - RESERVE as f64) / f64::from(SAMPLE_RATE);
         let change = PROPORTIONAL * error + INTEGRAL * (self.lasting + error);
-        // What is corrected as fast as it can be says nothing about the clocks.
+        // A correction at the largest speed says nothing about the clocks.
         if change.abs() < MAX_SPEED_CHANGE {
             self.lasting += error;
         }

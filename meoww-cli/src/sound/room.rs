@@ -24,11 +24,11 @@ pub struct OpusFrame {
     pub timestamp: u32,
     /// Whether it is the first after silence: the marker bit (RFC 7587, section 4.1).
     pub starts_talk: bool,
-    /// What the encoder made.
+    /// The Opus packet.
     pub payload: Bytes,
 }
 
-/// What the connection receives for the partner's sound.
+/// A packet of the partner's sound, or a report on its clock.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Received {
     /// One RTP packet of the audio track.
@@ -58,7 +58,7 @@ pub struct OpusPacket {
     pub arrived: Instant,
 }
 
-/// What is being played, for pictures to be shown in time with it.
+/// The moment of the sender that is being played, for pictures to be shown in step with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Playing {
     /// The moment of the sender's clock whose sound is played: NTP time, 32.32 fixed point.
@@ -81,12 +81,12 @@ pub struct RoomSound {
     pub bitrate: watch::Sender<u32>,
     /// The share of packets that the partner loses, 0 to 100; sets the encoder's error correction.
     pub loss_percent: watch::Sender<u8>,
-    /// What of the partner's sound is being played; `None` before the first sender report.
+    /// The moment of the partner's sound that is being played; `None` before the first sender report.
     pub playing: watch::Receiver<Option<Playing>>,
     /// How long the partner's packets wait at least, 200 ms at most: sound that is ahead of the
     /// picture waits for it. Zero to begin with.
     pub wait_at_least: watch::Sender<Duration>,
-    /// What was sent and played in this room.
+    /// Counts and levels of this room.
     pub figures: Arc<RoomFigures>,
 }
 

@@ -60,6 +60,12 @@ pub fn findings(probe: &Probe) -> Vec<Finding> {
         Finding::asked("kitty graphics", kitty(probe), "APC G a=q", said(answers.kitty)),
         Finding::seen("inline images", yes(caps.iterm2)),
         Finding::asked(
+            "key releases",
+            yes(answers.keyboard),
+            "CSI ? u",
+            answers.keyboard.then(|| "yes".to_owned()),
+        ),
+        Finding::asked(
             "background",
             match answers.background {
                 Some(color) if is_light(color) => "light",

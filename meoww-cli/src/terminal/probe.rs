@@ -76,6 +76,8 @@ pub(super) struct Answers {
     pub(super) kitty: Option<bool>,
     pub(super) kitty_edits: Option<bool>,
     pub(super) kitty_shares: Option<bool>,
+    /// Whether it knows kitty's keyboard protocol, of which only those speak that do.
+    pub(super) keyboard: bool,
 }
 
 impl Probe {
@@ -93,8 +95,9 @@ impl Probe {
         }
         questions.extend_from_slice(b"\x1b[?2026$p\x1b[16t\x1b[14t\x1b[18t");
         if self.env.takes_strings() {
-            // The background, the name, whether it has 24-bit colours ("RGB" in hexadecimal).
-            questions.extend_from_slice(b"\x1b]11;?\x1b\\\x1b[>0q\x1bP+q524742\x1b\\");
+            // The background, the name, whether it has 24-bit colours ("RGB" in hexadecimal), and how
+            // it reports keys.
+            questions.extend_from_slice(b"\x1b]11;?\x1b\\\x1b[>0q\x1bP+q524742\x1b\\\x1b[?u");
             // tmux may let pass what is for the terminal around it. What is for itself it takes for the
             // title of its pane.
             Questions::push(self.env.is_tmux(), &mut questions);
@@ -124,6 +127,7 @@ impl Probe {
             Reply::Graphics { id: Questions::SHOWS, is_ok } => answers.kitty = Some(*is_ok),
             Reply::Graphics { id: Questions::EDITS, is_ok } => answers.kitty_edits = Some(*is_ok),
             Reply::Graphics { id: Questions::SHARES, is_ok } => answers.kitty_shares = Some(*is_ok),
+            Reply::Keyboard => answers.keyboard = true,
             Reply::Mode { .. }
             | Reply::Cursor { .. }
             | Reply::Capability { .. }
@@ -151,6 +155,11 @@ impl Probe {
 
     pub(super) fn answers(&self) -> &Answers {
         &self.answers
+    }
+
+    /// Whether the terminal can say that a key was let go.
+    pub fn reports_releases(&self) -> bool {
+        self.answers.keyboard
     }
 
     /// What the environment says.

@@ -7,7 +7,7 @@ use std::{
     panic,
     sync::{
         Mutex, Once, PoisonError,
-        atomic::{AtomicU8, Ordering},
+        atomic::{AtomicBool, AtomicU8, Ordering},
         mpsc,
     },
     thread::{self, ThreadId},
@@ -16,7 +16,10 @@ use std::{
 
 use crossterm::{
     cursor::{Hide, Show},
-    event::{DisableBracketedPaste, EnableBracketedPaste},
+    event::{
+        DisableBracketedPaste, EnableBracketedPaste, KeyboardEnhancementFlags,
+        PopKeyboardEnhancementFlags, PushKeyboardEnhancementFlags,
+    },
     execute, queue,
     style::ResetColor,
     terminal::{
@@ -45,6 +48,9 @@ static OWNER: AtomicU8 = AtomicU8::new(GIVEN_BACK);
 
 /// What is written before the terminal is given back.
 static FAREWELL: Mutex<Vec<u8>> = Mutex::new(Vec::new());
+/// Whether the terminal is to say that keys are repeated and let go (kitty's keyboard protocol).
+static REPORTS_RELEASES: AtomicBool = AtomicBool::new(false);
+const RELEASES: KeyboardEnhancementFlags = KeyboardEnhancementFlags::REPORT_EVENT_TYPES;
 
 /// How long a terminal that does not read may hold up the end of the program.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -107,6 +113,16 @@ impl Terminal {
     /// Sets what is written before the terminal is given back, by whatever ends the program.
     pub fn set_farewell(&self, bytes: Vec<u8>) {
         *FAREWELL.lock().unwrap_or_else(PoisonError::into_inner) = bytes;
+    }
+
+    /// Returns what is to be written, so that the terminal says when keys are let go, to one that can.
+    /// It does so until the terminal is given back, and again when it is taken again.
+    pub fn report_releases(&self) -> Vec<u8> {
+        REPORTS_RELEASES.store(true, Ordering::SeqCst);
+        let mut out = Vec::new();
+        // A vector takes all there is.
+        let _ = queue!(out, PushKeyboardEnhancementFlags(RELEASES));
+        out
     }
 
     /// Gives the terminal back and stops the program. What is drawn before [`Terminal::resume`] is
@@ -182,7 +198,12 @@ impl Drop for Redirected {
 fn seize() -> io::Result<()> {
     enable_raw_mode()?;
     OWNER.store(TAKEN, Ordering::SeqCst);
-    execute!(io::stdout(), EnterAlternateScreen, Hide, EnableBracketedPaste)
+    execute!(io::stdout(), EnterAlternateScreen, Hide, EnableBracketedPaste)?;
+    // Each screen of a terminal has flags of its own.
+    if REPORTS_RELEASES.load(Ordering::SeqCst) {
+        execute!(io::stdout(), PushKeyboardEnhancementFlags(RELEASES))?;
+    }
+    Ok(())
 }
 
 /// Gives the terminal back, if it is ours.
@@ -199,6 +220,9 @@ fn release(owner: u8) {
     thread::spawn(move || {
         let mut out = io::stdout().lock();
         let _ = out.write_all(&FAREWELL.lock().unwrap_or_else(PoisonError::into_inner));
+        if REPORTS_RELEASES.load(Ordering::SeqCst) {
+            let _ = queue!(out, PopKeyboardEnhancementFlags);
+        }
         let _ = queue!(
             out,
             EndSynchronizedUpdate,

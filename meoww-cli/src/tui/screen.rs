@@ -136,6 +136,14 @@ impl Tty {
         }
     }
 
+    fn report_releases(&self) -> Vec<u8> {
+        match self {
+            Self::Real(terminal) => terminal.report_releases(),
+            #[cfg(test)]
+            Self::Fake(_) => Vec::new(),
+        }
+    }
+
     fn resume(&self) -> io::Result<()> {
         match self {
             Self::Real(terminal) => terminal.resume(),
@@ -159,6 +167,8 @@ struct EventLoop {
     stale_pictures: bool,
     /// Whether the partner's newest picture was not drawn yet.
     is_new: bool,
+    /// Whether the terminal says that keys are let go.
+    holds_keys: bool,
 }
 
 impl EventLoop {
@@ -175,8 +185,19 @@ impl EventLoop {
         let canvas = Canvas::new(caps, screen.probe.mode());
         let effort = Effort::new(screen.probe.mode().quality);
         let start = Instant::now();
-        let (stale, stale_pictures, is_new) = (true, true, false);
-        Self { screen, state, canvas, writer, effort, tty, start, stale, stale_pictures, is_new }
+        Self {
+            screen,
+            state,
+            canvas,
+            writer,
+            effort,
+            tty,
+            start,
+            stale: true,
+            stale_pictures: true,
+            is_new: false,
+            holds_keys: false,
+        }
     }
 
     /// `early` are keys that were pressed before.
@@ -188,6 +209,7 @@ impl EventLoop {
     ) -> Outcome {
         let mut ticks = ticks();
         self.announce();
+        self.hold_keys();
         let mut outcome = early.into_iter().find_map(|input| self.input(input));
         while outcome.is_none() {
             if self.draw().is_err() {
@@ -254,7 +276,18 @@ impl EventLoop {
     fn reply(&mut self, reply: &Reply) -> Option<Outcome> {
         let pictures = self.writer.reply(reply);
         self.count(pictures);
-        if self.screen.probe.reply(reply) { self.adapt() } else { None }
+        let is_news = self.screen.probe.reply(reply);
+        self.hold_keys();
+        if is_news { self.adapt() } else { None }
+    }
+
+    /// Has the terminal say when the key to talk is let go, if it can.
+    fn hold_keys(&mut self) {
+        let is_wanted = matches!(self.screen.microphone, Microphone::PushToTalk { .. });
+        if is_wanted && !self.holds_keys && self.screen.probe.reports_releases() {
+            self.holds_keys = true;
+            self.writer.insert(self.tty.report_releases());
+        }
     }
 
     /// Follows the terminal, of which something else is known now.

@@ -46,7 +46,7 @@ pub enum Microphone {
     },
 }
 
-/// What comes of the partner's sound, as it says.
+/// The state of the partner's sound, as the partner reports it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum PartnerSound {
     /// It may be heard.
@@ -104,7 +104,7 @@ impl Sound {
         };
     }
 
-    /// The microphone goes off, whoever holds its key.
+    /// The microphone goes off, even while its key is held.
     pub(super) fn mute(&mut self) {
         self.microphone = match self.microphone {
             Microphone::Absent => Microphone::Absent,

@@ -115,7 +115,7 @@ mod tests {
     }
 
     proptest! {
-        /// What the sending half of the `rtc` crate takes apart is put together again.
+        /// Puts together again the pictures that the sending half of the `rtc` crate takes apart.
         #[test]
         fn undoes_the_payloader(units in prop::collection::vec((1u8..6, 1usize..4000), 1..5)) {
             let stream = units.iter().fold(Vec::new(), |mut stream, (kind, length)| {

@@ -13,8 +13,8 @@ pub(super) use self::open::{Held, start};
 use super::{Device, DeviceError, Kind};
 use crate::text::SafeText;
 
-/// What ALSA lists beside devices: converters, parts of cards, and what bypasses its mixer. The device
-/// behind each is listed as `plughw`.
+/// Entries of ALSA's list that are no devices: converters, parts of cards, and what bypasses its mixer.
+/// The device behind each is listed as `plughw`.
 const ALSA_PLUMBING: [&str; 23] = [
     "center_lfe",
     "dmix",

@@ -30,12 +30,12 @@ enum State {
     Stopped,
 }
 
-/// What became of a line since it was asked last.
+/// Changes of a line since it was polled last.
 #[derive(Debug, Default)]
 pub(super) struct Change {
     /// Whether another device is open.
     pub(super) is_new: bool,
-    /// What the user should know.
+    /// A notice for the user.
     pub(super) notice: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! What a name on the command line stands for.
+//! Resolves a name on the command line to a device.
 
 use super::{Device, DeviceError, Kind};
 use crate::text::SafeText;

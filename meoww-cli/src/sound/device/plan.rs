@@ -12,7 +12,7 @@ const AGAIN: Duration = Duration::from_secs(3);
 /// A device that worked for so long is not to blame for what was said before.
 const GOOD: Duration = Duration::from_secs(10);
 
-/// What to do next.
+/// The next step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Next {
     /// Open the device of that name, or the default one.

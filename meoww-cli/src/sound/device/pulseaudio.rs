@@ -73,7 +73,7 @@ impl PulseAudio {
         command.env("PULSE_SERVER", format!("unix:{}", self.socket()));
     }
 
-    /// What `pactl` answers.
+    /// The output of `pactl`.
     pub(super) fn pactl(&self, arguments: &[&str]) -> String {
         let answer = self.command("pactl").args(arguments).output().expect("pactl");
         assert!(answer.status.success(), "{arguments:?}: {answer:?}");

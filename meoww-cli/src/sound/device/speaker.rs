@@ -58,7 +58,7 @@ impl Speaker {
         let Some(stream) = self.line.stream() else { return self.pace.take(now) };
         let Ring::ToPlay(ring) = &stream.ring else { return false };
         let waiting = ring.buffer().capacity() - ring.slots();
-        // What it takes at once, and what is to last until this is asked again.
+        // One portion of the device, and a reserve until the next call.
         let reserve = self.reserve.blocks() * stream.rate as usize / 100;
         waiting < stream.portion() + reserve
     }

@@ -25,13 +25,13 @@ const CHECK: Duration = Duration::from_secs(1);
 /// Our end of the ring to a device: mono samples at its rate, 200 ms of them at most. More is not waited
 /// for in a conversation.
 pub(super) enum Ring {
-    /// What a microphone recorded.
+    /// Samples that a microphone recorded.
     Recorded(rtrb::Consumer<f32>),
-    /// What a speaker is to play.
+    /// Samples for a speaker to play.
     ToPlay(rtrb::Producer<f32>),
 }
 
-/// What the callbacks of a device say.
+/// Counts that the callbacks of a device keep.
 #[derive(Debug, Default)]
 pub(super) struct Counters {
     frames: AtomicU64,
@@ -97,7 +97,7 @@ impl Stream {
                 let (open, closed) = sync_channel(0);
                 let counters = stream.counters.clone();
                 stream.open = Some(open);
-                // If nobody waits any more, the device closes at once.
+                // If the receiver is gone, the device closes at once.
                 if opened.send(Ok(stream)).is_ok() {
                     hold(&held, &counters, &closed);
                 }

@@ -1,7 +1,7 @@
 //! The bytes that stand for keys: those of xterm, of the VT220 and of the Linux console, and the
 //! `CSI u` of fixterms and kitty.
 
-use crossterm::event::{KeyCode, KeyModifiers};
+use crossterm::event::{KeyCode, KeyEventKind, KeyModifiers};
 
 use super::parser::Sequence;
 
@@ -45,6 +45,15 @@ pub(super) fn csi(sequence: &Sequence) -> Option<(KeyCode, KeyModifiers)> {
         b'u' => Some((unicode(parameter(0)?)?, held)),
         b'Z' => Some((KeyCode::BackTab, KeyModifiers::SHIFT)),
         end => Some((letter(end)?, held)),
+    }
+}
+
+/// What became of the key of such a sequence: the event type of kitty's keyboard protocol.
+pub(super) fn kind(sequence: &Sequence) -> KeyEventKind {
+    match sequence.event {
+        2 => KeyEventKind::Repeat,
+        3 => KeyEventKind::Release,
+        _ => KeyEventKind::Press,
     }
 }
 

@@ -3,7 +3,7 @@
 //! One parser for all of them, as they come mixed: a reply may stand between two keys. Everything is
 //! bounded, and what is not known is skipped to its end.
 
-use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
 use super::{keys, reply::Reply};
 
@@ -21,7 +21,7 @@ const PASTE_END: &[u8] = b"\x1b[201~";
 /// One input from a terminal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TerminalInput {
-    /// A key was pressed.
+    /// A key was pressed; or repeated or let go, where the terminal was told to say so.
     Key(KeyEvent),
     /// Text was pasted.
     Paste {
@@ -195,8 +195,10 @@ impl Parser {
         let sequence = Sequence::parse(&bytes);
         if let Some(reply) = sequence.as_ref().and_then(Reply::from_sequence) {
             out.push(TerminalInput::Reply(reply));
-        } else if let Some((code, modifiers)) = sequence.and_then(|sequence| keys::csi(&sequence)) {
-            self.key(code, modifiers, out);
+        } else if let Some(sequence) = sequence
+            && let Some((code, modifiers)) = keys::csi(&sequence)
+        {
+            self.key_event(code, modifiers, keys::kind(&sequence), out);
         }
         self.ground_again()
     }
@@ -252,9 +254,19 @@ impl Parser {
     }
 
     fn key(&mut self, code: KeyCode, modifiers: KeyModifiers, out: &mut Vec<TerminalInput>) {
+        self.key_event(code, modifiers, KeyEventKind::Press, out);
+    }
+
+    fn key_event(
+        &mut self,
+        code: KeyCode,
+        modifiers: KeyModifiers,
+        kind: KeyEventKind,
+        out: &mut Vec<TerminalInput>,
+    ) {
         let alt = if self.alt { KeyModifiers::ALT } else { KeyModifiers::NONE };
         self.alt = false;
-        out.push(TerminalInput::Key(KeyEvent::new(code, modifiers | alt)));
+        out.push(TerminalInput::Key(KeyEvent::new_with_kind(code, modifiers | alt, kind)));
     }
 }
 
@@ -292,6 +304,8 @@ pub(super) struct Sequence {
     pub(super) private: Option<u8>,
     /// Numbers; those left out are 0. Of sub-parameters only the first.
     pub(super) parameters: Vec<u16>,
+    /// The second sub-parameter of the second parameter, or 0.
+    pub(super) event: u16,
     pub(super) intermediate: Option<u8>,
     pub(super) end: u8,
 }
@@ -304,16 +318,21 @@ impl Sequence {
         rest = &rest[usize::from(private.is_some())..];
         let intermediate = rest.last().copied().filter(|byte| (b' '..=b'/').contains(byte));
         rest = &rest[..rest.len() - usize::from(intermediate.is_some())];
-        let number = |field: &[u8]| {
-            let digits = field.split(|byte| *byte == b':').next().unwrap_or_default();
+        let number_at = |field: &[u8], index| {
+            let digits = field.split(|byte| *byte == b':').nth(index).unwrap_or_default();
             let text = std::str::from_utf8(digits).ok()?;
             if text.is_empty() { Some(0) } else { text.parse().ok() }
         };
         let parameters = match rest {
             [] => Vec::new(),
-            _ => rest.split(|byte| *byte == b';').map(number).collect::<Option<_>>()?,
+            _ => rest
+                .split(|byte| *byte == b';')
+                .map(|field| number_at(field, 0))
+                .collect::<Option<_>>()?,
         };
-        Some(Self { private, parameters, intermediate, end: *end })
+        let second = rest.split(|byte| *byte == b';').nth(1).unwrap_or_default();
+        let event = number_at(second, 1)?;
+        Some(Self { private, parameters, event, intermediate, end: *end })
     }
 
     /// Whether it may be a key: those have neither a mark nor an intermediate byte.

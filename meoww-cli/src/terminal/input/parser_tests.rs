@@ -51,6 +51,25 @@ fn keys_of_xterm_and_others() {
     }
 }
 
+/// Event types of kitty's keyboard protocol, for keys of each form.
+#[test]
+fn keys_that_are_let_go_say_so() {
+    use KeyEventKind::{Press, Release, Repeat};
+    let keys: [(&[u8], KeyCode, KeyModifiers, KeyEventKind); 6] = [
+        (b"\x1b[18;1:1~", KeyCode::F(7), KeyModifiers::NONE, Press),
+        (b"\x1b[18;1:2~", KeyCode::F(7), KeyModifiers::NONE, Repeat),
+        (b"\x1b[18;1:3~", KeyCode::F(7), KeyModifiers::NONE, Release),
+        (b"\x1b[1;1:3B", KeyCode::Down, KeyModifiers::NONE, Release),
+        (b"\x1b[115;5:3u", KeyCode::Char('s'), KeyModifiers::CONTROL, Release),
+        (b"\x1b[97;:3u", KeyCode::Char('a'), KeyModifiers::NONE, Release),
+    ];
+    for (bytes, code, modifiers, kind) in keys {
+        let expected = TerminalInput::Key(KeyEvent::new_with_kind(code, modifiers, kind));
+        assert_eq!(parse(bytes), [expected], "{:?}", String::from_utf8_lossy(bytes));
+    }
+    assert_eq!(parse(b"\x1b[?2u"), [TerminalInput::Reply(Reply::Keyboard)]);
+}
+
 #[test]
 fn modifiers_are_seen() {
     let keys: [(&[u8], KeyCode, KeyModifiers); 7] = [

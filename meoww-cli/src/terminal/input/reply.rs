@@ -1,4 +1,4 @@
-//! What terminals answer (ECMA-48; xterm's control sequences; kitty's graphics protocol).
+//! What terminals answer (ECMA-48; xterm's control sequences; kitty's graphics and keyboard protocols).
 
 use super::parser::Sequence;
 
@@ -62,6 +62,8 @@ pub enum Reply {
     },
     /// The colour of the background (`OSC 11 ; rgb:R/G/B ST`).
     Background([u8; 3]),
+    /// Which of the keyboard protocol's enhancements are on (`CSI ? FLAGS u`): the terminal knows it.
+    Keyboard,
     /// The answer to a command of the graphics protocol (`APC G i=ID ; MESSAGE ST`).
     Graphics {
         /// The picture that was asked about.
@@ -84,6 +86,7 @@ impl Reply {
             (Some(b'?'), [mode, state], Some(b'$'), b'y') => {
                 Some(Self::Mode { mode: *mode, is_known: matches!(state, 1 | 2) })
             }
+            (Some(b'?'), [_], None, b'u') => Some(Self::Keyboard),
             (None, [6, height, width], None, b't') => {
                 Some(Self::CellPixels { width: *width, height: *height })
             }

@@ -28,7 +28,7 @@ pub(super) struct Sound {
     tasks: JoinSet<()>,
 }
 
-/// What pictures have to know and to say about sound, to be in time with it.
+/// The link between pictures and sound that keeps them in step.
 pub(super) struct Timing {
     playing: watch::Receiver<Option<Playing>>,
     wait_at_least: watch::Sender<Duration>,
@@ -36,7 +36,7 @@ pub(super) struct Timing {
 }
 
 impl Timing {
-    /// What of the partner's sound is played.
+    /// The moment of the partner's sound that is being played.
     pub(super) fn playing(&self) -> Option<Playing> {
         *self.playing.borrow()
     }

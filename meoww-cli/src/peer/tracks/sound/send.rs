@@ -12,8 +12,8 @@ use webrtc::media_stream::{
 use super::super::super::allocate::Shares;
 use crate::sound::room::OpusFrame;
 
-/// What a loss of the last second still counts in the next, in percent: error correction that ends
-/// with the loss is off when the next packet is lost.
+/// The weight of a loss, in percent, one second later: error correction that ends with the loss is off
+/// when the next packet is lost.
 const LOSS_MEMORY: u32 = 90;
 
 pub(super) struct Sender {

@@ -1,4 +1,4 @@
-//! What a device's samples look like, and the two callbacks that a device calls: they convert, copy
+//! Sample formats of devices, and the two callbacks that a device calls: they convert, copy
 //! into or out of a bounded ring, and never wait.
 
 use std::{sync::Arc, thread::Thread};
@@ -96,7 +96,7 @@ where
     let channels = usize::from(config.channels);
     let copy = move |samples: &[T], _: &_| {
         for frame in samples.chunks_exact(channels) {
-            // Full is a ring that nobody empties: the oldest 10 ms are as stale as the newest.
+            // Full: the sound thread does not run. The newest samples are dropped.
             let _ = end.ring.push(mean(frame));
         }
         end.counters.add(samples.len() / channels);
