@@ -19,6 +19,15 @@ struct Axis {
     spans: Vec<Span>,
     /// Parts of the source's samples, of all spans.
     weights: Vec<f32>,
+    /// Of a scaled plane that is larger, the one or two samples that make each one.
+    pairs: Vec<Pair>,
+}
+
+/// Two neighbours, and the parts of both.
+#[derive(Clone, Copy)]
+struct Pair {
+    first: u32,
+    parts: [f32; 2],
 }
 
 #[derive(Clone, Copy)]
@@ -49,6 +58,19 @@ impl Axis {
                 (overlap as f64 / from as f64) as f32
             }));
             self.spans.push(Span { first, at, count: last + 1 - first });
+        }
+        self.pairs.clear();
+        if to > from && from > 1 {
+            let pair = |(first, parts): (usize, &[f32])| match parts {
+                [part] if first + 1 == from => {
+                    Pair { first: first as u32 - 1, parts: [0.0, *part] }
+                }
+                [part] => Pair { first: first as u32, parts: [*part, 0.0] },
+                [left, right, ..] => Pair { first: first as u32, parts: [*left, *right] },
+                [] => Pair { first: 0, parts: [0.0; 2] },
+            };
+            let pairs: Vec<Pair> = self.spans().map(pair).collect();
+            self.pairs = pairs;
         }
     }
 
@@ -84,6 +106,13 @@ impl Axis {
     fn shrink(&self, sums: &[f32], scaled: &mut [f32]) {
         if self.from == self.to {
             scaled.copy_from_slice(sums);
+        } else if !self.pairs.is_empty() {
+            for (sample, Pair { first, parts: [left, right] }) in scaled.iter_mut().zip(&self.pairs)
+            {
+                if let [a, b, ..] = sums[*first as usize..] {
+                    *sample = a * left + b * right;
+                }
+            }
         } else if self.from.is_multiple_of(self.to) {
             whole(sums, self.from / self.to, scaled);
         } else {

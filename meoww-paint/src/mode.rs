@@ -12,6 +12,7 @@ use crate::{
         iterm2::{self, Iterm2},
         kitty::{self, Kitty, KittyTraits},
         octant, quadrant, sextant,
+        sixel::{self, Sixel, SixelTraits},
     },
     painter::Painter,
     palette::Palette,
@@ -26,6 +27,8 @@ pub enum Render {
     Kitty,
     /// Pixels, as inline images of iTerm2.
     Iterm2,
+    /// Pixels in 216 colours, as sixels.
+    Sixel,
     /// Eight pixels a cell, in its two colours.
     Octant,
     /// Six pixels a cell, in its two colours.
@@ -42,9 +45,10 @@ pub enum Render {
 
 impl Render {
     /// Every one, in the order they are offered.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Kitty,
         Self::Iterm2,
+        Self::Sixel,
         Self::Octant,
         Self::Sextant,
         Self::Quadrant,
@@ -70,13 +74,14 @@ impl Render {
 
     /// Whether it draws pixels, which are in colours of their own.
     pub const fn has_pixels(self) -> bool {
-        matches!(self, Self::Kitty | Self::Iterm2)
+        matches!(self, Self::Kitty | Self::Iterm2 | Self::Sixel)
     }
 
     const fn about(self) -> About {
         match self {
             Self::Kitty => kitty::ABOUT,
             Self::Iterm2 => iterm2::ABOUT,
+            Self::Sixel => sixel::ABOUT,
             Self::Octant => octant::ABOUT,
             Self::Sextant => sextant::ABOUT,
             Self::Quadrant => quadrant::ABOUT,
@@ -126,6 +131,8 @@ pub struct Traits {
     pub is_light: bool,
     /// What it knows of kitty's graphics protocol.
     pub kitty: KittyTraits,
+    /// What it does with sixels.
+    pub sixel: SixelTraits,
 }
 
 impl Traits {
@@ -136,6 +143,7 @@ impl Traits {
         repeats: false,
         is_light: false,
         kitty: KittyTraits { edits: false, shares: false, in_tmux: false },
+        sixel: SixelTraits { keeps_colors: false, in_tmux: false, widest: 1600 },
     };
 }
 
@@ -150,6 +158,7 @@ impl Mode {
         let (artist, pixels) = match self.render {
             Render::Kitty => return self.pixels(Box::new(Kitty::new(terminal.kitty)), terminal),
             Render::Iterm2 => return self.pixels(Box::<Iterm2>::default(), terminal),
+            Render::Sixel => return self.pixels(Box::new(Sixel::new(terminal.sixel)), terminal),
             Render::HalfBlock => self.symbols::<2>(&half::SYMBOLS, terminal),
             Render::Quadrant => self.symbols::<4>(&quadrant::SYMBOLS, terminal),
             Render::Sextant => self.symbols::<6>(&sextant::SYMBOLS, terminal),

@@ -22,6 +22,11 @@ pub(crate) trait Plotter: Send {
     /// Whether the terminal scales pictures to the cells they are shown in.
     fn is_scaled(&self) -> bool;
 
+    /// How many pixels a picture may have side by side.
+    fn widest(&self) -> u16 {
+        u16::MAX
+    }
+
     /// How many columns and rows a picture may have.
     fn most_cells(&self) -> u16 {
         u16::MAX
@@ -107,10 +112,12 @@ impl Pixels {
         PixelGrid { cells, columns: self.cell.0, rows: self.cell.1, shape: self.shape }
     }
 
-    /// How much of an area a picture may have: no more pixels than are ever sent.
+    /// How much of an area a picture may have.
     fn limit(&self, area: Size) -> Size {
         let most = self.plotter.most_cells();
-        Size { width: area.width.min(most), height: area.height.min(most) }
+        let widest = (usize::from(self.plotter.widest()) / self.cell.0).max(1);
+        let widest = u16::try_from(widest).unwrap_or(u16::MAX);
+        Size { width: area.width.min(most).min(widest), height: area.height.min(most) }
     }
 
     /// Pixels of a cell that are sent: a terminal that scales needs no more than there are.

@@ -3,7 +3,7 @@
 use std::{fmt, str::FromStr};
 
 /// [`Quality::step`] at the usual quality, and the largest there is.
-const USUAL_STEP: f32 = 8.0;
+const USUAL_STEP: f32 = 7.0;
 const LARGEST_STEP: f32 = 48.0;
 
 /// How exact a picture is drawn: from 0, which costs least, to 100, or as exact as the cells can.

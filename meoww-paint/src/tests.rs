@@ -45,7 +45,7 @@ fn symbols(render: Render) -> Option<Symbols> {
         Render::Sextant => Some(sextant::SYMBOLS),
         Render::Octant => Some(octant::SYMBOLS),
         Render::Braille => Some(braille::SYMBOLS),
-        Render::Ascii | Render::Kitty | Render::Iterm2 => None,
+        Render::Ascii | Render::Kitty | Render::Iterm2 | Render::Sixel => None,
     }
 }
 

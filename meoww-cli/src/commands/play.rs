@@ -72,7 +72,7 @@ fn mode(args: &Play) -> Result<Mode, Error> {
     let caps = Caps::new(wish.color.unwrap_or(Color::True), true);
     // Whatever is asked for.
     let is_shown = wish.render.is_some();
-    Ok(wish.mode(Caps { kitty: is_shown, iterm2: is_shown, ..caps }))
+    Ok(wish.mode(Caps { kitty: is_shown, iterm2: is_shown, sixel: is_shown, ..caps }))
 }
 
 fn text(measured: Measured) -> String {

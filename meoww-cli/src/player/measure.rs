@@ -7,15 +7,16 @@ use std::{
     time::Duration,
 };
 
-use meoww_paint::{Mode, Rect, Size, Traits, kitty::KittyTraits};
+use meoww_paint::{Mode, Rect, Size, Traits, kitty::KittyTraits, sixel::SixelTraits};
 use serde::Serialize;
 
 use crate::{clock, error::Error, files::file_error, picture::source::Film};
 
-/// As xterm is, but for the colours, and as kitty is on another machine.
+/// As xterm is, but for the colours and with cells of 8 x 16 pixels, and as kitty is on another machine.
 const TERMINAL: Traits = Traits {
     repeats: true,
     kitty: KittyTraits { edits: true, ..Traits::USUAL.kitty },
+    sixel: SixelTraits { keeps_colors: true, ..Traits::USUAL.sixel },
     ..Traits::USUAL
 };
 

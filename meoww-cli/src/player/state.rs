@@ -124,9 +124,11 @@ impl State {
         all.into_iter().skip_while(|color| *color != self.caps.color).collect()
     }
 
-    /// Where the picture is drawn: all but the last line, in the middle of it.
+    /// Where the picture is drawn: all but the last line, in the middle of it. Sixels in the last line
+    /// would scroll the screen.
     pub(super) fn area(&self) -> Rect {
-        let height = self.size.height.saturating_sub(self.bar_height());
+        let below = self.bar_height().max((self.mode.render == Render::Sixel).into());
+        let height = self.size.height.saturating_sub(below);
         let (w, h) = (self.size.width.min(self.limit.width), height.min(self.limit.height));
         Rect::new((self.size.width - w) / 2, (height - h) / 2, w, h)
     }

@@ -1,6 +1,8 @@
 //! What the terminal can do, as a value.
 
-use meoww_paint::{CellShape, Color, Mode, Render, Traits, kitty, kitty::KittyTraits};
+use meoww_paint::{
+    CellShape, Color, Mode, Render, Traits, kitty, kitty::KittyTraits, sixel, sixel::SixelTraits,
+};
 
 /// What this terminal can do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,8 +18,10 @@ pub struct Caps {
     pub cell: CellShape,
     /// Width and height of its cells in pixels, where it says so.
     pub cell_pixels: Option<(u16, u16)>,
-    /// Whether it shows sixels.
+    /// Whether it shows sixels, with colours enough.
     pub sixel: bool,
+    /// What it does with them.
+    pub sixel_traits: SixelTraits,
     /// Whether it knows kitty's graphics protocol.
     pub kitty: bool,
     /// How much of that it knows.
@@ -38,6 +42,7 @@ impl Caps {
             cell: CellShape::USUAL,
             cell_pixels: None,
             sixel: false,
+            sixel_traits: Traits::USUAL.sixel,
             kitty: false,
             kitty_traits: Traits::USUAL.kitty,
             iterm2: false,
@@ -50,6 +55,7 @@ impl Caps {
         match render {
             Render::Kitty => self.kitty,
             Render::Iterm2 => self.iterm2,
+            Render::Sixel => self.sixel,
             _ => self.unicode || !render.needs_unicode(),
         }
     }
@@ -58,7 +64,8 @@ impl Caps {
     /// cells.
     pub fn mode(self, asked: Option<Render>, may_have_pixels: bool) -> Mode {
         let cells = if self.color == Color::Mono { Render::Ascii } else { Render::HalfBlock };
-        let pixels = [Render::Kitty, Render::Iterm2].into_iter().filter(|_| may_have_pixels);
+        let pixels =
+            [Render::Kitty, Render::Iterm2, Render::Sixel].into_iter().filter(|_| may_have_pixels);
         let choices = asked.into_iter().chain(pixels).chain([cells]);
         let render = choices.into_iter().find(|render| self.shows(*render));
         Mode::new(render.unwrap_or(Render::Ascii), self.color)
@@ -66,7 +73,14 @@ impl Caps {
 
     /// What takes every picture off it that cells drawn over it do not.
     pub fn farewell(self) -> Vec<u8> {
-        if self.kitty { kitty::leave_nothing(self.kitty_traits.in_tmux) } else { Vec::new() }
+        let mut bytes = Vec::new();
+        if self.kitty {
+            bytes.extend(kitty::leave_nothing(self.kitty_traits.in_tmux));
+        }
+        if self.sixel && self.sixel_traits.keeps_colors {
+            bytes.extend_from_slice(sixel::OWN_COLORS);
+        }
+        bytes
     }
 
     /// What a painter has to know. Terminals that have synchronised output, which is younger, know how
@@ -78,6 +92,7 @@ impl Caps {
             repeats: self.synchronized,
             is_light: self.is_light,
             kitty: self.kitty_traits,
+            sixel: self.sixel_traits,
         }
     }
 }

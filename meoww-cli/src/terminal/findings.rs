@@ -1,6 +1,6 @@
 //! What is known of a terminal, and why, for people and scripts.
 
-use meoww_paint::{Color, Render};
+use meoww_paint::{Color, Render, sixel};
 use serde::Serialize;
 
 use super::probe::{Probe, is_light};
@@ -56,7 +56,7 @@ pub fn findings(probe: &Probe) -> Vec<Finding> {
             "DECRQM 2026",
             said(answers.synchronized),
         ),
-        Finding::asked("sixels", yes(caps.sixel), "DA1", said(answers.sixel)),
+        Finding::asked("sixels", sixels(probe), "DA1", said(answers.sixel)),
         Finding::asked("kitty graphics", kitty(probe), "APC G a=q", said(answers.kitty)),
         Finding::seen("inline images", yes(caps.iterm2)),
         Finding::asked(
@@ -147,6 +147,21 @@ fn unicode(probe: &Probe) -> String {
     }
 }
 
+fn sixels(probe: &Probe) -> String {
+    let (caps, answers) = (probe.caps(), probe.answers());
+    match (caps.sixel, answers.sixel_colors) {
+        (true, _) if caps.sixel_traits.keeps_colors => "yes, and keeps their colours".to_owned(),
+        (true, _) => "yes".to_owned(),
+        (false, Some(count)) if count < sixel::COLORS => {
+            format!("no, as it has but {count} colours for them")
+        }
+        (false, _) if answers.sixel == Some(true) => {
+            "no, as it does not say how many pixels a cell has".to_owned()
+        }
+        (false, _) => "no".to_owned(),
+    }
+}
+
 fn kitty(probe: &Probe) -> String {
     let caps = probe.caps();
     let known = [
@@ -171,6 +186,7 @@ fn drawn(probe: &Probe) -> String {
         Render::Kitty if caps.kitty_traits.shares => "it answers, and reads this machine's memory",
         Render::Kitty => "it answers",
         Render::Iterm2 => "it is known to show them",
+        Render::Sixel => "it says that it shows them",
         _ if caps.color == Color::Mono => "it has no colours",
         _ if !caps.unicode => "it shows no blocks",
         _ => "it is not known to show pixels",
@@ -220,6 +236,7 @@ mod tests {
             Reply::CellPixels { width: 9, height: 18 },
             Reply::Cursor { row: 2, column: 3 },
             Reply::Background([255, 255, 255]),
+            Reply::SixelColors(16),
             Reply::Attributes { sixel: true },
         ] {
             probe.reply(&reply);
@@ -234,6 +251,12 @@ mod tests {
             ("light", Some("#ffffff"))
         );
         assert_eq!(about(&probe, "sixels").answer.as_deref(), Some("yes"));
-        assert!(about(&probe, "drawn").result.starts_with("ascii in truecolor"));
+        let sixels = about(&probe, "sixels").result;
+        assert_eq!(sixels, "no, as it has but 16 colours for them");
+        let drawn = about(&probe, "drawn").result;
+        assert!(drawn.starts_with("ascii in truecolor, as it shows no blocks"), "{drawn}");
+        probe.reply(&Reply::SixelColors(256));
+        let drawn = about(&probe, "drawn").result;
+        assert!(drawn.starts_with("sixel, as it says that it shows them"), "{drawn}");
     }
 }

@@ -6,6 +6,7 @@
 use meoww_paint::{
     CellShape, Color, Look, Mode, Quality, Render,
     kitty::{KittyTraits, Questions},
+    sixel::{self, SixelTraits},
 };
 
 use super::{caps::Caps, env::Env, input::Reply, tty::WindowSize};
@@ -14,6 +15,8 @@ use super::{caps::Caps, env::Env, input::Reply, tty::WindowSize};
 const LAST: &[u8] = super::flow::SYNC;
 /// Synchronised output: the private mode in which a terminal shows an update when it is whole.
 const SYNCHRONIZED: u16 = 2026;
+/// The private mode in which each picture of sixels has colours of its own.
+const OWN_COLORS: u16 = 1070;
 /// The row in which the width of `▀` is measured; in the first, the answer would look like a key.
 const GLYPH_ROW: u16 = 2;
 /// Terminals that show 24-bit colours, by the beginning of what they answer to XTVERSION.
@@ -22,6 +25,8 @@ const TRUE_COLOR: [&str; 9] =
 
 /// Terminals that show inline images of iTerm2, likewise. None can be asked.
 const INLINE_IMAGES: [&str; 4] = ["iTerm2", "WezTerm", "mintty", "Konsole"];
+/// Wider pictures of sixels take too long to draw.
+const WIDEST_SIXELS: u16 = 1600;
 /// Longest side of a cell in pixels that is believed.
 const LARGEST_CELL: u16 = 128;
 
@@ -64,6 +69,10 @@ pub struct Probe {
 pub(super) struct Answers {
     /// To DA1, whether it has sixels.
     pub(super) sixel: Option<bool>,
+    pub(super) sixel_keeps_colors: bool,
+    pub(super) sixel_colors: Option<u16>,
+    /// The widest picture, in pixels.
+    pub(super) sixel_width: Option<u16>,
     pub(super) synchronized: Option<bool>,
     pub(super) cell: Option<(u16, u16)>,
     pub(super) pixels: Option<(u16, u16)>,
@@ -94,6 +103,8 @@ impl Probe {
             questions.extend_from_slice("\x1b[2;1H▀\x1b[6n\x1b[2;1H\x1b[K".as_bytes());
         }
         questions.extend_from_slice(b"\x1b[?2026$p\x1b[16t\x1b[14t\x1b[18t");
+        // Of sixels: whether colours can be kept, to have 256 of them, and the largest picture.
+        questions.extend_from_slice(b"\x1b[?1070$p\x1b[?1;3;256S\x1b[?2;1;0S");
         if self.env.takes_strings() {
             // The background, the name, whether it has 24-bit colours ("RGB" in hexadecimal), and how
             // it reports keys.
@@ -113,6 +124,11 @@ impl Probe {
         match reply {
             Reply::Attributes { sixel } => answers.sixel = Some(*sixel),
             Reply::Mode { mode: SYNCHRONIZED, is_known } => answers.synchronized = Some(*is_known),
+            Reply::Mode { mode: OWN_COLORS, is_known } => answers.sixel_keeps_colors = *is_known,
+            Reply::SixelColors(count) => answers.sixel_colors = Some(*count),
+            Reply::SixelSize { width, .. } => {
+                answers.sixel_width = Some(*width).filter(|width| *width > 0);
+            }
             Reply::CellPixels { width, height } => {
                 answers.cell = CellShape::new(*width, *height).map(|_| (*width, *height));
             }
@@ -185,7 +201,12 @@ impl Probe {
             },
             cell: self.cell().unwrap_or(CellShape::USUAL),
             cell_pixels: self.cell_pixels(),
-            sixel: answers.sixel.unwrap_or(false),
+            sixel: self.has_sixels(),
+            sixel_traits: SixelTraits {
+                keeps_colors: answers.sixel_keeps_colors && !self.env.is_tmux(),
+                in_tmux: self.env.is_tmux(),
+                widest: answers.sixel_width.unwrap_or(u16::MAX).min(WIDEST_SIXELS),
+            },
             kitty: answers.kitty.unwrap_or(false),
             kitty_traits: KittyTraits {
                 edits: answers.kitty_edits.unwrap_or(false),
@@ -208,6 +229,12 @@ impl Probe {
         let is_true =
             self.answers.rgb == Some(true) || self.answers.version.as_ref().is_some_and(knows);
         if said == Color::Ansi256 && is_true { Color::True } else { said }
+    }
+
+    /// Sixels have to be placed by the pixel, and need their colours.
+    fn has_sixels(&self) -> bool {
+        let has_colors = self.answers.sixel_colors.is_none_or(|count| count >= sixel::COLORS);
+        self.answers.sixel == Some(true) && has_colors && self.cell_pixels().is_some()
     }
 
     fn has_inline_images(&self) -> bool {

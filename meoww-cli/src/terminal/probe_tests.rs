@@ -87,6 +87,15 @@ fn pixels_are_drawn_where_they_are_known_to_be_shown() {
     assert_eq!(asked(Some(Color::True), None), Render::Kitty);
     assert_eq!(asked(None, Some(Render::Octant)), Render::Octant);
     assert_eq!(asked(None, Some(Render::Iterm2)), Render::Kitty, "it does not show those");
+    let mut xterm = probe(&[]);
+    xterm.reply(&Reply::CellPixels { width: 6, height: 13 });
+    xterm.reply(&Reply::Mode { mode: 1070, is_known: true });
+    xterm.reply(&Reply::SixelSize { width: 1000, height: 800 });
+    xterm.reply(&Reply::Attributes { sixel: true });
+    assert_eq!(xterm.mode().render, Render::Sixel);
+    let expected = SixelTraits { keeps_colors: true, in_tmux: false, widest: 1000 };
+    assert_eq!(xterm.caps().sixel_traits, expected);
+    assert!(xterm.caps().farewell().ends_with(b"\x1b[?1070h"));
     let render = |pairs: &[(&'static str, &str)]| probe(pairs).mode().render;
     assert_eq!(render(&[("TERM_PROGRAM", "iTerm.app")]), Render::Iterm2);
     assert_eq!(render(&[("LC_TERMINAL", "iTerm2")]), Render::Iterm2);
@@ -122,7 +131,11 @@ fn pictures_are_asked_about_and_believed() {
     tmux.reply(&Reply::Graphics { id: 33, is_ok: true });
     assert_eq!(known(&tmux), (true, true));
     tmux.reply(&Reply::Attributes { sixel: true });
+    assert!(!tmux.caps().sixel, "of how many pixels a cell is, nothing is known");
+    tmux.reply(&Reply::CellPixels { width: 8, height: 16 });
     assert!(tmux.caps().sixel);
+    tmux.reply(&Reply::SixelColors(16));
+    assert!(!tmux.caps().sixel);
 }
 
 #[test]

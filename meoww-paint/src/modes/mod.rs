@@ -11,6 +11,7 @@ pub mod kitty;
 pub(crate) mod octant;
 pub(crate) mod quadrant;
 pub(crate) mod sextant;
+pub mod sixel;
 
 /// What users choose a mode by.
 pub(crate) struct About {

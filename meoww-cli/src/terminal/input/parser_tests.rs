@@ -88,7 +88,8 @@ fn modifiers_are_seen() {
 
 #[test]
 fn replies_stand_between_keys() {
-    let bytes = b"a\x1b[0n\x1b[?62;4;22cb\x1b[?2026;2$y\x1b[6;20;10t\x1b[4;480;800t\x1b[?2026;0$y";
+    let bytes = b"a\x1b[0n\x1b[?62;4;22cb\x1b[?2026;2$y\x1b[6;20;10t\x1b[4;480;800t\x1b[?2026;0$y\
+        \x1b[?1;0;256S\x1b[?2;0;1000;800S\x1b[?1;3;0S";
     assert_eq!(
         parse(bytes),
         [
@@ -100,6 +101,8 @@ fn replies_stand_between_keys() {
             TerminalInput::Reply(Reply::CellPixels { width: 10, height: 20 }),
             TerminalInput::Reply(Reply::ScreenPixels { width: 800, height: 480 }),
             TerminalInput::Reply(Reply::Mode { mode: 2026, is_known: false }),
+            TerminalInput::Reply(Reply::SixelColors(256)),
+            TerminalInput::Reply(Reply::SixelSize { width: 1000, height: 800 }),
         ]
     );
 }

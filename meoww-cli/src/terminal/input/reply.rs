@@ -43,6 +43,15 @@ pub enum Reply {
         /// From top to bottom.
         rows: u16,
     },
+    /// XTSMGRAPHICS: how many colours sixels have at once (`CSI ? 1 ; 0 ; COUNT S`).
+    SixelColors(u16),
+    /// XTSMGRAPHICS: the largest picture of sixels, in pixels (`CSI ? 2 ; 0 ; WIDTH ; HEIGHT S`).
+    SixelSize {
+        /// Width.
+        width: u16,
+        /// Height.
+        height: u16,
+    },
     /// CPR: where the cursor is, from 1 (`CSI ROW ; COLUMN R`). In the first row it looks like a
     /// function key (`CSI 1 ; MODIFIER R`), and is taken for one.
     Cursor {
@@ -87,6 +96,10 @@ impl Reply {
                 Some(Self::Mode { mode: *mode, is_known: matches!(state, 1 | 2) })
             }
             (Some(b'?'), [_], None, b'u') => Some(Self::Keyboard),
+            (Some(b'?'), [1, 0, count], None, b'S') => Some(Self::SixelColors(*count)),
+            (Some(b'?'), [2, 0, width, height], None, b'S') => {
+                Some(Self::SixelSize { width: *width, height: *height })
+            }
             (None, [6, height, width], None, b't') => {
                 Some(Self::CellPixels { width: *width, height: *height })
             }
