@@ -26,11 +26,24 @@ pub fn control(message: &[u8]) -> Option<String> {
     Control::parse(message).map(Control::to_json)
 }
 
-/// What is used of the SDP of an offer, or else of an answer.
-pub fn description(json: &str, is_offer: bool) -> Option<String> {
+/// A description that can be used.
+#[derive(Debug)]
+pub struct Description {
+    /// The sections that are used.
+    pub sdp: String,
+    /// Whether the partner may send sound.
+    pub sends_sound: bool,
+    /// Whether it takes sound.
+    pub wants_sound: bool,
+}
+
+/// Reads the description of an offer, or else of an answer.
+pub fn description(json: &str, is_offer: bool) -> Option<Description> {
     let json = RawValue::from_string(json.to_owned()).ok()?;
     let due = if is_offer { Kind::Offer } else { Kind::Answer };
-    remote::description(&json, due).ok().map(|(_, usable)| usable.sdp)
+    let (_, usable) = remote::description(&json, due).ok()?;
+    let (sends_sound, wants_sound) = (usable.sends_sound, usable.wants_sound);
+    Some(Description { sdp: usable.sdp, sends_sound, wants_sound })
 }
 
 /// What a candidate says.

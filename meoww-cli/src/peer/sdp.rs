@@ -34,8 +34,8 @@ pub(crate) struct Usable {
     pub(super) wants_video: bool,
     /// Whether sound may come, in a codec of ours, and whether the partner wants it. All of WebRTC
     /// has Opus (RFC 7874, section 3), so that none in common is as good as none.
-    pub(super) sends_sound: bool,
-    pub(super) wants_sound: bool,
+    pub(crate) sends_sound: bool,
+    pub(crate) wants_sound: bool,
     pub(super) rejected: Vec<Rejected>,
     /// The place of the first section that is used.
     pub(super) first: u16,

@@ -142,6 +142,9 @@ fn report(moments: &Moments, mut drawn: Drawn, stats: &[Stats]) -> anyhow::Resul
     drawn.latency_ms.sort_by(f64::total_cmp);
     let mut heard = ears::take();
     heard.sort_by(f64::total_cmp);
+    let heard_after = percentile(&heard, 0.50);
+    let mut apart: Vec<f64> = drawn.latency_ms.iter().map(|ms| (ms - heard_after).abs()).collect();
+    apart.sort_by(f64::total_cmp);
     Ok(PeerReport {
         search_to_matched_ms: ms(search, matched),
         matched_to_connected_ms: ms(matched, connected),
@@ -151,6 +154,7 @@ fn report(moments: &Moments, mut drawn: Drawn, stats: &[Stats]) -> anyhow::Resul
         glass_to_glass_p99_ms: percentile(&drawn.latency_ms, 0.99),
         mouth_to_ear_p50_ms: percentile(&heard, 0.50),
         mouth_to_ear_p99_ms: percentile(&heard, 0.99),
+        lip_sync_p95_ms: percentile(&apart, 0.95),
         clicks_heard: heard.len() as u64,
         sound_concealed_ms: last.sound.concealed_ms,
         sound_kbps_in: mean(|second| second.sound.kbps_in),

@@ -18,6 +18,9 @@ pub(crate) struct PeerReport {
     pub(crate) glass_to_glass_p99_ms: f64,
     pub(crate) mouth_to_ear_p50_ms: f64,
     pub(crate) mouth_to_ear_p99_ms: f64,
+    /// Between a picture and the sound of its moment: the age of the one less that of the other, which
+    /// is taken to be the median.
+    pub(crate) lip_sync_p95_ms: f64,
     pub(crate) clicks_heard: u64,
     pub(crate) sound_concealed_ms: u64,
     pub(crate) sound_kbps_in: f64,
