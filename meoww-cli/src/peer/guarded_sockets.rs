@@ -4,21 +4,22 @@
 use std::{
     collections::HashSet,
     fmt::Debug,
-    future::Future,
+    future::{Future, poll_fn},
     io::{self, IoSliceMut},
     net::{IpAddr, SocketAddr},
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     task::{Context, Poll},
     time::{Duration, Instant},
 };
 
+use tokio::{sync::mpsc, time::sleep};
 use webrtc::runtime::{
     AsyncInterval, AsyncTcpListener, AsyncTcpStream, AsyncUdpSocket, JoinHandle, RecvMeta, Runtime,
     TokioRuntime, Transmit,
 };
 
-use super::checks::{Checks, is_stun};
+use super::checks::{Checks, TA, Verdict, is_stun};
 use crate::clock;
 
 type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -28,11 +29,36 @@ type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 pub(super) struct GuardedRuntime {
     tokio: TokioRuntime,
     guard: Guard,
+    /// To the task that sends checks in their turn; it ends with the connection.
+    paced: OnceLock<mpsc::Sender<Check>>,
+}
+
+/// Checks that may wait for their turn, for a third of a second; more are lost.
+const MAX_WAITING: usize = 64;
+
+/// A check in the queue.
+#[derive(Debug)]
+struct Check {
+    socket: Arc<dyn AsyncUdpSocket>,
+    destination: SocketAddr,
+    contents: Vec<u8>,
+}
+
+/// Sends what comes, one each [`TA`].
+async fn pace(mut checks: mpsc::Receiver<Check>) {
+    while let Some(Check { socket, destination, contents }) = checks.recv().await {
+        let contents = &contents[..];
+        let transmit =
+            Transmit { destination, contents, ecn: None, segment_size: None, src_ip: None };
+        // Lost where it cannot be sent, as on the network.
+        let _ = poll_fn(|cx| socket.poll_send(cx, &transmit)).await;
+        sleep(TA).await;
+    }
 }
 
 impl GuardedRuntime {
     pub(super) fn new(guard: Guard) -> Self {
-        Self { tokio: TokioRuntime, guard }
+        Self { tokio: TokioRuntime, guard, paced: OnceLock::new() }
     }
 }
 
@@ -53,7 +79,7 @@ struct Rules {
 
 impl Guard {
     pub(super) fn new(servers_only: bool) -> Self {
-        let (checks, servers) = (Checks::new(), HashSet::new());
+        let (checks, servers) = (Checks::default(), HashSet::new());
         Self(Arc::new(Mutex::new(Rules { checks, servers, servers_only, in_use: None })))
     }
 
@@ -70,24 +96,23 @@ impl Guard {
     /// ICE begins anew.
     pub(super) fn restarted(&self, now: Instant) {
         let mut rules = self.rules();
-        if !rules.servers_only {
-            rules.checks.prefer_direct(now);
-        }
+        let is_direct_first = !rules.servers_only;
+        rules.checks.restarted(now, is_direct_first);
     }
 
     fn rules(&self) -> MutexGuard<'_, Rules> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn may_send(&self, local: SocketAddr, transmit: &Transmit<'_>) -> bool {
+    fn may_send(&self, local: SocketAddr, remote: SocketAddr, packet: &[u8]) -> Verdict {
         let mut rules = self.rules();
-        if rules.servers_only && !rules.servers.contains(&transmit.destination) {
-            return false;
+        if rules.servers_only && !rules.servers.contains(&remote) {
+            return Verdict::Never;
         }
-        if !is_stun(transmit.contents) {
+        if !is_stun(packet) {
             rules.in_use = Some(local.ip());
         }
-        rules.checks.may_send(clock::now(), (local, transmit.destination), transmit.contents)
+        rules.checks.may_send(clock::now(), (local, remote), packet)
     }
 }
 
@@ -99,7 +124,13 @@ impl Runtime for GuardedRuntime {
     fn wrap_udp_socket(&self, socket: std::net::UdpSocket) -> io::Result<Arc<dyn AsyncUdpSocket>> {
         let local = socket.local_addr()?;
         let socket = self.tokio.wrap_udp_socket(socket)?;
-        Ok(Arc::new(GuardedSocket { socket, local, guard: self.guard.clone() }))
+        let paced = self.paced.get_or_init(|| {
+            let (paced, checks) = mpsc::channel(MAX_WAITING);
+            self.tokio.spawn(Box::pin(pace(checks)));
+            paced
+        });
+        let (guard, paced) = (self.guard.clone(), paced.clone());
+        Ok(Arc::new(GuardedSocket { socket, local, guard, paced }))
     }
 
     fn wrap_tcp_listener(
@@ -155,6 +186,7 @@ struct GuardedSocket {
     socket: Arc<dyn AsyncUdpSocket>,
     local: SocketAddr,
     guard: Guard,
+    paced: mpsc::Sender<Check>,
 }
 
 impl AsyncUdpSocket for GuardedSocket {
@@ -164,11 +196,20 @@ impl AsyncUdpSocket for GuardedSocket {
 
     /// What may not be sent is lost, as on the network.
     fn poll_send(&self, cx: &mut Context<'_>, transmit: &Transmit<'_>) -> Poll<io::Result<usize>> {
-        if self.guard.may_send(self.local, transmit) {
-            self.socket.poll_send(cx, transmit)
-        } else {
-            Poll::Ready(Ok(transmit.contents.len()))
+        // Packets of one size come together. Those that are not media are looked at one by one.
+        let size = transmit.segment_size.filter(|_| is_stun(transmit.contents));
+        for packet in transmit.contents.chunks(size.unwrap_or(usize::MAX)) {
+            match self.guard.may_send(self.local, transmit.destination, packet) {
+                Verdict::Now if size.is_none() => return self.socket.poll_send(cx, transmit),
+                Verdict::Now | Verdict::Paced => drop(self.paced.try_send(Check {
+                    socket: self.socket.clone(),
+                    destination: transmit.destination,
+                    contents: packet.to_vec(),
+                })),
+                Verdict::Never => {}
+            }
         }
+        Poll::Ready(Ok(transmit.contents.len()))
     }
 
     fn poll_recv(

@@ -5,7 +5,10 @@
 //! itself, and sooner than a restart would find another, so the restart waits for a while: the
 //! initiator's first, as two would cross. Where this side's address is gone, it is asked for at once.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
 
 use super::connect::SILENT_AFTER;
 use crate::core::event::Reconnecting;
@@ -16,6 +19,9 @@ pub(super) const GIVEN_UP_AFTER: Duration = Duration::from_secs(30);
 const PATIENCE: [Duration; 2] = [Duration::from_secs(3), Duration::from_secs(5)];
 /// From one restart to the next, if no path is found.
 const REPEATED_AFTER: [Duration; 2] = [Duration::from_secs(4), Duration::from_secs(6)];
+/// Restarts in a minute, of both sides; a partner that makes more gets its addresses checked too often.
+const MAX_RESTARTS: usize = 40;
+const MINUTE: Duration = Duration::from_secs(60);
 /// A path that is found sooner is no news.
 const TOLD_AFTER: Duration = Duration::from_millis(500);
 
@@ -50,6 +56,7 @@ pub(super) struct Recovery {
     /// 0 for the initiator.
     side: usize,
     lost: Option<Lost>,
+    restarts: VecDeque<Instant>,
 }
 
 /// Since media does not come through.
@@ -65,7 +72,7 @@ struct Lost {
 
 impl Recovery {
     pub(super) fn new(is_initiator: bool) -> Self {
-        Self { side: usize::from(!is_initiator), lost: None }
+        Self { side: usize::from(!is_initiator), lost: None, restarts: VecDeque::new() }
     }
 
     /// When there is something to do next.
@@ -90,7 +97,10 @@ impl Recovery {
             Input::Restarted => {
                 let restart_at = now + REPEATED_AFTER[self.side];
                 self.lose(Reconnecting::Restart, now, restart_at).restart_at = restart_at;
-                Vec::new()
+                self.restarts.retain(|at| now < *at + MINUTE);
+                self.restarts.push_back(now);
+                let too_many = self.restarts.len() > MAX_RESTARTS;
+                too_many.then_some(Effect::GiveUp).into_iter().collect()
             }
             Input::NetworkChanged { is_path_gone } => {
                 if is_path_gone || self.lost.is_some() {
@@ -177,6 +187,20 @@ mod tests {
         assert_eq!(recovery.handle(change(false), now + 3 * SECOND), [Effect::Restart]);
         assert_eq!(recovery.handle(Input::Up, now + 4 * SECOND), [Effect::TellBack]);
         assert_eq!(recovery.due(), None);
+    }
+
+    #[test]
+    fn a_partner_that_restarts_all_the_time_is_left() {
+        let (mut recovery, now) = (Recovery::new(true), clock::now());
+        let mut given_up = |every: Duration| {
+            (0..200).any(|n| {
+                let at = now + every * n;
+                recovery.handle(Input::Up, at);
+                recovery.handle(Input::Restarted, at).contains(&Effect::GiveUp)
+            })
+        };
+        assert!(!given_up(2 * SECOND));
+        assert!(given_up(SECOND));
     }
 
     #[test]
