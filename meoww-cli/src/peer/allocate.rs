@@ -2,13 +2,13 @@
 
 /// What Opus needs to be clean speech with room for error correction, and what is of use at most
 /// (RFC 7587, section 3.1.1: 16 to 40 kbit/s from narrow band to full band speech).
-const LEAST_SOUND: u32 = 24_000;
+pub(super) const LEAST_SOUND: u32 = 24_000;
 const MOST_SOUND: u32 = 40_000;
 /// The part of a path that sound takes between the two.
 const SOUND_PART: u32 = 8;
 /// The headers of 50 packets a second: IPv4 20 bytes, UDP 8, RTP 12 with 8 of extensions, and 10 of
 /// authentication. With frames of 20 ms they are as much as the sound.
-const SOUND_OVERHEAD: u32 = 50 * 8 * (20 + 8 + 12 + 8 + 10);
+pub(super) const SOUND_OVERHEAD: u32 = 50 * 8 * (20 + 8 + 12 + 8 + 10);
 /// The rest of what is left for pictures is for retransmission and headers.
 const PICTURE_PART: f64 = 0.85;
 

@@ -11,13 +11,8 @@ use anyhow::Context;
 use meoww_proto::account::IceServer;
 use rtc::{
     ice::mdns::MulticastDnsMode,
-    interceptor::{
-        CongestionControlBuilder, NackGeneratorBuilder, NackResponderBuilder, Registry, Slot,
-    },
     peer_connection::configuration::{
-        interceptor_registry::{configure_rtcp_reports, configure_twcc},
-        media_engine::MediaEngine,
-        setting_engine::SctpMaxMessageSize,
+        media_engine::MediaEngine, setting_engine::SctpMaxMessageSize,
     },
     rtp_transceiver::rtp_sender::RtpCodecKind,
 };
@@ -35,11 +30,10 @@ use webrtc::{
 use super::{
     PeerConfig,
     candidates::{Reach, own::is_private},
+    chain::chain,
     codecs::{h264, opus, track},
-    estimate::Feedback,
     guarded_sockets::{Guard, GuardedRuntime},
     negotiation::Negotiation,
-    rtcp::TrackRtcp,
     transport::Transport,
     webrtc_event::{Reporter, WebRtcEvent},
 };
@@ -49,10 +43,6 @@ use crate::{clock, core::event::Way, interfaces};
 const CHECK_INTERVAL: Duration = Duration::from_millis(20);
 /// Checks after which a pair is given up: 40 s, as long as any partner is waited for.
 const MAX_CHECKS: u16 = 2000;
-/// Between two rounds of asking for missing packets, and the most rounds for one packet. Each makes
-/// the sender repeat it, whether or not a repetition is on its way: more would choke a slow path.
-const NACK_INTERVAL: Duration = Duration::from_millis(40);
-const MAX_NACKS: u16 = 5;
 /// Bytes of control messages that may wait to be sent.
 const MAX_CONTROL_BUFFER: usize = 64 * 1024;
 
@@ -97,8 +87,7 @@ async fn attempt(config: &PeerConfig, mdns: MulticastDnsMode) -> anyhow::Result<
     let mut media = MediaEngine::default();
     media.register_codec(h264(), RtpCodecKind::Video)?;
     media.register_codec(opus(), RtpCodecKind::Audio)?;
-    let (feedback, estimate) = Feedback::new();
-    let chain = interceptors(&mut media, feedback)?;
+    let (chain, estimate) = chain(&mut media)?;
     let loopback = config.addresses.borrow().iter().all(IpAddr::is_loopback);
     let direct = if loopback { Reach::Loopback } else { Reach::Network };
     let reach = if config.way == Way::Direct { direct } else { Reach::Relay };
@@ -158,20 +147,6 @@ fn configuration(config: &PeerConfig, policy: RTCIceTransportPolicy) -> RTCConfi
         .with_ice_servers(config.ice_servers.iter().map(server).collect())
         .with_ice_transport_policy(policy)
         .build()
-}
-
-/// Retransmission, transport-wide feedback into our own estimator, reports, RTCP for tracks.
-/// Not the library's pacer and estimator: under 5 % of loss those fell to a few pictures a second.
-fn interceptors(media: &mut MediaEngine, feedback: Feedback) -> anyhow::Result<Registry> {
-    let nacks = NackGeneratorBuilder::new()
-        .with_interval(NACK_INTERVAL)
-        .with_max_nacks_per_packet(MAX_NACKS)
-        .build();
-    let chain = configure_twcc(Registry::new(), media)?
-        .with(Slot::NackResponder, NackResponderBuilder::new().build())
-        .with(Slot::NackGenerator, nacks)
-        .with(Slot::CongestionControl, CongestionControlBuilder::new(feedback).build());
-    Ok(configure_rtcp_reports(chain).with(Slot::from(20_000), TrackRtcp::default()))
 }
 
 /// One socket for each address of this machine, as they are when sockets are opened; of loopback where

@@ -6,6 +6,7 @@
 
 mod allocate;
 mod candidates;
+mod chain;
 mod channel;
 mod checks;
 mod codecs;
@@ -16,12 +17,15 @@ mod estimate;
 mod guarded_sockets;
 mod live;
 mod negotiation;
+mod pace;
 mod recovery;
 pub(crate) mod remote;
 mod rtcp;
 pub(crate) mod safety_words;
 mod sdp;
 mod session;
+#[cfg(test)]
+mod simulation;
 mod stats;
 mod threads;
 pub(crate) mod tracks;

@@ -12,9 +12,11 @@ use bytes::Bytes;
 
 use super::depacketize::{depacketize, starts_key_frame};
 
-/// How long a missing packet is waited for. A few rounds of NACK over a long path; a key frame
-/// would take as long.
-pub(crate) const PATIENCE: Duration = Duration::from_millis(220);
+/// How long a missing packet is waited for, beyond a round trip: some rounds of NACK.
+const ROUNDS: Duration = Duration::from_millis(300);
+/// At least and at most. Less than a picture that stands, a key frame would take as long.
+const PATIENCE: std::ops::RangeInclusive<Duration> =
+    Duration::from_millis(220)..=Duration::from_millis(1_000);
 /// Packets held at most: about two seconds of video.
 const MAX_HELD: usize = 512;
 
@@ -38,15 +40,27 @@ pub(crate) enum Unit {
 }
 
 /// Puts packets in order.
-#[derive(Default)]
 pub(crate) struct Assembler {
     /// By extended sequence number (RFC 3550, appendix A.1).
     held: BTreeMap<i64, (Packet, Instant)>,
     /// Extended sequence number of the first packet not handed out yet.
     next: Option<i64>,
+    patience: Duration,
+}
+
+impl Default for Assembler {
+    fn default() -> Self {
+        Self { held: BTreeMap::new(), next: None, patience: *PATIENCE.start() }
+    }
 }
 
 impl Assembler {
+    /// Missing packets are waited for as long as it takes to get them on a path of this length: a
+    /// picture that comes late is better than a key frame, which comes later.
+    pub(crate) fn set_round_trip(&mut self, round_trip: Duration) {
+        self.patience = (round_trip + ROUNDS).clamp(*PATIENCE.start(), *PATIENCE.end());
+    }
+
     /// Takes a packet; late and doubled ones are ignored.
     pub(crate) fn push(&mut self, packet: Packet, now: Instant) {
         let next = *self.next.get_or_insert(i64::from(packet.sequence));
@@ -67,7 +81,7 @@ impl Assembler {
         }
         let (_, oldest) = self.held.values().next()?;
         let waited = now.saturating_duration_since(*oldest);
-        (waited >= PATIENCE || self.held.len() > MAX_HELD).then(|| self.give_up())
+        (waited >= self.patience || self.held.len() > MAX_HELD).then(|| self.give_up())
     }
 
     /// Whether nothing waits, so that time changes nothing.
@@ -160,11 +174,30 @@ mod tests {
         for packet in packets.into_iter().filter(|packet| packet.sequence != 3) {
             assembler.push(packet, start);
         }
-        let early = pop_all(&mut assembler, start + PATIENCE / 2);
+        let patience = *PATIENCE.start();
+        let early = pop_all(&mut assembler, start + patience / 2);
         assert_eq!(early.iter().map(number).collect::<Vec<_>>(), [Some(0)]);
-        let late = pop_all(&mut assembler, start + PATIENCE);
+        let late = pop_all(&mut assembler, start + patience);
         let late: Vec<_> = late.iter().map(number).collect();
         assert_eq!(late, [None, Some(3), Some(4), Some(5)]);
+    }
+
+    /// Over 150 ms each way, what is sent again comes 300 ms after it was asked for.
+    #[test]
+    fn on_a_long_path_a_gap_is_waited_for_longer() {
+        let (mut assembler, start) = (Assembler::default(), clock::now());
+        assembler.set_round_trip(Duration::from_millis(300));
+        for packet in picture(0, 1, 0, true).chain(picture(2, 1, 2, false)) {
+            assembler.push(packet, start);
+        }
+        assert_eq!(pop_all(&mut assembler, start).len(), 1);
+        let later = start + Duration::from_millis(400);
+        assert_eq!(assembler.pop(later), None);
+        assembler.push(picture(1, 1, 1, false).next().unwrap(), later);
+        assert_eq!(
+            pop_all(&mut assembler, later).iter().map(number).collect::<Vec<_>>(),
+            [Some(1), Some(2)]
+        );
     }
 
     proptest! {

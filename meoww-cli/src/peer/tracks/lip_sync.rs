@@ -1,4 +1,8 @@
-//! Keeps the partner's pictures and sound together: the earlier of the two waits.
+//! When the partner's pictures are shown: in step with the sound, the earlier of the two waiting, and
+//! at their own pace.
+//!
+//! A picture that waited for a packet comes late, and those behind it come with it. Of such a bunch
+//! each is shown for a moment, rather than the last alone.
 //!
 //! Sender reports (RFC 3550, section 6.4.1) put both on one clock, that of the sender. Pictures wait
 //! for their sound here, and sound waits for pictures in its jitter buffer.
@@ -19,35 +23,40 @@ const UNNOTICED: f64 = 0.040;
 const MAX_WAIT: f64 = 0.250;
 /// Clocks that say more, in seconds, are not believed.
 const NONSENSE: f64 = 2.0;
+/// A picture is shown for as long as this, in seconds, when the next is late: twice as fast as it was
+/// filmed until that is made up for.
+const LEAST_SHOWN: f64 = 0.016;
 /// Pictures that wait, at most; the oldest is dropped for one more.
-const MAX_WAITING: usize = 10;
+const MAX_WAITING: usize = 16;
 /// The share of a picture in the smoothed difference.
 const SMOOTHING: f64 = 0.05;
 
 /// The pictures of one connection on their way to be shown.
-pub(super) struct LipSync<P> {
+pub(in crate::peer) struct LipSync<P> {
     /// NTP time (32.32 fixed point) and RTP time of video at one moment.
     report: Option<(u64, u32)>,
     /// When each is to be shown; oldest first.
     waiting: VecDeque<(Instant, P)>,
+    /// When the last one was shown, or is to be.
+    last_due: Option<Instant>,
     /// Seconds that pictures are behind their sound, smoothed.
     behind: f64,
 }
 
 impl<P> Default for LipSync<P> {
     fn default() -> Self {
-        Self { report: None, waiting: VecDeque::new(), behind: 0.0 }
+        Self { report: None, waiting: VecDeque::new(), last_due: None, behind: 0.0 }
     }
 }
 
 impl<P> LipSync<P> {
     /// Takes a sender report on the video.
-    pub(super) fn report(&mut self, ntp: u64, timestamp: u32) {
+    pub(in crate::peer) fn report(&mut self, ntp: u64, timestamp: u32) {
         self.report = Some((ntp, timestamp));
     }
 
     /// Takes a picture that is decoded, and what of the sound is played.
-    pub(super) fn push(
+    pub(in crate::peer) fn push(
         &mut self,
         timestamp: u32,
         picture: P,
@@ -59,9 +68,12 @@ impl<P> LipSync<P> {
             self.behind += (behind - self.behind) * SMOOTHING;
             due += Duration::from_secs_f64((-behind - UNNOTICED).clamp(0.0, MAX_WAIT));
         }
-        if let Some((last, _)) = self.waiting.back() {
-            due = due.max(*last);
+        if let Some(last) = self.last_due {
+            due = due.max(last + Duration::from_secs_f64(LEAST_SHOWN));
         }
+        // No more than a second of pictures, whatever was shown before.
+        due = due.min(now + Duration::from_secs_f64(MAX_WAIT));
+        self.last_due = Some(due);
         self.waiting.push_back((due, picture));
         if self.waiting.len() > MAX_WAITING {
             self.waiting.pop_front();
@@ -69,23 +81,23 @@ impl<P> LipSync<P> {
     }
 
     /// The newest picture that is to be shown; older ones are dropped.
-    pub(super) fn pop(&mut self, now: Instant) -> Option<P> {
+    pub(in crate::peer) fn pop(&mut self, now: Instant) -> Option<P> {
         let due = self.waiting.partition_point(|(due, _)| *due <= now);
         self.waiting.drain(..due).next_back().map(|(_, picture)| picture)
     }
 
     /// How long until the next picture is to be shown; `None` without one.
-    pub(super) fn next_in(&self, now: Instant) -> Option<Duration> {
+    pub(in crate::peer) fn next_in(&self, now: Instant) -> Option<Duration> {
         self.waiting.front().map(|(due, _)| due.saturating_duration_since(now))
     }
 
     /// Forgets the pictures that wait.
-    pub(super) fn clear(&mut self) {
+    pub(in crate::peer) fn clear(&mut self) {
         self.waiting.clear();
     }
 
     /// How long sound should wait at least, when it waits for `delay` now.
-    pub(super) fn sound_waits(&self, delay: Duration) -> Duration {
+    pub(in crate::peer) fn sound_waits(&self, delay: Duration) -> Duration {
         let seconds = delay.as_secs_f64() + self.behind - UNNOTICED;
         Duration::from_secs_f64(seconds.clamp(0.0, NONSENSE))
     }
@@ -157,18 +169,46 @@ mod tests {
 
     #[test]
     fn clocks_that_make_no_sense_delay_nothing() {
-        let now = clock::now();
+        let mut now = clock::now();
         let mut sync = LipSync::default();
-        let playing = Some(Playing { ntp: 1000 * SECOND, at: now });
-        sync.push(0, 1, playing, now);
-        assert_eq!(sync.pop(now), Some(1), "no report yet");
+        let mut shown = |sync: &mut LipSync<u32>, timestamp, playing| {
+            now += millis(33);
+            let playing = playing_at(playing, now);
+            sync.push(timestamp, 7, playing, now);
+            sync.pop(now) == Some(7)
+        };
+        assert!(shown(&mut sync, 0, Some(1000)), "no report yet");
         sync.report(1000 * SECOND, 0);
-        sync.push(0, 2, None, now);
-        assert_eq!(sync.pop(now), Some(2), "no sound");
+        assert!(shown(&mut sync, 0, None), "no sound");
         for (timestamp, ntp) in [(90_000 * 3, 1000), (0, 5), (0, 4_000_000_000)] {
-            sync.push(timestamp, 3, Some(Playing { ntp: ntp * SECOND, at: now }), now);
-            assert_eq!(sync.pop(now), Some(3), "{timestamp} {ntp}");
+            assert!(shown(&mut sync, timestamp, Some(ntp)), "{timestamp} {ntp}");
         }
+    }
+
+    fn playing_at(seconds: Option<u64>, at: Instant) -> Option<Playing> {
+        seconds.map(|seconds| Playing { ntp: seconds * SECOND, at })
+    }
+
+    /// Five pictures wait for a packet and come together, 165 ms late.
+    #[test]
+    fn a_bunch_of_pictures_is_shown_one_after_the_other() {
+        let (start, mut sync, mut shown) = (clock::now(), LipSync::default(), Vec::new());
+        for now in 0..600 {
+            let at = start + millis(now);
+            let came = (0..16).filter(|n| match n {
+                5..10 => now == 330,
+                _ => now == n * 33,
+            });
+            for n in came {
+                sync.push(0, n, None, at);
+            }
+            shown.extend(sync.pop(at).map(|n| (n, now)));
+        }
+        assert_eq!(shown.iter().map(|(n, _)| *n).collect::<Vec<_>>(), (0..16).collect::<Vec<_>>());
+        let gaps = shown.windows(2).map(|pair| pair[1].1 - pair[0].1);
+        assert!(gaps.clone().all(|gap| (16..=198).contains(&gap)), "{shown:?}");
+        // In step again after the bunch.
+        assert_eq!(shown.last(), Some(&(15, 495)));
     }
 
     #[test]

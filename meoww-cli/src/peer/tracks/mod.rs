@@ -5,10 +5,11 @@ pub(crate) mod assemble;
 mod depacketize;
 #[cfg(test)]
 mod in_step_tests;
-mod keyframes;
-mod lip_sync;
+pub(super) mod keyframes;
+pub(super) mod lip_sync;
 mod receive;
 mod send;
+pub(super) mod shape;
 mod sound;
 
 use std::sync::{Arc, atomic::Ordering::Relaxed};

@@ -2,7 +2,7 @@
 
 use std::{
     sync::{Arc, atomic::Ordering::Relaxed},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use meoww_paint::{Frame, Grid, Scaler};
@@ -37,6 +37,9 @@ use crate::{
 /// How often to look whether a missing packet, or a request, is due.
 const TICK: Duration = Duration::from_millis(20);
 
+/// Without packets for so long, the path was down, or the camera off.
+const SILENCE: Duration = Duration::from_millis(500);
+
 /// What the session is told, each once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::peer) enum Report {
@@ -69,6 +72,7 @@ struct State {
     /// Of the last packet; a report on another stream says nothing of this one.
     ssrc: Option<u32>,
     too_large: bool,
+    last_packet: Option<Instant>,
 }
 
 /// Why the thread woke up.
@@ -95,8 +99,12 @@ impl Receiver {
             lip_sync: LipSync::default(),
             ssrc: None,
             too_large: false,
+            last_packet: None,
         };
         loop {
+            let round_trip = Duration::from_micros(self.tally.rtt.load(Relaxed));
+            state.assembler.set_round_trip(round_trip);
+            state.keyframes.set_round_trip(round_trip);
             // A camera that is off has none to give.
             let expecting = state.keyframes.is_needed() && *self.camera_on.borrow();
             if expecting && state.keyframes.ask(clock::now()) {
@@ -156,7 +164,13 @@ impl Receiver {
         let rtp::Packet { header, payload, .. } = packet;
         let rtp::Header { ssrc, sequence_number: sequence, marker, timestamp, .. } = header;
         state.ssrc = Some(ssrc);
-        state.assembler.push(Packet { sequence, marker, timestamp, payload }, clock::now());
+        let now = clock::now();
+        let last = state.last_packet.replace(now);
+        if last.is_some_and(|last| now.saturating_duration_since(last) > SILENCE) {
+            // What was asked for meanwhile was asked of nobody.
+            state.keyframes.restart();
+        }
+        state.assembler.push(Packet { sequence, marker, timestamp, payload }, now);
     }
 
     fn decode(&self, state: &mut State, unit: Unit) {

@@ -18,25 +18,17 @@ use webrtc::media_stream::{
     track_local::{TrackLocal, TrackLocalEvent, static_sample::TrackLocalStaticSample},
 };
 
-use super::super::{
-    allocate::Shares,
-    stats::{Tally, count},
+use super::{
+    super::{
+        allocate::Shares,
+        stats::{Tally, count},
+    },
+    shape::{Plan, Shape},
 };
 use crate::{
     clock,
     picture::{encode::Encoder, slot::FrameSlot},
 };
-
-/// Bits a pixel at which a moving picture looks right.
-const BITS_PER_PIXEL: f64 = 0.2;
-const FRAMES_PER_SECOND: f64 = 30.0;
-/// Faster cameras are thinned out to about 30 pictures a second.
-const MIN_GAP: Duration = Duration::from_millis(25);
-/// A stranger may ask for key frames as often as he likes, but they are large: two in this time at
-/// most, so that one that got lost on a new connection is repeated at once.
-const TWO_KEYS_IN: Duration = Duration::from_millis(400);
-/// And at most this share of the bits for them, or a slow path would carry nothing else.
-const KEY_SHARE: f64 = 0.5;
 
 /// What the session wants sent. The thread ends when its other end is dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,13 +66,7 @@ struct State {
     encoder: Encoder,
     began: Instant,
     last_sent: Option<Instant>,
-    /// The last two key frames, the older one first.
-    keys: [Option<Instant>; 2],
-    /// Size of two like the last.
-    key_bits: f64,
-    key_wanted: bool,
-    /// Size of the pictures sent.
-    size: Option<(usize, usize)>,
+    shape: Shape,
 }
 
 impl Sender {
@@ -91,10 +77,7 @@ impl Sender {
             encoder: Encoder::new(*self.estimate.borrow()),
             began: clock::now(),
             last_sent: None,
-            keys: [None; 2],
-            key_bits: 0.0,
-            key_wanted: true,
-            size: None,
+            shape: Shape::default(),
         };
         self.warm_up(&mut state);
         loop {
@@ -102,7 +85,7 @@ impl Sender {
                 // Orders: perhaps a connection, or another size, which is not to wait for the next
                 // picture.
                 Wake::Picture | Wake::Orders => {}
-                Wake::KeyframeRequest => state.key_wanted = true,
+                Wake::KeyframeRequest => state.shape.want_key(),
                 Wake::Report => continue,
                 Wake::End => return,
             }
@@ -113,7 +96,7 @@ impl Sender {
             };
             let Some(picture) = self.pictures.borrow_and_update().clone() else {
                 // After the camera was off, nobody knows what it showed before.
-                state.key_wanted = true;
+                state.shape.want_key();
                 continue;
             };
             let share = Shares::of(*self.estimate.borrow(), with_sound).picture;
@@ -179,20 +162,9 @@ impl State {
         grid: Grid,
         share: u32,
     ) -> Option<Sample> {
-        let since = |then: Option<Instant>| then.map(|then| now.saturating_duration_since(then));
-        let gap = since(self.last_sent);
-        let two_keys = Duration::from_secs_f64(self.key_bits / (f64::from(share) * KEY_SHARE));
-        let two_keys = two_keys.max(TWO_KEYS_IN);
-        let key_allowed = since(self.keys[0]).is_none_or(|gap| gap >= two_keys);
-        // A new size is a key frame as well.
-        let fit = grid.fit(picture.width(), picture.height());
-        let size = self.size.filter(|_| !key_allowed).unwrap_or(fit);
-        let key = key_allowed && (self.key_wanted || self.size != Some(size));
-        if !key && gap.is_some_and(|gap| gap < MIN_GAP) {
-            return None;
-        }
-        self.size = Some(size);
-        self.encoder.set_bitrate(bitrate(size, share));
+        let Plan { size, bps, key } =
+            self.shape.plan(now, (picture.width(), picture.height()), grid, share)?;
+        self.encoder.set_bitrate(bps);
         let picture = self.scaler.scale(picture, size);
         let at = now.saturating_duration_since(self.began);
         let coded = match self.encoder.encode(&picture, at, key) {
@@ -202,21 +174,11 @@ impl State {
                 return None;
             }
         };
-        if coded.key {
-            self.key_wanted = false;
-            self.keys = [self.keys[1], Some(now)];
-            self.key_bits = 2.0 * 8.0 * coded.data.len() as f64;
-        }
-        self.last_sent = Some(now);
-        let duration = gap.unwrap_or(Duration::from_millis(33));
+        self.shape.coded(now, coded.data.len(), coded.key);
+        let duration =
+            self.last_sent.replace(now).map_or(Duration::from_millis(33), |last| now - last);
         Some(Sample { data: coded.data.into(), duration, ..Sample::new(now) })
     }
-}
-
-/// Bits a second for a picture of this size, of those there are.
-fn bitrate((width, height): (usize, usize), share: u32) -> u32 {
-    let worth = width as f64 * height as f64 * BITS_PER_PIXEL * FRAMES_PER_SECOND;
-    worth.min(f64::from(share)) as u32
 }
 
 fn asks_for_keyframe(event: &TrackLocalEvent) -> bool {

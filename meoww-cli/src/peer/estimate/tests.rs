@@ -1,0 +1,145 @@
+//! Paths in virtual time, and reports of any kind.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::clock;
+
+const PACKET: usize = 1_000;
+const STEP: Duration = Duration::from_millis(10);
+
+/// A path in virtual time: a queue of 400 ms before a link, and random loss after it.
+struct Path {
+    estimator: Estimator,
+    now: Instant,
+    /// When the link is free again, in seconds; and the time, in the same.
+    free: f64,
+    time: f64,
+    owed: f64,
+    fates: Vec<Fate>,
+    dice: u32,
+}
+
+impl Path {
+    fn new() -> Self {
+        let estimator = Estimator::new(START_BPS);
+        let (now, fates) = (clock::now(), Vec::new());
+        Self { estimator, now, free: 0.0, time: 0.0, owed: 0.0, fates, dice: 1 }
+    }
+
+    /// Sends at the estimate, up to `wanted`, over a link of `rate` for `seconds`; returns the
+    /// mean estimate of the second half, and the share of packets that arrived in it.
+    fn run(&mut self, seconds: f64, rate: f64, wanted: f64, loss: f64) -> (f64, f64) {
+        let steps = (seconds / STEP.as_secs_f64()) as usize;
+        let (mut sum, mut sent, mut arrived) = (0.0, 0, 0);
+        for step in 0..steps {
+            self.now += STEP;
+            self.time += STEP.as_secs_f64();
+            self.owed += self.estimator.bps().min(wanted) * STEP.as_secs_f64() / 8.0;
+            while self.owed >= PACKET as f64 {
+                self.owed -= PACKET as f64;
+                let delay = self.send(rate).filter(|_| !self.roll(loss));
+                if step > steps / 2 {
+                    sent += 1;
+                    arrived += usize::from(delay.is_some());
+                }
+                self.fates.push(Fate { bytes: PACKET, departed: self.time, delay });
+            }
+            if step % 10 == 0 {
+                self.estimator.report(self.now, std::mem::take(&mut self.fates).into_iter());
+            }
+            sum += if step > steps / 2 { self.estimator.bps() } else { 0.0 };
+        }
+        (sum / (steps as f64 / 2.0), arrived as f64 / f64::from(sent.max(1)))
+    }
+
+    fn send(&mut self, rate: f64) -> Option<f64> {
+        self.free = self.free.max(self.time);
+        if self.free - self.time > 0.4 {
+            return None;
+        }
+        self.free += PACKET as f64 * 8.0 / rate;
+        Some(self.free - self.time + 0.04)
+    }
+
+    fn roll(&mut self, chance: f64) -> bool {
+        self.dice = self.dice.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        f64::from(self.dice >> 8) / f64::from(1 << 24) < chance
+    }
+}
+
+#[test]
+fn a_report_that_was_lost_is_no_loss_of_packets() {
+    let fate = |ms: u32, arrived: bool| Fate {
+        bytes: PACKET,
+        departed: f64::from(ms) / 1e3,
+        delay: arrived.then_some(0.04),
+    };
+    // A report of 100 ms is missing; then one packet of five is lost.
+    let lost = (0..5).map(|n| fate(n * 20, false));
+    let told = (5..10).map(|n| fate(n * 20, n != 7));
+    let kept = without_lost_reports(lost.clone().chain(told.clone()).collect());
+    assert_eq!(kept, told.collect::<Vec<_>>());
+    // Where nothing arrives at all, they are lost.
+    assert_eq!(without_lost_reports(lost.clone().collect()), lost.collect::<Vec<_>>());
+}
+
+#[test]
+fn a_bottleneck_is_found_and_held() {
+    let mut path = Path::new();
+    let (bps, arrived) = path.run(10.0, 300_000.0, 2e6, 0.0);
+    assert!((200_000.0..330_000.0).contains(&bps), "{bps}");
+    assert!(arrived > 0.97, "{arrived}");
+    let (bps, arrived) = path.run(60.0, 300_000.0, 2e6, 0.0);
+    assert!((200_000.0..330_000.0).contains(&bps), "{bps}");
+    assert!(arrived > 0.97, "{arrived}");
+}
+
+#[test]
+fn random_loss_does_not_collapse_it() {
+    let (bps, _) = Path::new().run(60.0, 10e6, 400_000.0, 0.05);
+    assert!(bps > 400_000.0, "{bps}");
+}
+
+#[test]
+fn it_recovers_after_a_bottleneck() {
+    let mut path = Path::new();
+    path.run(20.0, 150_000.0, 2e6, 0.0);
+    let (bps, _) = path.run(20.0, 5e6, 2e6, 0.0);
+    assert!(bps > 600_000.0, "{bps}");
+}
+
+#[test]
+fn a_dead_path_brings_it_to_the_floor_and_not_below() {
+    let mut path = Path::new();
+    let (bps, _) = path.run(60.0, 10e6, 2e6, 1.0);
+    assert!((MIN_BPS * 0.99..100_000.0).contains(&bps), "{bps}");
+}
+
+proptest! {
+    /// Whatever a partner reports, the estimate is a rate to send at.
+    #[test]
+    fn reports_of_any_kind_leave_it_in_its_bounds(reports in prop::collection::vec(
+        (0u64..500, prop::collection::vec((0usize..2_000, -1e9..1e9, any::<Option<i32>>()), 0..20)),
+        0..100,
+    )) {
+        let (mut estimator, mut now) = (Estimator::new(START_BPS), clock::now());
+        for (wait, fates) in reports {
+            now += Duration::from_millis(wait);
+            let fates = fates.into_iter().map(|(bytes, departed, delay)| {
+                Fate { bytes, departed, delay: delay.map(f64::from) }
+            });
+            estimator.report(now, fates);
+            if wait > 400 {
+                estimator.silence(now);
+            }
+            prop_assert!((MIN_BPS..=MAX_BPS).contains(&estimator.bps()), "{}", estimator.bps());
+        }
+    }
+}
+
+#[test]
+fn what_is_not_used_is_not_believed() {
+    let (bps, _) = Path::new().run(60.0, 50e6, 100_000.0, 0.0);
+    assert!(bps < 500_000.0, "{bps}");
+}

@@ -1,0 +1,255 @@
+//! Spreads packets of pictures over time, so that sound does not wait behind a key frame in the queue
+//! of a narrow path.
+
+use std::{
+    collections::{HashSet, VecDeque},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
+
+use rtc::{
+    interceptor::{Attribute, Interceptor, Packet, StreamInfo, TaggedPacket},
+    rtp,
+    sansio::Protocol,
+    shared::{error::Error, marshal::MarshalSize},
+};
+use tokio::sync::watch;
+
+use super::allocate::{LEAST_SOUND, SOUND_OVERHEAD};
+
+/// As fast as this many times what sound leaves of the estimate: a path is rarely as narrow as it is
+/// estimated, and a picture is not to be late. And this part of all at least.
+const SPEED: f64 = 1.5;
+const LEAST_PART: f64 = 0.3;
+/// Timers are no more exact than this.
+const TIMER: Duration = Duration::from_millis(1);
+/// Packets that may wait. The sender leaves out pictures long before; what is asked for again beyond
+/// that is not repeated.
+const MAX_WAITING: usize = 512;
+/// Nothing is repeated behind so many seconds of packets: it would come too late, and is asked for again
+/// if it would not.
+const MAX_BEFORE_REPEATS: f64 = 0.150;
+
+/// In the chain of interceptors, below all that makes packets.
+pub(super) struct Pacer {
+    /// Bits a second.
+    estimate: watch::Receiver<u32>,
+    /// Counts packets that are sent.
+    sent: Arc<AtomicU32>,
+    /// The streams that are paced.
+    pictures: HashSet<u32>,
+    waiting: VecDeque<TaggedPacket>,
+    /// Bits that wait.
+    backlog: f64,
+    /// When the next one may leave.
+    free: Option<Instant>,
+    outgoing: VecDeque<TaggedPacket>,
+    incoming: VecDeque<TaggedPacket>,
+}
+
+impl Pacer {
+    pub(super) fn new(estimate: watch::Receiver<u32>, sent: Arc<AtomicU32>) -> Self {
+        Self {
+            estimate,
+            sent,
+            pictures: HashSet::new(),
+            waiting: VecDeque::new(),
+            backlog: 0.0,
+            free: None,
+            outgoing: VecDeque::new(),
+            incoming: VecDeque::new(),
+        }
+    }
+
+    fn picture<'a>(&self, packet: &'a TaggedPacket) -> Option<&'a rtp::Packet> {
+        match &packet.message.packet {
+            Packet::Rtp(rtp) if self.pictures.contains(&rtp.header.ssrc) => Some(rtp),
+            _ => None,
+        }
+    }
+
+    /// Whether there is no room for a packet, or it waits already.
+    fn is_refused(&self, packet: &TaggedPacket) -> bool {
+        if !packet.message.has(&Attribute::Retransmission) {
+            return self.waiting.len() >= MAX_WAITING;
+        }
+        let number = |packet| self.picture(packet).map(|rtp| rtp.header.sequence_number);
+        self.backlog / self.speed() > MAX_BEFORE_REPEATS
+            || self.waiting.iter().any(|waiting| number(waiting) == number(packet))
+    }
+
+    /// Bits a second.
+    fn speed(&self) -> f64 {
+        let estimate = f64::from(*self.estimate.borrow());
+        let sound = f64::from(LEAST_SOUND + SOUND_OVERHEAD);
+        ((estimate - sound).max(estimate * LEAST_PART) * SPEED).max(1.0)
+    }
+
+    fn release(&mut self, now: Instant) {
+        while self.free.is_none_or(|free| free <= now + TIMER)
+            && let Some(mut packet) = self.waiting.pop_front()
+        {
+            let bits = bits(&packet);
+            self.backlog -= bits;
+            let took = Duration::from_secs_f64(bits / self.speed());
+            self.free = Some(self.free.map_or(now, |free| free.max(now)) + took);
+            // The time under way begins now.
+            packet.now = now;
+            self.outgoing.push_back(packet);
+        }
+    }
+}
+
+fn bits(packet: &TaggedPacket) -> f64 {
+    match &packet.message.packet {
+        Packet::Rtp(rtp) => rtp.marshal_size() as f64 * 8.0,
+        _ => 0.0,
+    }
+}
+
+impl Protocol<TaggedPacket, TaggedPacket, ()> for Pacer {
+    type Rout = TaggedPacket;
+    type Wout = TaggedPacket;
+    type Eout = ();
+    type Error = Error;
+    type Time = Instant;
+
+    fn handle_read(&mut self, packet: TaggedPacket) -> Result<(), Error> {
+        self.incoming.push_back(packet);
+        Ok(())
+    }
+
+    fn poll_read(&mut self) -> Option<TaggedPacket> {
+        self.incoming.pop_front()
+    }
+
+    fn handle_write(&mut self, packet: TaggedPacket) -> Result<(), Error> {
+        if matches!(packet.message.packet, Packet::Rtp(_)) {
+            self.sent.fetch_add(1, Relaxed);
+        }
+        if self.picture(&packet).is_none() {
+            self.outgoing.push_back(packet);
+        } else if !self.is_refused(&packet) {
+            let now = packet.now;
+            self.backlog += bits(&packet);
+            self.waiting.push_back(packet);
+            self.release(now);
+        }
+        Ok(())
+    }
+
+    fn poll_write(&mut self) -> Option<TaggedPacket> {
+        self.outgoing.pop_front()
+    }
+
+    fn handle_timeout(&mut self, now: Instant) -> Result<(), Error> {
+        self.release(now);
+        Ok(())
+    }
+
+    fn poll_timeout(&mut self) -> Option<Instant> {
+        self.free.filter(|_| !self.waiting.is_empty())
+    }
+}
+
+impl Interceptor for Pacer {
+    fn bind_local_stream(&mut self, info: &StreamInfo) {
+        if info.mime_type.to_ascii_lowercase().starts_with("video/") {
+            self.pictures.insert(info.ssrc);
+        }
+    }
+
+    fn unbind_local_stream(&mut self, info: &StreamInfo) {
+        self.pictures.remove(&info.ssrc);
+    }
+
+    fn bind_remote_stream(&mut self, _: &StreamInfo) {}
+    fn unbind_remote_stream(&mut self, _: &StreamInfo) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use rtc::interceptor::AttributedPacket;
+
+    use super::*;
+    use crate::clock;
+
+    const PICTURES: u32 = 7;
+
+    fn packet(ssrc: u32, sequence_number: u16, now: Instant) -> TaggedPacket {
+        let header = rtp::Header { version: 2, ssrc, sequence_number, ..Default::default() };
+        // With its header of 12 bytes, 8000 bits.
+        let packet = rtp::Packet { header, payload: vec![0; 988].into() };
+        let message = AttributedPacket::new(Packet::Rtp(packet));
+        TaggedPacket { now, transport: Default::default(), message }
+    }
+
+    fn pacer(bps: u32) -> Pacer {
+        let mut pacer = Pacer::new(watch::channel(bps).1, Arc::default());
+        let mime_type = "video/H264".to_owned();
+        pacer.bind_local_stream(&StreamInfo { ssrc: PICTURES, mime_type, ..Default::default() });
+        pacer
+    }
+
+    /// Sequence numbers that leave until then.
+    fn left(pacer: &mut Pacer) -> Vec<u16> {
+        let number = |packet: TaggedPacket| match packet.message.packet {
+            Packet::Rtp(rtp) => rtp.header.sequence_number,
+            _ => unreachable!(),
+        };
+        std::iter::from_fn(|| pacer.poll_write().map(number)).collect()
+    }
+
+    #[test]
+    fn pictures_are_spread_and_sound_passes_them() {
+        let (mut pacer, start) = (pacer(100_000), clock::now());
+        for number in 0..5 {
+            pacer.handle_write(packet(PICTURES, number, start)).unwrap();
+        }
+        pacer.handle_write(packet(8, 100, start)).unwrap();
+        assert_eq!(left(&mut pacer), [0, 100]);
+        // 100 - 24 - 23.2 = 52.8 kbit/s are left by sound; at 79.2 kbit/s, 8000 bits take 101 ms.
+        let due = pacer.poll_timeout().unwrap() - start;
+        assert!((due.as_secs_f64() - 0.101).abs() < 0.001, "{due:?}");
+        pacer.handle_timeout(start + Duration::from_millis(20)).unwrap();
+        assert!(left(&mut pacer).is_empty());
+        pacer.handle_timeout(start + due).unwrap();
+        assert_eq!(left(&mut pacer), [1]);
+        // It does not make up for timers that were late.
+        pacer.handle_timeout(start + Duration::from_secs(1)).unwrap();
+        assert_eq!(left(&mut pacer), [2]);
+    }
+
+    #[test]
+    fn a_fast_path_holds_nothing_up() {
+        let (mut pacer, start) = (pacer(100_000_000), clock::now());
+        for number in 0..10 {
+            pacer.handle_write(packet(PICTURES, number, start)).unwrap();
+        }
+        let numbers: Vec<u16> = (0..10).collect();
+        assert_eq!(left(&mut pacer), numbers);
+        assert_eq!(pacer.poll_timeout(), None);
+    }
+
+    /// A stranger asks for everything again and again.
+    #[test]
+    fn what_is_asked_for_again_is_repeated_once_and_bounded() {
+        let (mut pacer, start) = (pacer(50_000), clock::now());
+        for round in 0..100 {
+            for number in 0..200 {
+                let mut again = packet(PICTURES, number, start);
+                again.message.add(Attribute::Retransmission);
+                pacer.handle_write(again).unwrap();
+                // 22.5 kbit/s in 150 ms are 3375 bits: more than one does not wait.
+                assert!(pacer.waiting.len() <= 1, "{round}");
+            }
+        }
+        for number in 0..10_000 {
+            pacer.handle_write(packet(PICTURES, number, start)).unwrap();
+        }
+        assert_eq!(pacer.waiting.len(), MAX_WAITING);
+    }
+}

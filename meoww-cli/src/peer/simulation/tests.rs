@@ -1,0 +1,106 @@
+//! Bad networks, by name, and what a call is on them at least.
+
+use std::time::Duration;
+
+use meoww_examples::network::{Profile, Way};
+
+use super::Call;
+
+/// Whole seconds.
+fn secs(secs: u64) -> Duration {
+    Duration::from_secs(secs)
+}
+
+fn millis(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+const LENGTH: u64 = 30;
+
+/// A call, without its first seconds.
+fn call(profile: &str) -> (Call, f64) {
+    let call = Call::run(profile, LENGTH);
+    call.report(LENGTH);
+    let fps = call.seen().fps(secs(3), secs(LENGTH));
+    (call, fps)
+}
+
+#[test]
+fn lost_packets_are_asked_for_again_and_no_picture_is_left_out() {
+    for (profile, fps_at_least, freeze_at_most) in [
+        ("loss-1", 29.5, 300),
+        ("loss-5", 28.5, 400),
+        ("loss-10", 26.0, 800),
+        ("bursts", 27.0, 600),
+    ] {
+        let (call, fps) = call(profile);
+        assert!(fps >= fps_at_least, "{profile}: {fps}");
+        let freeze = call.seen().freeze(secs(1));
+        assert!(freeze <= millis(freeze_at_most), "{profile}: {freeze:?}");
+        // A path that loses by chance is not a narrow one.
+        assert!(call.seen().mean_estimate(20, LENGTH) > 1e6, "{profile}");
+    }
+}
+
+#[test]
+fn on_a_long_path_pictures_are_waited_for_instead_of_key_frames() {
+    let (call, fps) = call("far");
+    assert!(fps >= 27.0, "{fps}");
+    // One as a call begins.
+    assert!(call.ends.iter().all(|end| end.seen.keys_asked <= 2));
+}
+
+#[test]
+fn a_narrow_path_carries_clean_sound_first_and_has_a_short_queue() {
+    for (profile, fps_at_least) in [("rate-100", 8.0), ("rate-300", 24.0), ("rate-1000", 29.0)] {
+        let (call, fps) = call(profile);
+        assert!(fps >= fps_at_least, "{profile}: {fps}");
+        let seen = call.seen();
+        assert!(seen.sound_within(millis(250)) > 0.98, "{profile}");
+        let age = seen.age(0.95);
+        assert!(age <= millis(250), "{profile}: {age:?}");
+    }
+}
+
+#[test]
+fn a_rate_that_falls_and_rises_is_followed() {
+    let (call, _) = call("step");
+    let record = call.network.record(Way::There);
+    let below = record.time_to(secs(10), secs(20), millis(500), |bps| bps <= 200_000.0);
+    assert!(below.is_some_and(|after| after <= millis(1_200)), "{below:?}");
+    let usual = record.sent_bps(secs(6)..secs(10));
+    let back = record.time_to(secs(20), secs(LENGTH), secs(1), |bps| bps >= 0.8 * usual);
+    assert!(back.is_some_and(|after| after <= secs(8)), "{back:?}");
+    assert!(call.seen().fps(secs(15), secs(20)) >= 10.0);
+}
+
+#[test]
+fn after_an_outage_all_is_as_before() {
+    let (call, _) = call("outage");
+    for end in &call.ends {
+        assert!(end.seen.fps(secs(10), secs(12)) >= 15.0);
+        assert!(end.seen.mean_estimate(12, 14) >= 0.3 * end.seen.mean_estimate(4, 5));
+    }
+}
+
+/// A sixth of what there is would be 15 % and a little.
+#[test]
+fn beside_a_download_a_call_has_its_part() {
+    let profile = Profile::named("shared").unwrap();
+    let call = Call::run_with(profile, 60);
+    call.report(60);
+    for way in [Way::There, Way::Back] {
+        let bps = call.network.record(way).delivered_bps(secs(10)..secs(60));
+        assert!(bps >= 150_000.0, "{way:?}: {bps}");
+    }
+    assert!(call.network.downloaded() as f64 * 8.0 / 60.0 >= 150_000.0);
+}
+
+#[test]
+fn where_packets_are_late_overtaken_and_doubled_pictures_come() {
+    let (_, fps) = call("wifi");
+    assert!(fps >= 28.0, "{fps}");
+    let (call, _) = call("uplink");
+    // The narrow way is 256 kbit/s.
+    assert!(call.ends.iter().all(|end| end.seen.fps(secs(3), secs(LENGTH)) >= 24.0));
+}
