@@ -16,33 +16,44 @@ use rtc::{
 };
 use tokio::sync::watch;
 
-use super::{estimate::Feedback, pace::Pacer, rtcp::TrackRtcp};
+use super::{estimate::Feedback, flood::FloodGate, pace::Pacer, rtcp::TrackRtcp};
 
 /// Between two rounds of asking for missing packets, and the most rounds for one packet. Each makes
 /// the sender repeat it, whether or not a repetition is on its way: more would choke a slow path.
 const NACK_INTERVAL: Duration = Duration::from_millis(40);
 const MAX_NACKS: u16 = 8;
 
-/// Retransmission, transport-wide feedback into our estimator, pacing, reports, RTCP for tracks. What
-/// the path carries, in bits a second, comes second.
+/// What comes of a chain.
+pub(super) struct Chain {
+    pub(super) registry: Registry,
+    /// Bits a second that the path carries.
+    pub(super) estimate: watch::Receiver<u32>,
+    /// Whether the partner sends more than anyone of good will.
+    pub(super) flood: watch::Receiver<bool>,
+}
+
+/// A gate before floods, retransmission, transport-wide feedback into our estimator, pacing, reports, RTCP
+/// for tracks.
 ///
 /// Not the library's pacer and estimator: under 5 % of loss those fell to a few pictures a second.
 ///
 /// # Errors
 ///
 /// When the library refuses to know transport-wide feedback.
-pub(super) fn chain(media: &mut MediaEngine) -> anyhow::Result<(Registry, watch::Receiver<u32>)> {
+pub(super) fn chain(media: &mut MediaEngine) -> anyhow::Result<Chain> {
+    let (gate, flood) = FloodGate::new();
     let sent = Arc::<AtomicU32>::default();
     let (feedback, estimate) = Feedback::new(sent.clone());
     let nacks = NackGeneratorBuilder::new()
         .with_interval(NACK_INTERVAL)
         .with_max_nacks_per_packet(MAX_NACKS)
         .build();
-    let chain = configure_twcc(Registry::new(), media)?
+    let registry = configure_twcc(Registry::new(), media)?
+        .with(Slot::from(500), gate)
         .with(Slot::Pacer, Pacer::new(estimate.clone(), sent))
         .with(Slot::NackResponder, NackResponderBuilder::new().build())
         .with(Slot::NackGenerator, nacks)
         .with(Slot::CongestionControl, CongestionControlBuilder::new(feedback).build());
-    let chain = configure_rtcp_reports(chain).with(Slot::from(20_000), TrackRtcp::default());
-    Ok((chain, estimate))
+    let registry = configure_rtcp_reports(registry).with(Slot::from(20_000), TrackRtcp::default());
+    Ok(Chain { registry, estimate, flood })
 }

@@ -10,10 +10,18 @@ use meoww_paint::Grid;
 use tokio::{task::JoinSet, time::sleep};
 use webrtc::data_channel::{DataChannel, DataChannelEvent};
 
-use super::control::{Control, LABEL};
+use super::{
+    budget::Budget,
+    control::{Control, LABEL},
+};
+use crate::clock;
 
 /// Foreign channels that are closed without a word. A page may open one or two of its own.
 const MAX_FOREIGN: usize = 8;
+/// Messages a second, and seconds of them at once: somebody who drags the edge of a window says a size
+/// for each step of it.
+const MESSAGES: f64 = 30.0;
+const MESSAGES_SECONDS: f64 = 10.0;
 /// Between two looks whether a goodbye is out.
 const BYE_POLL: Duration = Duration::from_millis(5);
 
@@ -24,16 +32,25 @@ pub(super) enum ChannelEvent {
     Said(Control),
     /// It was open, and the partner closed it.
     Closed,
+    /// The partner talks more than any program of good will.
+    Flood,
     /// Nothing that matters.
     Other,
 }
 
-#[derive(Default)]
 pub(super) struct ControlChannel {
     channel: Option<Arc<dyn DataChannel>>,
     open: bool,
     foreign: usize,
     refused: JoinSet<()>,
+    messages: Budget,
+}
+
+impl Default for ControlChannel {
+    fn default() -> Self {
+        let messages = Budget::new(MESSAGES, MESSAGES_SECONDS);
+        Self { channel: None, open: false, foreign: 0, refused: JoinSet::new(), messages }
+    }
 }
 
 /// The partner opens one channel after the other.
@@ -89,6 +106,9 @@ impl ControlChannel {
             Some(DataChannelEvent::OnOpen) => {
                 self.open = true;
                 ChannelEvent::Opened
+            }
+            Some(DataChannelEvent::OnMessage(_)) if !self.messages.take(clock::now(), 1.0) => {
+                ChannelEvent::Flood
             }
             Some(DataChannelEvent::OnMessage(message)) if message.is_string => {
                 Control::parse(&message.data).map_or(ChannelEvent::Other, ChannelEvent::Said)

@@ -30,7 +30,7 @@ use webrtc::{
 use super::{
     PeerConfig,
     candidates::{Reach, own::is_private},
-    chain::chain,
+    chain::{Chain, chain},
     codecs::{h264, opus, track},
     guarded_sockets::{Guard, GuardedRuntime},
     negotiation::Negotiation,
@@ -65,6 +65,7 @@ pub(super) struct Connection {
     pub(super) sound: Arc<TrackLocalStaticRTP>,
     /// Bits a second the path carries.
     pub(super) estimate: watch::Receiver<u32>,
+    pub(super) flood: watch::Receiver<bool>,
 }
 
 /// # Errors
@@ -87,7 +88,7 @@ async fn attempt(config: &PeerConfig, mdns: MulticastDnsMode) -> anyhow::Result<
     let mut media = MediaEngine::default();
     media.register_codec(h264(), RtpCodecKind::Video)?;
     media.register_codec(opus(), RtpCodecKind::Audio)?;
-    let (chain, estimate) = chain(&mut media)?;
+    let Chain { registry, estimate, flood } = chain(&mut media)?;
     let loopback = config.addresses.borrow().iter().all(IpAddr::is_loopback);
     let direct = if loopback { Reach::Loopback } else { Reach::Network };
     let reach = if config.way == Way::Direct { direct } else { Reach::Relay };
@@ -110,7 +111,7 @@ async fn attempt(config: &PeerConfig, mdns: MulticastDnsMode) -> anyhow::Result<
         .with_configuration(configuration(config, RTCIceTransportPolicy::All))
         .with_media_engine(media)
         .with_setting_engine(settings)
-        .with_interceptor_registry(chain)
+        .with_interceptor_registry(registry)
         .with_handler(Arc::new(reporter))
         .with_runtime(Arc::new(GuardedRuntime::new(guard.clone())))
         .with_udp_addrs(vec![Addresses(config.addresses.clone())])
@@ -134,7 +135,7 @@ async fn attempt(config: &PeerConfig, mdns: MulticastDnsMode) -> anyhow::Result<
     let webrtc = Arc::new(webrtc);
     let direct = (direct, configuration(config, RTCIceTransportPolicy::All));
     let transport = Transport { negotiation, guard, direct, webrtc, video_sender, sound_sender };
-    Ok(Connection { transport, webrtc_events, video, sound, estimate })
+    Ok(Connection { transport, webrtc_events, video, sound, estimate, flood })
 }
 
 fn configuration(config: &PeerConfig, policy: RTCIceTransportPolicy) -> RTCConfiguration {

@@ -102,6 +102,11 @@ impl Session {
                 self.tracks.go_live();
                 return self.emit(PeerEvent::NoPicture(NoPicture::TooLarge { width, height }));
             }
+            TracksEvent::Report(Report::Flood) => {
+                return fail(
+                    "the partner sends more pictures, or more sizes of them, than any camera",
+                );
+            }
             TracksEvent::Grid => self.tell_grid().await,
             TracksEvent::Camera => {
                 self.camera_told = self.tracks.camera();
@@ -157,6 +162,7 @@ impl Session {
             ChannelEvent::Said(Control::Bye) | ChannelEvent::Closed => {
                 return ControlFlow::Break(End::Bye);
             }
+            ChannelEvent::Flood => return fail("the partner sends one message after the other"),
             ChannelEvent::Other => {}
         }
         ControlFlow::Continue(())

@@ -5,6 +5,7 @@
 //! and encode pictures that are sent, and decode those that come.
 
 mod allocate;
+mod budget;
 mod candidates;
 mod chain;
 mod channel;
@@ -14,6 +15,7 @@ mod connect;
 pub(crate) mod control;
 mod direct;
 mod estimate;
+mod flood;
 mod guarded_sockets;
 mod live;
 mod negotiation;

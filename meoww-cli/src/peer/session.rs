@@ -63,6 +63,7 @@ enum Input {
     Deadline,
     NetworkChanged,
     RecoveryDue,
+    Flood,
 }
 
 pub(super) struct Session {
@@ -91,6 +92,7 @@ pub(super) struct Session {
     pub(super) direct: Direct,
     /// Whether the owner was last told that media is relayed.
     pub(super) told_relayed: bool,
+    flood: watch::Receiver<bool>,
 }
 
 impl Session {
@@ -101,7 +103,7 @@ impl Session {
         events: mpsc::Sender<PeerEvent>,
         config: &PeerConfig,
     ) -> anyhow::Result<Self> {
-        let Connection { transport, webrtc_events, video, sound, estimate } = connection;
+        let Connection { transport, webrtc_events, video, sound, estimate, flood } = connection;
         let tally = Arc::new(Tally::default());
         let tracks = Tracks::start(media, video, sound, estimate, tally.clone())?;
         let mut route = interval(ROUTE_INTERVAL);
@@ -129,6 +131,7 @@ impl Session {
             addresses: config.addresses.clone(),
             direct: Direct::new(config.way),
             told_relayed: false,
+            flood,
         })
     }
 
@@ -161,6 +164,7 @@ impl Session {
             () = self.deadline.expire() => Input::Deadline,
             Ok(()) = self.addresses.changed(), if self.connected => Input::NetworkChanged,
             () = until(recovery_due) => Input::RecoveryDue,
+            Ok(_) = self.flood.wait_for(|is_flooded| *is_flooded) => Input::Flood,
         }
     }
 
@@ -199,6 +203,7 @@ impl Session {
             Input::WordsDue => self.no_words_yet(),
             Input::Deadline => fail("no connection could be made"),
             Input::NetworkChanged => self.network_changed().await,
+            Input::Flood => fail("the partner sends more than any call needs"),
             Input::RecoveryDue => self.recover(recovery::Input::Due).await,
         }
     }

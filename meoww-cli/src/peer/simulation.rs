@@ -26,7 +26,7 @@ use tokio::sync::watch;
 
 use super::{
     allocate::Shares,
-    chain::chain,
+    chain::{Chain, chain},
     tracks::{
         assemble::{self, Assembler, Unit},
         keyframes::Keyframes,
@@ -100,6 +100,7 @@ fn percentile(values: impl Iterator<Item = Duration>, fraction: f64) -> Duration
 struct End {
     chain: Box<dyn Interceptor>,
     estimate: watch::Receiver<u32>,
+    flood: watch::Receiver<bool>,
     shape: Shape,
     sequences: [u16; 2],
     frame: u32,
@@ -114,8 +115,8 @@ struct End {
 
 impl End {
     fn new() -> Self {
-        let (chain, estimate) = chain(&mut MediaEngine::default()).unwrap();
-        let mut chain = Box::new(chain.build());
+        let Chain { registry, estimate, flood } = chain(&mut MediaEngine::default()).unwrap();
+        let mut chain = Box::new(registry.build());
         for stream in [stream(SOUND, "audio/opus", false), stream(PICTURES, "video/H264", true)] {
             chain.bind_local_stream(&stream);
             chain.bind_remote_stream(&stream);
@@ -123,6 +124,7 @@ impl End {
         Self {
             chain,
             estimate,
+            flood,
             shape: Shape::default(),
             sequences: [0; 2],
             frame: 0,

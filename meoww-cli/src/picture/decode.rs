@@ -21,6 +21,8 @@ const MAX_FRAME: u32 = 22_080;
 const MAX_REFERENCES: u32 = 110_400;
 /// No side is longer than sqrt(8 * MaxFS) macroblocks (annex A.3.1).
 const MAX_SIDE: u32 = 420;
+/// Sequence parameter sets in one access unit: one is usual, and a decoder knows 32 (section 7.4.2.1.1).
+const MAX_SETS: usize = 32;
 /// Where a sequence parameter set says its level: after the NAL header, profile and constraints.
 const LEVEL_BYTE: usize = 3;
 
@@ -102,8 +104,15 @@ impl Decoder {
     ///
     /// When it is damaged, does not follow from those before it, or is too large.
     pub fn decode(&mut self, unit: &[u8]) -> Result<Option<Frame>, DecodeError> {
+        let mut sets = 0;
         for nal in nal_units(unit) {
-            self.look = check(nal)?.unwrap_or(self.look);
+            if let Some(look) = check(nal)? {
+                self.look = look;
+                sets += 1;
+            }
+            if sets > MAX_SETS {
+                return Err(DecodeError::Unreadable);
+            }
         }
         let Some(picture) = self.codec.decode(unit)? else {
             return Ok(None);

@@ -21,6 +21,7 @@ const LENGTH: u64 = 30;
 fn call(profile: &str) -> (Call, f64) {
     let call = Call::run(profile, LENGTH);
     call.report(LENGTH);
+    assert!(call.ends.iter().all(|end| !*end.flood.borrow()), "no flood");
     let fps = call.seen().fps(secs(3), secs(LENGTH));
     (call, fps)
 }

@@ -2,7 +2,8 @@
 //! at their own pace.
 //!
 //! A picture that waited for a packet comes late, and those behind it come with it. Of such a bunch
-//! each is shown for a moment, rather than the last alone.
+//! each is shown for a moment, rather than the last alone, but for those that are far behind their
+//! sound.
 //!
 //! Sender reports (RFC 3550, section 6.4.1) put both on one clock, that of the sender. Pictures wait
 //! for their sound here, and sound waits for pictures in its jitter buffer.
@@ -23,6 +24,8 @@ const UNNOTICED: f64 = 0.040;
 const MAX_WAIT: f64 = 0.250;
 /// Clocks that say more, in seconds, are not believed.
 const NONSENSE: f64 = 2.0;
+/// Seconds that a picture may be behind its sound to be shown, when there is a newer one.
+const MAX_BEHIND: f64 = 0.080;
 /// A picture is shown for as long as this, in seconds, when the next is late: twice as fast as it was
 /// filmed until that is made up for.
 const LEAST_SHOWN: f64 = 0.016;
@@ -35,17 +38,25 @@ const SMOOTHING: f64 = 0.05;
 pub(in crate::peer) struct LipSync<P> {
     /// NTP time (32.32 fixed point) and RTP time of video at one moment.
     report: Option<(u64, u32)>,
-    /// When each is to be shown; oldest first.
-    waiting: VecDeque<(Instant, P)>,
-    /// When the last one was shown, or is to be.
-    last_due: Option<Instant>,
+    /// Oldest first.
+    waiting: VecDeque<Waiting<P>>,
+    /// When the last one was shown.
+    shown: Option<Instant>,
     /// Seconds that pictures are behind their sound, smoothed.
     behind: f64,
 }
 
+/// A picture, and when it is to be shown.
+struct Waiting<P> {
+    due: Instant,
+    /// Far behind its sound.
+    is_late: bool,
+    picture: P,
+}
+
 impl<P> Default for LipSync<P> {
     fn default() -> Self {
-        Self { report: None, waiting: VecDeque::new(), last_due: None, behind: 0.0 }
+        Self { report: None, waiting: VecDeque::new(), shown: None, behind: 0.0 }
     }
 }
 
@@ -63,18 +74,19 @@ impl<P> LipSync<P> {
         playing: Option<Playing>,
         now: Instant,
     ) {
-        let mut due = now;
+        // There is a newer one.
+        self.waiting.retain(|waiting| !waiting.is_late);
+        let (mut due, mut is_late) = (now, false);
         if let Some(behind) = self.behind(timestamp, playing, now) {
             self.behind += (behind - self.behind) * SMOOTHING;
             due += Duration::from_secs_f64((-behind - UNNOTICED).clamp(0.0, MAX_WAIT));
+            is_late = behind > MAX_BEHIND;
         }
-        if let Some(last) = self.last_due {
+        if let Some(last) = self.waiting.back().map(|waiting| waiting.due).or(self.shown) {
             due = due.max(last + Duration::from_secs_f64(LEAST_SHOWN));
         }
-        // No more than a second of pictures, whatever was shown before.
         due = due.min(now + Duration::from_secs_f64(MAX_WAIT));
-        self.last_due = Some(due);
-        self.waiting.push_back((due, picture));
+        self.waiting.push_back(Waiting { due, is_late, picture });
         if self.waiting.len() > MAX_WAITING {
             self.waiting.pop_front();
         }
@@ -82,13 +94,15 @@ impl<P> LipSync<P> {
 
     /// The newest picture that is to be shown; older ones are dropped.
     pub(in crate::peer) fn pop(&mut self, now: Instant) -> Option<P> {
-        let due = self.waiting.partition_point(|(due, _)| *due <= now);
-        self.waiting.drain(..due).next_back().map(|(_, picture)| picture)
+        let due = self.waiting.partition_point(|waiting| waiting.due <= now);
+        let newest = self.waiting.drain(..due).next_back()?;
+        self.shown = Some(now);
+        Some(newest.picture)
     }
 
     /// How long until the next picture is to be shown; `None` without one.
     pub(in crate::peer) fn next_in(&self, now: Instant) -> Option<Duration> {
-        self.waiting.front().map(|(due, _)| due.saturating_duration_since(now))
+        self.waiting.front().map(|waiting| waiting.due.saturating_duration_since(now))
     }
 
     /// Forgets the pictures that wait.

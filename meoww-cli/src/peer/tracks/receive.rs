@@ -20,7 +20,10 @@ use tokio::{
 use webrtc::media_stream::track_remote::{TrackRemote, TrackRemoteEvent};
 
 use super::{
-    super::stats::{Tally, count},
+    super::{
+        budget::Pictures,
+        stats::{Tally, count},
+    },
     assemble::{Assembler, Packet, Unit},
     keyframes::Keyframes,
     lip_sync::LipSync,
@@ -49,6 +52,8 @@ pub(in crate::peer) enum Report {
         width: u32,
         height: u32,
     },
+    /// More pictures or sizes than any camera makes.
+    Flood,
 }
 
 /// All the thread needs.
@@ -72,6 +77,8 @@ struct State {
     /// Of the last packet; a report on another stream says nothing of this one.
     ssrc: Option<u32>,
     too_large: bool,
+    budget: Pictures,
+    flooded: bool,
     last_packet: Option<Instant>,
 }
 
@@ -99,6 +106,8 @@ impl Receiver {
             lip_sync: LipSync::default(),
             ssrc: None,
             too_large: false,
+            budget: Pictures::default(),
+            flooded: false,
             last_packet: None,
         };
         loop {
@@ -174,10 +183,20 @@ impl Receiver {
     }
 
     fn decode(&self, state: &mut State, unit: Unit) {
+        if state.flooded {
+            return;
+        }
         let Unit::Whole(stream, timestamp) = unit else { return self.lost(state) };
+        if !state.budget.take_one(clock::now()) {
+            return self.flood(state);
+        }
         let decoded = state.decoder.decode(&stream);
         match decoded {
             Ok(Some(picture)) => {
+                let size = (picture.width(), picture.height());
+                if !state.budget.take_size(clock::now(), size) {
+                    return self.flood(state);
+                }
                 state.keyframes.decoded();
                 self.show(picture, timestamp, state);
             }
@@ -192,6 +211,12 @@ impl Receiver {
             }
             Err(DecodeError::Codec(_) | DecodeError::Unreadable) => self.lost(state),
         }
+    }
+
+    /// The session ends; until it has, nothing more is decoded.
+    fn flood(&self, state: &mut State) {
+        state.flooded = true;
+        let _ = self.reports.try_send(Report::Flood);
     }
 
     fn lost(&self, state: &mut State) {
