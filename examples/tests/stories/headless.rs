@@ -25,7 +25,15 @@ pub(crate) struct Script {
 
 impl Script {
     pub(crate) fn start(user: &User, arguments: &[&str]) -> Self {
-        let mut process = Command::new(program("meoww"))
+        Self::start_in("env", user, arguments)
+    }
+
+    /// By a command that runs the one that follows it, as what it became.
+    pub(crate) fn start_in(prefix: &str, user: &User, arguments: &[&str]) -> Self {
+        let mut prefix = prefix.split(' ');
+        let mut process = Command::new(prefix.next().expect("a program"))
+            .args(prefix)
+            .arg(program("meoww"))
             .args(["search", "--headless", "--json"])
             .args(arguments)
             .envs(user.environment())

@@ -6,6 +6,7 @@ mod bench;
 mod browser;
 mod headless;
 mod hostile_server;
+mod namespaces;
 mod on_screen;
 mod play;
 mod proxies;

@@ -8,20 +8,25 @@ use std::{
 
 use crate::{headless::Script, server::Server, user::User};
 
-const SECRET: &str = "a secret that coturn and the server share";
+pub(crate) const SECRET: &str = "a secret that coturn and the server share";
 
 /// coturn on this machine; dropping it kills it.
-struct Relay {
+pub(crate) struct Relay {
     process: Child,
-    port: u16,
+    pub(crate) port: u16,
 }
 
 impl Relay {
     fn start() -> Self {
-        let port =
-            UdpSocket::bind("127.0.0.1:0").and_then(|s| s.local_addr()).expect("a port").port();
+        Self::start_at("127.0.0.1")
+    }
+
+    /// At an address of this machine.
+    pub(crate) fn start_at(ip: &str) -> Self {
+        let port = UdpSocket::bind((ip, 0)).and_then(|s| s.local_addr()).expect("a port").port();
         let mut process = Command::new("turnserver")
-            .args(["-n", "--listening-ip=127.0.0.1", "--relay-ip=127.0.0.1", "--realm=meoww"])
+            .args(["-n", "--realm=meoww"])
+            .args([format!("--listening-ip={ip}"), format!("--relay-ip={ip}")])
             .args(["--use-auth-secret", "--no-cli", "--no-tls", "--no-dtls", "--log-file=stdout"])
             .args(["--allow-loopback-peers", "--verbose", "--pidfile=/dev/null"])
             .args([format!("--static-auth-secret={SECRET}"), format!("--listening-port={port}")])

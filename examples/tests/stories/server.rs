@@ -30,8 +30,12 @@ impl Server {
     }
 
     pub(crate) fn start_with(env: &[(&str, &str)]) -> Self {
+        Self::start_at("127.0.0.1:0", env)
+    }
+
+    pub(crate) fn start_at(listen: &str, env: &[(&str, &str)]) -> Self {
         let data = tempfile::tempdir().expect("a folder");
-        let (process, address) = spawn(data.path(), "127.0.0.1:0", env);
+        let (process, address) = spawn(data.path(), listen, env);
         Self { address, data, process }
     }
 
