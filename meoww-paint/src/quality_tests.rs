@@ -9,13 +9,13 @@ use crate::{
 };
 
 const AREA: Rect = Rect::new(0, 0, 40, 15);
-const FRAMES: usize = 24;
+pub(crate) const FRAMES: usize = 24;
 /// Bytes may be so many times those of the table, and decibels so many fewer.
-const BYTES_MARGIN: f64 = 1.05;
-const DECIBEL_MARGIN: f64 = 0.2;
+pub(crate) const BYTES_MARGIN: f64 = 1.05;
+pub(crate) const DECIBEL_MARGIN: f64 = 0.2;
 
 /// Like a person before a wall: a lit gradient that stays, and a textured disc that moves.
-fn person(time: usize) -> Frame {
+pub(crate) fn person(time: usize) -> Frame {
     let (width, height) = (320, 240);
     let mut frame = Frame::black(width, height);
     let mut state = time as u32;

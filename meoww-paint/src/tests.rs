@@ -3,7 +3,7 @@
 #[path = "color_tests.rs"]
 mod color_tests;
 #[path = "quality_tests.rs"]
-mod quality_tests;
+pub(crate) mod quality_tests;
 #[path = "screen_tests.rs"]
 mod screen_tests;
 

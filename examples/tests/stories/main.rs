@@ -8,6 +8,7 @@ mod headless;
 mod hostile_server;
 mod namespaces;
 mod on_screen;
+mod pixels;
 mod play;
 mod proxies;
 mod questions;

@@ -87,3 +87,7 @@ impl Iterm2 {
         file
     }
 }
+
+#[cfg(test)]
+#[path = "iterm2_tests.rs"]
+mod tests;

@@ -7,6 +7,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use proptest::prelude::*;
 
 use super::*;
+use crate::tests::quality_tests::{BYTES_MARGIN, DECIBEL_MARGIN, FRAMES, person};
 use crate::{CellShape, Color, Frame, Mode, Painter, Render, Size, Traits};
 
 const CELL: (u16, u16) = (5, 10);
@@ -311,6 +312,25 @@ fn tmux_shows_it_in_cells_of_text() {
     let cell = screen.screen().cell(3, 9).unwrap().contents();
     // Row 2 and column 6 of the picture, which begins at 1 and 3.
     assert_eq!(cell, "\u{10EEEE}\u{30E}\u{33E}");
+}
+
+/// On the clip of the other modes, so that neither gets worse unseen. Decibels are of some of its pixels. A
+/// change that moves the figures on purpose writes the new ones here.
+#[test]
+fn it_costs_no_more_and_shows_no_less() {
+    let (most_bytes, least_decibels) = (2121.0, 37.9);
+    let (mut painter, mut terminal) = (painter(REMOTE), Terminal::default());
+    let (mut bytes, mut out) = (0, vec![]);
+    for time in 0..FRAMES {
+        out.clear();
+        painter.draw(&person(time), AREA, &[], &mut out);
+        terminal.feed(&out);
+        bytes += if time == 0 { 0 } else { out.len() };
+    }
+    let bytes = bytes as f64 / (FRAMES - 1) as f64;
+    let decibels = decibels(&terminal, &person(FRAMES - 1), AREA, &[]);
+    let is_good = bytes <= most_bytes * BYTES_MARGIN && decibels >= least_decibels - DECIBEL_MARGIN;
+    assert!(is_good, "({bytes:.0}.0, {decibels:.1})");
 }
 
 fn rect() -> impl Strategy<Value = Rect> {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
+use crate::tests::quality_tests::{BYTES_MARGIN, DECIBEL_MARGIN, FRAMES, person};
 use crate::{CellShape, Color, Frame, Mode, Painter, Position, Quality, Render, Size, Traits};
 
 const CELL: (u16, u16) = (5, 10);
@@ -228,6 +229,25 @@ fn colours_are_told_once_where_they_are_kept() {
     let mut terminal = Terminal::new();
     terminal.feed(&out);
     assert!(check(&terminal, &frame(0), AREA, &[]) < 9.0, "all of it, with its colours");
+}
+
+/// On the clip of the other modes, so that neither gets worse unseen. Decibels are of the means of cells. A
+/// change that moves the figures on purpose writes the new ones here.
+#[test]
+fn it_costs_no_more_and_shows_no_less() {
+    let (most_bytes, least_decibels) = (1708.0, 40.2);
+    let (mut painter, mut terminal) = (painter(KEEPS, Quality::USUAL), Terminal::new());
+    let (mut bytes, mut out) = (0, vec![]);
+    for time in 0..FRAMES {
+        out.clear();
+        painter.draw(&person(time), AREA, &[], &mut out);
+        terminal.feed(&out);
+        bytes += if time == 0 { 0 } else { out.len() };
+    }
+    let bytes = bytes as f64 / (FRAMES - 1) as f64;
+    let decibels = 20.0 * (255.0 / check(&terminal, &person(FRAMES - 1), AREA, &[])).log10();
+    let is_good = bytes <= most_bytes * BYTES_MARGIN && decibels >= least_decibels - DECIBEL_MARGIN;
+    assert!(is_good, "({bytes:.0}.0, {decibels:.1})");
 }
 
 fn rect() -> impl Strategy<Value = Rect> {
