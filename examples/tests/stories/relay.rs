@@ -108,5 +108,7 @@ fn without_a_relay_relay_only_never_connects() {
     let anna = Script::start(&anna, &["--camera", "none", "--relay-only", "--rounds", "1"]);
     anna.wait_for("searching");
     let _bert = Script::start(&bert, &["--camera", "none"]);
-    assert_eq!(anna.wait_for("peer-disconnected")["reason"], "connect-failed");
+    // Both give up after the same time, and either may be the first.
+    let reason = anna.wait_for("peer-disconnected")["reason"].clone();
+    assert!(reason == "connect-failed" || reason == "peer-left", "{reason}");
 }
