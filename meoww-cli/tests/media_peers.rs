@@ -14,10 +14,11 @@ use media::{
 use meoww_cli::{
     core::event::{PeerEvent, Safety, Way},
     peer::PeerConfig,
-    picture::source::pattern,
+    picture::{slot::RoomSlot, source::pattern},
 };
-use meoww_paint::Grid;
+use meoww_paint::{Frame, Grid};
 use meoww_proto::account::IceServer;
+use tokio::sync::watch;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pictures_arrive_in_order_on_both_sides() {
@@ -217,4 +218,55 @@ async fn through_a_relay() {
     }
     a.close().await;
     b.close().await;
+}
+
+/// Brightness of the first bar, by which patterns are told apart: 81, 145, 41 and 210, and some noise.
+fn first_bar(picture: &Frame) -> u8 {
+    let [luma, _, _] = picture.planes();
+    luma[picture.height() * 3 / 5 * picture.width() + picture.width() / 8]
+}
+
+/// The last partner goes on sending, and its pictures are 150 ms under way, when the next call begins.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_picture_of_the_last_partner_shows_in_the_next_call() {
+    let config = |is_initiator| PeerConfig {
+        ice_servers: Vec::new(),
+        way: Way::Direct,
+        is_initiator,
+        room_id: media::room(),
+        addresses: media::own_addresses(),
+    };
+    let (slot, shown) = watch::channel(None);
+    let first = RoomSlot::open(slot.clone());
+    let mut last = Side::open_in(first.clone(), shown.clone(), config(true), 0).await;
+    let aside = watch::channel(None);
+    let mut partner = Side::open_in(RoomSlot::open(aside.0), aside.1, config(false), 1).await;
+    let network = proxy::connect(&mut last, &mut partner).await;
+    network.send_replace(Network { delay: Duration::from_millis(150), ..Network::PERFECT });
+    last.picture(|picture| (130..180).contains(&first_bar(picture))).await;
+
+    first.close();
+    let mut seen = slot.subscribe();
+    let second = RoomSlot::open(slot);
+    let mut next = Side::open_in(second, shown, config(true), 0).await;
+    let aside = watch::channel(None);
+    let mut third = Side::open_in(RoomSlot::open(aside.0), aside.1, config(false), 2).await;
+    let network = proxy::connect(&mut next, &mut third).await;
+    network.send_replace(Network { delay: Duration::from_millis(150), ..Network::PERFECT });
+    // The last partner's pictures still come, and are decoded.
+    let now = std::time::Instant::now;
+    let before = last.peer().stats(now()).frames_decoded;
+    let mut pictures = 0;
+    while pictures < 60 {
+        seen.changed().await.unwrap();
+        let picture = seen.borrow_and_update().clone();
+        let Some(picture) = picture else { continue };
+        let bar = first_bar(&picture);
+        assert!((30..70).contains(&bar), "a picture of the last partner: {bar}");
+        pictures += 1;
+    }
+    assert!(last.peer().stats(now()).frames_decoded > before + 20);
+    for side in [&mut last, &mut partner, &mut next, &mut third] {
+        side.close().await;
+    }
 }

@@ -96,3 +96,53 @@ impl Interceptor for FloodGate {
     fn bind_remote_stream(&mut self, _: &StreamInfo) {}
     fn unbind_remote_stream(&mut self, _: &StreamInfo) {}
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use rtc::{
+        interceptor::AttributedPacket,
+        rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication, rtp,
+    };
+
+    use super::*;
+    use crate::clock;
+
+    /// Which packet of so many a second, for ten seconds, is the first too many.
+    fn refused(a_second: u32, packet: &Packet) -> Option<u32> {
+        let ((mut gate, flood), start) = (FloodGate::new(), clock::now());
+        (0..a_second * 10).find(|n| {
+            let message = AttributedPacket::new(packet.clone());
+            let now = start + Duration::from_secs(1) / a_second * *n;
+            gate.handle_read(TaggedPacket { now, transport: Default::default(), message }).unwrap();
+            assert_eq!(gate.poll_read().is_none(), *flood.borrow());
+            *flood.borrow()
+        })
+    }
+
+    fn media(bytes: usize) -> Packet {
+        Packet::Rtp(rtp::Packet { payload: vec![0; bytes].into(), ..Default::default() })
+    }
+
+    #[test]
+    fn what_calls_need_passes() {
+        // 8 Mbit/s of video, and what is asked for.
+        assert_eq!(refused(1_000, &media(1_000)), None);
+        let request = PictureLossIndication::default();
+        assert_eq!(refused(100, &Packet::Rtcp(vec![Box::new(request)])), None);
+    }
+
+    #[test]
+    fn floods_are_let_in_for_three_seconds_worth_and_no_more() {
+        // At 20,000 a second, 18,000 last as long as the 6,000 that come back in each second.
+        let refused_media = refused(20_000, &media(100)).unwrap();
+        assert!((25_000..26_000).contains(&refused_media), "{refused_media}");
+        // 1,012 bytes of 12,000,000, and 4,000,000 a second.
+        let refused_bytes = refused(8_000, &media(1_000)).unwrap();
+        assert!((23_000..24_000).contains(&refused_bytes), "{refused_bytes}");
+        let request = PictureLossIndication::default();
+        let refused_requests = refused(1_000, &Packet::Rtcp(vec![Box::new(request)])).unwrap();
+        assert!((1_280..1_300).contains(&refused_requests), "{refused_requests}");
+    }
+}

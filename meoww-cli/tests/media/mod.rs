@@ -79,13 +79,22 @@ impl Side {
     }
 
     pub(crate) async fn open_with(config: PeerConfig) -> Self {
-        let (local_sender, local) = watch::channel(None);
         let (remote, shown) = watch::channel(None);
+        Self::open_in(RoomSlot::open(remote), shown, config, 0).await
+    }
+
+    /// Shows pictures in a room's slot, and films the pattern of a number.
+    pub(crate) async fn open_in(
+        remote: RoomSlot,
+        shown: FrameSlot,
+        config: PeerConfig,
+        variant: u8,
+    ) -> Self {
+        let (local_sender, local) = watch::channel(None);
         let (grid, grids) = watch::channel(Grid::FULL);
         let camera_on = Arc::new(AtomicBool::new(true));
-        let camera = tokio::spawn(film(local_sender, camera_on.clone()));
+        let camera = tokio::spawn(film(local_sender, camera_on.clone(), variant));
         let drawn = Arc::new(AtomicU64::new(0));
-        let remote = RoomSlot::open(remote);
         let (sound, end) = room::pair();
         let (sound_on, switched) = watch::channel(true);
         let media = PeerMedia {
@@ -255,13 +264,13 @@ impl Side {
 }
 
 /// 320x240 at 30 pictures a second, until nobody looks.
-async fn film(slot: watch::Sender<Option<Arc<Frame>>>, on: Arc<AtomicBool>) {
+async fn film(slot: watch::Sender<Option<Arc<Frame>>>, on: Arc<AtomicBool>, variant: u8) {
     let mut due = tokio::time::interval(Duration::from_micros(33_333));
     for counter in 0.. {
         due.tick().await;
         let picture = on.load(Ordering::Relaxed).then(|| {
             let stamp = Stamp { counter, sent: counter * 333 };
-            Arc::new(grainy(pattern::draw(320, 240, 0, stamp), counter))
+            Arc::new(grainy(pattern::draw(320, 240, variant, stamp), counter))
         });
         if slot.send(picture).is_err() {
             return;

@@ -4,14 +4,20 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use meoww_cli::core::event::PeerEvent;
 use rtc::{
-    peer_connection::configuration::media_engine::{MIME_TYPE_VP8, MediaEngine},
-    rtp_transceiver::rtp_sender::{RTCRtpCodec, RTCRtpCodecParameters, RtpCodecKind},
+    media_stream::MediaStreamTrack,
+    peer_connection::configuration::media_engine::{MIME_TYPE_H264, MIME_TYPE_VP8, MediaEngine},
+    rtp,
+    rtp_transceiver::rtp_sender::{
+        RTCRtpCodec, RTCRtpCodecParameters, RTCRtpCodingParameters, RTCRtpEncodingParameters,
+        RtpCodecKind,
+    },
     shared::ifaces::ifaces,
 };
 use serde_json::value::{RawValue, to_raw_value};
 use tokio::sync::mpsc;
 use webrtc::{
     data_channel::{DataChannel, DataChannelEvent},
+    media_stream::track_local::{TrackLocal, static_rtp::TrackLocalStaticRTP},
     peer_connection::{
         PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler,
         RTCPeerConnectionIceEvent, RTCSessionDescription,
@@ -23,6 +29,39 @@ use super::{LONG, Side};
 pub(crate) struct Stranger {
     pub(crate) webrtc: Arc<dyn PeerConnection>,
     candidates: mpsc::UnboundedReceiver<Box<RawValue>>,
+}
+
+/// RTP payload type of its only codec.
+const PAYLOAD_TYPE: u8 = 96;
+
+/// What a stranger films.
+pub(crate) struct Film {
+    track: Arc<TrackLocalStaticRTP>,
+    ssrc: u32,
+    sequence: u16,
+    timestamp: u32,
+}
+
+impl Film {
+    /// Sends one picture: NAL units, each in a packet of its own.
+    pub(crate) async fn send(&mut self, units: &[&[u8]]) {
+        self.timestamp = self.timestamp.wrapping_add(3_000);
+        for (n, unit) in units.iter().enumerate() {
+            let header = rtp::Header {
+                version: 2,
+                marker: n + 1 == units.len(),
+                payload_type: PAYLOAD_TYPE,
+                sequence_number: self.sequence,
+                timestamp: self.timestamp,
+                ssrc: self.ssrc,
+                ..Default::default()
+            };
+            self.sequence = self.sequence.wrapping_add(1);
+            let packet = rtp::Packet { header, payload: unit.to_vec().into() };
+            // Fails once the other side has had enough.
+            let _ = self.track.write_rtp(packet).await;
+        }
+    }
 }
 
 struct Handler(mpsc::UnboundedSender<Box<RawValue>>);
@@ -47,14 +86,39 @@ fn address() -> SocketAddr {
 impl Stranger {
     /// Knows no video but VP8.
     pub(crate) async fn new() -> Self {
-        let mut media = MediaEngine::default();
-        let codec = RTCRtpCodec {
+        Self::knowing(RTCRtpCodec {
             mime_type: MIME_TYPE_VP8.to_owned(),
             clock_rate: 90_000,
             ..RTCRtpCodec::default()
+        })
+        .await
+    }
+
+    /// Sends H.264, or what it calls so.
+    pub(crate) async fn filming() -> (Self, Film) {
+        let codec = RTCRtpCodec {
+            mime_type: MIME_TYPE_H264.to_owned(),
+            clock_rate: 90_000,
+            sdp_fmtp_line: "packetization-mode=1;profile-level-id=42e01f".to_owned(),
+            ..RTCRtpCodec::default()
         };
-        let vp8 = RTCRtpCodecParameters { rtp_codec: codec, payload_type: 96 };
-        media.register_codec(vp8, RtpCodecKind::Video).unwrap();
+        let stranger = Self::knowing(codec.clone()).await;
+        let ssrc = rand::random();
+        let coding = RTCRtpCodingParameters { ssrc: Some(ssrc), ..Default::default() };
+        let coding =
+            RTCRtpEncodingParameters { rtp_coding_parameters: coding, codec, ..Default::default() };
+        let kind = RtpCodecKind::Video;
+        let [stream, track, label] = ["stream", "hostile", "video"].map(str::to_owned);
+        let track = MediaStreamTrack::new(stream, track, label, kind, vec![coding]);
+        let track = Arc::new(TrackLocalStaticRTP::new(track));
+        stranger.webrtc.add_track(track.clone()).await.unwrap();
+        (stranger, Film { track, ssrc, sequence: 0, timestamp: 0 })
+    }
+
+    async fn knowing(codec: RTCRtpCodec) -> Self {
+        let mut media = MediaEngine::default();
+        let codec = RTCRtpCodecParameters { rtp_codec: codec, payload_type: PAYLOAD_TYPE };
+        media.register_codec(codec, RtpCodecKind::Video).unwrap();
         let (sender, candidates) = mpsc::unbounded_channel();
         let webrtc = PeerConnectionBuilder::new()
             .with_media_engine(media)
