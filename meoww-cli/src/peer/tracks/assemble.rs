@@ -20,7 +20,7 @@ const PATIENCE: std::ops::RangeInclusive<Duration> =
 /// Packets held at most: about two seconds of video.
 const MAX_HELD: usize = 512;
 
-/// What matters of an RTP packet.
+/// The fields of an RTP packet that assembly needs.
 pub(crate) struct Packet {
     pub(crate) sequence: u16,
     /// Last of its picture.
@@ -30,7 +30,7 @@ pub(crate) struct Packet {
     pub(crate) payload: Bytes,
 }
 
-/// What came out.
+/// A picture that is whole, or one that is lost.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Unit {
     /// A picture, as an Annex B byte stream, and its RTP timestamp.

@@ -1,4 +1,4 @@
-//! What is sent and received as media, by kind: video on one thread each way, from and to the slots
+//! Media that is sent and received, by kind: video on one thread each way, from and to the slots
 //! of pictures; sound in one task each way, from and to the room's sound.
 
 pub(crate) mod assemble;
@@ -38,10 +38,10 @@ use crate::picture::slot::{FrameSlot, RoomSlot};
 /// First picture, and what is refused; each is reported once.
 const REPORTS: usize = 4;
 
-/// What the session has to know.
+/// Events for the session.
 pub(super) enum TracksEvent {
     Report(Report),
-    /// What this side can show has changed.
+    /// The size that this side can show has changed.
     Grid,
     /// This side's camera was switched.
     Camera,
@@ -136,7 +136,7 @@ impl Tracks {
         on
     }
 
-    /// What the partner can show.
+    /// Sets the size that the partner can show.
     pub(super) fn set_partner_grid(&self, grid: Grid) {
         self.orders.send_if_modified(|orders| std::mem::replace(&mut orders.grid, grid) != grid);
     }
@@ -173,7 +173,7 @@ impl Tracks {
         self.threads.start("meoww-decode", move |runtime| receiver.run(runtime))
     }
 
-    /// What the session has to know next. `told` is what the partner was told about this side's
+    /// Waits for the next event for the session. `told` is what the partner was told about this side's
     /// camera; without it, there is no channel to tell the partner anything.
     pub(super) async fn next(&mut self, told: Option<bool>) -> TracksEvent {
         let Self { grid, local, sound_on, .. } = self;
@@ -196,7 +196,7 @@ impl Tracks {
         self.tally.bytes_in.load(Relaxed) > 0
     }
 
-    /// What this side can show.
+    /// The size that this side can show.
     pub(super) fn grid(&mut self) -> Grid {
         *self.grid.borrow_and_update()
     }

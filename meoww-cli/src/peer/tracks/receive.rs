@@ -43,7 +43,7 @@ const TICK: Duration = Duration::from_millis(20);
 /// Without packets for so long, the path was down, or the camera off.
 const SILENCE: Duration = Duration::from_millis(500);
 
-/// What the session is told, each once.
+/// Reports to the session, each sent once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::peer) enum Report {
     FirstFrame,
@@ -67,7 +67,7 @@ pub(super) struct Receiver {
     pub(super) reports: mpsc::Sender<Report>,
 }
 
-/// What the thread remembers.
+/// State of the thread.
 struct State {
     decoder: Decoder,
     assembler: Assembler,
@@ -176,7 +176,7 @@ impl Receiver {
         let now = clock::now();
         let last = state.last_packet.replace(now);
         if last.is_some_and(|last| now.saturating_duration_since(last) > SILENCE) {
-            // What was asked for meanwhile was asked of nobody.
+            // A request for a key frame during the silence was lost.
             state.keyframes.restart();
         }
         state.assembler.push(Packet { sequence, marker, timestamp, payload }, now);

@@ -30,12 +30,12 @@ use crate::{
     picture::{encode::Encoder, slot::FrameSlot},
 };
 
-/// What the session wants sent. The thread ends when its other end is dropped.
+/// Settings of the session for what is sent. The thread ends when its other end is dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Orders {
     /// RTP payload type that was negotiated; `None` before there is a connection.
     pub(super) payload_type: Option<u8>,
-    /// What the partner can show.
+    /// The size that the partner can show.
     pub(super) grid: Grid,
     /// Whether sound takes its share of the path.
     pub(super) with_sound: bool,
@@ -60,7 +60,7 @@ enum Wake {
     End,
 }
 
-/// What the thread remembers.
+/// State of the thread.
 struct State {
     scaler: Scaler,
     encoder: Encoder,
@@ -95,7 +95,7 @@ impl Sender {
                 continue;
             };
             let Some(picture) = self.pictures.borrow_and_update().clone() else {
-                // After the camera was off, nobody knows what it showed before.
+                // The partner may have dropped the picture from before the camera was off.
                 state.shape.want_key();
                 continue;
             };
