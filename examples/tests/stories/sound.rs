@@ -127,7 +127,7 @@ fn speech(file: &Path) {
 /// she would hear again.
 #[cfg(target_os = "linux")]
 #[test]
-#[ignore = "needs a processor whenever a device does: scripts/test runs it with nothing beside it"]
+#[ignore = "needs a processor whenever a device does: by hand, on a quiet machine"]
 fn an_echo_between_real_devices_is_taken_out() {
     let server = Server::start();
     let [anna, mut bert] = ["anna", "bert"].map(|name| User::with_account(name, &server));
