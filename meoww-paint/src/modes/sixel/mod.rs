@@ -14,6 +14,7 @@ use crate::{
     ground::Cell,
     motion::control,
     pixels::{Picture, Plotter},
+    quality::Quality,
     raster::Raster,
     visible::visible,
 };
@@ -38,7 +39,7 @@ const STRIP: u16 = 3;
 const STRIPS_IN_TMUX: u16 = 8;
 /// Of the usual quality, in 255ths of a level: see [`Dithered::update`]. It doubles as the step of a
 /// quality does.
-const USUAL_SLACK: u16 = 37;
+const USUAL_SLACK: u16 = 38;
 /// Of the lowest.
 const MOST_SLACK: u16 = 250;
 
@@ -102,7 +103,8 @@ impl Plotter for Sixel {
             self.dithered.restart(width, height);
         }
         self.forget(picture);
-        let usual = USUAL_SLACK * u16::from(picture.quality.step()) / 8;
+        let usual =
+            USUAL_SLACK * u16::from(picture.quality.step()) / u16::from(Quality::USUAL.step());
         let slack = if picture.quality.step() == 1 { 0 } else { usual.min(MOST_SLACK) };
         // At rest, less and less is kept.
         let slack = slack >> picture.rest.min(15);
