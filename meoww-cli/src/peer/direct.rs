@@ -58,6 +58,8 @@ impl Direct {
         let known = std::mem::replace(&mut self.theirs, true);
         match (known, self.way, self.ours) {
             (true, _, _) | (_, Way::RelayOnly, _) => Vec::new(),
+            // Nothing new to who wanted it from the start; a path that changes is told when it does.
+            (_, Way::Direct, _) => vec![Effect::Allow, Effect::Restart],
             (_, _, true) => vec![Effect::Allow, Effect::Restart, Effect::Tell(GoDirect::Agreed)],
             (_, _, false) => vec![Effect::Tell(GoDirect::Asked)],
         }
@@ -112,6 +114,13 @@ mod tests {
         assert_eq!(second.asked(), [Effect::Allow, Effect::Say, agreed]);
         assert_eq!(first.heard(), [Effect::Allow, Effect::Restart, agreed]);
         assert!(second.heard().is_empty(), "known already");
+    }
+
+    #[test]
+    fn where_it_is_the_way_from_the_start_there_is_no_news() {
+        let mut side = Direct::new(Way::Direct);
+        assert_eq!(side.opened(), Some(Effect::Say));
+        assert_eq!(side.heard(), [Effect::Allow, Effect::Restart]);
     }
 
     proptest! {
