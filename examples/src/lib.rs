@@ -1,4 +1,4 @@
-//! What the bot, the benchmark and tests share.
+//! Code that the bot, the benchmark and tests share.
 
 pub mod account;
 pub mod cat;

@@ -38,7 +38,7 @@ async fn until(
     tokio::time::timeout(Duration::from_secs(30), find).await.expect("it never happens");
 }
 
-/// What comes of a side's talk at the other: how many frames never came, and the longest silence.
+/// The record of a side's talk at the other: how many frames never came, and the longest silence.
 async fn listen(mut heard: tokio::sync::mpsc::Receiver<Received>) -> (u32, Duration) {
     let (mut lost, mut longest) = (0, Duration::ZERO);
     let mut last: Option<(u16, Instant)> = None;
@@ -83,7 +83,7 @@ async fn both_agree_to_go_direct_and_sound_goes_on() {
     for heard in heard {
         let (lost, longest) = heard.await.unwrap();
         eprintln!("{lost} frames were lost, none came for {longest:?}");
-        // What the jitter buffer bridges and libopus conceals without a gap, on a busy machine.
+        // Bridged by the jitter buffer and concealed by libopus without a gap, on a busy machine.
         assert!(longest < Duration::from_millis(200), "nothing for {longest:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! What a stranger of ill will may do to this machine: memory and CPU of each attack, read and bounded.
+//! Attacks of a stranger of ill will: memory and CPU of each, read and bounded.
 #![expect(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests are their own edge")]
 #![cfg(target_os = "linux")]
 
@@ -19,7 +19,7 @@ use webrtc::data_channel::{DataChannel, DataChannelEvent};
 
 /// One attack at a time, as memory is that of the process.
 static ALONE: Mutex<()> = Mutex::new(());
-/// What an attack may cost, with all that the stranger itself needs for it.
+/// The highest cost of an attack, with all that the stranger itself needs for it.
 const MOST_BYTES: i64 = 64 << 20;
 /// Longer than any of it takes on a busy machine.
 const LONG: Duration = Duration::from_secs(60);
@@ -158,7 +158,7 @@ fn messages_without_end_end_the_call() {
             for n in 0.. {
                 let text = format!(r#"{{"type":"grid","width":{},"height":200}}"#, 16 + n % 1000);
                 if channel.send_text(&text).await.is_err() {
-                    // What waits is to go out first.
+                    // Waiting packets go out first.
                     tokio::time::sleep(Duration::from_millis(5)).await;
                 }
             }

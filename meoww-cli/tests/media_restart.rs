@@ -193,7 +193,7 @@ async fn an_offer_that_was_lost_is_made_again() {
     b.close().await;
 }
 
-/// What a page does with `iceRestart`, and when it adds a track: from both sides of the first offer.
+/// As a page does with `iceRestart`, and when it adds a track: from both sides of the first offer.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn second_offers_are_answered() {
     for side_offers in [false, true] {

@@ -1,4 +1,4 @@
-//! What changed of a picture, in blocks, at a precision that compresses well.
+//! The changes of a picture, in blocks, at a precision that compresses well.
 //!
 //! A pixel that is sent differs from the one to its left by a multiple of the step, and by nothing
 //! where that is near enough, so the PNG filter Sub makes zeros and few other values of a row. Errors
@@ -39,7 +39,7 @@ pub(crate) struct Deltas {
     /// The block at which refining goes on.
     next: usize,
     errors: Vec<u32>,
-    /// What the blocks to be sent are made to show.
+    /// The picture that the blocks to be sent are made to show.
     target: Channels,
 }
 
@@ -311,7 +311,7 @@ mod tests {
                     compose(&mut screen, width, patch, &pixels);
                 }
                 prop_assert_eq!(&screen, &deltas.shown);
-                // What is left of details, of the dead zone and of rounding to whole numbers.
+                // The rest of details, of the dead zone and of rounding to whole numbers.
                 deltas.compare(&wanted);
                 let most = 2.0 * f32::from(step).powi(2) + 4.0;
                 let near = |error: &u32| *error as f32 <= most * 192.0;

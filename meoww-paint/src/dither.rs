@@ -19,7 +19,7 @@ const UNIT: u16 = 255;
 
 /// Side of the pattern.
 const SIDE: usize = 64;
-/// What is added to each pixel before it is rounded down: from 0 to 254, each as often.
+/// The value added to each pixel before it is rounded down: from 0 to 254, each as often.
 static PATTERN: LazyLock<Vec<u8>> = LazyLock::new(|| {
     let count = SIDE * SIDE;
     void_and_cluster().into_iter().map(|rank| (rank * 255 / count) as u8).collect()
@@ -171,7 +171,7 @@ fn void_and_cluster() -> Vec<usize> {
 struct Field {
     is_set: Vec<bool>,
     density: Vec<f32>,
-    /// What a pixel adds to another at a distance.
+    /// The weight of a pixel in another at a distance.
     kernel: Vec<f32>,
 }
 

@@ -5,7 +5,7 @@ use crate::{
     motion::control,
 };
 
-/// What is known of a cell of the terminal.
+/// The knowledge of a cell of the terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Cell {
     /// An overlay is drawn here.

@@ -29,7 +29,7 @@ pub(crate) struct Indexed<const N: usize, const C: usize> {
     splitter: Splitter<N>,
     blur: Blur<C>,
     coupling: Coupling<N>,
-    /// What the pixels should be.
+    /// The colours that are wanted.
     wanted: Vec<[f32; C]>,
     /// The colours of the pixels as the terminal shows them.
     shown: Vec<u8>,
@@ -37,7 +37,7 @@ pub(crate) struct Indexed<const N: usize, const C: usize> {
 
 /// A cell to be decided on.
 struct Goal<const N: usize, const C: usize> {
-    /// What each pixel should show so that all errors around it vanish, within reach.
+    /// The colours with which all errors around the pixels vanish, within reach.
     pixels: [[f32; C]; N],
     /// The error as it is shown.
     kept: f32,
@@ -103,7 +103,7 @@ impl<const N: usize, const C: usize> Indexed<N, C> {
         });
     }
 
-    /// What to make of a cell that is `way` bytes from the cursor.
+    /// Returns the goal of a cell that is `way` bytes from the cursor.
     fn goal(&self, layout: Layout, cell: Place, is_known: bool, way: u32) -> Goal<N, C> {
         let reach = self.palette.reach();
         let (mut blurred, mut pixels) = ([[0.0; C]; N], [[0.0; C]; N]);

@@ -1,4 +1,4 @@
-//! What a picture is made to look like before it is drawn.
+//! Brightness, contrast and colours of a picture before it is drawn.
 
 use std::{fmt, str::FromStr};
 
@@ -80,7 +80,7 @@ impl Filter {
     pub const ALL: [Self; 6] =
         [Self::None, Self::Grey, Self::Sepia, Self::Green, Self::Amber, Self::Negative];
 
-    /// What users choose it by.
+    /// The name that users choose it by.
     pub const fn name(self) -> &'static str {
         match self {
             Self::None => "none",
@@ -191,7 +191,7 @@ fn shades(mut frame: Frame, [red, green, blue]: [f32; 3]) -> Frame {
     frame.with_colorimetry(Colorimetry::default())
 }
 
-/// What each value of a sample becomes.
+/// Returns the value that each value of a sample becomes.
 fn table(map: impl Fn(f32) -> f32) -> [u8; 256] {
     std::array::from_fn(|value| map(value as f32).round() as u8)
 }

@@ -20,7 +20,7 @@ use crate::{
     quality::Quality,
 };
 
-/// What pictures are drawn with: pixels, or glyphs of cells.
+/// The means of drawing pictures: pixels, or glyphs of cells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Render {
     /// Pixels, by kitty's graphics protocol.
@@ -57,7 +57,7 @@ impl Render {
         Self::Ascii,
     ];
 
-    /// What users choose it by.
+    /// The name that users choose it by.
     pub const fn name(self) -> &'static str {
         self.about().name
     }
@@ -108,7 +108,7 @@ pub enum Color {
 /// How pictures are drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mode {
-    /// What they are drawn with.
+    /// The means of drawing them.
     pub render: Render,
     /// The colours there are.
     pub color: Color,
@@ -129,9 +129,9 @@ pub struct Traits {
     pub repeats: bool,
     /// Whether its own background is light and its text dark.
     pub is_light: bool,
-    /// What it knows of kitty's graphics protocol.
+    /// Its knowledge of kitty's graphics protocol.
     pub kitty: KittyTraits,
-    /// What it does with sixels.
+    /// Its way with sixels.
     pub sixel: SixelTraits,
 }
 

@@ -1,4 +1,4 @@
-//! What is for the terminal around tmux (tmux's passthrough sequence).
+//! Sequences for the terminal around tmux (tmux's passthrough sequence).
 
 /// Appends `bytes`, wrapped so that tmux lets them pass, where it is set to (`allow-passthrough`).
 pub fn push_passed(bytes: &[u8], out: &mut Vec<u8>) {

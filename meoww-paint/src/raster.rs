@@ -18,7 +18,7 @@ pub(crate) struct Raster {
     scalers: [PlaneScaler; 3],
     /// U and V at half the size, as cameras have them: the eye sees no more of them.
     chroma: [Vec<f32>; 2],
-    /// What the chroma of a row adds to red, green and blue.
+    /// The red, green and blue that the chroma of a row adds.
     hues: [Vec<f32>; 3],
 }
 

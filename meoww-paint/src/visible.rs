@@ -1,4 +1,4 @@
-//! What can be seen of a picture, as rectangles.
+//! The visible parts of a picture, as rectangles.
 
 use crate::{area::Rect, ground::Cell};
 

@@ -9,7 +9,7 @@ use super::Arrivals;
 /// How much later a packet comes that others overtake.
 const OVERTAKEN_BY: Duration = Duration::from_millis(30);
 
-/// What a network does to packets.
+/// The behaviour of a network.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Conditions {
     /// Chance of each packet to be lost.
@@ -24,9 +24,9 @@ pub struct Conditions {
     pub reorder: f64,
     /// Chance of a packet to come twice.
     pub duplicate: f64,
-    /// What the bottleneck carries, in bits a second; `None` without one.
+    /// The rate of the bottleneck, in bits a second; `None` without one.
     pub rate: Option<u32>,
-    /// What would wait longer before the bottleneck is dropped.
+    /// The longest wait before the bottleneck; packets that would wait longer are dropped.
     pub queue: Duration,
 }
 

@@ -58,7 +58,7 @@ impl Network {
         }
     }
 
-    /// What becomes of a packet that is sent at a time no earlier than the one before.
+    /// Returns the fate of a packet that is sent at a time no earlier than the one before.
     pub fn carry(&mut self, way: Way, at: Duration, bytes: usize) -> Arrivals {
         let conditions = self.profile.at(way, at);
         let queue = &mut self.queues[if self.profile.shared { 0 } else { way as usize }];
@@ -76,7 +76,7 @@ impl Network {
         arrivals
     }
 
-    /// What passed in one direction so far.
+    /// Returns the record of one direction so far.
     pub fn record(&self, way: Way) -> &Record {
         &self.records[way as usize]
     }

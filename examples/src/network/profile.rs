@@ -15,7 +15,7 @@ type Steps = &'static [(Duration, Conditions)];
 pub struct Profile {
     /// As `--net` takes it.
     pub name: &'static str,
-    /// What is bad about it, for people.
+    /// The fault of the network, for people.
     pub about: &'static str,
     there: Track,
     back: Track,
@@ -110,7 +110,7 @@ impl Profile {
         PROFILES.iter().find(|profile| profile.name == name).copied()
     }
 
-    /// What holds in a direction at a time.
+    /// Returns the behaviour that holds in a direction at a time.
     pub fn at(&self, way: Way, at: Duration) -> Conditions {
         let track = match way {
             Way::There => self.there,

@@ -1,11 +1,11 @@
-//! What passed a network in one direction.
+//! The record of the packets that passed a network in one direction.
 
 use std::{ops::Range, time::Duration};
 
 /// Bits are counted by intervals of this length.
 pub const INTERVAL: Duration = Duration::from_millis(100);
 
-/// What passed in one direction.
+/// The record of one direction.
 #[derive(Debug, Clone, Default)]
 pub struct Record {
     /// Packets that were sent.

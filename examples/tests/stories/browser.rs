@@ -64,7 +64,7 @@ fn is_tone(samples: &[f64], hertz: f64, level: f64) -> bool {
     (dbfs(samples) - level).abs() < 3.0 && (pitch(samples) / hertz - 1.0).abs() < 0.01
 }
 
-/// What the page hears, and how many pictures it has decoded.
+/// The tone that the page hears, and how many pictures it has decoded.
 fn received(browser: &Browser) -> (Vec<f64>, u64) {
     let event = browser.wait_for("received");
     let samples = event["samples"].as_array().expect("samples").iter();
@@ -101,7 +101,7 @@ fn a_browser_and_a_program_hear_and_see_each_other() {
     let browser = Browser::start(&anna, &server);
     let folder = tempfile::tempdir().expect("a folder");
     let (mut offered, mut answered) = (false, false);
-    // Who makes the offer is drawn.
+    // The side that makes the offer is drawn by lot.
     for round in 0.. {
         browser.wait_for("searching");
         let wav = folder.path().join(format!("{round}.wav"));

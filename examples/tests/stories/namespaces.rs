@@ -71,7 +71,7 @@ impl Namespace {
         Self(process)
     }
 
-    /// What runs a command in it.
+    /// Returns the words that run a command in it.
     fn prefix(&self) -> String {
         format!("nsenter --net=/proc/{}/ns/net", self.0.id())
     }

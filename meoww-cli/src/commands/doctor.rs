@@ -86,7 +86,7 @@ fn webcams() -> String {
     }
 }
 
-/// What a call begins with, or why there is no sound.
+/// The devices that a call begins with, or why there is no sound.
 fn sound() -> String {
     let kinds = [Kind::Microphone, Kind::Speaker];
     let mut found = kinds.map(|kind| match device::list(kind) {

@@ -27,7 +27,7 @@ use meoww_proto::{
 
 use crate::core::event::{CallEvent, Command, EndReason, PeerEvent};
 
-/// What happened.
+/// An event.
 #[derive(Debug)]
 pub enum Input {
     /// The user wants something.
@@ -40,7 +40,7 @@ pub enum Input {
     Peer(RoomId, PeerEvent),
 }
 
-/// What is to be done, in order.
+/// An action to take, in order.
 #[derive(Debug)]
 pub enum Effect {
     /// Say this to the server; the link is up.

@@ -12,7 +12,7 @@ pub(super) const LOOK: Duration = Duration::from_millis(500);
 /// The clock on the wall goes on during sleep, the monotonic one does not. It is also set by seconds.
 const SLEPT: Duration = Duration::from_secs(3);
 
-/// What there was at the last look. Those who hold the other end see each change.
+/// The addresses at the last look. Those who hold the other end see each change.
 pub(super) struct Network {
     addresses: watch::Sender<Vec<IpAddr>>,
     at: Option<(Instant, SystemTime)>,

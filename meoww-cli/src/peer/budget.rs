@@ -1,4 +1,4 @@
-//! What a partner may send at most, and the end of the call for one who sends more.
+//! Limits of what a partner may send, and the end of the call for one who sends more.
 //!
 //! Each bound is some times what any camera, microphone or program of good will sends, over some
 //! seconds, so that only abuse meets it.

@@ -1,4 +1,4 @@
-//! What each packet of media passes on its way out and in.
+//! The stages that each packet of media passes on its way out and in.
 
 use std::{
     sync::{Arc, atomic::AtomicU32},
@@ -23,7 +23,7 @@ use super::{estimate::Feedback, flood::FloodGate, pace::Pacer, rtcp::TrackRtcp};
 const NACK_INTERVAL: Duration = Duration::from_millis(40);
 const MAX_NACKS: u16 = 8;
 
-/// What comes of a chain.
+/// The ends of a chain.
 pub(super) struct Chain {
     pub(super) registry: Registry,
     /// Bits a second that the path carries.

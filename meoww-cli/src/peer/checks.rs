@@ -81,7 +81,7 @@ struct State {
     pending: VecDeque<[u8; 12]>,
 }
 
-/// What becomes of a packet that is to go out.
+/// The decision on a packet that is to go out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
     Now,

@@ -6,7 +6,7 @@
 
 use crate::core::event::{GoDirect, Way};
 
-/// What is to be done, in order.
+/// An action to take, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Effect {
     /// Says this side's wish to the partner.

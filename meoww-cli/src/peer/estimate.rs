@@ -59,7 +59,7 @@ const LOSS_MEMORY: f64 = 0.92;
 const FIRST: f64 = 1.15;
 const FAST: f64 = 1.08;
 const SLOW: f64 = 1.02;
-/// What is near the last limit.
+/// The range of rates near the last limit.
 const NEAR: std::ops::Range<f64> = 0.85..1.15;
 /// Packets lost together, and the seconds in which they were sent, from which it is taken that the report
 /// was lost and not they: reports come ten times a second.
@@ -111,7 +111,7 @@ pub(super) struct Estimator {
     /// Packets lost and sent, of late.
     lost: f64,
     sent: f64,
-    /// What passed when the path was last overfull, and of late.
+    /// The rates that passed when the path was last overfull, and of late.
     limit: Option<f64>,
     most_passed: f64,
     /// After a cut the queue needs time to drain before it is judged again.
@@ -121,9 +121,9 @@ pub(super) struct Estimator {
     /// Others were seen to fill the queue.
     beside_others_until: Option<Instant>,
     last_received: f64,
-    /// What was sent before reports stayed away.
+    /// The rate before reports stayed away.
     before_silence: Option<f64>,
-    /// What is sent once the queue has drained.
+    /// The rate once the queue has drained.
     after_drain: Option<f64>,
     /// Windows without a queue, up to now.
     free_windows: u32,
@@ -229,7 +229,7 @@ impl Estimator {
 
     /// Packets were sent, and no report has come for some time.
     fn silence(&mut self, now: Instant) {
-        // What was not sent is not what is too much.
+        // Packets that were not sent cannot be too many.
         let sent = self.before_silence.unwrap_or(self.bps.min(self.last_received));
         self.before_silence = Some(sent);
         self.cut(now, self.bps.min(sent) * 0.5);
@@ -285,7 +285,7 @@ impl Estimator {
     }
 }
 
-/// What is not reported before something that arrived counts as lost, also when the report that named
+/// A packet not reported before one that arrived counts as lost, also when the report that named
 /// it was lost. Leaves out such runs.
 fn without_lost_reports(fates: Vec<Fate>) -> Vec<Fate> {
     let mut kept = Vec::with_capacity(fates.len());

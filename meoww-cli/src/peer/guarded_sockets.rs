@@ -62,7 +62,7 @@ impl GuardedRuntime {
     }
 }
 
-/// What all sockets of a connection keep to.
+/// The rules that all sockets of a connection keep.
 #[derive(Debug, Clone)]
 pub(super) struct Guard(Arc<Mutex<Rules>>);
 
@@ -194,7 +194,7 @@ impl AsyncUdpSocket for GuardedSocket {
         self.socket.local_addr()
     }
 
-    /// What may not be sent is lost, as on the network.
+    /// A packet that may not be sent is lost, as on the network.
     fn poll_send(&self, cx: &mut Context<'_>, transmit: &Transmit<'_>) -> Poll<io::Result<usize>> {
         // Packets of one size come together. Those that are not media are looked at one by one.
         let size = transmit.segment_size.filter(|_| is_stun(transmit.contents));

@@ -114,7 +114,7 @@ enum Signal {
     Candidate(Box<RawValue>),
 }
 
-/// What a session is told.
+/// An order to a session.
 enum Order {
     Signal(Signal),
     GoDirect,

@@ -29,14 +29,14 @@ use super::{
 };
 use crate::core::event::PeerEvent;
 
-/// What happened.
+/// An event.
 pub(super) enum Input {
     /// The connection is there.
     Start,
     Offer(Box<RawValue>),
     Answer(Box<RawValue>),
     Candidate(Box<RawValue>),
-    /// What was made of [`Effect::MakeOffer`], [`Effect::MakeRestart`] or [`Effect::MakeAnswer`].
+    /// The result of [`Effect::MakeOffer`], [`Effect::MakeRestart`] or [`Effect::MakeAnswer`].
     Local(Box<RTCSessionDescription>),
     LocalCandidate(RTCIceCandidateInit),
     /// A new path is needed.
@@ -45,7 +45,7 @@ pub(super) enum Input {
     Late,
 }
 
-/// What is to be done, in order.
+/// An action to take, in order.
 #[derive(Debug)]
 pub(super) enum Effect {
     /// Makes the first offer, and takes it.
@@ -59,7 +59,7 @@ pub(super) enum Effect {
     Apply(Box<RTCSessionDescription>),
     /// Takes one of the partner's candidates.
     Add(RTCIceCandidateInit),
-    /// What comes of pictures and sound each way, when it changes.
+    /// The agreement on pictures and sound each way, when it changes.
     Agreed(Agreed),
     /// ICE begins anew.
     Restarted,
@@ -193,7 +193,7 @@ impl Negotiation {
                 return Vec::new();
             }
         };
-        // What this side staged goes into its answer, where it would be no restart of both.
+        // An offer this side staged goes into its answer, where it would be no restart of both.
         self.restart_is_due = self.is_restarting() && !self.partners.is_restarted_by(&usable);
         self.state = State::Agreed;
         self.answered = Some((json.get().to_owned(), None));

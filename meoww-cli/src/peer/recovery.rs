@@ -1,4 +1,4 @@
-//! What is done while media does not come through: when a new path is asked for, and when the partner
+//! Decisions while media does not come through: when a new path is asked for, and when the partner
 //! is given up. A pure value.
 //!
 //! ICE says after two seconds that nothing comes. A path that was only interrupted comes back by
@@ -25,7 +25,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 /// A path that is found sooner is no news.
 const TOLD_AFTER: Duration = Duration::from_millis(500);
 
-/// What happened.
+/// An event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Input {
     /// Both sides reach each other.
@@ -40,7 +40,7 @@ pub(super) enum Input {
     Due,
 }
 
-/// What is to be done.
+/// An action to take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Effect {
     Restart,
@@ -144,7 +144,7 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    /// What happens by itself, and when, until it is given up.
+    /// Returns what is due next, and when, until the call is given up.
     fn left_alone(recovery: &mut Recovery, start: Instant) -> Vec<(u64, Effect)> {
         let mut effects = Vec::new();
         while let Some(now) = recovery.due() {

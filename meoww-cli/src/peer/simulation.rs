@@ -48,7 +48,7 @@ const COARSEST: f64 = 0.01;
 /// A key frame has as many bits as so many others.
 const KEY: f64 = 4.0;
 
-/// What a person on one side would notice.
+/// The call as a person on one side would notice it.
 #[derive(Debug, Default)]
 struct Seen {
     /// When pictures were shown, and how old they were.

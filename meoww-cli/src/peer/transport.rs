@@ -27,7 +27,7 @@ use crate::{clock, core::event::PeerEvent};
 pub(super) struct Transport {
     pub(super) negotiation: Negotiation,
     pub(super) guard: Guard,
-    /// What is reached without a relay, and the servers for that.
+    /// The candidates used without a relay, and the servers for that.
     pub(super) direct: (Reach, RTCConfiguration),
     pub(super) webrtc: Arc<dyn PeerConnection>,
     pub(super) video_sender: Arc<dyn RtpSender>,
@@ -42,7 +42,7 @@ pub(super) struct Route {
     pub(super) relayed: bool,
 }
 
-/// What comes of an exchange, for the session.
+/// The result of an exchange, for the session.
 pub(super) enum Outcome {
     /// The data channel that is in this side's offer.
     Channel(Arc<dyn DataChannel>),

@@ -20,7 +20,7 @@ pub struct Caps {
     pub cell_pixels: Option<(u16, u16)>,
     /// Whether it shows sixels, with colours enough.
     pub sixel: bool,
-    /// What it does with them.
+    /// Its way of showing them.
     pub sixel_traits: SixelTraits,
     /// Whether it knows kitty's graphics protocol.
     pub kitty: bool,
@@ -71,7 +71,7 @@ impl Caps {
         Mode::new(render.unwrap_or(Render::Ascii), self.color)
     }
 
-    /// What takes every picture off it that cells drawn over it do not.
+    /// Returns the bytes that take off every picture that cells drawn over it do not.
     pub fn farewell(self) -> Vec<u8> {
         let mut bytes = Vec::new();
         if self.kitty {
@@ -97,7 +97,7 @@ impl Caps {
     }
 }
 
-/// What a cell of this shape has at a usual size of a font.
+/// The pixels of a cell of this shape at a usual size of a font.
 fn usual_pixels(cell: CellShape) -> (u16, u16) {
     let width = u32::from(Traits::USUAL.cell_pixels.0);
     let height = (width * u32::from(cell.height())).div_ceil(u32::from(cell.width()));

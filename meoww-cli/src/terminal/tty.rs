@@ -46,7 +46,7 @@ const SUSPENDED: u8 = 2;
 /// Whose the terminal is at the moment.
 static OWNER: AtomicU8 = AtomicU8::new(GIVEN_BACK);
 
-/// What is written before the terminal is given back.
+/// The bytes that are written before the terminal is given back.
 static FAREWELL: Mutex<Vec<u8>> = Mutex::new(Vec::new());
 /// Whether the terminal is to say that keys are repeated and let go (kitty's keyboard protocol).
 static REPORTS_RELEASES: AtomicBool = AtomicBool::new(false);

@@ -29,7 +29,7 @@ pub(super) struct Canvas {
     remote: Box<dyn Painter>,
     local: Box<dyn Painter>,
     fresh: bool,
-    /// What takes pictures of before off the screen.
+    /// The bytes that take earlier pictures off the screen.
     erasing: Vec<u8>,
 }
 

@@ -71,7 +71,7 @@ impl Coturn {
 const INITIATOR: [u8; 4] = [127, 0, 0, 2];
 const RESPONDER: [u8; 4] = [127, 0, 0, 3];
 
-/// What is said through the server names the relay, and not what the relay is there to hide.
+/// Messages through the server name the relay, and not the addresses it is there to hide.
 pub(crate) fn assert_names_no_address(said: &str) {
     assert!(said.contains("127.0.0.1 "), "{said}");
     for hidden in ["127.0.0.2", "127.0.0.3", ".local", "typ host", "typ srflx"] {

@@ -34,7 +34,7 @@ pub(crate) struct Stranger {
 /// RTP payload type of its only codec.
 const PAYLOAD_TYPE: u8 = 96;
 
-/// What a stranger films.
+/// The scene that a stranger films.
 pub(crate) struct Film {
     track: Arc<TrackLocalStaticRTP>,
     ssrc: u32,

@@ -119,7 +119,7 @@ impl Best {
         Self { list: [none; BEAM], count: 0, prune }
     }
 
-    /// What costs as much is not kept.
+    /// The cost from which on a candidate is not kept.
     pub(super) fn limit(&self) -> f32 {
         let last = if self.count == BEAM { self.list[BEAM - 1].cost } else { f32::MAX };
         if self.count > 0 { last.min(self.list[0].cost + self.prune) } else { last }

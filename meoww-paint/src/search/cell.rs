@@ -14,7 +14,7 @@ pub(super) struct Cell<const N: usize> {
     pub(super) price: f32,
 }
 
-/// What a state has to do with a cell.
+/// The costs of a cell from a state.
 #[derive(Clone, Copy)]
 pub(super) struct Reach<const N: usize> {
     /// Errors of the pixels in the pen's colours.

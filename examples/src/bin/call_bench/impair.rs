@@ -39,7 +39,7 @@ use crate::{
     report::NetReport,
 };
 
-/// What lies between two peers in each call.
+/// The network between two peers in each call.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Impairment {
     pub(crate) profile: Profile,
@@ -49,7 +49,7 @@ pub(crate) struct Impairment {
 
 /// The bad network.
 pub(crate) struct Impaired {
-    /// What peers should use instead of the server's address.
+    /// The address that peers use instead of the server's.
     pub(crate) address: String,
     proxy: Arc<Proxy>,
 }
@@ -79,7 +79,7 @@ impl Impaired {
         Ok(Self { address, proxy })
     }
 
-    /// What passed in the last call, each way.
+    /// The record of the last call, each way.
     pub(crate) fn report(&self) -> Option<[NetReport; 2]> {
         let path = self.proxy.path.lock().unwrap_or_else(PoisonError::into_inner);
         path.as_ref().map(|(_, path)| path.report())

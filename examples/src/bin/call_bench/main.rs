@@ -53,7 +53,7 @@ struct Args {
     /// Of each call, from connected on
     #[arg(long, default_value = "5s", value_parser = humantime::parse_duration)]
     duration: Duration,
-    /// What the peers film, and how much of it they show
+    /// The scene that the peers film, and how much of it they show
     #[arg(long, value_enum, default_value_t)]
     scene: Scene,
     /// A bad network between the peers, by name

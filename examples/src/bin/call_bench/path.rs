@@ -58,7 +58,7 @@ impl Path {
         side.map(|side| Ok(self.sockets[side].local_addr()?.port())).transpose()
     }
 
-    /// What passed, each way.
+    /// The record of each way.
     #[expect(clippy::disallowed_methods, reason = "a network has a clock")]
     pub(crate) fn report(&self) -> [NetReport; 2] {
         let lasted = self.began.get().map(|began| Instant::now() - *began).unwrap_or_default();
@@ -79,7 +79,7 @@ async fn any_socket() -> std::io::Result<UdpSocket> {
     UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).await
 }
 
-/// What arrives where `side` is expected goes on to `side`, from where it expects its partner.
+/// Packets that arrive where `side` is expected go on to `side`, from where it expects its partner.
 #[expect(clippy::disallowed_methods, reason = "a network has a clock")]
 async fn forward(path: Arc<Path>, side: usize, way: Way) {
     let (under_way, arriving) = mpsc::channel(UNDER_WAY);

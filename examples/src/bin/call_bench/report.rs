@@ -39,7 +39,7 @@ pub(crate) struct PeerReport {
     pub(crate) terminal_bytes_a_second: f64,
 }
 
-/// What a network saw of one call, in one direction.
+/// The record of one call in one direction.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct NetReport {
@@ -98,7 +98,7 @@ impl NetReport {
     }
 }
 
-/// What is known of one call.
+/// The figures of one call.
 pub(crate) struct CallReport {
     pub(crate) peers: [PeerReport; 2],
     /// Each way, when there was a network between them.

@@ -1,4 +1,4 @@
-//! What the peers film, and what they draw it on.
+//! The scene that the peers film, and the screen they draw it on.
 
 use std::{
     sync::OnceLock,

@@ -173,7 +173,7 @@ fn of_two_offers_that_cross_the_initiators_holds() {
     assert!(initiator.is_restarting());
 }
 
-/// What was staged for a restart goes into the next answer, so the restart has to follow it.
+/// An offer staged for a restart goes into the next answer, so the restart has to follow it.
 #[test]
 fn a_restart_that_was_given_up_for_another_offer_is_made_after_it() {
     let mut responder = answered();

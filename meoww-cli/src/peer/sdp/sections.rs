@@ -88,7 +88,7 @@ pub(super) fn split(sdp: &str) -> Option<(Vec<&str>, Vec<Section<'_>>)> {
     (begins && sections.len() <= MAX_SECTIONS).then_some((session, sections))
 }
 
-/// What the sender of a description does with a section: its own word, the session's, or both ways
+/// The direction of a section for its sender: its own attribute, the session's, or both ways
 /// (RFC 8866, section 6.7).
 pub(super) fn direction(session: &[&str], section: &Section<'_>) -> &'static str {
     const ALL: [&str; 4] = ["sendrecv", "sendonly", "recvonly", "inactive"];

@@ -20,7 +20,7 @@ const START: u64 = 3_900_000_000 << 32;
 /// 20 ms of silence (RFC 6716, section 3.1: CELT, full band, one channel).
 const FRAME: [u8; 3] = [0xF8, 0xFF, 0xFE];
 
-/// What lies between the two, in seconds.
+/// The difference of the two, in seconds.
 #[derive(Debug, Clone, Copy)]
 struct Network {
     way: f64,

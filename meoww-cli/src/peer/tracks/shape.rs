@@ -1,4 +1,4 @@
-//! What becomes of the bits that pictures have: how large, how many a second, and how exact.
+//! The use of the bits that pictures have: how large, how many a second, and how exact.
 //!
 //! All three fall together. A picture has at least so many bits a pixel that it can be made out, fewer
 //! pictures a second have more each, and on a path that is too narrow for both, the picture gets
@@ -37,7 +37,7 @@ const TOO_MANY_MEMORY: f64 = 0.95;
 const GROW_AGAIN: Duration = Duration::from_secs(15);
 /// Seconds of the share that may be sent ahead of it; then, pictures are left out.
 const MAX_DEBT: f64 = 0.1;
-/// What is paid back of it, in shares, so that the debt of a key frame does not stay.
+/// The part that is paid back, in shares, so that the debt of a key frame does not stay.
 const PAID_BACK: f64 = 1.1;
 /// A stranger may ask for key frames as often as he likes, but they are large: two in this time at
 /// most, so that one that got lost on a new connection is repeated at once.
@@ -100,7 +100,7 @@ impl Shape {
         self.key_wanted = true;
     }
 
-    /// What to do with a picture of this size, for a partner who can show `grid`, with `share` bits a
+    /// Decides on a picture of this size, for a partner who can show `grid`, with `share` bits a
     /// second. `None`: it is left out.
     pub(in crate::peer) fn plan(
         &mut self,
@@ -115,7 +115,7 @@ impl Shape {
         }
         let fps = pace(share);
         let fit = self.fit(now, picture, grid, share / fps);
-        // What they cost now: the share may have been another when the last was made.
+        // Their cost now: the share may have been another when the last was made.
         let two_keys = 2.0 * self.key_cost * self.planned.min(share / fps);
         let two_keys = Duration::from_secs_f64(two_keys / (share * KEY_SHARE).max(1.0));
         let two_keys = two_keys.max(TWO_KEYS_IN);
@@ -228,7 +228,7 @@ mod tests {
     const CAMERA: (usize, usize) = (320, 240);
     const FRAME: Duration = Duration::from_micros(33_333);
 
-    /// What is sent in so many seconds of a camera of 30 pictures a second; each picture as large as it
+    /// The pictures sent in so many seconds of a camera of 30 a second; each picture as large as it
     /// was planned.
     fn film(shape: &mut Shape, start: Instant, share: u32, seconds: f64) -> Vec<Plan> {
         let mut plans = Vec::new();

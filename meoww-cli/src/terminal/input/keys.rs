@@ -48,7 +48,7 @@ pub(super) fn csi(sequence: &Sequence) -> Option<(KeyCode, KeyModifiers)> {
     }
 }
 
-/// What became of the key of such a sequence: the event type of kitty's keyboard protocol.
+/// The event type of such a sequence, in kitty's keyboard protocol.
 pub(super) fn kind(sequence: &Sequence) -> KeyEventKind {
     match sequence.event {
         2 => KeyEventKind::Repeat,

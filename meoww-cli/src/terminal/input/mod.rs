@@ -143,7 +143,7 @@ fn read_until(
     }
 }
 
-/// What came of waiting for input.
+/// The result of waiting for input.
 enum Next {
     /// So many bytes were read.
     Bytes(usize),

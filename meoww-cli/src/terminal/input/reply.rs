@@ -1,4 +1,4 @@
-//! What terminals answer (ECMA-48; xterm's control sequences; kitty's graphics and keyboard protocols).
+//! Answers of terminals (ECMA-48; xterm's sequences; kitty's graphics and keyboard protocols).
 
 use super::parser::Sequence;
 

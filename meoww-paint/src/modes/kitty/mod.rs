@@ -28,7 +28,7 @@ use crate::{
 pub(crate) const ABOUT: About =
     About { name: "kitty", help: "Pixels, by kitty's graphics protocol", needs_unicode: false };
 
-/// What the terminal can do beyond what every one does that knows the protocol.
+/// Abilities beyond those of every terminal that knows the protocol.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct KittyTraits {
     /// Whether it changes parts of a picture (`a=f`).
@@ -128,7 +128,7 @@ pub(crate) struct Kitty {
     sent: Option<Sent>,
     /// Whether the terminal may have pictures of before.
     has_leftovers: bool,
-    /// What it shows, and in which parts of it.
+    /// The picture it shows, and in which parts of it.
     placed: Option<(Sent, Vec<Rect>)>,
     deltas: Deltas,
     shared: Shared,

@@ -148,7 +148,7 @@ impl Terminal {
         (width, pixels)
     }
 
-    /// What a pixel of a cell shows, if any picture.
+    /// Returns the colour of a cell's pixel, if it shows a picture.
     fn seen(&self, at: (u16, u16), pixel: (usize, usize)) -> Option<Rgb> {
         let position = crate::Position { x: at.0, y: at.1 };
         let mut found = self.placements.iter().filter(|(_, p)| p.cells.contains(position));
@@ -199,7 +199,7 @@ fn decibels(terminal: &Terminal, frame: &Frame, area: Rect, holes: &[Rect]) -> f
         width: columns as u16,
         height: rows as u16,
     };
-    // What is sent of it, at most as many pixels as the frame has.
+    // The pixels that are sent, at most as many as the frame has.
     let across = usize::from(CELL.0).min(frame.width().div_ceil(columns));
     let down = usize::from(CELL.1).min(frame.height().div_ceil(rows));
     let mut raster = Raster::default();

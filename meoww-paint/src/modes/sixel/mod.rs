@@ -1,6 +1,6 @@
 //! Pictures as sixels (DEC STD 070; VT330/VT340 Programmer Reference Manual, volume 2, chapter 14).
 //!
-//! What is sent is what changed, in the 216 colours of a cube: pixels that stay are left out, and so
+//! Only changes are sent, in the 216 colours of a cube: pixels that stay are left out, and so
 //! are rows in which nothing changed. A picture goes in strips of a few rows of cells, a command each,
 //! so that none is long, and each begins with a cell.
 
@@ -22,7 +22,7 @@ use crate::{
 pub(crate) const ABOUT: About =
     About { name: "sixel", help: "Pixels in 216 colours, as sixels", needs_unicode: false };
 
-/// What a terminal does with sixels.
+/// The ways of a terminal with sixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SixelTraits {
     /// Whether the colours of one picture can be there for the next (private mode 1070).

@@ -272,7 +272,7 @@ proptest! {
                 painter.invalidate();
                 terminal = Terminal::new();
             }
-            // What an overlay draws takes the pixels of its cells away.
+            // An overlay takes the pixels of its cells away.
             for at in holes.iter().flat_map(|hole| hole.positions()) {
                 let Position { x, y } = at;
                 for row in usize::from(y) * 10..usize::from(y + 1) * 10 {
