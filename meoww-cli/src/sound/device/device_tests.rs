@@ -318,13 +318,33 @@ fn a_device_that_does_nothing_is_said() {
     assert!(signal("-STOP").unwrap().success());
     // What is under way.
     until(|now| (!hear(&mut microphone, now).1).then_some(()));
-    let notice = until(|now| hear(&mut microphone, now + Duration::from_secs(60)).0);
+    // Ten times as fast, as the device has to be seen to do nothing.
+    let start = clock::now();
+    let notice = until(|now| hear(&mut microphone, now + (now - start) * 9).0);
     assert!(signal("-CONT").unwrap().success());
     let expected =
         "The microphone microphone did nothing for 3 seconds. Your partner does not hear you.";
     assert_eq!(notice, expected);
     let _ = player.kill();
     let _ = player.wait();
+}
+
+/// It was suspended, say.
+#[test]
+fn a_program_that_stood_still_blames_no_device() {
+    let Some(server) = server("a_program_that_stood_still_blames_no_device", as_it_is) else {
+        return;
+    };
+    let mut speaker = Speaker::new(None, clock::now());
+    let mut listener = Listener::start(&server, "speaker");
+    until(|now| {
+        assert_eq!(play(&mut speaker, now), None);
+        listener.hears_tone().then_some(())
+    });
+    for minute in 0..10 {
+        let now = clock::now() + Duration::from_secs(60 * minute);
+        assert_eq!(speaker.poll(now), None);
+    }
 }
 
 #[test]

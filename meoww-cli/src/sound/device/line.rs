@@ -16,6 +16,9 @@ use crate::text::SafeText;
 const OPENING: Duration = Duration::from_secs(10);
 /// How long an open device may do nothing.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// A longer time between two polls is a time in which this program stood still (it was suspended, or
+/// the machine was busy), which says nothing of the device.
+const PAUSE: Duration = Duration::from_secs(1);
 
 pub(super) struct Line {
     kind: Kind,
@@ -25,7 +28,7 @@ pub(super) struct Line {
 
 enum State {
     Opening { outcome: Receiver<Result<Stream, DeviceError>>, name: String, since: Instant },
-    Open { stream: Stream, frames: u64, moved: Instant },
+    Open { stream: Stream, frames: u64, moved: Instant, polled: Instant },
     Waiting(Instant),
     Stopped,
 }
@@ -82,7 +85,7 @@ impl Line {
             State::Opening { outcome, name, since } => match outcome.try_recv() {
                 Ok(Ok(stream)) => {
                     let name = SafeText::new(&stream.name).to_string();
-                    self.state = State::Open { stream, frames: 0, moved: now };
+                    self.state = State::Open { stream, frames: 0, moved: now, polled: now };
                     Change { is_new: true, notice: self.plan.opened(&name, now) }
                 }
                 Ok(Err(error)) => self.fail(error, now),
@@ -93,11 +96,15 @@ impl Line {
                     self.fail(error, now)
                 }
             },
-            State::Open { stream, frames, moved } => {
+            State::Open { stream, frames, moved, polled } => {
                 let name = || SafeText::new(&stream.name).to_string();
                 if stream.has_failed() {
                     let error = DeviceError::Gone { kind: self.kind, name: name() };
                     return self.fail(error, now);
+                }
+                let past = now - std::mem::replace(polled, now);
+                if past > PAUSE {
+                    *moved += past;
                 }
                 if stream.frames() != *frames {
                     (*frames, *moved) = (stream.frames(), now);
