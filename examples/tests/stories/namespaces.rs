@@ -143,7 +143,10 @@ fn capture(host: &Namespace, file: &Path) -> Child {
     let prefix = host.prefix();
     let mut words = prefix.split(' ');
     let mut command = Command::new(words.next().expect("nsenter"));
-    command.args(words).args(["tcpdump", "-i", "eth0", "-U", "-Z", "root", "-w"]).arg(file);
+    command
+        .args(words)
+        .args(["tcpdump", "-i", "eth0", "--immediate-mode", "-U", "-Z", "root", "-w"])
+        .arg(file);
     let mut process = command.stderr(Stdio::piped()).spawn().expect("tcpdump");
     let mut lines = std::io::BufReader::new(process.stderr.take().expect("piped"));
     let mut line = String::new();
@@ -192,6 +195,15 @@ fn call(is_symmetric: bool) -> ([Home; 2], [Script; 2], Relay, Server) {
     (homes, scripts, relay, server)
 }
 
+/// Lets the call go on until all that was sent before has been captured.
+fn talk(scripts: &[Script; 2]) {
+    for script in scripts {
+        for _ in 0..3 {
+            script.wait_for("stats");
+        }
+    }
+}
+
 /// Both ask to go direct.
 fn agree([anna, bert]: &mut [Script; 2]) {
     anna.say(r#"{"command":"direct"}"#);
@@ -208,9 +220,7 @@ fn through_the_relay_no_address_of_the_other_is_seen() {
         return;
     }
     let (mut homes, scripts, _relay, _server) = call(false);
-    for script in &scripts {
-        script.wait_for("safety");
-    }
+    talk(&scripts);
     drop(scripts);
     let [of_anna, of_bert] = [0, 1].map(|n| homes[n].captured());
     for (captured, own, other) in [(of_anna, &homes[0], &homes[1]), (of_bert, &homes[1], &homes[0])]
@@ -233,6 +243,7 @@ fn both_go_direct_through_their_nats() {
     for script in &scripts {
         assert_eq!(script.wait_for("route")["relayed"], false);
     }
+    talk(&scripts);
     drop(scripts);
     let captured = homes[0].captured();
     assert!(names(&captured, homes[1].addresses[1]), "the way to the other");
