@@ -6,9 +6,7 @@ use std::{
 };
 
 use rtc::{
-    interceptor::{
-        CongestionControlBuilder, NackGeneratorBuilder, NackResponderBuilder, Registry, Slot,
-    },
+    interceptor::{CongestionControlBuilder, NackResponderBuilder, Registry, Slot},
     peer_connection::configuration::{
         interceptor_registry::{configure_rtcp_reports, configure_twcc},
         media_engine::MediaEngine,
@@ -16,12 +14,13 @@ use rtc::{
 };
 use tokio::sync::watch;
 
-use super::{estimate::Feedback, flood::FloodGate, pace::Pacer, rtcp::TrackRtcp};
-
-/// Between two rounds of asking for missing packets, and the most rounds for one packet. Each makes
-/// the sender repeat it, whether or not a repetition is on its way: more would choke a slow path.
-const NACK_INTERVAL: Duration = Duration::from_millis(40);
-const MAX_NACKS: u16 = 8;
+use super::{
+    estimate::Feedback,
+    flood::FloodGate,
+    nack::{FIRST_ROUND_TRIP, NackRequests},
+    pace::Pacer,
+    rtcp::TrackRtcp,
+};
 
 /// The ends of a chain.
 pub(super) struct Chain {
@@ -30,6 +29,8 @@ pub(super) struct Chain {
     pub(super) estimate: watch::Receiver<u32>,
     /// Whether the partner sends more than anyone of good will.
     pub(super) flood: watch::Receiver<bool>,
+    /// Where the chain is told how long packets are under way, there and back.
+    pub(super) round_trip: watch::Sender<Duration>,
 }
 
 /// A gate before floods, retransmission, transport-wide feedback into our estimator, pacing, reports, RTCP
@@ -44,16 +45,13 @@ pub(super) fn chain(media: &mut MediaEngine) -> anyhow::Result<Chain> {
     let (gate, flood) = FloodGate::new();
     let sent = Arc::<AtomicU32>::default();
     let (feedback, estimate) = Feedback::new(sent.clone());
-    let nacks = NackGeneratorBuilder::new()
-        .with_interval(NACK_INTERVAL)
-        .with_max_nacks_per_packet(MAX_NACKS)
-        .build();
+    let (round_trip, measured) = watch::channel(FIRST_ROUND_TRIP);
     let registry = configure_twcc(Registry::new(), media)?
         .with(Slot::from(500), gate)
         .with(Slot::Pacer, Pacer::new(estimate.clone(), sent))
         .with(Slot::NackResponder, NackResponderBuilder::new().build())
-        .with(Slot::NackGenerator, nacks)
+        .with(Slot::NackGenerator, NackRequests::new(measured))
         .with(Slot::CongestionControl, CongestionControlBuilder::new(feedback).build());
     let registry = configure_rtcp_reports(registry).with(Slot::from(20_000), TrackRtcp::default());
-    Ok(Chain { registry, estimate, flood })
+    Ok(Chain { registry, estimate, flood, round_trip })
 }

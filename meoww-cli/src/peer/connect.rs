@@ -66,6 +66,7 @@ pub(super) struct Connection {
     /// Bits a second the path carries.
     pub(super) estimate: watch::Receiver<u32>,
     pub(super) flood: watch::Receiver<bool>,
+    pub(super) round_trip: watch::Sender<Duration>,
 }
 
 /// # Errors
@@ -88,7 +89,7 @@ async fn attempt(config: &PeerConfig, mdns: MulticastDnsMode) -> anyhow::Result<
     let mut media = MediaEngine::default();
     media.register_codec(h264(), RtpCodecKind::Video)?;
     media.register_codec(opus(), RtpCodecKind::Audio)?;
-    let Chain { registry, estimate, flood } = chain(&mut media)?;
+    let Chain { registry, estimate, flood, round_trip } = chain(&mut media)?;
     let loopback = config.addresses.borrow().iter().all(IpAddr::is_loopback);
     let direct = if loopback { Reach::Loopback } else { Reach::Network };
     let reach = if config.way == Way::Direct { direct } else { Reach::Relay };
@@ -135,7 +136,7 @@ async fn attempt(config: &PeerConfig, mdns: MulticastDnsMode) -> anyhow::Result<
     let webrtc = Arc::new(webrtc);
     let direct = (direct, configuration(config, RTCIceTransportPolicy::All));
     let transport = Transport { negotiation, guard, direct, webrtc, video_sender, sound_sender };
-    Ok(Connection { transport, webrtc_events, video, sound, estimate, flood })
+    Ok(Connection { transport, webrtc_events, video, sound, estimate, flood, round_trip })
 }
 
 fn configuration(config: &PeerConfig, policy: RTCIceTransportPolicy) -> RTCConfiguration {

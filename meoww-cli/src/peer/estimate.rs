@@ -55,6 +55,9 @@ const LOSS_FULL: f64 = 0.20;
 /// What a window's loss still counts in the next: there are few packets in one, so that loss is
 /// judged over some 2.5 s.
 const LOSS_MEMORY: f64 = 0.92;
+/// Standard deviations by which the share that is lost may be greater by chance: a slow start has so
+/// few packets that loss it could bear would stop it.
+const DEVIATIONS: f64 = 1.5;
 /// Growth in a window: before any limit was met, far from the last, and near it.
 const FIRST: f64 = 1.15;
 const FAST: f64 = 1.08;
@@ -85,6 +88,8 @@ const BESIDE_FULL: f64 = 0.400;
 const SILENCE: Duration = Duration::from_millis(400);
 const STILL_SILENT: Duration = Duration::from_millis(200);
 const SILENT_PACKETS: u32 = 15;
+/// Packets that are known to have arrived: some two seconds of them.
+const REMEMBERED: usize = 512;
 /// Of what passed, what is sent when the queue has drained.
 const AFTER_DRAIN: f64 = 0.85;
 /// The longest time that a queue is given to drain.
@@ -180,7 +185,7 @@ impl Estimator {
         let mut delays: Vec<f64> = self.window.iter().filter_map(|fate| fate.delay).collect();
         self.lost = self.lost * LOSS_MEMORY + (self.window.len() - delays.len()) as f64;
         self.sent = self.sent * LOSS_MEMORY + self.window.len() as f64;
-        let loss = self.lost / self.sent;
+        let loss = certain(self.lost / self.sent, self.sent);
         delays.sort_by(f64::total_cmp);
         let (Some(smallest), Some(median)) =
             (delays.first().copied(), delays.get(delays.len() / 2).copied())
@@ -285,6 +290,11 @@ impl Estimator {
     }
 }
 
+/// The share that is lost at least, when this much of so many packets is.
+fn certain(loss: f64, sent: f64) -> f64 {
+    loss - DEVIATIONS * (loss * (1.0 - loss) / sent).sqrt()
+}
+
 /// A packet not reported before one that arrived counts as lost, also when the report that named
 /// it was lost. Leaves out such runs.
 fn without_lost_reports(fates: Vec<Fate>) -> Vec<Fate> {
@@ -329,9 +339,32 @@ fn received(window: &[Fate], seconds: f64) -> f64 {
     bits / (last - first).max(seconds)
 }
 
+/// The packets that arrived of late, by stream and sequence number.
+///
+/// One that is sent again though it arrived is dropped by the receiver's replay protection (RFC 3711,
+/// section 3.3.2) before it is reported on. It is not lost.
+#[derive(Default)]
+struct Arrived(VecDeque<(u32, u16)>);
+
+impl Arrived {
+    /// Whether it is a copy of one that arrived. Notes that it arrived itself.
+    fn is_copy(&mut self, report: &PacketReport) -> bool {
+        let packet = (report.ssrc, report.rtp_sequence_number);
+        if !report.arrived {
+            return self.0.contains(&packet);
+        }
+        if self.0.len() >= REMEMBERED {
+            self.0.pop_front();
+        }
+        self.0.push_back(packet);
+        false
+    }
+}
+
 /// The estimator in the chain of interceptors; the estimate goes out through a latest-value slot.
 pub(super) struct Feedback {
     estimator: Estimator,
+    arrived: Arrived,
     /// Departures are counted from here.
     origin: Option<Instant>,
     /// Packets sent since the last report.
@@ -346,8 +379,8 @@ impl Feedback {
     /// bits a second, comes second.
     pub(super) fn new(sent: Arc<AtomicU32>) -> (Self, watch::Receiver<u32>) {
         let (out, estimate) = watch::channel(START_BPS as u32);
-        let (estimator, origin) = (Estimator::new(START_BPS), None);
-        (Self { estimator, origin, sent, missed_at: None, out }, estimate)
+        let (estimator, arrived) = (Estimator::new(START_BPS), Arrived::default());
+        (Self { estimator, arrived, origin: None, sent, missed_at: None, out }, estimate)
     }
 }
 
@@ -357,7 +390,9 @@ impl BandwidthEstimator for Feedback {
             return;
         };
         let origin = *self.origin.get_or_insert(first.departure);
-        let fates = reports.iter().map(|report| {
+        let arrived = &mut self.arrived;
+        let reports = reports.iter().filter(|report| !arrived.is_copy(report));
+        let fates = reports.map(|report| {
             let departed = report.departure.saturating_duration_since(origin).as_secs_f64();
             let arrival = report.arrival.filter(|_| report.arrived);
             let delay = arrival.map(|arrival| arrival.as_secs_f64() - departed);

@@ -18,6 +18,7 @@ mod estimate;
 mod flood;
 mod guarded_sockets;
 mod live;
+mod nack;
 mod negotiation;
 mod pace;
 mod recovery;

@@ -29,9 +29,9 @@ const TIMER: Duration = Duration::from_millis(1);
 /// Packets that may wait. The sender leaves out pictures long before; what is asked for again beyond
 /// that is not repeated.
 const MAX_WAITING: usize = 512;
-/// Nothing is repeated behind so many seconds of packets: it would come too late, and is asked for again
-/// if it would not.
-const MAX_BEFORE_REPEATS: f64 = 0.150;
+/// What is repeated passes other pictures, which wait for it at the partner's. Nothing is repeated
+/// behind so many seconds of repetitions: it is asked for again if it is still of use.
+const MAX_REPEATS: f64 = 0.150;
 
 /// In the chain of interceptors, below all that makes packets.
 pub(super) struct Pacer {
@@ -42,8 +42,6 @@ pub(super) struct Pacer {
     /// The streams that are paced.
     pictures: HashSet<u32>,
     waiting: VecDeque<TaggedPacket>,
-    /// Bits that wait.
-    backlog: f64,
     /// When the next one may leave.
     free: Option<Instant>,
     outgoing: VecDeque<TaggedPacket>,
@@ -57,7 +55,6 @@ impl Pacer {
             sent,
             pictures: HashSet::new(),
             waiting: VecDeque::new(),
-            backlog: 0.0,
             free: None,
             outgoing: VecDeque::new(),
             incoming: VecDeque::new(),
@@ -77,8 +74,13 @@ impl Pacer {
             return self.waiting.len() >= MAX_WAITING;
         }
         let number = |packet| self.picture(packet).map(|rtp| rtp.header.sequence_number);
-        self.backlog / self.speed() > MAX_BEFORE_REPEATS
+        self.repeats().map(bits).sum::<f64>() / self.speed() > MAX_REPEATS
             || self.waiting.iter().any(|waiting| number(waiting) == number(packet))
+    }
+
+    /// The repetitions that wait: before all others.
+    fn repeats(&self) -> impl Iterator<Item = &TaggedPacket> {
+        self.waiting.iter().take_while(|packet| packet.message.has(&Attribute::Retransmission))
     }
 
     /// Bits a second.
@@ -92,9 +94,7 @@ impl Pacer {
         while self.free.is_none_or(|free| free <= now + TIMER)
             && let Some(mut packet) = self.waiting.pop_front()
         {
-            let bits = bits(&packet);
-            self.backlog -= bits;
-            let took = Duration::from_secs_f64(bits / self.speed());
+            let took = Duration::from_secs_f64(bits(&packet) / self.speed());
             self.free = Some(self.free.map_or(now, |free| free.max(now)) + took);
             // The time under way begins now.
             packet.now = now;
@@ -134,8 +134,9 @@ impl Protocol<TaggedPacket, TaggedPacket, ()> for Pacer {
             self.outgoing.push_back(packet);
         } else if !self.is_refused(&packet) {
             let now = packet.now;
-            self.backlog += bits(&packet);
-            self.waiting.push_back(packet);
+            let is_repeat = packet.message.has(&Attribute::Retransmission);
+            let place = if is_repeat { self.repeats().count() } else { self.waiting.len() };
+            self.waiting.insert(place, packet);
             self.release(now);
         }
         Ok(())
@@ -232,6 +233,25 @@ mod tests {
         let numbers: Vec<u16> = (0..10).collect();
         assert_eq!(left(&mut pacer), numbers);
         assert_eq!(pacer.poll_timeout(), None);
+    }
+
+    #[test]
+    fn what_is_asked_for_again_passes_other_pictures() {
+        let (mut pacer, start) = (pacer(1_000_000), clock::now());
+        for number in 10..15 {
+            pacer.handle_write(packet(PICTURES, number, start)).unwrap();
+        }
+        for number in [3, 4] {
+            let mut again = packet(PICTURES, number, start);
+            again.message.add(Attribute::Retransmission);
+            pacer.handle_write(again).unwrap();
+        }
+        let mut numbers = Vec::new();
+        while let Some(due) = pacer.poll_timeout() {
+            pacer.handle_timeout(due).unwrap();
+            numbers.extend(left(&mut pacer));
+        }
+        assert_eq!(numbers, [10, 3, 4, 11, 12, 13, 14]);
     }
 
     /// A stranger asks for everything again and again.

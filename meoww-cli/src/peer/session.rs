@@ -93,6 +93,8 @@ pub(super) struct Session {
     /// Whether the owner was last told that media is relayed.
     pub(super) told_relayed: bool,
     flood: watch::Receiver<bool>,
+    /// For the chain.
+    round_trip: watch::Sender<Duration>,
 }
 
 impl Session {
@@ -103,7 +105,8 @@ impl Session {
         events: mpsc::Sender<PeerEvent>,
         config: &PeerConfig,
     ) -> anyhow::Result<Self> {
-        let Connection { transport, webrtc_events, video, sound, estimate, flood } = connection;
+        let Connection { transport, webrtc_events, video, sound, estimate, flood, round_trip } =
+            connection;
         let tally = Arc::new(Tally::default());
         let tracks = Tracks::start(media, video, sound, estimate, tally.clone())?;
         let mut route = interval(ROUTE_INTERVAL);
@@ -132,6 +135,7 @@ impl Session {
             direct: Direct::new(config.way),
             told_relayed: false,
             flood,
+            round_trip,
         })
     }
 
@@ -289,6 +293,11 @@ impl Session {
             return ControlFlow::Continue(());
         };
         self.tally.rtt.store((route.rtt * 1e6) as u64, Relaxed);
+        if let Ok(round_trip) = Duration::try_from_secs_f64(route.rtt)
+            && !round_trip.is_zero()
+        {
+            self.round_trip.send_replace(round_trip);
+        }
         self.tally.relayed.store(route.relayed, Relaxed);
         if std::mem::replace(&mut self.told_relayed, route.relayed) == route.relayed {
             return ControlFlow::Continue(());

@@ -5,7 +5,7 @@
 mod tests;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashSet},
     time::{Duration, Instant},
 };
 
@@ -101,8 +101,11 @@ struct End {
     chain: Box<dyn Interceptor>,
     estimate: watch::Receiver<u32>,
     flood: watch::Receiver<bool>,
+    round_trip: watch::Sender<Duration>,
     shape: Shape,
     sequences: [u16; 2],
+    /// Packets that came, by stream and sequence number.
+    came: HashSet<(u32, u16)>,
     frame: u32,
     dice: u32,
     assembler: Assembler,
@@ -115,7 +118,8 @@ struct End {
 
 impl End {
     fn new() -> Self {
-        let Chain { registry, estimate, flood } = chain(&mut MediaEngine::default()).unwrap();
+        let Chain { registry, estimate, flood, round_trip } =
+            chain(&mut MediaEngine::default()).unwrap();
         let mut chain = Box::new(registry.build());
         for stream in [stream(SOUND, "audio/opus", false), stream(PICTURES, "video/H264", true)] {
             chain.bind_local_stream(&stream);
@@ -125,8 +129,10 @@ impl End {
             chain,
             estimate,
             flood,
+            round_trip,
             shape: Shape::default(),
             sequences: [0; 2],
+            came: HashSet::new(),
             frame: 0,
             dice: 1,
             assembler: Assembler::default(),
@@ -190,6 +196,12 @@ impl End {
     }
 
     fn received(&mut self, now: Instant, at: Duration, packet: Packet) {
+        // As replay protection does (RFC 3711, section 3.3.2).
+        if let Packet::Rtp(rtp::Packet { header, .. }) = &packet
+            && !self.came.insert((header.ssrc, header.sequence_number))
+        {
+            return;
+        }
         let message = AttributedPacket::new(packet);
         let packet = TaggedPacket { now, transport: Default::default(), message };
         self.chain.handle_read(packet).unwrap();
@@ -284,9 +296,12 @@ impl Call {
                 ends[to].received(now, at, packet);
             }
             for (from, end) in ends.iter_mut().enumerate() {
-                if ms.is_multiple_of(1000) {
+                if ms.is_multiple_of(1000)
+                    && let Some(sound) = end.seen.sound.last()
+                {
                     // As ICE measures it, and as often.
-                    let round_trip = end.seen.sound.last().copied().unwrap_or_default() * 2;
+                    let round_trip = *sound * 2;
+                    end.round_trip.send_replace(round_trip);
                     end.assembler.set_round_trip(round_trip);
                     end.keyframes.set_round_trip(round_trip);
                 }

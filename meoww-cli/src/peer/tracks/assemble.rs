@@ -12,8 +12,10 @@ use bytes::Bytes;
 
 use super::depacketize::{depacketize, starts_key_frame};
 
-/// How long a missing packet is waited for, beyond a round trip: some rounds of NACK.
-const ROUNDS: Duration = Duration::from_millis(300);
+/// How long a missing packet is waited for: so many round trips, as a request or its answer may be lost,
+/// and what senders take.
+const ROUND_TRIPS: u32 = 2;
+const SENDING: Duration = Duration::from_millis(200);
 /// At least and at most. Less than a picture that stands, a key frame would take as long.
 const PATIENCE: std::ops::RangeInclusive<Duration> =
     Duration::from_millis(220)..=Duration::from_millis(1_000);
@@ -58,7 +60,8 @@ impl Assembler {
     /// Missing packets are waited for as long as it takes to get them on a path of this length: a
     /// picture that comes late is better than a key frame, which comes later.
     pub(crate) fn set_round_trip(&mut self, round_trip: Duration) {
-        self.patience = (round_trip + ROUNDS).clamp(*PATIENCE.start(), *PATIENCE.end());
+        self.patience =
+            (ROUND_TRIPS * round_trip + SENDING).clamp(*PATIENCE.start(), *PATIENCE.end());
     }
 
     /// Takes a packet; late and doubled ones are ignored.

@@ -91,9 +91,10 @@ impl Network {
                 playout.play(at, &mut SILENCE.clone());
             }
             while let Some((_, made)) = film.next_if(|(comes, _)| *comes <= now) {
+                let waits = seconds(playout.figures().delay);
+                let playing = playing.map(|playing| (playing, waits));
                 sync.push((made * 90_000.0) as u32, made, playing, at);
-                let delay = seconds(playout.figures().delay);
-                playout.wait_at_least(sync.sound_waits(delay));
+                playout.wait_at_least(sync.sound_waits());
             }
             if let (Some(made), Some(heard)) = (sync.pop(at), playing.filter(|_| now > 5.0)) {
                 let heard_made = heard.ntp.wrapping_sub(START) as f64 / 2_f64.powi(32)

@@ -31,8 +31,9 @@ const MAX_BEHIND: f64 = 0.080;
 const LEAST_SHOWN: f64 = 0.016;
 /// Pictures that wait, at most; the oldest is dropped for one more.
 const MAX_WAITING: usize = 16;
-/// The share of a picture in the smoothed difference.
-const SMOOTHING: f64 = 0.05;
+/// Sound waits for this share of the pictures of late, of which there are so many: 8 s at most.
+const IN_TIME: f64 = 0.95;
+const WINDOW: usize = 250;
 
 /// The pictures of one connection on their way to be shown.
 pub(in crate::peer) struct LipSync<P> {
@@ -42,8 +43,8 @@ pub(in crate::peer) struct LipSync<P> {
     waiting: VecDeque<Waiting<P>>,
     /// When the last one was shown.
     shown: Option<Instant>,
-    /// Seconds that pictures are behind their sound, smoothed.
-    behind: f64,
+    /// Seconds that each picture of late was behind sound that waits for nothing.
+    lateness: VecDeque<f64>,
 }
 
 /// A picture, and when it is to be shown.
@@ -56,7 +57,7 @@ struct Waiting<P> {
 
 impl<P> Default for LipSync<P> {
     fn default() -> Self {
-        Self { report: None, waiting: VecDeque::new(), shown: None, behind: 0.0 }
+        Self { report: None, waiting: VecDeque::new(), shown: None, lateness: VecDeque::new() }
     }
 }
 
@@ -66,19 +67,24 @@ impl<P> LipSync<P> {
         self.report = Some((ntp, timestamp));
     }
 
-    /// Takes a picture that is decoded, and what of the sound is played.
+    /// Takes a picture that is decoded, and what of the sound is played, and how long that waited.
     pub(in crate::peer) fn push(
         &mut self,
         timestamp: u32,
         picture: P,
-        playing: Option<Playing>,
+        playing: Option<(Playing, Duration)>,
         now: Instant,
     ) {
         // There is a newer one.
         self.waiting.retain(|waiting| !waiting.is_late);
         let (mut due, mut is_late) = (now, false);
-        if let Some(behind) = self.behind(timestamp, playing, now) {
-            self.behind += (behind - self.behind) * SMOOTHING;
+        if let Some((playing, waited)) = playing
+            && let Some(behind) = self.behind(timestamp, playing, now)
+        {
+            self.lateness.push_back(behind + waited.as_secs_f64());
+            if self.lateness.len() > WINDOW {
+                self.lateness.pop_front();
+            }
             due += Duration::from_secs_f64((-behind - UNNOTICED).clamp(0.0, MAX_WAIT));
             is_late = behind > MAX_BEHIND;
         }
@@ -110,16 +116,21 @@ impl<P> LipSync<P> {
         self.waiting.clear();
     }
 
-    /// How long sound should wait at least, when it waits for `delay` now.
-    pub(in crate::peer) fn sound_waits(&self, delay: Duration) -> Duration {
-        let seconds = delay.as_secs_f64() + self.behind - UNNOTICED;
-        Duration::from_secs_f64(seconds.clamp(0.0, NONSENSE))
+    /// How long sound should wait at least.
+    pub(in crate::peer) fn sound_waits(&self) -> Duration {
+        let mut lateness: Vec<f64> = self.lateness.iter().copied().collect();
+        let rank = (lateness.len() as f64 * IN_TIME) as usize;
+        if rank >= lateness.len() {
+            return Duration::ZERO;
+        }
+        let (_, in_time, _) = lateness.select_nth_unstable_by(rank, f64::total_cmp);
+        Duration::from_secs_f64((*in_time - UNNOTICED).clamp(0.0, NONSENSE))
     }
 
     /// Seconds since the sound of the picture's moment was heard, less than zero when it is yet to be;
     /// `None` when that is not known.
-    fn behind(&self, timestamp: u32, playing: Option<Playing>, now: Instant) -> Option<f64> {
-        let ((ntp, reported), playing) = (self.report?, playing?);
+    fn behind(&self, timestamp: u32, playing: Playing, now: Instant) -> Option<f64> {
+        let (ntp, reported) = self.report?;
         let since_report = f64::from(timestamp.wrapping_sub(reported).cast_signed()) / VIDEO_RATE;
         let since_heard = ntp_seconds(playing.ntp, ntp) - since_report;
         let age = now.saturating_duration_since(playing.at).as_secs_f64();
@@ -145,7 +156,8 @@ mod tests {
     }
 
     /// Pictures of 30 ms, each `picture` ms after it was made, with sound that is heard `sound` ms
-    /// after that; returns when the pictures are shown, in ms after they were made.
+    /// after that, of which it waits 60; returns when the pictures are shown, in ms after they were
+    /// made.
     fn shown(picture: u64, sound: u64) -> (LipSync<u64>, Vec<u64>) {
         let (start, mut sync, mut shown) = (clock::now(), LipSync::default(), Vec::new());
         sync.report(1000 * SECOND, u32::MAX - 50_000);
@@ -155,7 +167,7 @@ mod tests {
             let playing = Playing { ntp: 990 * SECOND + heard, at };
             if let Some(made) = now.checked_sub(picture).filter(|made| made.is_multiple_of(30)) {
                 let timestamp = (u32::MAX - 50_000).wrapping_add(made as u32 * 90);
-                sync.push(timestamp, made, Some(playing), at);
+                sync.push(timestamp, made, Some((playing, millis(60))), at);
             }
             shown.extend(sync.pop(at).map(|made| now - made));
         }
@@ -168,7 +180,8 @@ mod tests {
             let (sync, shown) = shown(picture, sound);
             assert!(shown.iter().all(|after| after.abs_diff(expected) <= 1), "{shown:?}");
             assert!(shown.len() > 150, "{} pictures", shown.len());
-            assert_eq!(sync.sound_waits(millis(40)), Duration::ZERO);
+            // Those of 50 and 80 ms are 30 ms ahead: without a wait of 60, they would be 30 behind.
+            assert!(sync.sound_waits() <= millis(60));
         }
     }
 
@@ -177,7 +190,7 @@ mod tests {
         let (sync, shown) = shown(180, 80);
         assert!(shown.iter().all(|after| *after == 180));
         // 100 ms behind, of which 40 are not noticed.
-        let waits = sync.sound_waits(millis(60)).as_secs_f64();
+        let waits = sync.sound_waits().as_secs_f64();
         assert!((waits - 0.120).abs() < 0.002, "{waits}");
     }
 
@@ -199,8 +212,26 @@ mod tests {
         }
     }
 
-    fn playing_at(seconds: Option<u64>, at: Instant) -> Option<Playing> {
-        seconds.map(|seconds| Playing { ntp: seconds * SECOND, at })
+    fn playing_at(seconds: Option<u64>, at: Instant) -> Option<(Playing, Duration)> {
+        seconds.map(|seconds| (Playing { ntp: seconds * SECOND, at }, millis(40)))
+    }
+
+    /// One in ten waits 100 ms for a packet.
+    #[test]
+    fn sound_waits_for_the_pictures_that_wait_for_a_packet() {
+        let (start, mut sync) = (clock::now(), LipSync::default());
+        sync.report(1000 * SECOND, 0);
+        for n in 0..1000 {
+            let at = start + millis(n * 33);
+            let late = if n % 10 == 0 { 150 } else { 50 };
+            // Made so long ago; of the sound, what was made 80 ms ago is heard.
+            let timestamp = (n * 33 * 90) as u32;
+            let ntp = 1000 * SECOND + (n * 33 + late) * SECOND / 1000 - 80 * SECOND / 1000;
+            sync.push(timestamp, n, Some((Playing { ntp, at }, millis(40))), at);
+            sync.pop(at + millis(30));
+        }
+        // 70 ms behind sound that waits 40, of which 40 are not noticed.
+        assert!(sync.sound_waits().abs_diff(millis(70)) <= millis(1), "{:?}", sync.sound_waits());
     }
 
     /// Five pictures wait for a packet and come together, 165 ms late.
@@ -233,13 +264,14 @@ mod tests {
         for picture in 0..100 {
             // Sound that is sometimes late and sometimes not.
             let ntp = 1000 * SECOND - u64::from(picture % 3 == 0) * SECOND;
-            sync.push(0, picture, Some(Playing { ntp, at: now }), now);
-            assert!(sync.waiting.len() <= MAX_WAITING);
+            sync.push(0, picture, Some((Playing { ntp, at: now }, millis(40))), now);
+            assert!(sync.waiting.len() <= MAX_WAITING && sync.lateness.len() <= WINDOW);
         }
         assert_eq!(sync.pop(now), None);
         assert_eq!(sync.next_in(now), Some(millis(250)));
         assert_eq!(sync.pop(now + millis(250)), Some(99));
-        sync.push(0, 100, Some(Playing { ntp: 999 * SECOND, at: now }), now);
+        let playing = Playing { ntp: 999 * SECOND, at: now };
+        sync.push(0, 100, Some((playing, millis(40))), now);
         sync.clear();
         assert_eq!(sync.next_in(now), None);
     }

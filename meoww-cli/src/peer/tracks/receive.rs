@@ -237,7 +237,7 @@ impl Receiver {
             let playing = self.sound.as_ref().and_then(Timing::playing);
             state.lip_sync.push(timestamp, picture, playing, clock::now());
             if let Some(sound) = &self.sound {
-                sound.adjust(|delay| state.lip_sync.sound_waits(delay));
+                sound.wait_at_least(state.lip_sync.sound_waits());
             }
         }
     }

@@ -36,15 +36,15 @@ pub(super) struct Timing {
 }
 
 impl Timing {
-    /// The moment of the partner's sound that is being played.
-    pub(super) fn playing(&self) -> Option<Playing> {
-        *self.playing.borrow()
+    /// The moment of the partner's sound that is being played, and how long it waited for that.
+    pub(super) fn playing(&self) -> Option<(Playing, Duration)> {
+        let playing = *self.playing.borrow();
+        playing.map(|playing| (playing, Duration::from_millis(self.figures.now().delay_ms)))
     }
 
-    /// Lets sound wait as long as `waits` makes of how long it does now.
-    pub(super) fn adjust(&self, waits: impl FnOnce(Duration) -> Duration) {
-        let delay = Duration::from_millis(self.figures.now().delay_ms);
-        self.wait_at_least.send_replace(waits(delay));
+    /// Lets sound wait at least so long.
+    pub(super) fn wait_at_least(&self, delay: Duration) {
+        self.wait_at_least.send_replace(delay);
     }
 }
 
