@@ -5,8 +5,8 @@ use time::OffsetDateTime;
 
 use super::{
     NewSession, Store, StoreError,
+    tables::{Table, Tables},
     transaction::{Transaction, Tx},
-    trees::{Table, Trees},
 };
 use crate::core::{
     account::{Account, Email},
@@ -32,18 +32,18 @@ impl Store {
         challenge: Challenge,
         now: OffsetDateTime,
     ) -> Result<Creation, StoreError> {
-        self.write(move |trees| trees.create_account(&account, &challenge, now)).await
+        self.write(move |tables| tables.create_account(&account, &challenge, now)).await
     }
 
     /// Takes back a sign-up whose mail could not be sent, and says whether it did: a verified
     /// account stays.
     pub async fn discard_signup(&self, user: UserId) -> Result<bool, StoreError> {
-        self.write(move |trees| trees.discard_signup(user)).await
+        self.write(move |tables| tables.discard_signup(user)).await
     }
 
     /// The account with this id.
     pub async fn account(&self, user: UserId) -> Result<Option<Account>, StoreError> {
-        self.read(move |trees| trees.account(user)).await
+        self.read(move |tables| tables.account(user)).await
     }
 
     /// Sets the password of an account whose present one was `proved`, ends every session and
@@ -54,22 +54,22 @@ impl Store {
         password_hash: String,
         fresh: NewSession,
     ) -> Result<bool, StoreError> {
-        self.write(move |trees| trees.change_password(&proved, &password_hash, &fresh)).await
+        self.write(move |tables| tables.change_password(&proved, &password_hash, &fresh)).await
     }
 
     /// Removes an account with its codes, sessions and blocks, and its id from reports, and says what
     /// it was.
     pub async fn delete_account(&self, user: UserId) -> Result<Option<Account>, StoreError> {
-        self.write(move |trees| trees.delete_account(user)).await
+        self.write(move |tables| tables.delete_account(user)).await
     }
 
     /// The account with this address.
     pub async fn account_by_email(&self, email: Email) -> Result<Option<Account>, StoreError> {
-        self.read(move |trees| trees.account_by_email(&email)).await
+        self.read(move |tables| tables.account_by_email(&email)).await
     }
 }
 
-impl Trees {
+impl Tables {
     fn create_account(
         &self,
         account: &Account,

@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 
 use super::{
     Store, StoreError,
-    trees::{Table, Trees},
+    tables::{Table, Tables},
 };
 use crate::core::{
     account::{Account, Email},
@@ -49,7 +49,7 @@ impl Store {
         fresh: Challenge,
         now: OffsetDateTime,
     ) -> Result<Option<QueuedMail>, StoreError> {
-        self.write(move |trees| trees.begin_address_change(user, &email, &fresh, now)).await
+        self.write(move |tables| tables.begin_address_change(user, &email, &fresh, now)).await
     }
 
     /// Judges a code and counts the try; the right one gives the account its new address, and queues
@@ -60,7 +60,7 @@ impl Store {
         candidate: Seal,
         now: OffsetDateTime,
     ) -> Result<AddressConfirmation, StoreError> {
-        self.write(move |trees| trees.confirm_address(user, &candidate, now)).await
+        self.write(move |tables| tables.confirm_address(user, &candidate, now)).await
     }
 
     /// The address that waits for its code, if one does.
@@ -69,11 +69,11 @@ impl Store {
         user: UserId,
         now: OffsetDateTime,
     ) -> Result<Option<Email>, StoreError> {
-        self.read(move |trees| trees.awaited_address(user, now)).await
+        self.read(move |tables| tables.awaited_address(user, now)).await
     }
 }
 
-impl Trees {
+impl Tables {
     fn begin_address_change(
         &self,
         user: UserId,

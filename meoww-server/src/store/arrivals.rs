@@ -22,7 +22,9 @@ impl Store {
         session: SessionId,
     ) -> Result<Arrival, StoreError> {
         let (session_end, blocks_somebody) = self
-            .look_up(|trees| Ok((trees.session_end(session)?, trees.blocks_somebody(user)?)))
+            .look_up(move |tables| {
+                Ok((tables.session_end(session)?, tables.blocks_somebody(user)?))
+            })
             .await?;
         let blocks = if blocks_somebody { self.blocks_of(user).await? } else { Vec::new() };
         let blocked = blocks.into_iter().map(|block| block.blocked).collect();

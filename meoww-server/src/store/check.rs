@@ -3,7 +3,6 @@
 
 use meoww_proto::UserId;
 use serde::{Deserialize, Serialize};
-use sled::IVec;
 
 use super::{
     Store, StoreError,
@@ -11,8 +10,8 @@ use super::{
     index::{INDEXES, IndexEntry},
     kinds::{KINDS, Kind},
     records::decode,
-    snapshot::after,
-    trees::{Table, Trees},
+    scan::KeyRange,
+    tables::{Table, Tables},
 };
 use crate::core::{account::Account, session::Session};
 
@@ -43,9 +42,9 @@ enum Part {
 struct Step {
     looked_at: usize,
     /// The last key; `None` after the last step.
-    last: Option<IVec>,
+    last: Option<Vec<u8>>,
     /// Keys at which something seemed wrong.
-    suspects: Vec<IVec>,
+    suspects: Vec<Vec<u8>>,
 }
 
 impl Store {
@@ -68,12 +67,13 @@ impl Store {
     async fn check_part(&self, part: Part, findings: &mut Vec<Finding>) -> Result<u64, StoreError> {
         let (mut count, mut last) = (0, None);
         loop {
-            let step = self.read(move |trees| trees.look(part, last.as_ref())).await?;
+            let step = self.read(move |tables| tables.look(part, last.as_deref())).await?;
             count += step.looked_at as u64;
             if !step.suspects.is_empty() && findings.len() < MAX_FINDINGS {
                 // While nothing is written: between two reads, a reference may have come or gone.
                 let suspects = step.suspects;
-                findings.extend(self.read_alone(move |trees| trees.judge(part, &suspects)).await?);
+                findings
+                    .extend(self.read_alone(move |tables| tables.judge(part, &suspects)).await?);
             }
             match step.last {
                 Some(key) => last = Some(key),
@@ -92,11 +92,10 @@ impl Part {
     }
 }
 
-impl Trees {
-    fn look(&self, part: Part, last: Option<&IVec>) -> Result<Step, StoreError> {
-        let first = last.map_or_else(IVec::default, |last| after(last));
+impl Tables {
+    fn look(&self, part: Part, last: Option<&[u8]>) -> Result<Step, StoreError> {
         let mut step = Step { looked_at: 0, last: None, suspects: Vec::new() };
-        for entry in self.tree(part.table()).range(first..).take(STEP) {
+        for entry in self.scan(part.table(), KeyRange::after(last)).take(STEP) {
             let (key, bytes) = entry?;
             if !self.findings(part, &key, &bytes)?.is_empty() {
                 step.suspects.push(key.clone());
@@ -108,10 +107,10 @@ impl Trees {
         Ok(step)
     }
 
-    fn judge(&self, part: Part, suspects: &[IVec]) -> Result<Vec<Finding>, StoreError> {
+    fn judge(&self, part: Part, suspects: &[Vec<u8>]) -> Result<Vec<Finding>, StoreError> {
         let mut findings = Vec::new();
         for key in suspects {
-            if let Some(bytes) = self.tree(part.table()).get(key)? {
+            if let Some(bytes) = self.get_bytes(part.table(), key)? {
                 findings.extend(self.findings(part, key, &bytes)?);
             }
         }
@@ -168,7 +167,7 @@ impl Trees {
     }
 
     fn has_account(&self, user: UserId) -> Result<bool, StoreError> {
-        let bytes = self.tree(Table::Accounts).get(user.as_bytes())?;
+        let bytes = self.get_bytes(Table::Accounts, user.as_bytes())?;
         Ok(bytes.is_some_and(|bytes| is_account(&bytes, user.as_bytes())))
     }
 }
@@ -202,13 +201,13 @@ mod tests {
         let batch = Batch::of_accounts([(0, ada)]);
         assert_eq!(store.import(batch, Merge::default()).await.expect("imported").faults, []);
         let accounts = Part::Records(&KINDS[0]);
-        let is_early = store.run(move |trees| {
-            trees.tree(Table::Usernames).remove(&username)?;
-            let step = trees.look(accounts, None)?;
-            let early = trees.judge(accounts, &step.suspects)?;
-            trees.tree(Table::Usernames).insert(&username, &id.as_bytes()[..])?;
+        let is_early = store.read(move |tables| {
+            tables.transaction(|tx| tx.remove(Table::Usernames, &username))?;
+            let step = tables.look(accounts, None)?;
+            let early = tables.judge(accounts, &step.suspects)?;
+            tables.transaction(|tx| tx.put_bytes(Table::Usernames, &username, id.as_bytes()))?;
             assert_eq!((step.looked_at, step.suspects.len(), step.last), (1, 1, None));
-            assert_eq!(trees.judge(accounts, &step.suspects)?, []);
+            assert_eq!(tables.judge(accounts, &step.suspects)?, []);
             Ok(early.len() == 1)
         });
         assert!(is_early.await.expect("read"), "as long as it is wrong, it is found");

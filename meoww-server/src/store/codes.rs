@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 
 use super::{
     NewSession, Store, StoreError,
-    trees::{Table, Trees},
+    tables::{Table, Tables},
 };
 use crate::core::{
     account::{Account, Ban},
@@ -44,7 +44,7 @@ impl Store {
         session: NewSession,
         now: OffsetDateTime,
     ) -> Result<Confirmation, StoreError> {
-        self.write(move |trees| trees.consume_otp(user, &candidate, &session, now)).await
+        self.write(move |tables| tables.consume_otp(user, &candidate, &session, now)).await
     }
 
     /// Renews the code that waits; lets `fresh` wait in its place where it is of no use any more.
@@ -54,11 +54,11 @@ impl Store {
         fresh: Challenge,
         now: OffsetDateTime,
     ) -> Result<Reissue, StoreError> {
-        self.write(move |trees| trees.reissue_otp(user, &fresh, now)).await
+        self.write(move |tables| tables.reissue_otp(user, &fresh, now)).await
     }
 }
 
-impl Trees {
+impl Tables {
     fn consume_otp(
         &self,
         user: UserId,

@@ -15,7 +15,11 @@ use std::{
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{Store, StoreError, kinds::Kind, snapshot::Snapshot};
+use super::{
+    Store, StoreError,
+    engine::{Snapshot, blocking},
+    kinds::Kind,
+};
 use crate::atomic_file::AtomicFile;
 
 /// Of the lines of an export. Within a version fields may be added, and are ignored by who does not
@@ -59,9 +63,9 @@ impl Store {
         let mut export = Export { snapshot: self.snapshot().await?, lines: Lines::begin(out)? };
         // Dropped between two steps, it is over.
         loop {
-            export = match self.run(|_| export.step()).await? {
+            export = match blocking(|| export.step()).await? {
                 Step::Taken(export) => export,
-                Step::Last(lines) => return self.run(|_| lines.end()).await,
+                Step::Last(lines) => return blocking(|| lines.end()).await,
             }
         }
     }
@@ -71,7 +75,7 @@ impl Store {
     pub async fn export_file(&self, path: &Path) -> Result<u64, StoreError> {
         let draft = AtomicFile::create(path).map_err(|error| failed(&error))?;
         let (draft, records) = self.export(draft).await?;
-        self.run(move |_| draft.commit().map(|()| records).map_err(|error| failed(&error))).await
+        blocking(move || draft.commit().map(|()| records).map_err(|error| failed(&error))).await
     }
 }
 

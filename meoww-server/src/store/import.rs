@@ -17,8 +17,7 @@ use super::{
     index::IndexEntry,
     kinds::{KINDS, Kind},
     records::encode,
-    transaction::abort,
-    trees::{IssuedToken, Trees},
+    tables::{IssuedToken, Tables},
 };
 use crate::core::account::Account;
 
@@ -203,14 +202,14 @@ impl Store {
     /// Writes a batch, with nothing else written meanwhile. With faults, unless they are allowed,
     /// nothing is written.
     pub async fn import(&self, batch: Batch, merge: Merge) -> Result<Imported, StoreError> {
-        self.write_alone(move |trees| trees.import(batch, merge)).await
+        self.write_alone(move |tables| tables.import(batch, merge)).await
     }
 }
 
-impl Trees {
+impl Tables {
     fn import(&self, batch: Batch, merge: Merge) -> Result<Imported, StoreError> {
         let mut imported = Imported::default();
-        if !merge.into_existing && !self.hold_nothing() {
+        if !merge.into_existing && !self.hold_nothing()? {
             imported.faults.push(Fault::at(0, "the database is not empty"));
             return Ok(imported);
         }
@@ -237,7 +236,7 @@ impl Trees {
         self.transaction(|tx| {
             for Ready { kind, key, value, .. } in chunk {
                 tx.put_bytes(kind.table, key, value)?;
-                for pointer in IndexEntry::to(kind, key, value).map_err(abort)? {
+                for pointer in IndexEntry::to(kind, key, value)? {
                     pointer.put(tx)?;
                 }
             }

@@ -8,8 +8,8 @@ use super::{
     kinds::Kind,
     records::decode,
     safety,
+    tables::{Table, Tables, user_id},
     transaction::{Transaction, Tx},
-    trees::{Table, Trees, user_id},
 };
 use crate::core::{
     account::Account,
@@ -73,26 +73,26 @@ impl IndexEntry {
     }
 
     /// Whether the index has it.
-    pub(super) fn is_kept(&self, trees: &Trees) -> Result<bool, StoreError> {
+    pub(super) fn is_kept(&self, tables: &Tables) -> Result<bool, StoreError> {
         let (index, key) = match self {
             Self::Email(text, _) => (Table::Emails, text.as_bytes()),
             Self::Username(text, _) => (Table::Usernames, text.as_bytes()),
             Self::Session(user, _) => (Table::UserSessions, &user.as_bytes()[..]),
             Self::ReportParty(key, _) => (Table::ReportParties, &key[..]),
         };
-        let bytes = trees.tree(index).get(key)?;
+        let bytes = tables.get_bytes(index, key)?;
         Ok(bytes.is_some_and(|bytes| Self::at(index, key, &bytes).contains(self)))
     }
 
     /// Whether the record that it leads to is found by it.
-    pub(super) fn leads_to_its_record(&self, trees: &Trees) -> Result<bool, StoreError> {
+    pub(super) fn leads_to_its_record(&self, tables: &Tables) -> Result<bool, StoreError> {
         let (name, key) = match self {
             Self::Email(_, id) | Self::Username(_, id) => ("account", &id.as_bytes()[..]),
             Self::Session(_, id) => ("session", &id[..]),
             Self::ReportParty(key, _) => ("report", key.get(USER_ID..).unwrap_or_default()),
         };
         let Some(kind) = Kind::named(name) else { return Ok(false) };
-        let Some(bytes) = trees.tree(kind.table).get(key)? else { return Ok(false) };
+        let Some(bytes) = tables.get_bytes(kind.table, key)? else { return Ok(false) };
         Ok(Self::to(kind, key, &bytes).is_ok_and(|entries| entries.contains(self)))
     }
 

@@ -8,7 +8,7 @@ use super::{
     StoreError,
     addresses::AddressChange,
     records::{decode, encode},
-    trees::{IssuedToken, Table},
+    tables::{IssuedToken, Table},
 };
 use crate::core::{
     account::Account,

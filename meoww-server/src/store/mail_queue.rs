@@ -7,8 +7,9 @@ use super::{
     Store, StoreError,
     addresses::AddressChange,
     records::decode,
+    scan::KeyRange,
+    tables::{Table, Tables},
     transaction::{Transaction, Tx},
-    trees::{Table, Trees},
 };
 use crate::core::{
     account::Email,
@@ -36,7 +37,7 @@ pub enum MailDue {
 impl Store {
     /// Returns every mail in the queue.
     pub async fn queued_mails(&self) -> Result<Vec<QueuedMail>, StoreError> {
-        self.read(Trees::queued_mails).await
+        self.read(Tables::queued_mails).await
     }
 
     /// Returns what is to be done about a mail now.
@@ -45,12 +46,12 @@ impl Store {
         mail: QueuedMail,
         now: OffsetDateTime,
     ) -> Result<MailDue, StoreError> {
-        self.read(move |trees| trees.mail_due(&mail, now)).await
+        self.read(move |tables| tables.mail_due(&mail, now)).await
     }
 
     /// Removes a mail from the queue, unless a later one took its place.
     pub async fn unqueue_mail(&self, mail: QueuedMail) -> Result<(), StoreError> {
-        self.write(move |trees| trees.unqueue_mail(&mail)).await
+        self.write(move |tables| tables.unqueue_mail(&mail)).await
     }
 }
 
@@ -77,9 +78,9 @@ impl Tx<'_> {
     }
 }
 
-impl Trees {
+impl Tables {
     fn queued_mails(&self) -> Result<Vec<QueuedMail>, StoreError> {
-        self.tree(Table::MailQueue).iter().values().map(|bytes| decode(&bytes?)).collect()
+        self.scan(Table::MailQueue, KeyRange::all()).map(|entry| decode(&entry?.1)).collect()
     }
 
     fn mail_due(&self, mail: &QueuedMail, now: OffsetDateTime) -> Result<MailDue, StoreError> {

@@ -6,15 +6,13 @@ mod addresses;
 mod arrivals;
 mod check;
 mod codes;
+mod engine;
 mod export;
 pub(crate) mod exports;
-mod flush;
 mod import;
 mod index;
 mod kinds;
-mod lost;
 mod mail_queue;
-mod opening;
 mod operator;
 mod photos;
 mod probe;
@@ -22,12 +20,12 @@ mod purge;
 mod records;
 mod resets;
 mod safety;
+mod scan;
 mod session_index;
 mod sessions;
 mod sled;
-mod snapshot;
+mod tables;
 mod transaction;
-mod trees;
 
 pub(crate) use self::arrivals::Arrival;
 pub use self::{
@@ -35,6 +33,7 @@ pub use self::{
     addresses::AddressConfirmation,
     check::{Finding, MAX_FINDINGS},
     codes::{Confirmation, Reissue},
+    engine::Store,
     export::FORMAT_VERSION,
     import::{Batch, Change, Changed, Fault, Imported, Merge, Migrated},
     mail_queue::MailDue,
@@ -42,10 +41,9 @@ pub use self::{
     photos::PhotoChange,
     safety::{Filing, ReportFilter},
     sessions::{NewSession, Refresh},
-    sled::Store,
 };
 
-pub(crate) use self::lost::OnMissingDatabase;
+pub(crate) use self::sled::OnMissingDatabase;
 
 use std::path::{Path, PathBuf};
 

@@ -5,7 +5,8 @@ use meoww_proto::UserId;
 use super::{
     Store, StoreError,
     records::decode,
-    trees::{Table, Trees},
+    scan::KeyRange,
+    tables::{Table, Tables},
 };
 use crate::{
     core::account::{Account, Ban},
@@ -55,23 +56,23 @@ pub struct AccountCounts {
 impl Store {
     /// The account somebody means by its id, its username or its address.
     pub async fn find_account(&self, named: String) -> Result<Option<Account>, StoreError> {
-        self.read(move |trees| trees.find_account(&named)).await
+        self.read(move |tables| tables.find_account(&named)).await
     }
 
     /// Accounts in the order of their ids, which is that of their creation.
     pub async fn accounts(&self, filter: AccountFilter) -> Result<Vec<Account>, StoreError> {
-        self.read(move |trees| trees.list_accounts(&filter)).await
+        self.read(move |tables| tables.list_accounts(&filter)).await
     }
 
     /// Counts everything; reads every account.
     pub async fn account_counts(&self) -> Result<AccountCounts, StoreError> {
-        self.read(Trees::account_counts).await
+        self.read(Tables::account_counts).await
     }
 
     /// The highest cost of the bcrypt hashes that accounts have, by reading every account; `None`
     /// if no account has one.
     pub async fn highest_bcrypt_cost(&self) -> Result<Option<u32>, StoreError> {
-        self.read(Trees::highest_bcrypt_cost).await
+        self.read(Tables::highest_bcrypt_cost).await
     }
 
     /// Bans an account, or lifts its ban, and gives it as it is then. A ban ends its sessions.
@@ -80,7 +81,7 @@ impl Store {
         user: UserId,
         ban: Option<Ban>,
     ) -> Result<Option<Account>, StoreError> {
-        self.write(move |trees| trees.set_ban(user, ban)).await
+        self.write(move |tables| tables.set_ban(user, ban)).await
     }
 
     /// Sets a password on the operator's word, ends the account's sessions and gives it as it is
@@ -90,8 +91,8 @@ impl Store {
         user: UserId,
         password_hash: String,
     ) -> Result<Option<Account>, StoreError> {
-        self.write(move |trees| {
-            trees.change(user, true, |account| account.password_hash.clone_from(&password_hash))
+        self.write(move |tables| {
+            tables.change(user, true, |account| account.password_hash.clone_from(&password_hash))
         })
         .await
     }
@@ -104,16 +105,16 @@ impl Store {
         old: String,
         new: String,
     ) -> Result<bool, StoreError> {
-        self.write(move |trees| trees.rehash_password(user, &old, &new)).await
+        self.write(move |tables| tables.rehash_password(user, &old, &new)).await
     }
 
     /// Takes an address as confirmed, on the operator's word; gives the account as it is then.
     pub async fn verify_account(&self, user: UserId) -> Result<Option<Account>, StoreError> {
-        self.write(move |trees| trees.verify_account(user)).await
+        self.write(move |tables| tables.verify_account(user)).await
     }
 }
 
-impl Trees {
+impl Tables {
     fn find_account(&self, named: &str) -> Result<Option<Account>, StoreError> {
         let named = named.trim();
         // A username may look like an id, and an id is meant before it.
@@ -132,13 +133,12 @@ impl Trees {
 
     fn list_accounts(&self, filter: &AccountFilter) -> Result<Vec<Account>, StoreError> {
         let mut found = Vec::new();
-        // The key after one of a fixed length is it and a zero.
-        let first = filter.after.map_or(Vec::new(), |id| [&id.as_bytes()[..], &[0]].concat());
-        for entry in self.tree(Table::Accounts).range(first..).values() {
+        let keys = KeyRange::after(filter.after.as_ref().map(|id| &id.as_bytes()[..]));
+        for entry in self.scan(Table::Accounts, keys) {
             if found.len() >= filter.limit {
                 break;
             }
-            let account: Account = decode(&entry?)?;
+            let account: Account = decode(&entry?.1)?;
             if filter.admits(&account) {
                 found.push(account);
             }
@@ -147,10 +147,10 @@ impl Trees {
     }
 
     fn account_counts(&self) -> Result<AccountCounts, StoreError> {
-        let sessions = self.tree(Table::Sessions).len() as u64;
+        let sessions = self.count(Table::Sessions)?;
         let mut counts = AccountCounts { sessions, ..AccountCounts::default() };
-        for entry in self.tree(Table::Accounts).iter().values() {
-            let account: Account = decode(&entry?)?;
+        for entry in self.scan(Table::Accounts, KeyRange::all()) {
+            let account: Account = decode(&entry?.1)?;
             counts.accounts += 1;
             counts.verified += u64::from(account.is_verified);
             counts.banned += u64::from(account.ban.is_some());
@@ -160,9 +160,9 @@ impl Trees {
 
     fn highest_bcrypt_cost(&self) -> Result<Option<u32>, StoreError> {
         let mut highest = None;
-        for entry in self.tree(Table::Accounts).iter().values() {
+        for entry in self.scan(Table::Accounts, KeyRange::all()) {
             // One that cannot be read is for `check` to find.
-            let account: Option<Account> = decode(&entry?).ok();
+            let account: Option<Account> = decode(&entry?.1).ok();
             let cost = account.and_then(|account| hashing::bcrypt_cost(&account.password_hash));
             highest = highest.max(cost);
         }

@@ -5,7 +5,8 @@ use meoww_proto::UserId;
 use super::{
     Store, StoreError,
     records::decode,
-    trees::{Table, Trees},
+    scan::KeyRange,
+    tables::{Table, Tables},
 };
 use crate::core::account::Account;
 
@@ -24,16 +25,16 @@ impl Store {
         user: UserId,
         image: String,
     ) -> Result<Option<PhotoChange>, StoreError> {
-        self.write(move |trees| trees.set_profile_image(user, &image)).await
+        self.write(move |tables| tables.set_profile_image(user, &image)).await
     }
 
     /// The `profile_image` of every account that has one.
     pub async fn profile_images(&self) -> Result<Vec<String>, StoreError> {
-        self.read(Trees::profile_images).await
+        self.read(Tables::profile_images).await
     }
 }
 
-impl Trees {
+impl Tables {
     fn set_profile_image(
         &self,
         user: UserId,
@@ -48,7 +49,7 @@ impl Trees {
     }
 
     fn profile_images(&self) -> Result<Vec<String>, StoreError> {
-        let images = self.tree(Table::Accounts).iter().map(|entry| {
+        let images = self.scan(Table::Accounts, KeyRange::all()).map(|entry| {
             let (_, bytes) = entry?;
             Ok(decode::<Account>(&bytes)?.profile_image)
         });

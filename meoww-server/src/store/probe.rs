@@ -2,7 +2,7 @@
 
 use time::OffsetDateTime;
 
-use super::{Store, StoreError, trees::Table};
+use super::{Store, StoreError, tables::Table};
 
 /// The one record of its tree.
 const KEY: &[u8] = b"written-at";
@@ -11,6 +11,7 @@ impl Store {
     /// Writes a little and waits for the disk.
     pub(crate) async fn probe(&self, now: OffsetDateTime) -> Result<(), StoreError> {
         let now = now.unix_timestamp_nanos().to_be_bytes();
-        self.write(move |trees| trees.transaction(|tx| tx.put_bytes(Table::Probe, KEY, &now))).await
+        self.write(move |tables| tables.transaction(|tx| tx.put_bytes(Table::Probe, KEY, &now)))
+            .await
     }
 }

@@ -7,7 +7,8 @@ use super::{
     Store, StoreError,
     addresses::AddressChange,
     records::decode,
-    trees::{IssuedToken, Table, Trees},
+    scan::KeyRange,
+    tables::{IssuedToken, Table, Tables},
 };
 use crate::core::{
     account::Account,
@@ -20,20 +21,20 @@ impl Store {
     /// Forgets sessions, refresh tokens and codes that have run out, and accounts that were never
     /// verified.
     pub async fn purge_expired(&self, now: OffsetDateTime) -> Result<(), StoreError> {
-        self.write_much(move |trees| trees.purge_expired(now)).await
+        self.write_much(move |tables| tables.purge_expired(now)).await
     }
 }
 
-impl Trees {
+impl Tables {
     fn purge_expired(&self, now: OffsetDateTime) -> Result<(), StoreError> {
-        for entry in self.tree(Table::Sessions) {
+        for entry in self.scan(Table::Sessions, KeyRange::all()) {
             let (key, bytes) = entry?;
             let session: Session = decode(&bytes)?;
             if let Some(id) = SessionId::from_slice(&key).filter(|_| session.is_over(now)) {
                 self.end_session_if_over(id, now)?;
             }
         }
-        for entry in self.tree(Table::Accounts) {
+        for entry in self.scan(Table::Accounts, KeyRange::all()) {
             let account: Account = decode(&entry?.1)?;
             if account.is_abandoned(now) {
                 // Unless it was verified, or asked for a code, since it was looked at.
@@ -59,7 +60,7 @@ impl Trees {
         table: Table,
         is_over: impl Fn(&T) -> bool,
     ) -> Result<(), StoreError> {
-        for entry in self.tree(table) {
+        for entry in self.scan(table, KeyRange::all()) {
             let (key, bytes) = entry?;
             if is_over(&decode(&bytes)?) {
                 // It may have been replaced since it was looked at.

@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 
 use super::{
     Store, StoreError,
-    trees::{Table, Trees},
+    tables::{Table, Tables},
 };
 use crate::core::{
     account::{Account, Email},
@@ -25,7 +25,7 @@ impl Store {
         asker: Presenter,
         now: OffsetDateTime,
     ) -> Result<Option<QueuedMail>, StoreError> {
-        self.write(move |trees| trees.begin_reset(&email, &fresh, asker, now)).await
+        self.write(move |tables| tables.begin_reset(&email, &fresh, asker, now)).await
     }
 
     /// Judges a code and counts the try; the right one sets the password and ends every session of
@@ -37,14 +37,14 @@ impl Store {
         password_hash: String,
         now: OffsetDateTime,
     ) -> Result<Option<UserId>, StoreError> {
-        self.write(move |trees| {
-            trees.reset_password(&email, (&candidate, presenter), &password_hash, now)
+        self.write(move |tables| {
+            tables.reset_password(&email, (&candidate, presenter), &password_hash, now)
         })
         .await
     }
 }
 
-impl Trees {
+impl Tables {
     fn begin_reset(
         &self,
         email: &Email,

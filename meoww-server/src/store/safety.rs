@@ -1,13 +1,13 @@
 //! Blocks and reports on disk.
 
 use meoww_proto::{RoomId, UserId};
-use sled::IVec;
 use time::OffsetDateTime;
 
 use super::{
     Store, StoreError,
     records::decode,
-    trees::{Table, Trees},
+    scan::KeyRange,
+    tables::{Table, Tables},
 };
 use crate::core::safety::{Block, MAX_REPORTS, REPORT_WINDOW, Report, ReportId, Resolution};
 
@@ -39,12 +39,12 @@ impl Store {
     /// Keeps a user from ever being matched with another. Of a user who is deleted by now nothing is
     /// kept.
     pub async fn add_block(&self, user: UserId, block: Block) -> Result<(), StoreError> {
-        self.write(move |trees| trees.add_block(user, &block)).await
+        self.write(move |tables| tables.add_block(user, &block)).await
     }
 
     /// A user's own blocks, newest first.
     pub async fn blocks_of(&self, user: UserId) -> Result<Vec<Block>, StoreError> {
-        self.read(move |trees| trees.blocks_of(user)).await
+        self.read(move |tables| tables.blocks_of(user)).await
     }
 
     /// Takes back the block that was made in this room; says whom it was about, if there was one.
@@ -53,12 +53,12 @@ impl Store {
         user: UserId,
         room: RoomId,
     ) -> Result<Option<UserId>, StoreError> {
-        self.write(move |trees| trees.remove_block(user, room)).await
+        self.write(move |tables| tables.remove_block(user, room)).await
     }
 
     /// Keeps a report, unless its reporter has filed too many.
     pub async fn file_report(&self, id: ReportId, report: Report) -> Result<Filing, StoreError> {
-        self.write(move |trees| trees.file_report(id, &report)).await
+        self.write(move |tables| tables.file_report(id, &report)).await
     }
 
     /// Reports, newest first.
@@ -66,17 +66,17 @@ impl Store {
         &self,
         filter: ReportFilter,
     ) -> Result<Vec<(ReportId, Report)>, StoreError> {
-        self.read(move |trees| trees.reports(filter)).await
+        self.read(move |tables| tables.reports(filter)).await
     }
 
     /// What a user filed, newest first.
     pub async fn reports_by(&self, user: UserId) -> Result<Vec<(ReportId, Report)>, StoreError> {
-        self.read(move |trees| trees.reports_by(user)).await
+        self.read(move |tables| tables.reports_by(user)).await
     }
 
     /// One report, if it exists.
     pub async fn report(&self, id: ReportId) -> Result<Option<Report>, StoreError> {
-        self.read(move |trees| trees.get(Table::Reports, id.as_bytes())).await
+        self.read(move |tables| tables.get(Table::Reports, id.as_bytes())).await
     }
 
     /// Notes what an operator made of a report, in place of an earlier note; gives the report as it
@@ -87,11 +87,11 @@ impl Store {
         note: String,
         now: OffsetDateTime,
     ) -> Result<Option<Report>, StoreError> {
-        self.write(move |trees| trees.resolve_report(id, &note, now)).await
+        self.write(move |tables| tables.resolve_report(id, &note, now)).await
     }
 }
 
-impl Trees {
+impl Tables {
     fn add_block(&self, user: UserId, block: &Block) -> Result<(), StoreError> {
         let key = pair(user, block.blocked.as_bytes());
         self.transaction(|tx| match tx.account(user)? {
@@ -101,15 +101,15 @@ impl Trees {
     }
 
     pub(super) fn blocks_of(&self, user: UserId) -> Result<Vec<Block>, StoreError> {
-        let entries = self.tree(Table::Blocks).scan_prefix(user.as_bytes()).values();
-        let blocks: Result<Vec<Block>, StoreError> = entries.map(|bytes| decode(&bytes?)).collect();
+        let entries = self.scan(Table::Blocks, KeyRange::prefix(user.as_bytes()));
+        let blocks: Result<Vec<Block>, StoreError> = entries.map(|it| decode(&it?.1)).collect();
         let mut blocks = blocks?;
         blocks.sort_unstable_by_key(|block| std::cmp::Reverse(block.since));
         Ok(blocks)
     }
 
     pub(super) fn blocks_somebody(&self, user: UserId) -> Result<bool, StoreError> {
-        Ok(self.tree(Table::Blocks).scan_prefix(user.as_bytes()).next().transpose()?.is_some())
+        self.has_any(Table::Blocks, KeyRange::prefix(user.as_bytes()))
     }
 
     fn remove_block(&self, user: UserId, room: RoomId) -> Result<Option<UserId>, StoreError> {
@@ -138,17 +138,17 @@ impl Trees {
 
     fn reports_since(&self, reporter: UserId, since: OffsetDateTime) -> Result<usize, StoreError> {
         let first = pair(reporter, ReportId::first_of(since).as_bytes());
-        let last = pair(reporter, &[u8::MAX; 16]);
+        let keys = KeyRange { first, ..KeyRange::prefix(reporter.as_bytes()) };
         let mut filed = 0;
-        for role in self.tree(Table::ReportParties).range(first..=last).values() {
-            filed += usize::from(role? == REPORTER);
+        for entry in self.scan(Table::ReportParties, keys) {
+            filed += usize::from(entry?.1 == REPORTER);
         }
         Ok(filed)
     }
 
     fn reports(&self, filter: ReportFilter) -> Result<Vec<(ReportId, Report)>, StoreError> {
         let mut found = Vec::new();
-        for entry in self.tree(Table::Reports).iter().rev() {
+        for entry in self.scan_back(Table::Reports, KeyRange::all()) {
             if filter.limit.is_some_and(|limit| found.len() >= limit) {
                 break;
             }
@@ -165,7 +165,7 @@ impl Trees {
 
     fn reports_by(&self, user: UserId) -> Result<Vec<(ReportId, Report)>, StoreError> {
         let mut found = Vec::new();
-        for entry in self.tree(Table::ReportParties).scan_prefix(user.as_bytes()).rev() {
+        for entry in self.scan_back(Table::ReportParties, KeyRange::prefix(user.as_bytes())) {
             let (key, role) = entry?;
             let id = report_of(&key)?;
             if role == REPORTER
@@ -197,18 +197,18 @@ impl Trees {
     /// stay, as do the blocks others made: an id without an account names nobody. To do it again
     /// changes nothing.
     pub(super) fn forget_safety_of(&self, user: UserId) -> Result<(), StoreError> {
-        for key in self.tree(Table::Blocks).scan_prefix(user.as_bytes()).keys() {
-            let key = key?;
+        for entry in self.scan(Table::Blocks, KeyRange::prefix(user.as_bytes())) {
+            let (key, _) = entry?;
             self.transaction(|tx| tx.remove(Table::Blocks, &key))?;
         }
-        for entry in self.tree(Table::ReportParties).scan_prefix(user.as_bytes()) {
+        for entry in self.scan(Table::ReportParties, KeyRange::prefix(user.as_bytes())) {
             let (key, role) = entry?;
             self.strike_from_report(&key, &role)?;
         }
         Ok(())
     }
 
-    fn strike_from_report(&self, party: &IVec, role: &IVec) -> Result<(), StoreError> {
+    fn strike_from_report(&self, party: &[u8], role: &[u8]) -> Result<(), StoreError> {
         let id = report_of(party)?;
         self.transaction(|tx| {
             if let Some(mut report) = tx.get::<Report>(Table::Reports, id.as_bytes())? {

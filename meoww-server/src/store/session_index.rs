@@ -1,22 +1,16 @@
 //! Sessions with their tokens and the index of them by user, within a transaction.
 
-use std::collections::HashMap;
-
 use meoww_proto::UserId;
 
 use super::{
-    NewSession, StoreError,
-    records::{decode, encode},
+    NewSession,
+    tables::{IssuedToken, Table},
     transaction::{Transaction, Tx},
-    trees::{IssuedToken, Table, Trees},
 };
 use crate::core::session::{Session, SessionId};
 
 /// Sessions one account may have; the one that was refreshed longest ago makes room.
 const MAX_SESSIONS: usize = 100;
-
-/// Entry of the default tree that says the index of sessions by user is whole.
-const INDEXED: &str = "sessions are indexed by user";
 
 impl Tx<'_> {
     pub(super) fn open_session(&self, new: &NewSession) -> Transaction<()> {
@@ -87,29 +81,5 @@ impl Tx<'_> {
             }
         }
         Ok(stalest.0)
-    }
-}
-
-impl Trees {
-    /// Once, for a database of before there was an index, or one whose sessions were put there
-    /// without. Cut short, it begins again.
-    pub(super) fn index_sessions(&self, db: &sled::Db) -> Result<(), StoreError> {
-        let (sessions, index) = (self.tree(Table::Sessions), self.tree(Table::UserSessions));
-        let is_kept = index.is_empty() == sessions.is_empty();
-        if is_kept && db.contains_key(INDEXED)? {
-            return Ok(());
-        }
-        db.remove(INDEXED)?;
-        let mut by_user: HashMap<UserId, Vec<SessionId>> = HashMap::new();
-        for entry in sessions {
-            let (key, bytes) = entry?;
-            let user = decode::<Session>(&bytes)?.user;
-            by_user.entry(user).or_default().extend(SessionId::from_slice(&key));
-        }
-        for (user, ids) in by_user {
-            index.insert(user.as_bytes(), encode(&ids))?;
-        }
-        db.insert(INDEXED, &[])?;
-        Ok(())
     }
 }

@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 
 use super::{
     Store, StoreError,
-    trees::{IssuedToken, Table, Trees},
+    tables::{IssuedToken, Table, Tables},
 };
 use crate::core::{
     account::{Account, Ban},
@@ -39,13 +39,13 @@ pub enum Refresh {
 impl Store {
     /// Opens a session for a user.
     pub async fn open_session(&self, session: NewSession) -> Result<(), StoreError> {
-        self.write(move |trees| trees.transaction(|tx| tx.open_session(&session))).await
+        self.write(move |tables| tables.transaction(|tx| tx.open_session(&session))).await
     }
 
     /// Opens a session for a user who proved the password behind `proved`, a hash; `false` if the
     /// password was changed, or the account deleted, in the meantime.
     pub async fn log_in(&self, session: NewSession, proved: String) -> Result<bool, StoreError> {
-        self.write(move |trees| trees.log_in(&session, &proved)).await
+        self.write(move |tables| tables.log_in(&session, &proved)).await
     }
 
     /// Replaces the refresh token of a session by its successor `next`, good until `expires_at`; one
@@ -57,12 +57,13 @@ impl Store {
         now: OffsetDateTime,
         expires_at: OffsetDateTime,
     ) -> Result<Refresh, StoreError> {
-        self.write(move |trees| trees.rotate_refresh(id, (presented, next), now, expires_at)).await
+        self.write(move |tables| tables.rotate_refresh(id, (presented, next), now, expires_at))
+            .await
     }
 
     /// Ends a session, if there is one, and says whose.
     pub async fn end_session(&self, id: SessionId) -> Result<Option<UserId>, StoreError> {
-        self.write(move |trees| trees.end_session(id)).await
+        self.write(move |tables| tables.end_session(id)).await
     }
 
     /// The session whose present or last refresh token this is, and of earlier versions any one.
@@ -70,14 +71,15 @@ impl Store {
         &self,
         presented: TokenDigest,
     ) -> Result<Option<SessionId>, StoreError> {
-        let key = presented.as_bytes();
-        let issued = self.look_up(|trees| trees.get::<IssuedToken>(Table::Tokens, key)).await?;
+        let issued = self
+            .look_up(move |tables| tables.get::<IssuedToken>(Table::Tokens, presented.as_bytes()))
+            .await?;
         Ok(issued.map(|issued| issued.session))
     }
 
     /// Ends one session of a user; `false` if the user has no such session.
     pub async fn end_session_of(&self, user: UserId, id: SessionId) -> Result<bool, StoreError> {
-        self.write(move |trees| trees.end_session_of(user, id)).await
+        self.write(move |tables| tables.end_session_of(user, id)).await
     }
 
     /// Ends the sessions of a user, perhaps all but one.
@@ -86,7 +88,7 @@ impl Store {
         user: UserId,
         except: Option<SessionId>,
     ) -> Result<(), StoreError> {
-        self.write(move |trees| trees.transaction(|tx| tx.end_sessions(user, except))).await
+        self.write(move |tables| tables.transaction(|tx| tx.end_sessions(user, except))).await
     }
 
     /// The live sessions of a user, newest first.
@@ -95,7 +97,7 @@ impl Store {
         user: UserId,
         now: OffsetDateTime,
     ) -> Result<Vec<NewSession>, StoreError> {
-        self.read(move |trees| trees.sessions_of(user, now)).await
+        self.read(move |tables| tables.sessions_of(user, now)).await
     }
 
     /// The account a live session belongs to; `None` once the session has ended.
@@ -104,16 +106,16 @@ impl Store {
         id: SessionId,
         now: OffsetDateTime,
     ) -> Result<Option<Account>, StoreError> {
-        self.look_up(|trees| trees.session_account(id, now)).await
+        self.look_up(move |tables| tables.session_account(id, now)).await
     }
 
     /// When a live session ends unless it is refreshed; `None` once it has ended.
     pub async fn session_end(&self, id: SessionId) -> Result<Option<OffsetDateTime>, StoreError> {
-        self.look_up(|trees| trees.session_end(id)).await
+        self.look_up(move |tables| tables.session_end(id)).await
     }
 }
 
-impl Trees {
+impl Tables {
     fn log_in(&self, new: &NewSession, proved: &str) -> Result<bool, StoreError> {
         self.transaction(|tx| match tx.account(new.session.user)? {
             Some(account) if account.password_hash == proved => {

@@ -3,46 +3,44 @@
 
 use meoww_proto::UserId;
 use serde::{Serialize, de::DeserializeOwned};
-use sled::{
-    Transactional,
-    transaction::{
-        ConflictableTransactionError, ConflictableTransactionResult, TransactionError,
-        TransactionalTree,
-    },
-};
 
 use super::{
     StoreError,
     records::{decode, encode},
-    snapshot::OldValues,
-    trees::{Table, Trees, user_id},
+    sled::TreesTx,
+    tables::{Table, Tables, user_id},
 };
 
-pub(super) type Transaction<T> = ConflictableTransactionResult<T, StoreError>;
+pub(super) type Transaction<T> = Result<T, TxError>;
 
-/// Every table, within a transaction.
-pub(super) struct Tx<'a> {
-    open: &'a [TransactionalTree],
-    old_values: &'a OldValues,
+/// Why a transaction ends without writing anything.
+pub(super) enum TxError {
+    /// It failed.
+    Abort(StoreError),
+    /// Another one was in its way: it is to run again.
+    Conflict,
 }
 
-impl From<TransactionError<StoreError>> for StoreError {
-    fn from(error: TransactionError<StoreError>) -> Self {
-        match error {
-            TransactionError::Abort(error) => error,
-            TransactionError::Storage(error) => error.into(),
-        }
+impl From<StoreError> for TxError {
+    fn from(error: StoreError) -> Self {
+        Self::Abort(error)
     }
 }
 
-impl Trees {
+/// Every table, within a transaction.
+pub(super) enum Tx<'a> {
+    Sled(TreesTx<'a>),
+}
+
+impl Tables {
     /// Runs `job` as one transaction: all of what it writes, or none.
     pub(super) fn transaction<T>(
         &self,
         job: impl Fn(&Tx<'_>) -> Transaction<T>,
     ) -> Result<T, StoreError> {
-        let old_values = &self.old_values;
-        Ok(self.all()[..].transaction(|open| job(&Tx { open, old_values }))?)
+        match self {
+            Self::Sled(trees) => trees.transaction(|tx| job(&Tx::Sled(tx))),
+        }
     }
 }
 
@@ -52,13 +50,18 @@ impl Tx<'_> {
         table: Table,
         key: impl AsRef<[u8]>,
     ) -> Transaction<Option<T>> {
-        let bytes = self.tree(table).get(key)?;
-        bytes.map(|bytes| decode(&bytes)).transpose().map_err(abort)
+        Ok(match self {
+            Self::Sled(tx) => tx.get(table, key.as_ref())?.map(|bytes| decode(&bytes)),
+        }
+        .transpose()?)
     }
 
     /// Returns the user whom an index by name or address has under `key`.
     pub(super) fn holder(&self, index: Table, key: &str) -> Transaction<Option<UserId>> {
-        self.tree(index).get(key)?.map(|id| user_id(&id)).transpose().map_err(abort)
+        Ok(match self {
+            Self::Sled(tx) => tx.get(index, key.as_bytes())?.map(|id| user_id(&id)),
+        }
+        .transpose()?)
     }
 
     /// Writes a record.
@@ -78,23 +81,14 @@ impl Tx<'_> {
         key: impl AsRef<[u8]>,
         value: &[u8],
     ) -> Transaction<()> {
-        let old = self.tree(table).insert(key.as_ref(), value)?;
-        self.old_values.keep(table, key.as_ref(), old);
-        Ok(())
+        match self {
+            Self::Sled(tx) => tx.put(table, key.as_ref(), value),
+        }
     }
 
     pub(super) fn remove(&self, table: Table, key: impl AsRef<[u8]>) -> Transaction<()> {
-        let old = self.tree(table).remove(key.as_ref())?;
-        self.old_values.keep(table, key.as_ref(), old);
-        Ok(())
+        match self {
+            Self::Sled(tx) => tx.remove(table, key.as_ref()),
+        }
     }
-
-    fn tree(&self, table: Table) -> &TransactionalTree {
-        &self.open[table as usize]
-    }
-}
-
-/// Ends a transaction without writing anything.
-pub(super) fn abort(error: StoreError) -> ConflictableTransactionError<StoreError> {
-    ConflictableTransactionError::Abort(error)
 }

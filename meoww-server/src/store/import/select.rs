@@ -11,7 +11,7 @@ use crate::{
     store::{
         StoreError,
         records::{decode, encode},
-        trees::{Table, Trees},
+        tables::{Table, Tables},
     },
 };
 
@@ -30,7 +30,7 @@ fn claim(text: &str) -> Digest {
 }
 
 pub(super) struct Selection<'a> {
-    trees: &'a Trees,
+    tables: &'a Tables,
     rename: bool,
     imported: &'a mut Imported,
     /// Addresses and usernames of the batch, by the line that has them.
@@ -47,12 +47,12 @@ impl<'a> Selection<'a> {
     /// counted, or is a fault.
     pub(super) fn of(
         mut batch: Batch,
-        trees: &'a Trees,
+        tables: &'a Tables,
         rename: bool,
         imported: &'a mut Imported,
     ) -> Result<(Spool, BTreeMap<String, u64>), StoreError> {
         let mut selection = Self {
-            trees,
+            tables,
             rename,
             imported,
             claims: HashMap::new(),
@@ -65,7 +65,7 @@ impl<'a> Selection<'a> {
         for ready in batch.spool.read()? {
             let ready = ready?;
             let key = short_digest([ready.kind.name.as_bytes(), &ready.key]);
-            if trees.contains(ready.kind.table, &ready.key)? {
+            if tables.contains(ready.kind.table, &ready.key)? {
                 selection.imported.kept += 1;
             } else if let Some(line) = seen.get(&key) {
                 let reason = format!("is on line {line} already");
@@ -86,7 +86,7 @@ impl<'a> Selection<'a> {
         match (ready.kind.owner)(&ready.key, &ready.value) {
             Some(owner)
                 if !self.accounts.contains(&owner)
-                    && !self.trees.contains(Table::Accounts, owner.as_bytes())? =>
+                    && !self.tables.contains(Table::Accounts, owner.as_bytes())? =>
             {
                 self.imported.orphans += 1;
             }
@@ -178,7 +178,7 @@ impl<'a> Selection<'a> {
     fn holder(&self, text: &str) -> Result<Option<String>, StoreError> {
         let is_address = text.contains('@');
         let index = if is_address { Table::Emails } else { Table::Usernames };
-        if let Some(holder) = self.trees.holder(index, text)? {
+        if let Some(holder) = self.tables.holder(index, text)? {
             return Ok(Some(format!("belongs to {holder}")));
         }
         Ok(self.claims.get(&claim(text)).map(|line| format!("is also on line {line}")))

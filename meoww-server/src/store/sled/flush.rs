@@ -4,7 +4,8 @@ use std::{fs::File, io, path::Path, thread};
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::{StoreError, opening::Flushes};
+use super::opening::Flushes;
+use crate::store::StoreError;
 
 /// Writers that may wait at once; more than that wait for their place.
 const MAX_WAITING: usize = 1024;

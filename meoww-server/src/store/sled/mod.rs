@@ -1,26 +1,33 @@
-//! The embedded store: sled, one process at a time.
+//! The embedded engine: sled, one process at a time.
+
+mod flush;
+mod lost;
+mod opening;
+mod snapshot;
+mod trees;
+
+pub(crate) use self::lost::OnMissingDatabase;
+pub(super) use self::{
+    snapshot::Snapshot,
+    trees::{Trees, TreesTx, entry},
+};
 
 use std::{
-    future::{Ready, ready},
     path::Path,
     sync::{Arc, PoisonError, RwLock},
 };
 
-use super::{
-    StoreError,
+use self::{
     flush::{Flusher, Log},
-    opening::{self, Opened},
-    snapshot::Snapshot,
-    trees::Trees,
+    opening::Opened,
 };
-use crate::{clock, metrics::StoreLatency};
+use super::{StoreError, engine::blocking, tables::Tables};
 
 /// The database of one server.
 #[derive(Clone)]
-pub struct Store {
+pub(super) struct Sled {
     trees: Arc<Trees>,
     flusher: Flusher,
-    pub(crate) latency: StoreLatency,
     /// Shared by transactions; held alone by whoever needs all trees of one moment.
     rate_limiter: Arc<RwLock<()>>,
     /// Held, before the gate, by what goes through whole trees, one at a time: else it would wait for
@@ -28,19 +35,15 @@ pub struct Store {
     turn: Arc<tokio::sync::Mutex<()>>,
 }
 
-impl Store {
+impl Sled {
     /// Opens or creates the database in `directory`.
-    pub fn open(directory: &Path) -> Result<Self, StoreError> {
+    pub(super) fn open(directory: &Path) -> Result<Self, StoreError> {
         Self::start(opening::open(directory)?, directory, false)
     }
 
     /// Goes on with what was opened in `directory`; where that was just begun, perhaps not before
     /// that is on disk.
-    pub(super) fn start(
-        opened: Opened,
-        directory: &Path,
-        flushes_first: bool,
-    ) -> Result<Self, StoreError> {
+    fn start(opened: Opened, directory: &Path, flushes_first: bool) -> Result<Self, StoreError> {
         let Opened { db, trees, flushes } = opened;
         let flushes_first = flushes_first && flushes.is_first();
         let mut log = Log::open(db, flushes, directory)?;
@@ -48,65 +51,44 @@ impl Store {
             log.flush()?;
         }
         Ok(Self {
-            trees: Arc::new(trees),
+            trees,
             flusher: Flusher::start(log)?,
             rate_limiter: Arc::default(),
             turn: Arc::default(),
-            latency: StoreLatency::default(),
         })
     }
 
-    /// For what takes a key or two, and is ready at once. sled has them in memory, or reads a page;
-    /// to wake another thread for it and to be woken again takes longer, and every request and every
-    /// connection does it.
+    /// Runs a job here and now.
     pub(super) fn look_up<T>(
         &self,
-        job: impl FnOnce(&Trees) -> Result<T, StoreError>,
-    ) -> Ready<Result<T, StoreError>> {
-        let began = clock::instant();
-        let value = job(&self.trees);
-        self.latency.read.observe((clock::instant() - began).as_secs_f64());
-        ready(value)
-    }
-
-    /// For what may take many.
-    pub(super) async fn read<T: Send + 'static>(
-        &self,
-        job: impl FnOnce(&Trees) -> Result<T, StoreError> + Send + 'static,
+        job: impl FnOnce(&Tables) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let began = clock::instant();
-        let value = self.run(job).await;
-        self.latency.read.observe((clock::instant() - began).as_secs_f64());
-        value
+        job(&Tables::Sled(self.trees.clone()))
     }
 
     /// sled blocks, so it runs where blocking hurts nobody.
     pub(super) async fn run<T: Send + 'static>(
         &self,
-        job: impl FnOnce(&Trees) -> Result<T, StoreError> + Send + 'static,
+        job: impl FnOnce(&Tables) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let trees = self.trees.clone();
-        tokio::task::spawn_blocking(move || job(&trees))
-            .await
-            .map_err(|error| StoreError::Broken(error.to_string()))?
+        let tables = Tables::Sled(self.trees.clone());
+        blocking(move || job(&tables)).await
     }
 
-    /// A read that also writes has reached the disk when it returns.
+    /// A job that only read has reached the disk as well.
     pub(super) async fn write<T: Send + 'static>(
         &self,
-        job: impl FnOnce(&Trees) -> Result<T, StoreError> + Send + 'static,
+        job: impl FnOnce(&Tables) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let rate_limiter = self.rate_limiter.clone();
-        let shared = move |trees: &Trees| {
+        let shared = move |tables: &Tables| {
             let _shared = rate_limiter.read().unwrap_or_else(PoisonError::into_inner);
-            job(trees)
+            job(tables)
         };
         self.flusher.demand_running()?;
-        let began = clock::instant();
         let value = self.run(shared).await;
         // Also of what failed: where sled could not write, the flush finds it out for good.
         self.flusher.flush().await?;
-        self.latency.write.observe((clock::instant() - began).as_secs_f64());
         value
     }
 
@@ -121,24 +103,24 @@ impl Store {
         .await
     }
 
-    /// Like [`Store::read`], while nothing is written.
+    /// Like [`Sled::run`], while nothing is written.
     pub(super) async fn read_alone<T: Send + 'static>(
         &self,
-        job: impl FnOnce(&Trees) -> Result<T, StoreError> + Send + 'static,
+        job: impl FnOnce(&Tables) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let _turn = self.turn.lock().await;
         let rate_limiter = self.rate_limiter.clone();
-        self.run(move |trees| {
+        self.run(move |tables| {
             let _alone = rate_limiter.write().unwrap_or_else(PoisonError::into_inner);
-            job(trees)
+            job(tables)
         })
         .await
     }
 
-    /// Like [`Store::write`], for what takes several transactions that nothing may come between.
+    /// Like [`Sled::write`], for what takes several transactions that nothing may come between.
     pub(super) async fn write_alone<T: Send + 'static>(
         &self,
-        job: impl FnOnce(&Trees) -> Result<T, StoreError> + Send + 'static,
+        job: impl FnOnce(&Tables) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         self.flusher.demand_running()?;
         let value = self.read_alone(job).await;
@@ -146,17 +128,17 @@ impl Store {
         value
     }
 
-    /// Like [`Store::write`], for what goes through whole trees in many small transactions.
+    /// Like [`Sled::write`], for what goes through whole tables in many small transactions.
     pub(super) async fn write_much<T: Send + 'static>(
         &self,
-        job: impl FnOnce(&Trees) -> Result<T, StoreError> + Send + 'static,
+        job: impl FnOnce(&Tables) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let _turn = self.turn.lock().await;
         self.write(job).await
     }
 
     /// Puts everything on disk, at the end.
-    pub async fn flush(&self) -> Result<(), StoreError> {
+    pub(super) async fn flush(&self) -> Result<(), StoreError> {
         self.flusher.flush().await
     }
 }
@@ -167,7 +149,9 @@ mod tests {
     use std::{fs::File, io, os::fd::OwnedFd};
 
     use crate::{
+        clock,
         core::otp::{Challenge, Subject},
+        store::engine::{Engine, Store},
         testing::account,
     };
 
@@ -180,13 +164,12 @@ mod tests {
         let mut log = Log::open(db, flushes, dir.path()).expect("a log");
         let (_reader, writer) = io::pipe().expect("a pipe");
         log.file = File::from(OwnedFd::from(writer));
-        let store = Store {
-            trees: Arc::new(trees),
+        let store = Store::on(Engine::Sled(Sled {
+            trees,
             flusher: Flusher::start(log).expect("a thread"),
             rate_limiter: Arc::default(),
             turn: Arc::default(),
-            latency: StoreLatency::default(),
-        };
+        }));
         let now = clock::now();
         let address = |n| account(n, now).email;
         for n in [2, 3, 4] {

@@ -1,11 +1,17 @@
-//! The tables on disk: one sled tree each.
+//! The tables, and what a job does with them on either engine.
 
 use meoww_proto::UserId;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use sled::Tree;
+use std::sync::Arc;
 use time::OffsetDateTime;
 
-use super::{StoreError, kinds::KINDS, records::decode, snapshot::OldValues};
+use super::{
+    StoreError,
+    kinds::KINDS,
+    records::decode,
+    scan::{KeyRange, Scan},
+    sled::{Trees, entry},
+};
 use crate::core::{
     account::{Account, Email},
     session::SessionId,
@@ -44,8 +50,8 @@ pub(super) enum Table {
     Probe,
 }
 
-/// Names of the trees on disk, in the order of [`Table`].
-const NAMES: [&str; 14] = [
+/// Names of the tables in the database, in the order of [`Table`].
+pub(super) const NAMES: [&str; 14] = [
     "accounts",
     "challenges",
     "password_resets",
@@ -62,12 +68,6 @@ const NAMES: [&str; 14] = [
     "probe",
 ];
 
-/// The open tables.
-pub(super) struct Trees {
-    trees: Vec<Tree>,
-    pub(super) old_values: OldValues,
-}
-
 /// A refresh token that is or was good.
 #[derive(Serialize, Deserialize)]
 pub(super) struct IssuedToken {
@@ -76,50 +76,82 @@ pub(super) struct IssuedToken {
     pub(super) expires_at: OffsetDateTime,
 }
 
-impl From<sled::Error> for StoreError {
-    fn from(error: sled::Error) -> Self {
-        Self::Broken(error.to_string())
-    }
+/// The tables of the engine that a job runs on. A job blocks, so it runs where blocking hurts nobody.
+pub(super) enum Tables {
+    Sled(Arc<Trees>),
 }
 
-impl Trees {
-    pub(super) fn open(db: &sled::Db) -> Result<Self, StoreError> {
-        let trees = NAMES.iter().map(|name| db.open_tree(name)).collect::<Result<_, _>>()?;
-        let trees = Self { trees, old_values: OldValues::default() };
-        trees.index_sessions(db)?;
-        Ok(trees)
-    }
-
-    pub(super) fn tree(&self, table: Table) -> &Tree {
-        &self.trees[table as usize]
-    }
-
-    /// Every tree, in the order of [`Table`].
-    pub(super) fn all(&self) -> Vec<&Tree> {
-        self.trees.iter().collect()
-    }
-
-    /// Whether there is no record of any kind.
-    pub(super) fn hold_nothing(&self) -> bool {
-        KINDS.iter().all(|kind| self.tree(kind.table).is_empty())
-    }
-
+impl Tables {
     /// Reads one record outside a transaction.
     pub(super) fn get<T: DeserializeOwned>(
         &self,
         table: Table,
         key: impl AsRef<[u8]>,
     ) -> Result<Option<T>, StoreError> {
-        self.tree(table).get(key)?.map(|bytes| decode(&bytes)).transpose()
+        match self {
+            Self::Sled(trees) => {
+                trees.tree(table).get(key)?.map(|bytes| decode(&bytes)).transpose()
+            }
+        }
+    }
+
+    /// Likewise, as it lies in the database.
+    pub(super) fn get_bytes(
+        &self,
+        table: Table,
+        key: impl AsRef<[u8]>,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        match self {
+            Self::Sled(trees) => Ok(trees.tree(table).get(key)?.map(|bytes| bytes.to_vec())),
+        }
     }
 
     pub(super) fn contains(&self, table: Table, key: impl AsRef<[u8]>) -> Result<bool, StoreError> {
-        Ok(self.tree(table).contains_key(key)?)
+        match self {
+            Self::Sled(trees) => Ok(trees.tree(table).contains_key(key)?),
+        }
+    }
+
+    /// Goes through a range of keys, in their order.
+    pub(super) fn scan(&self, table: Table, keys: KeyRange) -> Scan<'_> {
+        match self {
+            Self::Sled(trees) => Box::new(trees.range(table, keys).map(entry)),
+        }
+    }
+
+    /// Likewise, from the last to the first.
+    pub(super) fn scan_back(&self, table: Table, keys: KeyRange) -> Scan<'_> {
+        match self {
+            Self::Sled(trees) => Box::new(trees.range(table, keys).rev().map(entry)),
+        }
+    }
+
+    /// Whether there is anything in a range.
+    pub(super) fn has_any(&self, table: Table, keys: KeyRange) -> Result<bool, StoreError> {
+        match self {
+            Self::Sled(trees) => Ok(trees.range(table, keys).next().transpose()?.is_some()),
+        }
+    }
+
+    pub(super) fn count(&self, table: Table) -> Result<u64, StoreError> {
+        match self {
+            Self::Sled(trees) => Ok(trees.tree(table).len() as u64),
+        }
+    }
+
+    /// Whether there is no record of any kind.
+    pub(super) fn hold_nothing(&self) -> Result<bool, StoreError> {
+        for kind in &KINDS {
+            if self.has_any(kind.table, KeyRange::all())? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Returns the user whom an index by name or address has under `key`.
     pub(super) fn holder(&self, index: Table, key: &str) -> Result<Option<UserId>, StoreError> {
-        self.tree(index).get(key)?.map(|id| user_id(&id)).transpose()
+        self.get_bytes(index, key)?.map(|id| user_id(&id)).transpose()
     }
 
     pub(super) fn account(&self, user: UserId) -> Result<Option<Account>, StoreError> {

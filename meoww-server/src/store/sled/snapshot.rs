@@ -16,10 +16,12 @@ use std::{
 use sled::IVec;
 use tokio::sync::OwnedMutexGuard;
 
-use super::{
+use super::trees::Trees;
+use crate::store::{
     StoreError,
     kinds::{KINDS, Kind},
-    trees::{Table, Trees},
+    scan::{Entry, KeyRange, successor},
+    tables::Table,
 };
 
 /// Records read in one step.
@@ -101,7 +103,7 @@ impl Kept {
         let kind = self.position.0;
         let next = if last.is_some() { (kind, last) } else { (kind + 1, None) };
         let rest = match &next {
-            (_, Some(last)) => self.values.split_off(&(kind, after(last))),
+            (_, Some(last)) => self.values.split_off(&(kind, successor(last).into())),
             (kind, None) => self.values.split_off(&(*kind, IVec::default())),
         };
         let old = std::mem::replace(&mut self.values, rest);
@@ -121,13 +123,8 @@ impl Kept {
     }
 }
 
-/// The first key after this one.
-pub(super) fn after(key: &[u8]) -> IVec {
-    [key, &[0]].concat().into()
-}
-
 /// The records of one moment, read once from first to last. There is one of these at a time.
-pub(super) struct Snapshot {
+pub(in crate::store) struct Snapshot {
     trees: Arc<Trees>,
     _turn: OwnedMutexGuard<()>,
 }
@@ -140,7 +137,9 @@ impl Snapshot {
     }
 
     /// Reads the next records, of one kind, in the order of kinds and keys; `None` after the last.
-    pub(super) fn next(&mut self) -> Result<Option<(&'static Kind, Records)>, StoreError> {
+    pub(in crate::store) fn next(
+        &mut self,
+    ) -> Result<Option<(&'static Kind, Vec<Entry>)>, StoreError> {
         let too_slow = || {
             let what = "more was changed meanwhile than is kept for it; write it to a faster disk";
             StoreError::Export(what.into())
@@ -148,18 +147,15 @@ impl Snapshot {
         let position = self.trees.old_values.lock().as_ref().map(|kept| kept.position.clone());
         let (at, last) = position.ok_or_else(too_slow)?;
         let Some(kind) = KINDS.get(at) else { return Ok(None) };
-        let tree = self.trees.tree(kind.table);
-        let range = tree.range(last.as_deref().map_or_else(IVec::default, after)..);
-        let read: Records = range.take(STEP).collect::<Result<_, _>>()?;
+        let range = self.trees.range(kind.table, KeyRange::after(last.as_deref()));
+        let read: Vec<_> = range.take(STEP).collect::<Result<_, _>>()?;
         let last = read.last().filter(|_| read.len() == STEP).map(|(key, _)| key.clone());
         let mut kept = self.trees.old_values.lock();
         let kept = kept.as_mut().filter(|kept| !kept.is_too_much()).ok_or_else(too_slow)?;
-        Ok(Some((kind, kept.restore(read, last))))
+        let records = kept.restore(read, last).into_iter();
+        Ok(Some((kind, records.map(|(key, value)| (key.to_vec(), value.to_vec())).collect())))
     }
 }
-
-/// Keys and what lies under them.
-pub(super) type Records = Vec<(IVec, IVec)>;
 
 impl Drop for Snapshot {
     fn drop(&mut self) {

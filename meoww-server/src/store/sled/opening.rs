@@ -9,10 +9,11 @@ use std::{
     os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt, PermissionsExt},
     panic,
     path::Path,
+    sync::Arc,
 };
 
-use super::exports;
-use super::{StoreError, trees::Trees};
+use super::trees::Trees;
+use crate::store::{StoreError, exports};
 
 /// Memory sled may use for pages it has read, in bytes.
 const CACHE_BYTES: u64 = 64 << 20;
@@ -25,7 +26,7 @@ const MARK: &str = "flushes";
 /// A database that was read through.
 pub(super) struct Opened {
     pub(super) db: sled::Db,
-    pub(super) trees: Trees,
+    pub(super) trees: Arc<Trees>,
     pub(super) flushes: Flushes,
 }
 
@@ -65,7 +66,8 @@ pub(super) fn open(directory: &Path) -> Result<Opened, StoreError> {
         return Err(damaged(format!("the last {lost} of {promised} writes are missing")));
     }
     let mark = Flushes::mark(directory)?;
-    Ok(Opened { trees: Trees::open(&db)?, db, flushes: Flushes { meta, number: found, mark } })
+    let trees = Arc::new(Trees::open(&db)?);
+    Ok(Opened { trees, db, flushes: Flushes { meta, number: found, mark } })
 }
 
 /// Password hashes are nobody else's business, whoever may look into the directory around.

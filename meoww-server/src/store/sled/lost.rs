@@ -8,9 +8,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::exports;
-use super::{Store, StoreError, opening};
-use crate::atomic_file::AtomicFile;
+use super::{Sled, opening};
+use crate::{
+    atomic_file::AtomicFile,
+    store::{StoreError, exports, tables::Tables},
+};
 
 /// File beside the database that says there is one.
 const MARK: &str = "db.begun";
@@ -26,9 +28,12 @@ pub(crate) enum OnMissingDatabase {
     BeginAnew,
 }
 
-impl Store {
+impl Sled {
     /// Opens the database of a data directory, or begins it at the first start.
-    pub(crate) fn open_in(data_dir: &Path, if_lost: OnMissingDatabase) -> Result<Self, StoreError> {
+    pub(in crate::store) fn open_in(
+        data_dir: &Path,
+        if_lost: OnMissingDatabase,
+    ) -> Result<Self, StoreError> {
         let directory = data_dir.join("db");
         let remains =
             if if_lost == OnMissingDatabase::Refuse { remains(data_dir) } else { Vec::new() };
@@ -45,7 +50,7 @@ impl Store {
         }
         let opened = opening::open(&directory)?;
         // As an import leaves it that took nothing.
-        if opened.flushes.is_first() && opened.trees.hold_nothing() {
+        if opened.flushes.is_first() && Tables::Sled(opened.trees.clone()).hold_nothing()? {
             demand_first_start()?;
         }
         let store = Self::start(opened, &directory, if_lost == OnMissingDatabase::Refuse)?;
