@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use uuid::Uuid;
 
 /// Why a text is no identifier.
@@ -11,11 +11,10 @@ use uuid::Uuid;
 pub struct MalformedId(&'static str);
 
 /// An account: twelve bytes, written as 24 lower-case hex digits (the shape of a BSON ObjectId, so
-/// that accounts of the Node.js backend keep theirs).
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+/// that accounts of the Node.js backend keep theirs). Binary formats hold the bytes.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "openapi", schema(value_type = String, pattern = "^[0-9a-f]{24}$"))]
-#[serde(try_from = "String", into = "String")]
 pub struct UserId([u8; 12]);
 
 impl UserId {
@@ -60,17 +59,23 @@ impl fmt::Debug for UserId {
     }
 }
 
-impl TryFrom<String> for UserId {
-    type Error = MalformedId;
-
-    fn try_from(text: String) -> Result<Self, MalformedId> {
-        text.parse()
+impl Serialize for UserId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() {
+            serializer.collect_str(self)
+        } else {
+            self.0.serialize(serializer)
+        }
     }
 }
 
-impl From<UserId> for String {
-    fn from(id: UserId) -> Self {
-        id.to_string()
+impl<'de> Deserialize<'de> for UserId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if deserializer.is_human_readable() {
+            String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+        } else {
+            Deserialize::deserialize(deserializer).map(Self)
+        }
     }
 }
 

@@ -18,7 +18,9 @@ use crate::{
     admin::{db::mongo, protocol::Request},
     bearer, clock,
     config::{Config, ConfigError},
-    core::{account::Email, device::DeviceToken, ice::Fragments, session::SessionId},
+    core::{
+        account::Email, device::DeviceToken, fleet::Packet, ice::Fragments, session::SessionId,
+    },
     http,
     mail::{self, Letter},
     photos,
@@ -140,4 +142,11 @@ pub fn configuration(text: &str) -> Result<Config, ConfigError> {
 /// What an operator's program asks over the socket, as it would ask it again.
 pub fn admin_request(line: &str) -> Option<String> {
     serde_json::to_string(&Request::parse(line).ok()?).ok()
+}
+
+/// The packet from another node in these bytes, and the bytes it is sent as.
+pub fn packet(bytes: &[u8]) -> Option<(Packet, Vec<u8>)> {
+    let packet = Packet::decode(bytes).ok()?;
+    let encoded = packet.encode();
+    Some((packet, encoded))
 }

@@ -3,6 +3,7 @@
 
 pub mod account;
 pub mod device;
+pub mod fleet;
 pub mod ice;
 pub mod limits;
 pub mod lobby;

@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use meoww_proto::{
     signal::Search,
-    tags::{DEFAULT_TAG_WAIT, MAX_TAGS, Tag},
+    tags::{DEFAULT_TAG_WAIT, MAX_TAG_WAIT, MAX_TAGS, Tag},
 };
 use ring::digest::{SHA256, digest};
+use serde::{Deserialize, Serialize};
 
 /// A tag as the queue compares it: by 64 bits of its SHA-256. Two of 100 000 different tags agree in
 /// them once in billions of times, and then two strangers meet, which is what they came for.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Interest(u64);
 
 impl From<&Tag> for Interest {
@@ -21,7 +22,8 @@ impl From<&Tag> for Interest {
 }
 
 /// What a search asks for; by default anyone, at once.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "EncodedCriteria", into = "EncodedCriteria")]
 pub struct SearchCriteria {
     interests: [Interest; MAX_TAGS],
     count: usize,
@@ -53,5 +55,34 @@ impl From<&Search> for SearchCriteria {
     fn from(search: &Search) -> Self {
         let wait = search.wait_seconds.map(|seconds| Duration::from_secs(seconds.into()));
         Self::new(&search.tags, wait.unwrap_or(DEFAULT_TAG_WAIT))
+    }
+}
+
+/// A [`SearchCriteria`] as nodes tell it each other.
+#[derive(Serialize, Deserialize)]
+struct EncodedCriteria {
+    interests: Vec<Interest>,
+    wait_ms: u32,
+}
+
+impl From<SearchCriteria> for EncodedCriteria {
+    fn from(criteria: SearchCriteria) -> Self {
+        let wait_ms = u32::try_from(criteria.wait.as_millis()).unwrap_or(u32::MAX);
+        Self { interests: criteria.interests().to_vec(), wait_ms }
+    }
+}
+
+impl TryFrom<EncodedCriteria> for SearchCriteria {
+    type Error = &'static str;
+
+    fn try_from(encoded: EncodedCriteria) -> Result<Self, Self::Error> {
+        let EncodedCriteria { interests: given, wait_ms } = encoded;
+        let (count, wait) = (given.len(), Duration::from_millis(wait_ms.into()));
+        if count > MAX_TAGS || wait > MAX_TAG_WAIT || (count == 0 && !wait.is_zero()) {
+            return Err("criteria that no search has");
+        }
+        let mut interests = [Interest::default(); MAX_TAGS];
+        interests[..count].copy_from_slice(&given);
+        Ok(Self { interests, count, wait })
     }
 }

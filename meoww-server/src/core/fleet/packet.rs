@@ -1,0 +1,121 @@
+//! The bytes of one packet between two nodes: a version, and the packet in postcard's format.
+
+use meoww_proto::signal::Presence;
+use serde::{Deserialize, Serialize};
+
+use super::{Message, NodeId, Term};
+
+/// Longest packet. A bus carries at least this much in one message.
+pub const MAX_PACKET_BYTES: usize = 128 * 1024;
+/// Changes with the format: nodes of two versions do not understand each other.
+const VERSION: u8 = 1;
+
+/// What one node sends to another.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Packet {
+    /// The sender.
+    pub from: NodeId,
+    /// The recipient.
+    pub to: NodeId,
+    /// The sender's session of their link; never 0, and higher than any before.
+    pub session: u32,
+    /// The recipient's session as far as the sender knows; 0 if it knows none.
+    pub peer_session: u32,
+    /// How many messages of the recipient's session have arrived in order.
+    pub ack: u64,
+    /// What it carries.
+    pub body: Body,
+}
+
+/// What a packet carries.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Body {
+    /// The sender is alive.
+    Beat(Beat),
+    /// A message.
+    Data {
+        /// Counts the messages of the sender's session, from 0.
+        seq: u64,
+        /// The message.
+        message: Message,
+    },
+}
+
+/// What nodes tell each other all the time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Beat {
+    /// The highest term the sender has promised to follow.
+    pub term: Option<Term>,
+    /// Whether the sender is its matcher.
+    pub leads: bool,
+    /// Whether the sender is about to go.
+    pub is_draining: bool,
+    /// Whether the sender has heard from the recipient lately.
+    pub hears_you: bool,
+    /// How many users the matcher knows of, and how many of them search; from the matcher alone.
+    pub presence: Option<Count>,
+}
+
+/// A [`Presence`], in a type that can be hashed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Count {
+    /// Users connected.
+    pub online: u32,
+    /// Users in the queue.
+    pub searching: u32,
+}
+
+impl From<Count> for Presence {
+    fn from(Count { online, searching }: Count) -> Self {
+        Self { online, searching }
+    }
+}
+
+/// Why bytes are no packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// Longer than [`MAX_PACKET_BYTES`].
+    #[error("packet is longer than {MAX_PACKET_BYTES} bytes")]
+    TooLong,
+    /// Of a server of another version.
+    #[error("packet has format {0}, and this version speaks {VERSION}")]
+    Version(u8),
+    /// Anything else.
+    #[error("malformed packet")]
+    Malformed,
+}
+
+impl Packet {
+    /// Returns its bytes. Longer than [`MAX_PACKET_BYTES`] it is only if its message breaks the
+    /// bounds that [`Packet::decode`] checks.
+    pub fn encode(&self) -> Vec<u8> {
+        let encoded = postcard::to_extend(self, vec![VERSION]);
+        encoded.expect("types of a packet can be written, and a vector takes what it is given")
+    }
+
+    /// Returns the packet in these bytes.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        if bytes.len() > MAX_PACKET_BYTES {
+            return Err(DecodeError::TooLong);
+        }
+        let (version, rest) = bytes.split_first().ok_or(DecodeError::Malformed)?;
+        if *version != VERSION {
+            return Err(DecodeError::Version(*version));
+        }
+        match postcard::take_from_bytes::<Self>(rest) {
+            Ok((packet, [])) if packet.is_bounded() => Ok(packet),
+            Ok(_) | Err(_) => Err(DecodeError::Malformed),
+        }
+    }
+
+    fn is_bounded(&self) -> bool {
+        let is_bounded = match &self.body {
+            Body::Beat(_) => true,
+            Body::Data { message, .. } => message.is_bounded(),
+        };
+        is_bounded && self.session != 0
+    }
+}
+
+#[cfg(test)]
+mod tests;
