@@ -11,6 +11,9 @@ use rtc::{
 
 use crate::picture::decode::LEVEL_IDC;
 
+/// Ticks of the RTP clock of video in a second (RFC 6184, section 5.1).
+pub(super) const VIDEO_RATE: u32 = 90_000;
+
 /// What a track needs to be sent. Tracks of one stream are played in step.
 pub(super) fn track(
     stream_id: &str,
@@ -42,7 +45,7 @@ pub(super) fn h264() -> RTCRtpCodecParameters {
     RTCRtpCodecParameters {
         rtp_codec: RTCRtpCodec {
             mime_type: MIME_TYPE_H264.to_owned(),
-            clock_rate: 90_000,
+            clock_rate: VIDEO_RATE,
             channels: 0,
             sdp_fmtp_line: format,
             rtcp_feedback: feedback.to_vec(),

@@ -18,9 +18,7 @@ use rtc::{
 };
 use tokio::sync::{mpsc, watch};
 use webrtc::{
-    media_stream::track_local::{
-        static_rtp::TrackLocalStaticRTP, static_sample::TrackLocalStaticSample,
-    },
+    media_stream::track_local::static_rtp::TrackLocalStaticRTP,
     peer_connection::{
         PeerConnection, PeerConnectionBuilder, RTCConfiguration, RTCConfigurationBuilder,
         RTCIceServer, RTCIceTransportPolicy, SettingEngineBuilder,
@@ -34,10 +32,11 @@ use super::{
     codecs::{h264, opus, track},
     guarded_sockets::{Guard, GuardedRuntime},
     negotiation::Negotiation,
+    tracks::stream::LocalTrack,
     transport::Transport,
     webrtc_event::{Reporter, WebRtcEvent},
 };
-use crate::{clock, core::event::Way, interfaces};
+use crate::{core::event::Way, interfaces};
 
 /// Between two connectivity checks of a pair. The default of 200 ms makes connecting take 400 ms.
 const CHECK_INTERVAL: Duration = Duration::from_millis(20);
@@ -61,8 +60,8 @@ const GIVEN_UP_AFTER: Duration = Duration::from_secs(60);
 pub(super) struct Connection {
     pub(super) transport: Transport,
     pub(super) webrtc_events: mpsc::Receiver<WebRtcEvent>,
-    pub(super) video: Arc<TrackLocalStaticSample>,
-    pub(super) sound: Arc<TrackLocalStaticRTP>,
+    pub(super) video: LocalTrack,
+    pub(super) sound: LocalTrack,
     /// Bits a second the path carries.
     pub(super) estimate: watch::Receiver<u32>,
     pub(super) flood: watch::Receiver<bool>,
@@ -89,7 +88,7 @@ async fn attempt(config: &PeerConfig, mdns: MulticastDnsMode) -> anyhow::Result<
     let mut media = MediaEngine::default();
     media.register_codec(h264(), RtpCodecKind::Video)?;
     media.register_codec(opus(), RtpCodecKind::Audio)?;
-    let Chain { registry, estimate, flood, round_trip } = chain(&mut media)?;
+    let Chain { registry, estimate, flood, round_trip, sound, pictures } = chain(&mut media)?;
     let loopback = config.addresses.borrow().iter().all(IpAddr::is_loopback);
     let direct = if loopback { Reach::Loopback } else { Reach::Network };
     let reach = if config.way == Way::Direct { direct } else { Reach::Relay };
@@ -126,12 +125,14 @@ async fn attempt(config: &PeerConfig, mdns: MulticastDnsMode) -> anyhow::Result<
     }
     // Always both, so that nothing has to be negotiated anew when a microphone is plugged in.
     let stream_id = format!("meoww-{:08x}", rand::random::<u32>());
-    let video = track(&stream_id, RtpCodecKind::Video, h264());
-    let video = Arc::new(TrackLocalStaticSample::new(clock::now(), video)?);
-    let sound = track(&stream_id, RtpCodecKind::Audio, opus());
-    let sound = Arc::new(TrackLocalStaticRTP::new(sound));
-    let video_sender = webrtc.add_track(video.clone()).await?;
-    let sound_sender = webrtc.add_track(sound.clone()).await?;
+    let local = |kind, codec, clock| {
+        let track = Arc::new(TrackLocalStaticRTP::new(track(&stream_id, kind, codec)));
+        LocalTrack { track, clock }
+    };
+    let video = local(RtpCodecKind::Video, h264(), pictures);
+    let sound = local(RtpCodecKind::Audio, opus(), sound);
+    let video_sender = webrtc.add_track(video.track.clone()).await?;
+    let sound_sender = webrtc.add_track(sound.track.clone()).await?;
     let negotiation = Negotiation::new(config.is_initiator, reach);
     let webrtc = Arc::new(webrtc);
     let direct = (direct, configuration(config, RTCIceTransportPolicy::All));

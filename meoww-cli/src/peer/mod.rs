@@ -7,6 +7,7 @@
 mod allocate;
 mod budget;
 mod candidates;
+mod capture_clock;
 mod chain;
 mod channel;
 mod checks;

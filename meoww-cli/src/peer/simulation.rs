@@ -118,7 +118,7 @@ struct End {
 
 impl End {
     fn new() -> Self {
-        let Chain { registry, estimate, flood, round_trip } =
+        let Chain { registry, estimate, flood, round_trip, .. } =
             chain(&mut MediaEngine::default()).unwrap();
         let mut chain = Box::new(registry.build());
         for stream in [stream(SOUND, "audio/opus", false), stream(PICTURES, "video/H264", true)] {

@@ -1,10 +1,15 @@
 //! From blocks of one's own sound to frames to be sent.
 
+use std::time::{Duration, Instant};
+
 use super::{
     BLOCK_SAMPLES, Block, SoundError,
     codec::{Encoder, FRAME_SAMPLES},
     room::OpusFrame,
 };
+
+/// The time of a frame.
+const FRAME_TIME: Duration = Duration::from_millis(20);
 
 /// The sending half of one room.
 pub(crate) struct Capture {
@@ -31,8 +36,8 @@ impl Capture {
         self.encoder.adapt(bps, loss_percent);
     }
 
-    /// Takes a block; returns a frame with every second one, unless there is silence.
-    pub(crate) fn push(&mut self, block: &Block) -> Option<OpusFrame> {
+    /// Takes a block that ends `now`; returns a frame with every second one, unless there is silence.
+    pub(crate) fn push(&mut self, now: Instant, block: &Block) -> Option<OpusFrame> {
         let frame = self.frame[self.filled..].iter_mut();
         frame.zip(block).for_each(|(to, sample)| *to = sample.clamp(-1.0, 1.0));
         self.filled += BLOCK_SAMPLES;
@@ -44,7 +49,8 @@ impl Capture {
         self.timestamp = timestamp.wrapping_add(FRAME_SAMPLES as u32);
         let payload = self.encoder.encode(&self.frame);
         let starts_talk = std::mem::replace(&mut self.was_silent, payload.is_none());
-        Some(OpusFrame { timestamp, starts_talk, payload: payload? })
+        let captured = now.checked_sub(FRAME_TIME).unwrap_or(now);
+        Some(OpusFrame { captured, timestamp, starts_talk, payload: payload? })
     }
 }
 
@@ -78,6 +84,7 @@ impl Gate {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{clock, sound::pace::BLOCK_TIME};
 
     fn tone(at: usize) -> Block {
         std::array::from_fn(|sample| 0.1 * ((at * BLOCK_SAMPLES + sample) as f32 * 0.06).sin())
@@ -85,13 +92,16 @@ mod tests {
 
     #[test]
     fn a_frame_comes_with_every_second_block() {
-        let mut capture = Capture::new().unwrap();
-        let frames: Vec<_> = (0..100).map(|at| capture.push(&tone(at))).collect();
+        let (mut capture, start) = (Capture::new().unwrap(), clock::now());
+        let end = |at: usize| start + BLOCK_TIME * (at + 1) as u32;
+        let frames: Vec<_> = (0..100).map(|at| capture.push(end(at), &tone(at))).collect();
         assert!(frames.iter().step_by(2).all(Option::is_none));
         let sent: Vec<OpusFrame> = frames.into_iter().flatten().collect();
         assert_eq!(sent.len(), 50);
         let timestamps = sent.iter().map(|frame| frame.timestamp);
         assert!(timestamps.eq((0..50).map(|frame| frame * 960)));
+        let captured = sent.iter().map(|frame| frame.captured);
+        assert!(captured.eq((0..50).map(|frame| start + FRAME_TIME * frame)));
         assert!(sent.iter().map(|frame| frame.starts_talk).eq((0..50).map(|frame| frame == 0)));
     }
 
@@ -100,7 +110,7 @@ mod tests {
         let mut capture = Capture::new().unwrap();
         let mut push = |blocks: std::ops::Range<usize>, is_loud: bool| -> Vec<OpusFrame> {
             let block = |at| if is_loud { tone(at) } else { [0.0; BLOCK_SAMPLES] };
-            blocks.filter_map(|at| capture.push(&block(at))).collect()
+            blocks.filter_map(|at| capture.push(clock::now(), &block(at))).collect()
         };
         push(0..100, true);
         push(100..200, false);

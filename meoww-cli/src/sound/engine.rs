@@ -231,7 +231,7 @@ impl Engine {
         }
         let mut block = SILENCE;
         while self.source.take(now, &mut block) {
-            self.capture(&mut block);
+            self.capture(now, &mut block);
         }
     }
 
@@ -283,7 +283,7 @@ impl Engine {
         }
     }
 
-    fn capture(&mut self, block: &mut Block) {
+    fn capture(&mut self, now: Instant, block: &mut Block) {
         limiter::clean(block);
         if let Some(processor) = &mut self.processor {
             processor.process(block, &self.reference.next());
@@ -294,7 +294,7 @@ impl Engine {
             self.tell(SoundEvent::MutedButTalking);
         }
         if let Some(room) = &mut self.room {
-            room.capture(block, is_muted);
+            room.capture(now, block, is_muted);
         }
     }
 

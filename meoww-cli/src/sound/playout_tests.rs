@@ -2,11 +2,14 @@ use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::*;
-use crate::sound::{
-    SILENCE,
-    delay::{MAX_TARGET, MIN_TARGET},
-    room::{OpusFrame, OpusPacket},
-    testing::{Path, corner, encoded, longest_silence, packet, pitch, seconds, tone},
+use crate::{
+    clock,
+    sound::{
+        SILENCE,
+        delay::{MAX_TARGET, MIN_TARGET},
+        room::{OpusFrame, OpusPacket},
+        testing::{Path, corner, encoded, longest_silence, packet, pitch, seconds, tone},
+    },
 };
 
 /// -40 dBFS.
@@ -51,6 +54,7 @@ fn endless_tone() -> impl Iterator<Item = OpusFrame> {
     let second: Vec<Bytes> =
         encoded(&tone(3)).into_iter().skip(50).take(50).map(|frame| frame.payload).collect();
     (0..).map(move |at: u32| OpusFrame {
+        captured: clock::now(),
         timestamp: at.wrapping_mul(960),
         starts_talk: at == 0,
         payload: second[at as usize % 50].clone(),

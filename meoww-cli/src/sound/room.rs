@@ -19,6 +19,8 @@ pub const MAX_OPUS_BYTES: usize = 1_275;
 /// One encoded frame, to be sent at once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpusFrame {
+    /// When its first sample was recorded, as far as is known: a device may have held it back.
+    pub captured: Instant,
     /// Samples at 48 kHz since sound began in this room; jumps over frames that DTX left out. The
     /// RTP timestamp is this plus a random offset.
     pub timestamp: u32,

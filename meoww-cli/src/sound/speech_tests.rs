@@ -127,8 +127,8 @@ fn filled(frames: Vec<OpusFrame>) -> Vec<OpusFrame> {
     for frame in frames {
         while let Some(last) = filled.last().filter(|last| last.timestamp + 960 < frame.timestamp) {
             let payload = bytes::Bytes::copy_from_slice(&last.payload[..1]);
-            let timestamp = last.timestamp + 960;
-            filled.push(OpusFrame { timestamp, starts_talk: false, payload });
+            let (captured, timestamp) = (last.captured, last.timestamp + 960);
+            filled.push(OpusFrame { captured, timestamp, starts_talk: false, payload });
         }
         filled.push(frame);
     }

@@ -10,6 +10,7 @@ use super::{
     playout::{Playout, PlayoutFigures},
     room::{OpusFrame, OpusPacket, Received},
 };
+use crate::clock;
 
 /// What lies between the two.
 #[derive(Debug, Clone, Copy, Default)]
@@ -86,7 +87,7 @@ pub(super) fn encoded(samples: &[f32]) -> Vec<OpusFrame> {
     blocks
         .filter_map(|block| {
             let block: &Block = block.try_into().unwrap();
-            capture.push(block)
+            capture.push(clock::now(), block)
         })
         .collect()
 }

@@ -11,7 +11,7 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -293,15 +293,21 @@ fn grainy(mut picture: Frame, seed: u32) -> Frame {
 /// The `n`th frame of a talk without a pause; the packets are not looked into.
 pub(crate) fn frame(n: u32) -> OpusFrame {
     let payload = Bytes::from(format!("frame {n}"));
-    OpusFrame { timestamp: n * FRAME, starts_talk: n == 0, payload }
+    OpusFrame { captured: Instant::now(), timestamp: n * FRAME, starts_talk: n == 0, payload }
 }
 
-/// Talks until nobody listens.
+/// Talks until the room is over.
 pub(crate) async fn talk(voice: mpsc::Sender<OpusFrame>) {
+    talk_of(voice, Duration::ZERO).await;
+}
+
+/// Talks with a microphone that gives each frame so long after its first sample was recorded.
+pub(crate) async fn talk_of(voice: mpsc::Sender<OpusFrame>, held_back: Duration) {
     let mut due = tokio::time::interval(Duration::from_millis(20));
     for n in 0.. {
         due.tick().await;
-        if voice.send(frame(n)).await.is_err() {
+        let captured = Instant::now() - held_back;
+        if voice.send(OpusFrame { captured, ..frame(n) }).await.is_err() {
             return;
         }
     }

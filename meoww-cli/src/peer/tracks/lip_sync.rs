@@ -13,10 +13,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+use super::super::codecs::VIDEO_RATE;
 use crate::sound::room::Playing;
 
-/// Ticks of the RTP clock of video in a second (RFC 6184, section 5.1).
-const VIDEO_RATE: f64 = 90_000.0;
 /// Seconds that sound may be before or after its picture: about half of what is noticed (ITU-R
 /// BT.1359-1: 45 ms before, 125 ms after).
 const UNNOTICED: f64 = 0.040;
@@ -131,7 +130,8 @@ impl<P> LipSync<P> {
     /// `None` when that is not known.
     fn behind(&self, timestamp: u32, playing: Playing, now: Instant) -> Option<f64> {
         let (ntp, reported) = self.report?;
-        let since_report = f64::from(timestamp.wrapping_sub(reported).cast_signed()) / VIDEO_RATE;
+        let since_report =
+            f64::from(timestamp.wrapping_sub(reported).cast_signed()) / f64::from(VIDEO_RATE);
         let since_heard = ntp_seconds(playing.ntp, ntp) - since_report;
         let age = now.saturating_duration_since(playing.at).as_secs_f64();
         let behind = since_heard + age;

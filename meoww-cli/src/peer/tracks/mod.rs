@@ -11,6 +11,7 @@ mod receive;
 mod send;
 pub(super) mod shape;
 mod sound;
+pub(super) mod stream;
 
 use std::sync::{Arc, atomic::Ordering::Relaxed};
 
@@ -21,16 +22,14 @@ use tokio::{
     sync::{mpsc, watch},
     task::JoinSet,
 };
-use webrtc::media_stream::{
-    track_local::{static_rtp::TrackLocalStaticRTP, static_sample::TrackLocalStaticSample},
-    track_remote::TrackRemote,
-};
+use webrtc::media_stream::track_remote::TrackRemote;
 
 pub(super) use self::receive::Report;
 use self::{
     receive::Receiver,
     send::{Orders, Sender},
     sound::Sound,
+    stream::LocalTrack,
 };
 use super::{PeerMedia, PeerSound, stats::Tally, threads::Threads};
 use crate::picture::slot::{FrameSlot, RoomSlot};
@@ -73,8 +72,8 @@ impl Tracks {
     /// When there is no thread for the encoder.
     pub(super) fn start(
         media: PeerMedia,
-        video: Arc<TrackLocalStaticSample>,
-        sound: Arc<TrackLocalStaticRTP>,
+        video: LocalTrack,
+        sound: LocalTrack,
         estimate: watch::Receiver<u32>,
         tally: Arc<Tally>,
     ) -> anyhow::Result<Self> {

@@ -5,25 +5,25 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bytes::Bytes;
 use meoww_paint::{Frame, Grid, Scaler};
 use rtc::{
-    media::Sample,
     rtcp::payload_feedbacks::{
         full_intra_request::FullIntraRequest, picture_loss_indication::PictureLossIndication,
     },
+    rtp::{self, codec::h264::H264Payloader, packetizer::Payloader},
 };
 use tokio::{runtime::Handle, sync::watch};
-use webrtc::media_stream::{
-    Track,
-    track_local::{TrackLocal, TrackLocalEvent, static_sample::TrackLocalStaticSample},
-};
+use webrtc::media_stream::track_local::TrackLocalEvent;
 
 use super::{
     super::{
         allocate::Shares,
+        codecs::VIDEO_RATE,
         stats::{Tally, count},
     },
     shape::{Plan, Shape},
+    stream::{LocalTrack, Stream},
 };
 use crate::{
     clock,
@@ -46,7 +46,7 @@ pub(super) struct Sender {
     pub(super) pictures: FrameSlot,
     pub(super) orders: watch::Receiver<Orders>,
     pub(super) estimate: watch::Receiver<u32>,
-    pub(super) track: Arc<TrackLocalStaticSample>,
+    pub(super) track: LocalTrack,
     pub(super) tally: Arc<Tally>,
 }
 
@@ -60,24 +60,46 @@ enum Wake {
     End,
 }
 
+/// Bytes of an RTP packet of a picture, with its header: the rest of a usual path's 1,500 is for the
+/// headers below it.
+const MAX_PACKET: usize = 1_200;
+const HEADER: usize = 12;
+
 /// State of the thread.
 struct State {
     scaler: Scaler,
     encoder: Encoder,
     began: Instant,
-    last_sent: Option<Instant>,
     shape: Shape,
+    packetizer: Packetizer,
+}
+
+/// A picture that is coded.
+struct Coded {
+    /// When it was captured.
+    at: Instant,
+    data: Bytes,
+}
+
+/// From coded pictures to RTP packets (RFC 6184).
+struct Packetizer {
+    payloader: H264Payloader,
+    stream: Stream,
+    /// When the time of the stream began.
+    began: Instant,
 }
 
 impl Sender {
     /// Runs until the session ends.
     pub(super) fn run(mut self, runtime: &Handle) {
+        let Some(stream) = runtime.block_on(self.track.stream()) else { return };
+        let began = clock::now();
         let mut state = State {
             scaler: Scaler::default(),
             encoder: Encoder::new(*self.estimate.borrow()),
-            began: clock::now(),
-            last_sent: None,
+            began,
             shape: Shape::default(),
+            packetizer: Packetizer { payloader: H264Payloader::default(), stream, began },
         };
         self.warm_up(&mut state);
         loop {
@@ -100,10 +122,12 @@ impl Sender {
                 continue;
             };
             let share = Shares::of(*self.estimate.borrow(), with_sound).picture;
-            if let Some(sample) = state.code(clock::now(), &picture, grid, share)
-                && runtime.block_on(self.send(payload_type, sample)).is_none()
-            {
-                return;
+            if let Some(coded) = state.code(clock::now(), &picture, grid, share) {
+                let (at, bytes) = (coded.at, coded.data.len());
+                let packets = state.packetizer.packets(payload_type, coded);
+                if runtime.block_on(self.send(at, bytes, packets)).is_none() {
+                    return;
+                }
             }
         }
     }
@@ -134,34 +158,31 @@ impl Sender {
     }
 
     /// `None` when the session ended meanwhile.
-    async fn send(&mut self, payload_type: u8, sample: Sample) -> Option<()> {
-        let ssrc = self.track.ssrcs().await.first().copied()?;
+    async fn send(&mut self, at: Instant, bytes: usize, packets: Vec<rtp::Packet>) -> Option<()> {
         let mut closed = self.orders.clone();
-        let written = tokio::select! {
-            written = self.track.write_sample(ssrc, payload_type, &sample, &[]) => written,
+        let is_sent = tokio::select! {
+            is_sent = self.track.send(at, packets) => is_sent,
             _ = closed.wait_for(|orders| orders.payload_type.is_none()) => return None,
         };
-        // The error would show whole packets; that it failed says enough.
-        match written {
-            Ok(()) => {
-                count(&self.tally.frames_sent);
-                self.tally.bytes_out.fetch_add(sample.data.len() as u64, Relaxed);
-            }
-            Err(_) => tracing::debug!("a picture could not be sent"),
+        if is_sent {
+            count(&self.tally.frames_sent);
+            self.tally.bytes_out.fetch_add(bytes as u64, Relaxed);
+        } else {
+            tracing::debug!("a picture could not be sent");
         }
         Some(())
     }
 }
 
 impl State {
-    /// The next sample for the track; `None` when this picture is left out.
+    /// The next picture for the track; `None` when this one is left out.
     fn code(
         &mut self,
         now: Instant,
         picture: &Arc<Frame>,
         grid: Grid,
         share: u32,
-    ) -> Option<Sample> {
+    ) -> Option<Coded> {
         let Plan { size, bps, key } =
             self.shape.plan(now, (picture.width(), picture.height()), grid, share)?;
         self.encoder.set_bitrate(bps);
@@ -175,9 +196,21 @@ impl State {
             }
         };
         self.shape.coded(now, coded.data.len(), coded.key);
-        let duration =
-            self.last_sent.replace(now).map_or(Duration::from_millis(33), |last| now - last);
-        Some(Sample { data: coded.data.into(), duration, ..Sample::new(now) })
+        Some(Coded { at: now, data: coded.data.into() })
+    }
+}
+
+impl Packetizer {
+    /// The packets of a picture; the last has the marker bit.
+    fn packets(&mut self, payload_type: u8, coded: Coded) -> Vec<rtp::Packet> {
+        let since = coded.at.saturating_duration_since(self.began);
+        // Wraps, as the clock of a stream does.
+        let time = (since.as_nanos() * u128::from(VIDEO_RATE) / 1_000_000_000) as u32;
+        let payloads = self.payloader.payload(MAX_PACKET - HEADER, &coded.data).unwrap_or_default();
+        let last = payloads.len().saturating_sub(1);
+        let packet =
+            |(number, payload)| self.stream.packet(payload_type, time, number == last, payload);
+        payloads.into_iter().enumerate().map(packet).collect()
     }
 }
 
@@ -187,4 +220,30 @@ fn asks_for_keyframe(event: &TrackLocalEvent) -> bool {
         let packet = packet.as_any();
         packet.is::<PictureLossIndication>() || packet.is::<FullIntraRequest>()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As on a narrow path, where pictures are left out.
+    #[test]
+    fn pictures_have_the_time_at_which_they_were_captured() {
+        let (began, stream) = (clock::now(), Stream::new(7, 1_000, u32::MAX - 90));
+        let mut packetizer = Packetizer { payloader: H264Payloader::default(), stream, began };
+        let mut last = 499;
+        for ms in [0, 33, 133, 167, 50_000_000] {
+            let at = began + Duration::from_millis(ms);
+            let slice = [&[0, 0, 0, 1, 0x61][..], &[7; 3_000]].concat();
+            let packets = packetizer.packets(102, Coded { at, data: slice.into() });
+            assert_eq!(packets.len(), 3);
+            for (number, packet) in packets.iter().enumerate() {
+                let rtp::Header { timestamp, marker, sequence_number, .. } = packet.header;
+                assert_eq!(timestamp, (u32::MAX - 90).wrapping_add((ms * 90) as u32));
+                assert_eq!((marker, sequence_number), (number == 2, last + 1));
+                assert!(HEADER + packet.payload.len() <= MAX_PACKET);
+                last = sequence_number;
+            }
+        }
+    }
 }

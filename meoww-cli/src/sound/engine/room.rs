@@ -60,8 +60,8 @@ impl Room {
         self.end.playing.send_if_modified(|last| std::mem::replace(last, playing) != playing);
     }
 
-    /// Sends a block of one's own sound, or silence.
-    pub(super) fn capture(&mut self, block: &mut Block, is_muted: bool) {
+    /// Sends a block of one's own sound that ends `now`, or silence.
+    pub(super) fn capture(&mut self, now: Instant, block: &mut Block, is_muted: bool) {
         let is_live = self.is_live();
         self.was_live |= is_live;
         self.gate.pass(block, is_live && !is_muted);
@@ -69,7 +69,7 @@ impl Room {
             return;
         }
         self.capture.adapt(*self.end.bitrate.borrow(), *self.end.loss_percent.borrow());
-        let Some(frame) = self.capture.push(block) else { return };
+        let Some(frame) = self.capture.push(now, block) else { return };
         let bytes = frame.payload.len();
         // Full: the connection does not move, and old sound would be of no use to it.
         if self.end.outgoing.try_send(frame).is_ok() {

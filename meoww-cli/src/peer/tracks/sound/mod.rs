@@ -9,12 +9,10 @@ use tokio::{
     sync::{mpsc, watch},
     task::JoinSet,
 };
-use webrtc::media_stream::{
-    track_local::static_rtp::TrackLocalStaticRTP, track_remote::TrackRemote,
-};
+use webrtc::media_stream::track_remote::TrackRemote;
 
 use self::{receive::Receiver, send::Sender};
-use super::super::stats::Tally;
+use super::{super::stats::Tally, stream::LocalTrack};
 use crate::sound::room::{Playing, Received, RoomFigures, RoomSound};
 
 /// Both ways, each idle until there is something to do for it.
@@ -52,7 +50,7 @@ impl Sound {
     /// `estimate` is how many bits a second the path carries.
     pub(super) fn new(
         room: RoomSound,
-        track: Arc<TrackLocalStaticRTP>,
+        track: LocalTrack,
         estimate: watch::Receiver<u32>,
         tally: Arc<Tally>,
     ) -> Self {
