@@ -8,9 +8,9 @@ use std::{
 
 /// The parts of the server, from the bottom to the top.
 #[rustfmt::skip]
-const SERVER: [&str; 26] = [
+const SERVER: [&str; 27] = [
     "clock", "atomic_file", "queue", "core", "config", "metrics", "send_queue", "tokens", "hashing",
-    "tls", "logging", "listener", "mail", "bearer", "store", "photos", "hub", "services", "admin",
+    "tls", "logging", "listener", "mail", "bearer", "store", "photos", "fleet", "hub", "services", "admin",
     "openapi", "http", "sockets", "server", "serve", "cli", "main",
 ];
 /// The parts of the client, from the bottom to the top.

@@ -1,6 +1,9 @@
 //! A server for tests in virtual time. Its connections are pipes in memory: on a real network time
 //! would pass while bytes are on their way.
 
+#[path = "../tests/parts/nats.rs"]
+pub(crate) mod nats;
+
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::Router;
