@@ -4,8 +4,10 @@
 //! blur: direct binary search (Analoui and Allebach, "Model-based halftoning using direct binary
 //! search", 1992). It beats dither by matrices of any kind, and what does not move stays as it is.
 
+use crate::simd::wide;
+
 /// Pixels to either side that the blur reaches.
-const RADIUS: usize = 3;
+pub(crate) const RADIUS: usize = 3;
 const TAPS: usize = 2 * RADIUS + 1;
 /// The standard deviation of the eye's blur, in pixels. That of its autocorrelation, by which errors
 /// are weighed, is larger by the root of two.
@@ -39,23 +41,34 @@ impl<const C: usize> Blur<C> {
         tap(x) * tap(y)
     }
 
-    /// Begins with the errors of a picture of `width` x `height` pixels, row by row.
-    pub(crate) fn start(&mut self, width: usize, height: usize, error: impl Fn(usize) -> [f32; C]) {
-        self.width = width;
-        let stride = self.stride();
+    /// Begins with the errors of a picture of `width` x `height` pixels: `fill` sets those of a row,
+    /// all channels of a pixel before the next.
+    pub(crate) fn start(
+        &mut self,
+        width: usize,
+        height: usize,
+        mut fill: impl FnMut(usize, &mut [f32]),
+    ) {
+        let stride = width + 2 * RADIUS;
         let count = stride * (height + 2 * RADIUS) * C;
-        for plane in [&mut self.errors, &mut self.rows, &mut self.blurred] {
-            plane.clear();
-            plane.resize(count, 0.0);
-        }
-        for y in 0..height {
-            let row = &mut self.errors[((y + RADIUS) * stride + RADIUS) * C..][..width * C];
-            for (x, to) in row.chunks_exact_mut(C).enumerate() {
-                to.copy_from_slice(&error(y * width + x));
+        if (self.width, self.errors.len()) != (width, count) {
+            self.width = width;
+            for plane in [&mut self.errors, &mut self.rows, &mut self.blurred] {
+                plane.clear();
+                plane.resize(count, 0.0);
             }
         }
-        convolve(&self.errors, C, &self.taps, &mut self.rows);
-        convolve(&self.rows, stride * C, &self.taps, &mut self.blurred);
+        for y in 0..height {
+            fill(y, &mut self.errors[((y + RADIUS) * stride + RADIUS) * C..][..width * C]);
+        }
+        wide(|| convolve(&self.errors, C, &self.taps, &mut self.rows));
+        wide(|| convolve(&self.rows, stride * C, &self.taps, &mut self.blurred));
+    }
+
+    /// The blurred errors of a row of pixels.
+    pub(crate) fn row(&self, y: usize) -> &[f32] {
+        let first = ((y + RADIUS) * self.stride() + RADIUS) * C;
+        &self.blurred[first..][..self.width * C]
     }
 
     /// The blurred error of the pixel in a column and row.
@@ -125,6 +138,63 @@ impl<const N: usize> Coupling<N> {
     }
 }
 
+/// Cells that are looked at at once.
+const LANES: usize = 8;
+
+impl<const N: usize> Coupling<N> {
+    /// For each cell of a row of them, `across` pixels wide: the error that would vanish with it if
+    /// its pixels could be anything, which is the most that another glyph can take away.
+    pub(crate) fn vanishing<const C: usize>(
+        &self,
+        blur: &Blur<C>,
+        row: usize,
+        across: usize,
+        cells: &mut [f32],
+    ) {
+        debug_assert_eq!(C, 1, "of one channel");
+        let rows: [&[f32]; N] = std::array::from_fn(|pixel| {
+            &blur.row(row * (N / across) + pixel / across)[pixel % across..]
+        });
+        wide(|| match across {
+            1 => vanishing::<N, 1>(&self.inverse, &rows, cells),
+            _ => vanishing::<N, 2>(&self.inverse, &rows, cells),
+        });
+    }
+}
+
+#[inline(always)]
+fn vanishing<const N: usize, const ACROSS: usize>(
+    inverse: &[[f32; N]; N],
+    rows: &[&[f32]; N],
+    cells: &mut [f32],
+) {
+    for (chunk, cells) in cells.chunks_mut(LANES).enumerate() {
+        let mut errors = [[0.0; LANES]; N];
+        for (errors, row) in errors.iter_mut().zip(rows) {
+            let row = &row[chunk * LANES * ACROSS..];
+            if row.len() > (LANES - 1) * ACROSS {
+                let row = &row[..(LANES - 1) * ACROSS + 1];
+                (0..LANES).for_each(|lane| errors[lane] = row[lane * ACROSS]);
+            } else {
+                errors
+                    .iter_mut()
+                    .zip(row.iter().step_by(ACROSS))
+                    .for_each(|(to, from)| *to = *from);
+            }
+        }
+        let mut sums = [0.0; LANES];
+        for (weights, errors_of_one) in inverse.iter().zip(&errors) {
+            let mut steps = [0.0; LANES];
+            for (weight, errors) in weights.iter().zip(&errors) {
+                steps.iter_mut().zip(errors).for_each(|(step, error)| *step += weight * error);
+            }
+            let products = steps.iter().zip(errors_of_one);
+            sums.iter_mut().zip(products).for_each(|(sum, (step, error))| *sum += step * error);
+        }
+        cells.copy_from_slice(&sums[..cells.len()]);
+    }
+}
+
 /// A matrix by a column of errors. It is symmetric, so its rows are its columns.
 #[inline(always)]
 fn product<const N: usize, const C: usize>(
@@ -167,6 +237,7 @@ fn invert<const N: usize>(matrix: &[[f32; N]; N]) -> [[f32; N]; N] {
 }
 
 /// Convolves with `taps` that are `step` apart. The outermost have no neighbours on one side.
+#[inline(always)]
 fn convolve(from: &[f32], step: usize, taps: &[f32; TAPS], to: &mut [f32]) {
     let inner = from.len() - 2 * RADIUS * step;
     let sources: [&[f32]; TAPS] = std::array::from_fn(|tap| &from[tap * step..][..inner]);
@@ -187,15 +258,19 @@ mod tests {
         fn changes_add_up(changes in prop::collection::vec((0usize..77, -99i16..99), 1..20)) {
             let (width, height) = (11, 7);
             let mut errors = [0.0; 77];
-            let mut blur = Blur::new();
-            blur.start(width, height, |_| [0.0; 2]);
+            let mut blur = Blur::<2>::new();
+            blur.start(width, height, |_, row| row.fill(0.0));
             for (pixel, change) in changes {
                 let change = f32::from(change);
                 errors[pixel] += change;
                 blur.add((pixel % width, pixel / width), [change, -change]);
             }
-            let mut whole = Blur::new();
-            whole.start(width, height, |pixel| [errors[pixel], -errors[pixel]]);
+            let mut whole = Blur::<2>::new();
+            whole.start(width, height, |y, row| {
+                for (x, to) in row.as_chunks_mut::<2>().0.iter_mut().enumerate() {
+                    *to = [errors[y * width + x], -errors[y * width + x]];
+                }
+            });
             for pixel in 0..width * height {
                 let at = (pixel % width, pixel / width);
                 for (a, b) in blur.at(at).iter().zip(whole.at(at)) {
@@ -208,13 +283,43 @@ mod tests {
     /// Far from the borders nothing of an error is lost, and it is spread evenly.
     #[test]
     fn an_error_keeps_its_sum() {
-        let mut blur = Blur::new();
-        blur.start(9, 9, |pixel| [if pixel == 40 { 100.0 } else { 0.0 }]);
+        let mut blur = Blur::<1>::new();
+        blur.start(9, 9, |y, row| {
+            row.fill(0.0);
+            row[4] = if y == 4 { 100.0 } else { 0.0 };
+        });
         let sum: f32 = (0..81).map(|pixel| blur.at((pixel % 9, pixel / 9))[0]).sum();
         assert!((sum - 100.0).abs() < 1e-3, "{sum}");
         assert_eq!(blur.at((3, 4)), blur.at((5, 4)));
         assert_eq!(blur.at((4, 3)), blur.at((4, 5)));
         assert!((blur.at((4, 4))[0] - 100.0 * blur.correlation(0, 0)).abs() < 1e-3);
+    }
+
+    proptest! {
+        /// Of cells in a row as of each alone, whatever was there before.
+        #[test]
+        fn what_can_vanish_is_the_same_for_many(
+            errors in prop::collection::vec(-99i16..99, 2 * 19 * 8),
+            columns in 1usize..=19,
+        ) {
+            let coupling = Coupling::<8>::new(&Blur::<1>::new(), 2);
+            let mut blur = Blur::<1>::new();
+            for turn in [7, 0] {
+                blur.start(2 * columns, 8, |y, row| {
+                    row.iter_mut().enumerate().for_each(|(x, to)| {
+                        *to = f32::from(errors[(y * 2 * columns + x + turn) % errors.len()]);
+                    });
+                });
+            }
+            let mut found = vec![0.0; columns];
+            coupling.vanishing(&blur, 1, 2, &mut found);
+            for (x, found) in found.into_iter().enumerate() {
+                let blurred: [[f32; 1]; 8] =
+                    std::array::from_fn(|pixel| blur.at((2 * x + pixel % 2, 4 + pixel / 2)));
+                let alone = dot(&coupling.solve(&blurred), &blurred);
+                prop_assert!((alone - found).abs() <= 1e-3 * alone.abs() + 1e-2, "{found}, {alone}");
+            }
+        }
     }
 
     #[test]

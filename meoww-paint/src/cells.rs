@@ -16,6 +16,11 @@ use crate::{
 /// Draws the cells of a picture in one way, and remembers what it has *drawn*: small changes it leaves
 /// out cannot add up.
 pub(crate) trait Artist: Send {
+    /// Whether it has to do with more than brightness.
+    fn sees_colors(&self) -> bool {
+        true
+    }
+
     /// Appends to `out` what makes the cells of the picture show it, except those that are covered,
     /// and says which it has drawn. Colours are the terminal's own before and after.
     fn draw(&mut self, scene: &mut Scene<'_>, out: &mut Vec<u8>);
@@ -103,7 +108,11 @@ impl Painter for Cells {
         let layout = Layout { columns: width / across, rows: height / down, across, down };
         self.ground.center(layout.columns as u16, layout.rows as u16);
         self.ground.blank(out);
-        let wanted = self.sampler.sample(frame, width, height);
+        let wanted = if self.artist.sees_colors() {
+            self.sampler.sample(frame, width, height)
+        } else {
+            self.sampler.sample_brightness(frame, width, height)
+        };
         self.stillness.update(layout, wanted);
         if self.stillness.is_settled() && self.ground.is_drawn() {
             return;

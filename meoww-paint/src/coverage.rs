@@ -1,6 +1,8 @@
 //! The area filter: a pixel of the scaled picture is the mean of what it covers of the other, where
 //! a pixel that is covered in part counts by that part.
 
+use crate::simd::wide;
+
 /// Scales one plane of samples from one size to another.
 #[derive(Default)]
 pub(crate) struct PlaneScaler {
@@ -19,15 +21,12 @@ struct Axis {
     spans: Vec<Span>,
     /// Parts of the source's samples, of all spans.
     weights: Vec<f32>,
-    /// Of a scaled plane that is larger, the one or two samples that make each one.
-    pairs: Vec<Pair>,
-}
-
-/// Two neighbours, and the parts of both.
-#[derive(Clone, Copy)]
-struct Pair {
-    first: u32,
-    parts: [f32; 2],
+    /// The samples of the longest span.
+    most: usize,
+    /// For each sample of the scaled plane the first of `most` of the source, and their parts, of
+    /// which some may be none.
+    firsts: Vec<usize>,
+    parts: Vec<f32>,
 }
 
 #[derive(Clone, Copy)]
@@ -59,18 +58,17 @@ impl Axis {
             }));
             self.spans.push(Span { first, at, count: last + 1 - first });
         }
-        self.pairs.clear();
-        if to > from && from > 1 {
-            let pair = |(first, parts): (usize, &[f32])| match parts {
-                [part] if first + 1 == from => {
-                    Pair { first: first as u32 - 1, parts: [0.0, *part] }
-                }
-                [part] => Pair { first: first as u32, parts: [*part, 0.0] },
-                [left, right, ..] => Pair { first: first as u32, parts: [*left, *right] },
-                [] => Pair { first: 0, parts: [0.0; 2] },
-            };
-            let pairs: Vec<Pair> = self.spans().map(pair).collect();
-            self.pairs = pairs;
+        self.most = self.spans.iter().map(|span| span.count).max().unwrap_or(0);
+        self.firsts.clear();
+        self.parts.clear();
+        for Span { first, at, count } in &self.spans {
+            // The last ones begin earlier, so that all have as many.
+            let begin = (*first).min(from - self.most);
+            self.firsts.push(begin);
+            let next = self.parts.len() + self.most;
+            self.parts.resize(self.parts.len() + first - begin, 0.0);
+            self.parts.extend_from_slice(&self.weights[*at..][..*count]);
+            self.parts.resize(next, 0.0);
         }
     }
 
@@ -95,36 +93,52 @@ impl PlaneScaler {
         self.scaled.resize(to.0, 0.0);
         for (y, (first, weights)) in self.rows.spans().enumerate() {
             let covered = &source[first * from.0..][..weights.len() * from.0];
-            sum_rows(covered, weights, &mut self.sums);
-            self.columns.shrink(&self.sums, &mut self.scaled);
+            wide(|| sum_rows(covered, weights, &mut self.sums));
+            wide(|| self.columns.shrink(&self.sums, &mut self.scaled));
             row(y, &self.scaled);
         }
     }
 }
 
 impl Axis {
+    #[inline(always)]
     fn shrink(&self, sums: &[f32], scaled: &mut [f32]) {
         if self.from == self.to {
             scaled.copy_from_slice(sums);
-        } else if !self.pairs.is_empty() {
-            for (sample, Pair { first, parts: [left, right] }) in scaled.iter_mut().zip(&self.pairs)
-            {
-                if let [a, b, ..] = sums[*first as usize..] {
-                    *sample = a * left + b * right;
-                }
-            }
         } else if self.from.is_multiple_of(self.to) {
             whole(sums, self.from / self.to, scaled);
         } else {
-            for (sample, (first, weights)) in scaled.iter_mut().zip(self.spans()) {
-                let covered = sums[first..].iter().zip(weights);
-                *sample = covered.map(|(sum, weight)| sum * weight).sum();
+            match self.most {
+                1 => self.parts::<1>(sums, scaled),
+                2 => self.parts::<2>(sums, scaled),
+                3 => self.parts::<3>(sums, scaled),
+                4 => self.parts::<4>(sums, scaled),
+                5 => self.parts::<5>(sums, scaled),
+                6 => self.parts::<6>(sums, scaled),
+                _ => {
+                    for (sample, (first, weights)) in scaled.iter_mut().zip(self.spans()) {
+                        let covered = sums[first..].iter().zip(weights);
+                        *sample = covered.map(|(sum, weight)| sum * weight).sum();
+                    }
+                }
+            }
+        }
+    }
+
+    /// With a known number of samples each is a few instructions.
+    #[inline(always)]
+    fn parts<const N: usize>(&self, sums: &[f32], scaled: &mut [f32]) {
+        let parts = self.firsts.iter().zip(self.parts.as_chunks::<N>().0);
+        for (sample, (first, parts)) in scaled.iter_mut().zip(parts) {
+            if let Some(covered) = sums.get(*first..).and_then(|rest| rest.first_chunk::<N>()) {
+                *sample = covered.iter().zip(parts).map(|(sum, part)| sum * part).sum();
             }
         }
     }
 }
 
 /// Adds up rows by their weights. With a known number of them each sum stays in a register.
+#[inline(always)]
 fn sum_rows(rows: &[u8], weights: &[f32], sums: &mut [f32]) {
     match weights.len() {
         1 => sum::<1>(rows, weights, sums),
@@ -144,6 +158,7 @@ fn sum_rows(rows: &[u8], weights: &[f32], sums: &mut [f32]) {
     }
 }
 
+#[inline(always)]
 fn sum<const N: usize>(rows: &[u8], weights: &[f32], sums: &mut [f32]) {
     let width = sums.len();
     let rows: [&[u8]; N] = std::array::from_fn(|row| &rows[row * width..][..width]);
@@ -162,6 +177,7 @@ fn sum<const N: usize>(rows: &[u8], weights: &[f32], sums: &mut [f32]) {
 }
 
 /// The means of `count` neighbours each.
+#[inline(always)]
 fn whole(sums: &[f32], count: usize, scaled: &mut [f32]) {
     match count {
         2 => means::<2>(sums, scaled),
@@ -178,6 +194,7 @@ fn whole(sums: &[f32], count: usize, scaled: &mut [f32]) {
     }
 }
 
+#[inline(always)]
 fn means<const N: usize>(sums: &[f32], scaled: &mut [f32]) {
     for (sample, covered) in scaled.iter_mut().zip(sums.as_chunks::<N>().0) {
         *sample = covered.iter().sum::<f32>() * (1.0 / N as f32);

@@ -1,7 +1,7 @@
 //! Cells in the colours of a palette, or in none.
 
 use crate::{
-    blur::{Blur, Coupling, dot},
+    blur::{Blur, Coupling, RADIUS, dot},
     cells::{Artist, Scene},
     glyphs::GlyphTable,
     ground::Cell,
@@ -9,7 +9,9 @@ use crate::{
     modes::Symbols,
     motion::{Motion, Place},
     palette::Palette,
+    simd::wide,
     split::{Color, Splitter, mean},
+    tried::Tried,
 };
 
 /// The least bytes of a new colour: `ESC [ 3 1 m`.
@@ -18,7 +20,7 @@ const LEAST_COLOR: f32 = SHARED * 5.0;
 const SHARED: f32 = 0.7;
 /// How much more a byte costs than in 24 bits: after the blur an error is small, and the same price
 /// would buy what is not seen.
-const PRICE: f32 = 2.5;
+const PRICE: f32 = 2.3;
 
 /// Draws cells of `N` pixels in two colours each, of `C` channels: one where there is only brightness,
 /// else four, of which the last is empty, as four are as long as a register.
@@ -32,7 +34,10 @@ pub(crate) struct Indexed<const N: usize, const C: usize> {
     /// The colours that are wanted.
     wanted: Vec<[f32; C]>,
     /// The colours of the pixels as the terminal shows them.
-    shown: Vec<u8>,
+    shown: Vec<[f32; C]>,
+    /// Of each cell of a row, the error as it is shown, where it is exact.
+    kept: Vec<f32>,
+    tried: Tried,
 }
 
 /// A cell to be decided on.
@@ -78,32 +83,51 @@ impl<const N: usize, const C: usize> Indexed<N, C> {
             coupling,
             wanted: Vec::new(),
             shown: Vec::new(),
+            kept: Vec::new(),
+            tried: Tried::default(),
         }
     }
 
     /// Begins with the errors of what is shown. Where nothing is known there is none to make up for.
     fn start(&mut self, scene: &Scene<'_>) {
         let layout = scene.layout;
-        self.shown.resize(layout.pixels(), 0);
-        let (palette, planes) = (&self.palette, scene.wanted);
-        let wanted = |pixel| channels(palette.wanted(planes, pixel));
-        self.wanted.clear();
-        self.wanted.extend((0..layout.pixels()).map(wanted));
-        let mut is_known = vec![false; layout.pixels()];
-        for place in layout.places().filter(|place| scene.cell(*place) == Cell::Picture) {
-            (0..N).for_each(|pixel| is_known[layout.at(place, pixel)] = true);
-        }
-        let (colors, wanted, shown) = (&self.colors, &self.wanted, &self.shown);
-        self.blur.start(layout.width(), layout.rows * layout.down, |pixel| {
-            if is_known[pixel] {
-                minus(colors[usize::from(shown[pixel])], wanted[pixel])
-            } else {
-                [0.0; C]
+        self.shown.resize(layout.pixels(), [0.0; C]);
+        self.wanted.resize(layout.pixels(), [0.0; C]);
+        self.kept.resize(layout.columns, 0.0);
+        self.tried.resize(layout.cells());
+        wide(|| self.palette.want(scene.wanted, &mut self.wanted));
+        for place in layout.places().filter(|place| scene.cell(*place) != Cell::Picture) {
+            for at in (0..N).map(|pixel| layout.at(place, pixel)) {
+                self.shown[at] = self.wanted[at];
             }
+        }
+        let width = layout.width() * C;
+        let (wanted, shown) = (self.wanted.as_flattened(), self.shown.as_flattened());
+        self.blur.start(layout.width(), layout.rows * layout.down, |y, row| {
+            let pixels = shown[y * width..].iter().zip(&wanted[y * width..]);
+            row.iter_mut().zip(pixels).for_each(|(error, (shown, wanted))| *error = shown - wanted);
         });
     }
 
+    /// Finds how much of an error a row of cells shows.
+    fn look_at(&mut self, layout: Layout, row: usize) {
+        let mut kept = std::mem::take(&mut self.kept);
+        if C == 1 && self.palette.is_fixed() {
+            // Nothing is out of reach, so all of it could vanish.
+            self.coupling.vanishing(&self.blur, row, layout.across, &mut kept);
+        } else {
+            wide(|| {
+                for (x, kept) in kept.iter_mut().enumerate() {
+                    let cell = Place { x: x as u32, y: row as u32 };
+                    *kept = self.goal(layout, cell, true, 0).kept;
+                }
+            });
+        }
+        self.kept = kept;
+    }
+
     /// Returns the goal of a cell that is `way` bytes from the cursor.
+    #[inline(always)]
     fn goal(&self, layout: Layout, cell: Place, is_known: bool, way: u32) -> Goal<N, C> {
         let reach = self.palette.reach();
         let (mut blurred, mut pixels) = ([[0.0; C]; N], [[0.0; C]; N]);
@@ -115,7 +139,7 @@ impl<const N: usize, const C: usize> Indexed<N, C> {
         for (pixel, (goal, step)) in pixels.iter_mut().zip(&mut steps).enumerate() {
             let at = layout.at(cell, pixel);
             let wanted = self.wanted[at];
-            let shown = if is_known { self.color(self.shown[at]) } else { wanted };
+            let shown = self.shown[at];
             let free = minus(shown, *step);
             for (channel, goal) in goal.iter_mut().enumerate() {
                 *goal = free[channel].clamp(wanted[channel] - reach, wanted[channel] + reach);
@@ -234,15 +258,15 @@ impl<const N: usize, const C: usize> Indexed<N, C> {
     }
 
     /// Draws a cell, and takes its new errors into account.
-    fn apply(&mut self, scene: &mut Scene<'_>, cell: Place, choice: Choice, is_known: bool) {
+    fn apply(&mut self, scene: &mut Scene<'_>, cell: Place, choice: Choice) {
         let layout = scene.layout;
         for pixel in 0..N {
             let at = layout.at(cell, pixel);
             let is_front = choice.mask >> pixel & 1 == 1;
             let new = if is_front { choice.front } else { choice.back }.unwrap_or_default();
-            let old = if is_known { self.color(self.shown[at]) } else { self.wanted[at] };
-            self.shown[at] = new;
-            self.blur.add(layout.pixel(cell, pixel), minus(self.color(new), old));
+            let new = self.color(new);
+            let old = std::mem::replace(&mut self.shown[at], new);
+            self.blur.add(layout.pixel(cell, pixel), minus(new, old));
         }
         scene.set(cell, Cell::Picture);
     }
@@ -293,6 +317,10 @@ impl<const N: usize, const C: usize> Indexed<N, C> {
 }
 
 impl<const N: usize, const C: usize> Artist for Indexed<N, C> {
+    fn sees_colors(&self) -> bool {
+        !self.palette.is_fixed()
+    }
+
     fn draw(&mut self, scene: &mut Scene<'_>, out: &mut Vec<u8>) {
         self.start(scene);
         let motion = Motion { origin: scene.origin, columns: scene.layout.columns as u32 };
@@ -300,21 +328,38 @@ impl<const N: usize, const C: usize> Artist for Indexed<N, C> {
         let fixed = self.palette.fixed();
         let mut pen = Pen { front: fixed.map(|(front, _)| front), ..Pen::default() };
         pen.back = fixed.map(|(_, back)| back);
-        for place in scene.layout.places() {
+        // How far a change is seen to the right, in cells, and where the last one is seen no more.
+        let reach = RADIUS.div_ceil(scene.layout.across) as u32;
+        let mut changed = 0;
+        for (cell, place) in scene.layout.places().enumerate() {
+            if place.x == 0 {
+                changed = 0;
+                self.look_at(scene.layout, place.y as usize);
+            }
             let is_known = match scene.cell(place) {
                 Cell::Covered => continue,
                 Cell::Unknown | Cell::Blank => false,
                 Cell::Picture => true,
             };
             let is_next = pen.cursor == Some(place);
+            let least = if is_next { price } else { 4.0 * price };
+            let kept = self.kept[place.x as usize];
+            let is_exact = is_known && place.x >= changed;
+            if is_exact && (kept <= least || self.tried.is_vain(cell, kept, price)) {
+                continue;
+            }
             let way = if is_next { 0 } else { motion.cost(pen.cursor, place) };
             let goal = self.goal(scene.layout, place, is_known, way);
-            if goal.kept <= price || !is_next && goal.kept <= 4.0 * price {
+            if goal.kept <= least {
                 continue;
             }
             if let Some(choice) = self.choose(&goal, &pen, price) {
-                self.apply(scene, place, choice, is_known);
+                self.apply(scene, place, choice);
+                self.tried.forget(cell);
+                changed = place.x + 1 + reach;
                 self.write(motion, &mut pen, place, choice, out);
+            } else {
+                self.tried.note(cell, kept, price);
             }
         }
         self.glyphs.push(pen.mask, pen.run, out);

@@ -1,8 +1,8 @@
 //! Which pixels of a picture belong to which cell.
 
-use crate::{motion::Place, split::Color};
+use crate::{motion::Place, simd::wide, split::Color};
 
-/// Red, green and blue of a picture, row by row.
+/// Red, green and blue of a picture, row by row; or how bright it is, and twice nothing.
 pub(crate) type Planes = [Vec<f32>; 3];
 
 /// A picture in whole cells.
@@ -77,14 +77,19 @@ impl Layout {
         row: &mut Vec<f32>,
         cells: &mut Vec<f32>,
     ) {
-        let width = self.width();
         cells.clear();
+        wide(|| self.add_differences(a, b, row, cells));
+    }
+
+    #[inline(always)]
+    fn add_differences(self, a: &Planes, b: &Planes, row: &mut Vec<f32>, cells: &mut Vec<f32>) {
+        let width = self.width();
         for y in 0..self.rows {
             row.clear();
             row.resize(width, 0.0);
             for down in 0..self.down {
                 let at = (y * self.down + down) * width;
-                for (a, b) in a.iter().zip(b) {
+                for (a, b) in a.iter().zip(b).filter(|(a, _)| !a.is_empty()) {
                     let pixels = a[at..][..width].iter().zip(&b[at..][..width]);
                     row.iter_mut().zip(pixels).for_each(|(sum, (a, b))| *sum += (a - b) * (a - b));
                 }

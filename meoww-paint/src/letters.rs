@@ -4,15 +4,17 @@
 //! it, like that of dots (`blur.rs`): of all letters, the one whose ink is nearest.
 
 use crate::{
-    blur::{Blur, Coupling, dot},
+    blur::{Blur, Coupling, RADIUS, dot},
     cells::{Artist, Scene},
     charset::Charset,
     ground::Cell,
-    layout::Layout,
+    layout::{Layout, Planes},
     letterforms::{FIRST, FORMS},
     motion::{Motion, Place, number},
-    palette::{Palette, luma},
+    palette::{Palette, brightness},
+    simd::wide,
     split::{Color, distance, mean},
+    tried::Tried,
 };
 
 /// Pixels of a cell, side by side and over one another.
@@ -63,6 +65,13 @@ pub(crate) struct Letters {
     coupling: Coupling<PIXELS>,
     /// Which letter each cell shows, and in which colour.
     shown: Vec<(usize, Color)>,
+    /// The ink that each pixel should have.
+    wanted: Vec<f32>,
+    /// The ink that each pixel has.
+    inked: Vec<f32>,
+    /// Of each cell of a row, the most that another letter can take away of the error.
+    most: Vec<f32>,
+    tried: Tried,
 }
 
 impl Letters {
@@ -82,30 +91,43 @@ impl Letters {
             energies[index] = dot(ink, &coupling.spread(ink));
             inks.iter_mut().zip(ink).for_each(|(inks, ink)| inks[index] = ink[0]);
         }
-        Self { dye, is_light, letters, inks, energies, blur, coupling, shown: Vec::new() }
-    }
-
-    /// The ink that a pixel should have.
-    fn wanted(&self, color: Color) -> f32 {
-        if self.is_light { 255.0 - luma(color) } else { luma(color) }
+        let (shown, [wanted, inked, most]) = (Vec::new(), [(); 3].map(|()| Vec::new()));
+        let tried = Tried::default();
+        Self {
+            dye,
+            is_light,
+            letters,
+            inks,
+            energies,
+            blur,
+            coupling,
+            shown,
+            wanted,
+            inked,
+            most,
+            tried,
+        }
     }
 
     /// Begins with the errors of what is shown. Where nothing is known there is none to make up for.
     fn start(&mut self, scene: &Scene<'_>) {
         let layout = scene.layout;
         self.shown.resize(layout.cells(), (0, [0.0; 3]));
-        let mut errors = vec![[0.0]; layout.pixels()];
-        for (place, (shown, _)) in layout.places().zip(&self.shown) {
-            if scene.cell(place) != Cell::Picture {
-                continue;
-            }
-            let ink = self.letters[*shown].ink;
-            let colors = layout.gather::<PIXELS>(scene.wanted, place);
-            for (pixel, (ink, color)) in ink.iter().zip(colors).enumerate() {
-                errors[layout.at(place, pixel)] = [ink[0] - self.wanted(color)];
+        self.inked.resize(layout.pixels(), 0.0);
+        self.wanted.resize(layout.pixels(), 0.0);
+        self.most.resize(layout.columns, 0.0);
+        self.tried.resize(layout.cells());
+        wide(|| ink(scene.wanted, self.is_light, &mut self.wanted));
+        for place in layout.places().filter(|place| scene.cell(*place) != Cell::Picture) {
+            for at in (0..PIXELS).map(|pixel| layout.at(place, pixel)) {
+                self.inked[at] = self.wanted[at];
             }
         }
-        self.blur.start(layout.width(), layout.rows * layout.down, |pixel| errors[pixel]);
+        let (wanted, inked, width) = (&self.wanted, &self.inked, layout.width());
+        self.blur.start(width, layout.rows * layout.down, |y, row| {
+            let pixels = inked[y * width..].iter().zip(&wanted[y * width..]);
+            row.iter_mut().zip(pixels).for_each(|(error, (inked, wanted))| *error = inked - wanted);
+        });
     }
 
     /// The letter for a cell whose ink is `old` at present: another than `shown` where it leaves an
@@ -118,17 +140,20 @@ impl Letters {
         }
         let spread = self.coupling.spread(old);
         let goal = std::array::from_fn(|pixel| [spread[pixel][0] - blurred[pixel][0]]);
-        let (best, gain) = self.best(&goal, shown);
+        let (best, gain) = wide(|| self.best(&goal, shown));
         if gain > least { best } else { shown }
     }
 
     /// The letter that leaves the least error around a cell, and how much more the letter `shown`
     /// leaves.
+    #[inline(always)]
     fn best(&self, goal: &Ink, shown: usize) -> (usize, f32) {
         let mut scores = self.energies;
-        for (inks, goal) in self.inks.iter().zip(goal) {
-            let twice = 2.0 * goal[0];
-            scores.iter_mut().zip(inks).for_each(|(score, ink)| *score -= twice * ink);
+        for (chunk, scores) in scores.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
+            for (inks, goal) in self.inks.iter().zip(goal) {
+                let (twice, inks) = (2.0 * goal[0], &inks.as_chunks::<LANES>().0[chunk]);
+                scores.iter_mut().zip(inks).for_each(|(score, ink)| *score -= twice * ink);
+            }
         }
         // The least of each lane, then of all.
         let mut least = [f32::MAX; LANES];
@@ -171,32 +196,52 @@ impl Letters {
 }
 
 impl Artist for Letters {
+    fn sees_colors(&self) -> bool {
+        !matches!(self.dye, Dye::None)
+    }
+
     fn draw(&mut self, scene: &mut Scene<'_>, out: &mut Vec<u8>) {
         self.start(scene);
         let layout = scene.layout;
         let motion = Motion { origin: scene.origin, columns: layout.columns as u32 };
         let (mut cursor, mut pen) = (None, None::<Color>);
+        // How far a change is seen to the right, in cells, and where the last one is seen no more.
+        let reach = RADIUS.div_ceil(ACROSS) as u32;
+        let mut changed = 0;
         for (cell, place) in layout.places().enumerate() {
+            if place.x == 0 {
+                changed = 0;
+                self.coupling.vanishing(&self.blur, place.y as usize, ACROSS, &mut self.most);
+            }
             let is_known = match scene.cell(place) {
                 Cell::Covered => continue,
                 Cell::Unknown | Cell::Blank => false,
                 Cell::Picture => true,
             };
-            let colors = layout.gather::<PIXELS>(scene.wanted, place);
-            let (shown, shown_color) = self.shown[cell];
-            let old = if is_known {
-                self.letters[shown].ink
-            } else {
-                colors.map(|color| [self.wanted(color)])
-            };
-            let bytes = if cursor == Some(place) { 1 } else { motion.cost(cursor, place) + 1 };
-            let least = if is_known { scene.price * PRICE * bytes as f32 } else { f32::MIN };
-            let letter = self.better(layout, place, shown, &old, least);
-            let color = mean(&colors, u8::MAX);
-            let has_color = is_known && self.is_alike(shown_color, color, scene.price);
-            if is_known && letter == shown && (has_color || letter == 0) {
+            let price = scene.price * PRICE;
+            let has_no_color = matches!(self.dye, Dye::None);
+            let most = self.most[place.x as usize];
+            let is_exact = is_known && place.x >= changed && has_no_color;
+            if is_exact && (most <= price || self.tried.is_vain(cell, most, scene.price)) {
                 continue;
             }
+            let (shown, shown_color) = self.shown[cell];
+            let old = std::array::from_fn(|pixel| [self.inked[layout.at(place, pixel)]]);
+            let bytes = if cursor == Some(place) { 1 } else { motion.cost(cursor, place) + 1 };
+            let least = if is_known { price * bytes as f32 } else { f32::MIN };
+            let letter = self.better(layout, place, shown, &old, least);
+            let color = if has_no_color {
+                [0.0; 3]
+            } else {
+                mean(&layout.gather::<PIXELS>(scene.wanted, place), u8::MAX)
+            };
+            let has_color = is_known && self.is_alike(shown_color, color, scene.price);
+            if is_known && letter == shown && (has_color || letter == 0) {
+                self.tried.note(cell, most, scene.price);
+                continue;
+            }
+            changed = place.x + 1 + reach;
+            self.tried.forget(cell);
             motion.push(cursor, place, out);
             if letter != 0 && !pen.is_some_and(|pen| self.is_alike(pen, color, scene.price)) {
                 self.push_color(color, out);
@@ -205,6 +250,7 @@ impl Artist for Letters {
             out.push(self.letters[letter].byte);
             cursor = Some(place.next());
             for (pixel, (new, old)) in self.letters[letter].ink.iter().zip(old).enumerate() {
+                self.inked[layout.at(place, pixel)] = new[0];
                 self.blur.add(layout.pixel(place, pixel), [new[0] - old[0]]);
             }
             self.shown[cell] = (letter, pen.unwrap_or(color));
@@ -213,6 +259,15 @@ impl Artist for Letters {
         if pen.is_some() && !matches!(self.dye, Dye::None) {
             out.extend_from_slice(b"\x1b[m");
         }
+    }
+}
+
+/// Sets the ink that each pixel should have.
+#[inline(always)]
+fn ink(picture: &Planes, is_light: bool, ink: &mut [f32]) {
+    brightness(picture, ink);
+    if is_light {
+        ink.iter_mut().for_each(|ink| *ink = 255.0 - *ink);
     }
 }
 

@@ -35,10 +35,12 @@ mod raster;
 mod sample;
 mod scale;
 mod search;
+mod simd;
 mod split;
 mod stillness;
 #[cfg(test)]
 mod tests;
+mod tried;
 mod visible;
 
 pub use area::{CellShape, Position, Rect, Size};

@@ -129,11 +129,19 @@ impl Palette {
         &self.colors
     }
 
-    /// What a pixel should be, in the terms of the palette.
+    /// Sets what each pixel should be, in the terms of the palette. Channels that it has not are
+    /// left as they are.
     #[inline(always)]
-    pub(crate) fn wanted(&self, planes: &Planes, pixel: usize) -> Color {
-        let rgb = [planes[0][pixel], planes[1][pixel], planes[2][pixel]];
-        if self.is_fixed() { [luma(rgb), 0.0, 0.0] } else { rgb }
+    pub(crate) fn want<const C: usize>(&self, picture: &Planes, wanted: &mut [[f32; C]]) {
+        if self.is_fixed() && C == 1 {
+            brightness(picture, wanted.as_flattened_mut());
+            return;
+        }
+        let [red, green, blue] = picture;
+        for (wanted, ((red, green), blue)) in wanted.iter_mut().zip(red.iter().zip(green).zip(blue))
+        {
+            wanted.iter_mut().zip([red, green, blue]).for_each(|(wanted, color)| *wanted = *color);
+        }
     }
 
     /// How far from what is wanted a pixel may go to make up for its neighbours: about half the way
@@ -187,6 +195,18 @@ impl Palette {
 /// Luma of BT.601.
 pub(crate) fn luma([r, g, b]: Color) -> f32 {
     0.299 * r + 0.587 * g + 0.114 * b
+}
+
+/// Sets how bright each pixel of a picture is, with colours or without.
+#[inline(always)]
+pub(crate) fn brightness([red, green, blue]: &Planes, bright: &mut [f32]) {
+    if green.is_empty() {
+        bright.copy_from_slice(red);
+        return;
+    }
+    for (bright, ((red, green), blue)) in bright.iter_mut().zip(red.iter().zip(green).zip(blue)) {
+        *bright = luma([*red, *green, *blue]);
+    }
 }
 
 #[cfg(test)]

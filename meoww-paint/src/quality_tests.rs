@@ -123,7 +123,7 @@ fn no_mode_costs_more_or_shows_less() {
         (Render::Octant, Color::True, 1669.0, 36.9),
         (Render::HalfBlock, Color::Ansi256, 442.0, 35.5),
         (Render::Octant, Color::Ansi256, 646.0, 33.3),
-        (Render::HalfBlock, Color::Ansi16, 351.0, 27.8),
+        (Render::HalfBlock, Color::Ansi16, 310.0, 27.6),
         (Render::HalfBlock, Color::Mono, 60.0, 24.6),
         (Render::Braille, Color::Mono, 232.0, 24.9),
     ];

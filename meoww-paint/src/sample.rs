@@ -7,6 +7,7 @@ use crate::{
     frame::Frame,
     layout::Planes,
     scale::Grid,
+    simd::wide,
 };
 
 /// The pixels of an area of cells.
@@ -84,16 +85,33 @@ impl Sampler {
     /// The frame in `width` x `height` pixels, neither of which is zero. Each pixel has a colour of
     /// its own: chroma is scaled to as many samples as luma.
     pub(crate) fn sample(&mut self, frame: &Frame, width: usize, height: usize) -> &Planes {
-        let sources = frame.planes().into_iter().zip(frame.plane_sizes());
-        let targets = self.scalers.iter_mut().zip(&mut self.planes);
-        for ((source, from), (scaler, target)) in sources.zip(targets) {
-            target.resize(width * height, 0.0);
-            scaler.scale(source, from, (width, height), |y, row| {
-                target[y * width..][..width].copy_from_slice(row);
-            });
-        }
-        to_rgb(&mut self.planes, &frame.colorimetry().coefficients());
+        (0..3).for_each(|plane| self.scale(frame, plane, width, height));
+        wide(|| to_rgb(&mut self.planes, &frame.colorimetry().coefficients()));
         &self.planes
+    }
+
+    /// The same, but how bright it is only.
+    pub(crate) fn sample_brightness(
+        &mut self,
+        frame: &Frame,
+        width: usize,
+        height: usize,
+    ) -> &Planes {
+        self.scale(frame, 0, width, height);
+        let [bright, green, blue] = &mut self.planes;
+        green.clear();
+        blue.clear();
+        wide(|| to_brightness(bright, &frame.colorimetry().coefficients()));
+        &self.planes
+    }
+
+    fn scale(&mut self, frame: &Frame, plane: usize, width: usize, height: usize) {
+        let (scaler, target) = (&mut self.scalers[plane], &mut self.planes[plane]);
+        target.resize(width * height, 0.0);
+        let (source, from) = (frame.planes()[plane], frame.plane_sizes()[plane]);
+        scaler.scale(source, from, (width, height), |y, row| {
+            target[y * width..][..width].copy_from_slice(row);
+        });
     }
 }
 
@@ -102,6 +120,7 @@ impl Sampler {
 const WHOLE: f32 = 1.5 * (1 << 23) as f32;
 
 /// Makes Y, U and V, each of its own size, red, green and blue.
+#[inline(always)]
 fn to_rgb([y, u, v]: &mut Planes, to: &Coefficients) {
     for ((y, u), v) in y.iter_mut().zip(u).zip(v) {
         let (luma, hue) = ((*y - to.black) * to.luma, (*u - 128.0, *v - 128.0));
@@ -109,6 +128,14 @@ fn to_rgb([y, u, v]: &mut Planes, to: &Coefficients) {
         let green = luma + to.green_u * hue.0 + to.green_v * hue.1;
         let blue = luma + to.blue_u * hue.0;
         [*y, *u, *v] = [red, green, blue].map(|value| value.clamp(0.0, 255.0) + WHOLE - WHOLE);
+    }
+}
+
+/// Makes Y how bright a pixel is.
+#[inline(always)]
+fn to_brightness(bright: &mut [f32], to: &Coefficients) {
+    for bright in bright {
+        *bright = ((*bright - to.black) * to.luma).clamp(0.0, 255.0) + WHOLE - WHOLE;
     }
 }
 

@@ -2,8 +2,8 @@
 
 use crate::layout::{Layout, Planes};
 
-/// The squared change of a pixel that is taken for noise, of its three channels together.
-const NOISE: f32 = 30.0;
+/// The squared change of a pixel that is taken for noise, of one channel.
+const NOISE: f32 = 10.0;
 /// What each picture adds to the weight of a cell that stayed, and for how many of them.
 const GROWTH: f32 = 0.2;
 const OLDEST: f32 = 10.0;
@@ -32,7 +32,8 @@ impl Stillness {
     pub(crate) fn update(&mut self, layout: Layout, wanted: &Planes) {
         if std::mem::replace(&mut self.layout, layout) == layout && !self.ages.is_empty() {
             layout.differences(&self.last, wanted, &mut self.row, &mut self.changes);
-            let noise = NOISE * (layout.across * layout.down) as f32;
+            let channels = wanted.iter().filter(|plane| !plane.is_empty()).count();
+            let noise = NOISE * (channels * layout.across * layout.down) as f32;
             let cells = self.ages.iter_mut().zip(&mut self.weights).zip(&self.changes);
             for ((age, weight), change) in cells {
                 *age = if *change <= noise { (*age + 1.0).min(OLDEST) } else { 0.0 };
