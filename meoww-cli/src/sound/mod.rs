@@ -8,6 +8,7 @@ mod codec;
 mod controls;
 mod delay;
 pub mod device;
+mod echo;
 mod engine;
 mod error;
 mod figures;

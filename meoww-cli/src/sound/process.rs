@@ -1,48 +1,42 @@
 //! Takes the partner's echo and the room's noise out of the microphone, and brings a voice to an even
-//! level: echo cancellation (AEC3), noise suppression and gain control (AGC2) of WebRTC, by `sonora`.
+//! level: after [`EchoCanceller`], noise suppression and gain control (AGC2) of WebRTC, by `sonora`.
 
 use sonora::{
     AudioProcessing, Config, StreamConfig,
     config::{
-        AdaptiveDigital, EchoCanceller, GainController2, HighPassFilter, MaxProcessingRate,
-        NoiseSuppression, NoiseSuppressionLevel, Pipeline,
+        AdaptiveDigital, GainController2, MaxProcessingRate, NoiseSuppression,
+        NoiseSuppressionLevel, Pipeline,
     },
 };
 
-use super::{BLOCK_SAMPLES, Block, SAMPLE_RATE};
+use super::{BLOCK_SAMPLES, Block, SAMPLE_RATE, echo::EchoCanceller};
 
 /// Cleans the blocks of one microphone.
 pub struct Processor {
+    echo: EchoCanceller,
     stages: AudioProcessing,
 }
 
 impl Default for Processor {
     fn default() -> Self {
         let format = StreamConfig::new(SAMPLE_RATE, 1);
-        let stages = AudioProcessing::builder()
-            .config(config())
-            .capture_config(format)
-            .render_config(format)
-            .build();
-        Self { stages }
+        let stages = AudioProcessing::builder().config(config()).capture_config(format).build();
+        Self { echo: EchoCanceller::default(), stages }
     }
 }
 
 impl Processor {
     /// Cleans `near`, the next block of the microphone. `far` is the block that was given to the
-    /// speaker in the same 10 ms; how long it takes to come back is found out, and may be up to half a
-    /// second.
+    /// speaker in the same 10 ms.
     pub fn process(&mut self, near: &mut Block, far: &Block) {
-        let (mut cleaned, mut unused) = ([0.0; BLOCK_SAMPLES], [0.0; BLOCK_SAMPLES]);
-        let (heard, played) = (finite(near), finite(far));
-        let done = self
-            .stages
-            .process_render_f32(&[&played], &mut [&mut unused])
-            .and_then(|()| self.stages.process_capture_f32(&[&heard], &mut [&mut cleaned]));
+        let mut heard = finite(near);
+        self.echo.process(&mut heard, &finite(far));
+        let mut cleaned = [0.0; BLOCK_SAMPLES];
+        let done = self.stages.process_capture_f32(&[&heard], &mut [&mut cleaned]);
         *near = match done {
             Ok(()) => finite(&cleaned),
             // Refused are only formats, and this one is right.
-            Err(_) => heard,
+            Err(_) => finite(&heard),
         };
     }
 }
@@ -58,8 +52,6 @@ fn config() -> Config {
             maximum_internal_processing_rate: MaxProcessingRate::Rate48kHz,
             ..Pipeline::default()
         },
-        high_pass_filter: Some(HighPassFilter::default()),
-        echo_canceller: Some(EchoCanceller::default()),
         noise_suppression: Some(NoiseSuppression {
             level: NoiseSuppressionLevel::High,
             ..NoiseSuppression::default()

@@ -106,6 +106,7 @@ fn echo_is_gone_and_who_talks_over_it_is_heard() {
     let alone = 3 * SECOND..10 * SECOND;
     let less = decibels(power(&echo[alone.clone()]) / power(&cleaned[alone]));
     assert!(less >= 35.0, "echo alone: {less} dB less");
+    println!("echo alone: {less:.1} dB less");
 
     let undisturbed = processed(&near, &vec![0.0; far.len()]);
     for (who, span) in [("near alone", 11..20), ("both", 20..30)] {
@@ -116,13 +117,12 @@ fn echo_is_gone_and_who_talks_over_it_is_heard() {
         // What is heard is the voice, and no echo at its level.
         let common = heard.iter().zip(expected).map(|(a, b)| a * b).sum::<f32>();
         let alike = common / (power(heard) * power(expected)).sqrt() / heard.len() as f32;
-        assert!(alike >= 0.75, "{who}: alike by {alike}");
+        assert!(alike >= 0.85, "{who}: alike by {alike}");
         let softer = softer(heard, expected, &near[span]);
         let (half, worst) = (softer[softer.len() / 2], softer[softer.len() * 3 / 4]);
-        // Both at once is where AEC3 takes some of the voice for echo; it has no setting for that here.
-        let (most, at_worst) = if who == "both" { (4.0, 15.0) } else { (3.0, 3.0) };
-        assert!(half <= most, "{who}: half of it is {half} dB softer");
-        assert!(worst <= at_worst, "{who}: a quarter is {worst} dB softer");
+        println!("{who}: {changed:.1} dB louder, half {half:.1}, a quarter {worst:.1} dB softer");
+        assert!(half <= 2.0, "{who}: half of it is {half} dB softer");
+        assert!(worst <= 3.0, "{who}: a quarter is {worst} dB softer");
     }
 }
 
@@ -150,6 +150,7 @@ fn echo_is_gone_with_two_clocks() {
     }
     let alone = 5 * SECOND..19 * SECOND;
     let less = decibels(power(&near[alone.clone()]) / power(&cleaned[alone]));
+    println!("two clocks: {less:.1} dB less");
     assert!(less >= 35.0, "{less} dB less");
 }
 
@@ -180,6 +181,18 @@ fn voices_come_to_one_level() {
     });
     let apart = decibels(loud / quiet);
     assert!(apart < 10.0, "{apart} dB apart, and 23.5 before");
+}
+
+/// As of a cheap sound card: the echo is found all the same.
+#[test]
+fn a_constant_voltage_of_the_microphone_is_taken_out() {
+    let far = speech("en-us", FAR, 10);
+    let echo = echo(&far);
+    let near: Vec<f32> = echo.iter().map(|sample| sample + 0.05).collect();
+    let cleaned = processed(&near, &far);
+    let alone = 3 * SECOND..10 * SECOND;
+    let less = decibels(power(&echo[alone.clone()]) / power(&cleaned[alone]));
+    assert!(less >= 35.0, "{less} dB less");
 }
 
 #[test]
