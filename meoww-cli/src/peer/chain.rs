@@ -22,6 +22,7 @@ use super::{
     nack::{FIRST_ROUND_TRIP, NackRequests},
     pace::Pacer,
     rtcp::TrackRtcp,
+    twice::Twice,
 };
 
 /// The ends of a chain.
@@ -33,6 +34,8 @@ pub(super) struct Chain {
     pub(super) flood: watch::Receiver<bool>,
     /// Where the chain is told how long packets are under way, there and back.
     pub(super) round_trip: watch::Sender<Duration>,
+    /// Whether each packet of pictures is sent twice.
+    pub(super) twice: watch::Receiver<bool>,
     /// When the sound and the pictures that are sent were captured.
     pub(super) sound: CaptureClock,
     pub(super) pictures: CaptureClock,
@@ -51,16 +54,18 @@ pub(super) fn chain(media: &mut MediaEngine) -> anyhow::Result<Chain> {
     let sent = Arc::<AtomicU32>::default();
     let (feedback, estimate) = Feedback::new(sent.clone());
     let (round_trip, measured) = watch::channel(FIRST_ROUND_TRIP);
+    let (copies, twice) = Twice::new(measured.clone(), estimate.clone());
     let [sound, pictures] =
         [opus(), h264()].map(|codec| CaptureClock::new(codec.rtp_codec.clock_rate));
     let registry = configure_twcc(Registry::new(), media)?
         .with(Slot::from(500), gate)
         .with(Slot::Pacer, Pacer::new(estimate.clone(), sent))
+        .with(Slot::from(3_500), copies)
         .with(Slot::NackResponder, NackResponderBuilder::new().build())
         .with(Slot::NackGenerator, NackRequests::new(measured))
         .with(Slot::CongestionControl, CongestionControlBuilder::new(feedback).build());
     let registry = configure_rtcp_reports(registry)
         .with(Slot::from(10_500), SenderReports::new(sound.clone(), pictures.clone()))
         .with(Slot::from(20_000), TrackRtcp::default());
-    Ok(Chain { registry, estimate, flood, round_trip, sound, pictures })
+    Ok(Chain { registry, estimate, flood, round_trip, twice, sound, pictures })
 }

@@ -66,6 +66,7 @@ pub(super) struct Connection {
     pub(super) estimate: watch::Receiver<u32>,
     pub(super) flood: watch::Receiver<bool>,
     pub(super) round_trip: watch::Sender<Duration>,
+    pub(super) twice: watch::Receiver<bool>,
 }
 
 /// # Errors
@@ -88,7 +89,8 @@ async fn attempt(config: &PeerConfig, mdns: MulticastDnsMode) -> anyhow::Result<
     let mut media = MediaEngine::default();
     media.register_codec(h264(), RtpCodecKind::Video)?;
     media.register_codec(opus(), RtpCodecKind::Audio)?;
-    let Chain { registry, estimate, flood, round_trip, sound, pictures } = chain(&mut media)?;
+    let Chain { registry, estimate, flood, round_trip, twice, sound, pictures } =
+        chain(&mut media)?;
     let loopback = config.addresses.borrow().iter().all(IpAddr::is_loopback);
     let direct = if loopback { Reach::Loopback } else { Reach::Network };
     let reach = if config.way == Way::Direct { direct } else { Reach::Relay };
@@ -137,7 +139,7 @@ async fn attempt(config: &PeerConfig, mdns: MulticastDnsMode) -> anyhow::Result<
     let webrtc = Arc::new(webrtc);
     let direct = (direct, configuration(config, RTCIceTransportPolicy::All));
     let transport = Transport { negotiation, guard, direct, webrtc, video_sender, sound_sender };
-    Ok(Connection { transport, webrtc_events, video, sound, estimate, flood, round_trip })
+    Ok(Connection { transport, webrtc_events, video, sound, estimate, flood, round_trip, twice })
 }
 
 fn configuration(config: &PeerConfig, policy: RTCIceTransportPolicy) -> RTCConfiguration {

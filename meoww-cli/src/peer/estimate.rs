@@ -11,28 +11,22 @@
 //! queue that grows while less is sent than passes is that of others (a download), who would take all:
 //! beside them, the queue is borne and loss alone decides, as in TCP.
 
+mod feedback;
 #[cfg(test)]
 mod tests;
 
 use std::{
     collections::VecDeque,
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering::Relaxed},
-    },
     time::{Duration, Instant},
 };
 
-use rtc::interceptor::{BandwidthEstimator, PacketReport};
-use tokio::sync::watch;
+pub(super) use self::feedback::Feedback;
 
 /// Bits a second to begin with: a terminal's picture, and little enough for most paths.
 pub(super) const START_BPS: f64 = 150_000.0;
 /// Clean sound, and a picture that moves now and then.
 const MIN_BPS: f64 = 70_000.0;
 const MAX_BPS: f64 = 3_000_000.0;
-/// Bytes of a packet that are not RTP: IPv4 20, UDP 8, authentication 10.
-const LOWER_HEADERS: usize = 20 + 8 + 10;
 
 /// Reports are judged together for this long, and for less when the queue is long.
 const WINDOW: Duration = Duration::from_millis(200);
@@ -83,13 +77,6 @@ const FREE_FOR: u32 = 6;
 /// Delay up to which others' queue is borne, in seconds.
 const BESIDE_FULL: f64 = 0.400;
 
-/// Without a report for so long, though so many packets were sent, the path is overfull both ways or
-/// down: half, and half again each time the shorter time has passed. A lost report or two are nothing.
-const SILENCE: Duration = Duration::from_millis(400);
-const STILL_SILENT: Duration = Duration::from_millis(200);
-const SILENT_PACKETS: u32 = 15;
-/// Packets that are known to have arrived: some two seconds of them.
-const REMEMBERED: usize = 512;
 /// Of what passed, what is sent when the queue has drained.
 const AFTER_DRAIN: f64 = 0.85;
 /// The longest time that a queue is given to drain.
@@ -337,89 +324,4 @@ fn received(window: &[Fate], seconds: f64) -> f64 {
     let arrived = window.iter().filter(|fate| fate.delay.is_some());
     let bits = arrived.map(|fate| fate.bytes as f64 * 8.0).sum::<f64>();
     bits / (last - first).max(seconds)
-}
-
-/// The packets that arrived of late, by stream and sequence number.
-///
-/// One that is sent again though it arrived is dropped by the receiver's replay protection (RFC 3711,
-/// section 3.3.2) before it is reported on. It is not lost.
-#[derive(Default)]
-struct Arrived(VecDeque<(u32, u16)>);
-
-impl Arrived {
-    /// Whether it is a copy of one that arrived. Notes that it arrived itself.
-    fn is_copy(&mut self, report: &PacketReport) -> bool {
-        let packet = (report.ssrc, report.rtp_sequence_number);
-        if !report.arrived {
-            return self.0.contains(&packet);
-        }
-        if self.0.len() >= REMEMBERED {
-            self.0.pop_front();
-        }
-        self.0.push_back(packet);
-        false
-    }
-}
-
-/// The estimator in the chain of interceptors; the estimate goes out through a latest-value slot.
-pub(super) struct Feedback {
-    estimator: Estimator,
-    arrived: Arrived,
-    /// Departures are counted from here.
-    origin: Option<Instant>,
-    /// Packets sent since the last report.
-    sent: Arc<AtomicU32>,
-    /// When the next report is missed.
-    missed_at: Option<Instant>,
-    out: watch::Sender<u32>,
-}
-
-impl Feedback {
-    /// `sent` is where packets are counted that are sent. Where the newest estimate can be read, in
-    /// bits a second, comes second.
-    pub(super) fn new(sent: Arc<AtomicU32>) -> (Self, watch::Receiver<u32>) {
-        let (out, estimate) = watch::channel(START_BPS as u32);
-        let (estimator, arrived) = (Estimator::new(START_BPS), Arrived::default());
-        (Self { estimator, arrived, origin: None, sent, missed_at: None, out }, estimate)
-    }
-}
-
-impl BandwidthEstimator for Feedback {
-    fn on_reports(&mut self, now: Instant, reports: &[PacketReport]) {
-        let Some(first) = reports.first() else {
-            return;
-        };
-        let origin = *self.origin.get_or_insert(first.departure);
-        let arrived = &mut self.arrived;
-        let reports = reports.iter().filter(|report| !arrived.is_copy(report));
-        let fates = reports.map(|report| {
-            let departed = report.departure.saturating_duration_since(origin).as_secs_f64();
-            let arrival = report.arrival.filter(|_| report.arrived);
-            let delay = arrival.map(|arrival| arrival.as_secs_f64() - departed);
-            Fate { bytes: report.size + LOWER_HEADERS, departed, delay }
-        });
-        self.estimator.report(now, fates);
-        self.sent.store(0, Relaxed);
-        self.missed_at = Some(now + SILENCE);
-        self.out.send_replace(self.estimator.bps() as u32);
-    }
-
-    fn handle_timeout(&mut self, now: Instant) {
-        if self.missed_at.is_none_or(|at| now < at) {
-            return;
-        }
-        self.missed_at = Some(now + STILL_SILENT);
-        if self.sent.load(Relaxed) >= SILENT_PACKETS {
-            self.estimator.silence(now);
-            self.out.send_replace(self.estimator.bps() as u32);
-        }
-    }
-
-    fn poll_timeout(&self) -> Option<Instant> {
-        self.missed_at
-    }
-
-    fn target_bitrate(&self) -> f64 {
-        self.estimator.bps()
-    }
 }

@@ -34,6 +34,7 @@ mod stats;
 mod threads;
 pub(crate) mod tracks;
 mod transport;
+mod twice;
 mod webrtc_event;
 
 use std::{

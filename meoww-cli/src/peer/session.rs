@@ -105,10 +105,10 @@ impl Session {
         events: mpsc::Sender<PeerEvent>,
         config: &PeerConfig,
     ) -> anyhow::Result<Self> {
-        let Connection { transport, webrtc_events, video, sound, estimate, flood, round_trip } =
-            connection;
+        let Connection { transport, webrtc_events, video, sound, .. } = connection;
+        let Connection { estimate, flood, round_trip, twice, .. } = connection;
         let tally = Arc::new(Tally::default());
-        let tracks = Tracks::start(media, video, sound, estimate, tally.clone())?;
+        let tracks = Tracks::start(media, video, sound, (estimate, twice), tally.clone())?;
         let mut route = interval(ROUTE_INTERVAL);
         route.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Ok(Self {

@@ -102,6 +102,7 @@ struct End {
     estimate: watch::Receiver<u32>,
     flood: watch::Receiver<bool>,
     round_trip: watch::Sender<Duration>,
+    twice: watch::Receiver<bool>,
     shape: Shape,
     sequences: [u16; 2],
     /// Packets that came, by stream and sequence number.
@@ -118,7 +119,7 @@ struct End {
 
 impl End {
     fn new() -> Self {
-        let Chain { registry, estimate, flood, round_trip, .. } =
+        let Chain { registry, estimate, flood, round_trip, twice, .. } =
             chain(&mut MediaEngine::default()).unwrap();
         let mut chain = Box::new(registry.build());
         for stream in [stream(SOUND, "audio/opus", false), stream(PICTURES, "video/H264", true)] {
@@ -130,6 +131,7 @@ impl End {
             estimate,
             flood,
             round_trip,
+            twice,
             shape: Shape::default(),
             sequences: [0; 2],
             came: HashSet::new(),
@@ -168,6 +170,7 @@ impl End {
     /// Says and films what is due.
     fn send_media(&mut self, now: Instant, at: Duration, ms: u64) {
         let Shares { sound, picture } = Shares::of(*self.estimate.borrow(), true);
+        let times = if *self.twice.borrow() { 2 } else { 1 };
         if ms.is_multiple_of(20) {
             self.seen.sound_sent += 1;
             let payload = vec![0; sound as usize / 50 / 8];
@@ -175,7 +178,7 @@ impl End {
         }
         if (ms % 100).is_multiple_of(33)
             && ms % 100 < 99
-            && let Some(plan) = self.shape.plan(now, CAMERA, Grid::FULL, picture)
+            && let Some(plan) = self.shape.plan(now, CAMERA, Grid::FULL, picture / times)
         {
             self.dice = self.dice.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             let noise = 0.8 + 0.4 * f64::from(self.dice >> 8) / f64::from(1 << 24);

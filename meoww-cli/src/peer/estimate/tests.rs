@@ -144,30 +144,6 @@ fn what_is_not_used_is_not_believed() {
     assert!(bps < 500_000.0, "{bps}");
 }
 
-/// One of 20 packets is lost and sent again three times. The first copy arrives, and the receiver drops the
-/// others.
-#[test]
-fn copies_of_what_arrived_are_not_lost() {
-    let (mut feedback, _) = Feedback::new(Arc::default());
-    let report = |sequence, arrived| PacketReport {
-        ssrc: 1,
-        id: 0,
-        rtp_sequence_number: sequence,
-        is_twcc: true,
-        twcc_sequence_number: 0,
-        size: 500,
-        arrived,
-        departure: clock::now(),
-        arrival: arrived.then_some(Duration::from_millis(40)),
-        ecn: Default::default(),
-    };
-    let reports: Vec<_> = (0..20).map(|sequence| report(sequence, sequence != 7)).collect();
-    feedback.on_reports(clock::now(), &reports);
-    feedback.on_reports(clock::now(), &[report(7, true), report(7, false), report(7, false)]);
-    let lost = feedback.estimator.window.iter().filter(|fate| fate.delay.is_none()).count();
-    assert_eq!((feedback.estimator.window.len(), lost), (21, 1));
-}
-
 /// By chance, 4 of 20 packets are lost where one in ten is, but not 80 of 400.
 #[test]
 fn a_few_packets_say_little_about_loss() {

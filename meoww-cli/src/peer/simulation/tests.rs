@@ -47,6 +47,9 @@ fn lost_packets_are_asked_for_again_and_no_picture_is_left_out() {
 fn on_a_long_path_pictures_are_waited_for_instead_of_key_frames() {
     let (call, fps) = call("far");
     assert!(fps >= 27.0, "{fps}");
+    // Of 150 ms under way: what is lost is there already.
+    let age = call.seen().age(0.5);
+    assert!(age <= millis(250), "{age:?}");
     // One as a call begins.
     assert!(call.ends.iter().all(|end| end.seen.keys_asked <= 2));
 }

@@ -74,7 +74,7 @@ impl Tracks {
         media: PeerMedia,
         video: LocalTrack,
         sound: LocalTrack,
-        estimate: watch::Receiver<u32>,
+        (estimate, twice): (watch::Receiver<u32>, watch::Receiver<bool>),
         tally: Arc<Tally>,
     ) -> anyhow::Result<Self> {
         let PeerMedia { local, remote, grid, sound: PeerSound { room, on: sound_on }, .. } = media;
@@ -86,6 +86,7 @@ impl Tracks {
             pictures: local.clone(),
             orders: ordered,
             estimate,
+            twice,
             track: video,
             tally: tally.clone(),
         };

@@ -46,6 +46,8 @@ pub(super) struct Sender {
     pub(super) pictures: FrameSlot,
     pub(super) orders: watch::Receiver<Orders>,
     pub(super) estimate: watch::Receiver<u32>,
+    /// Whether each packet is sent twice.
+    pub(super) twice: watch::Receiver<bool>,
     pub(super) track: LocalTrack,
     pub(super) tally: Arc<Tally>,
 }
@@ -121,7 +123,8 @@ impl Sender {
                 state.shape.want_key();
                 continue;
             };
-            let share = Shares::of(*self.estimate.borrow(), with_sound).picture;
+            let shares = Shares::of(*self.estimate.borrow(), with_sound);
+            let share = shares.picture / if *self.twice.borrow() { 2 } else { 1 };
             if let Some(coded) = state.code(clock::now(), &picture, grid, share) {
                 let (at, bytes) = (coded.at, coded.data.len());
                 let packets = state.packetizer.packets(payload_type, coded);

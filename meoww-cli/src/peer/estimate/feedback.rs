@@ -1,0 +1,148 @@
+//! Reports of a partner to the estimator, in the chain of interceptors.
+
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
+
+use rtc::interceptor::{BandwidthEstimator, PacketReport};
+use tokio::sync::watch;
+
+use super::{Estimator, Fate, START_BPS};
+
+/// Bytes of a packet that are not RTP: IPv4 20, UDP 8, authentication 10.
+const LOWER_HEADERS: usize = 20 + 8 + 10;
+/// Without a report for so long, though so many packets were sent, the path is overfull both ways or
+/// down: half, and half again each time the shorter time has passed. A lost report or two are nothing.
+const SILENCE: Duration = Duration::from_millis(400);
+const STILL_SILENT: Duration = Duration::from_millis(200);
+const SILENT_PACKETS: u32 = 15;
+/// Packets that are known to have arrived: some two seconds of them.
+const REMEMBERED: usize = 512;
+
+/// The packets that arrived of late, by stream and sequence number.
+///
+/// One that is sent again though it arrived is dropped by the receiver's replay protection (RFC 3711,
+/// section 3.3.2) before it is reported on. It is not lost, and passed the path as the one before did.
+#[derive(Default)]
+struct Arrived(VecDeque<(u32, u16)>);
+
+impl Arrived {
+    /// Whether it is a copy of one that arrived. Notes that it arrived itself.
+    fn is_copy(&mut self, report: &PacketReport) -> bool {
+        let packet = (report.ssrc, report.rtp_sequence_number);
+        if !report.arrived {
+            return self.0.contains(&packet);
+        }
+        if self.0.len() >= REMEMBERED {
+            self.0.pop_front();
+        }
+        self.0.push_back(packet);
+        false
+    }
+}
+
+/// The estimator in the chain of interceptors; the estimate goes out through a latest-value slot.
+pub(in crate::peer) struct Feedback {
+    estimator: Estimator,
+    arrived: Arrived,
+    /// Of the last packet that arrived.
+    last_delay: Option<f64>,
+    /// Departures are counted from here.
+    origin: Option<Instant>,
+    /// Packets sent since the last report.
+    sent: Arc<AtomicU32>,
+    /// When the next report is missed.
+    missed_at: Option<Instant>,
+    out: watch::Sender<u32>,
+}
+
+impl Feedback {
+    /// `sent` is where packets are counted that are sent. Where the newest estimate can be read, in
+    /// bits a second, comes second.
+    pub(in crate::peer) fn new(sent: Arc<AtomicU32>) -> (Self, watch::Receiver<u32>) {
+        let (out, estimate) = watch::channel(START_BPS as u32);
+        let (estimator, arrived) = (Estimator::new(START_BPS), Arrived::default());
+        (
+            Self { estimator, arrived, last_delay: None, origin: None, sent, missed_at: None, out },
+            estimate,
+        )
+    }
+}
+
+impl BandwidthEstimator for Feedback {
+    fn on_reports(&mut self, now: Instant, reports: &[PacketReport]) {
+        let Some(first) = reports.first() else {
+            return;
+        };
+        let origin = *self.origin.get_or_insert(first.departure);
+        let (arrived, last) = (&mut self.arrived, &mut self.last_delay);
+        let fates = reports.iter().map(|report| {
+            let departed = report.departure.saturating_duration_since(origin).as_secs_f64();
+            let arrival = report.arrival.filter(|_| report.arrived);
+            let mut delay = arrival.map(|arrival| arrival.as_secs_f64() - departed);
+            *last = delay.or(*last);
+            if arrived.is_copy(report) {
+                delay = *last;
+            }
+            Fate { bytes: report.size + LOWER_HEADERS, departed, delay }
+        });
+        self.estimator.report(now, fates);
+        self.sent.store(0, Relaxed);
+        self.missed_at = Some(now + SILENCE);
+        self.out.send_replace(self.estimator.bps() as u32);
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        if self.missed_at.is_none_or(|at| now < at) {
+            return;
+        }
+        self.missed_at = Some(now + STILL_SILENT);
+        if self.sent.load(Relaxed) >= SILENT_PACKETS {
+            self.estimator.silence(now);
+            self.out.send_replace(self.estimator.bps() as u32);
+        }
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        self.missed_at
+    }
+
+    fn target_bitrate(&self) -> f64 {
+        self.estimator.bps()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock;
+
+    /// One of 20 packets is lost and sent again three times. The first copy arrives, and the receiver drops the
+    /// others.
+    #[test]
+    fn copies_of_what_arrived_are_not_lost() {
+        let (mut feedback, _) = Feedback::new(Arc::default());
+        let report = |sequence, arrived| PacketReport {
+            ssrc: 1,
+            id: 0,
+            rtp_sequence_number: sequence,
+            is_twcc: true,
+            twcc_sequence_number: 0,
+            size: 500,
+            arrived,
+            departure: clock::now(),
+            arrival: arrived.then_some(Duration::from_millis(40)),
+            ecn: Default::default(),
+        };
+        let reports: Vec<_> = (0..20).map(|sequence| report(sequence, sequence != 7)).collect();
+        feedback.on_reports(clock::now(), &reports);
+        feedback.on_reports(clock::now(), &[report(7, true), report(7, false), report(7, false)]);
+        let lost = feedback.estimator.window.iter().filter(|fate| fate.delay.is_none()).count();
+        assert_eq!((feedback.estimator.window.len(), lost), (23, 1));
+    }
+}
