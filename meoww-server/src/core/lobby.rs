@@ -1,6 +1,7 @@
 //! Who waits, who talks to whom, and who has just gone. One writer owns a [`Lobby`]; everything
 //! in it is soft state of connections and can be had again from them.
 
+mod adopt;
 mod criteria;
 mod event;
 mod matching;
@@ -15,11 +16,14 @@ use foldhash::HashMap;
 use meoww_proto::{RoomId, UserId};
 use rand::Rng;
 
+pub(in crate::core) use self::pace::Pace;
 pub use self::{
+    adopt::AdoptedSeat,
     criteria::{Interest, SearchCriteria},
     event::{ConnId, Counts, Departure, Effect, Input, ResumedRoom, RoomInfo},
 };
 use self::{
+    adopt::Tentative,
     queue::Queue,
     rooms::{Rooms, Seat},
     users::{UserKey, Users},
@@ -47,6 +51,8 @@ pub struct Lobby {
     rooms: Rooms,
     draining: bool,
     unpaced: bool,
+    /// Pairs that are not sure yet, where there are such.
+    tentative: Option<Tentative>,
 }
 
 /// What one input is handled with.
@@ -79,11 +85,11 @@ impl Lobby {
             Input::Connect { conn, user, resume } => {
                 self.connect(conn, user, resume, context.effects);
             }
-            Input::Search(conn, criteria) => self.search(conn, Some(criteria), context),
+            Input::Search(conn, criteria) => self.search(conn, Some(criteria), now, context),
             Input::Cancel(conn) => self.stop_waiting(conn),
             Input::Skip(conn) => {
                 self.walk_out(conn, now, context.effects);
-                self.search(conn, None, context);
+                self.search(conn, None, now, context);
             }
             Input::Leave(conn) => {
                 self.stop_waiting(conn);

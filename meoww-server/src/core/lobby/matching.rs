@@ -13,11 +13,12 @@ use super::{
 };
 
 impl Lobby {
-    /// Without terms, on those of the user's last search.
+    /// Without criteria, by those of the user's last search; its user asked at `asked`.
     pub(super) fn search(
         &mut self,
         conn: ConnId,
         criteria: Option<SearchCriteria>,
+        asked: Instant,
         context: &mut StepContext<'_, impl Rng>,
     ) {
         let Some(&key) = self.connections.get(&conn) else { return };
@@ -47,9 +48,8 @@ impl Lobby {
             self.withdraw(key);
         }
         let user = &self.users[key];
-        let since = context.now + user.pace.delay(context.now);
-        let ticket =
-            Ticket::new(conn, user.criteria, context.now, since, self.queue.next_position());
+        let since = asked + user.pace.delay(asked);
+        let ticket = Ticket::new(conn, user.criteria, asked, since, self.queue.next_position());
         self.look_around(key, ticket, context);
         if self.users[key].ticket.is_some() {
             context.effects.push(Effect::Searching(conn));
@@ -79,7 +79,7 @@ impl Lobby {
     }
 
     /// Matches a user whose ticket is in no queue, or puts it in.
-    fn look_around(
+    pub(super) fn look_around(
         &mut self,
         key: UserKey,
         mut ticket: Ticket,
@@ -119,6 +119,9 @@ impl Lobby {
         let [first, second] = [(partner, theirs), (key, ticket)];
         let members = [first, second].map(|(key, ticket)| (key, ticket.conn));
         let room = self.rooms.open(id, members, context.now);
+        if let Some(tentative) = &mut self.tentative {
+            tentative.insert(id, [theirs, ticket]);
+        }
         let (initiator, other) =
             if context.rng.random() { (first, second) } else { (second, first) };
         // An offer must not overtake the news that there is a room.

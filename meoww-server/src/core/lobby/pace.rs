@@ -23,13 +23,13 @@ const MAX_DEPARTED: usize = 100_000;
 /// What a user's skips have cost and time has not yet paid: the virtual scheduling of the generic
 /// cell rate algorithm (ITU-T I.371).
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Pace {
+pub(in crate::core) struct Pace {
     paid_at: Option<Instant>,
 }
 
 impl Pace {
     /// Counts a partner left.
-    pub(super) fn charge(&mut self, now: Instant) {
+    pub(in crate::core) fn charge(&mut self, now: Instant) {
         let owed = self.owed(now) + COST;
         self.paid_at = Some(now + owed.min(FREE + MAX_DELAY * SHARE));
     }
@@ -39,7 +39,13 @@ impl Pace {
         self.owed(now).saturating_sub(FREE) / SHARE
     }
 
-    fn owed(&self, now: Instant) -> Duration {
+    /// Takes over what was counted elsewhere.
+    pub(in crate::core) fn owe(&mut self, owed: Duration, now: Instant) {
+        self.paid_at = self.paid_at.max(Some(now + owed.min(FREE + MAX_DELAY * SHARE)));
+    }
+
+    /// What is not paid yet.
+    pub(in crate::core) fn owed(&self, now: Instant) -> Duration {
         self.paid_at.map_or(Duration::ZERO, |paid_at| paid_at.saturating_duration_since(now))
     }
 }

@@ -41,15 +41,15 @@ pub(super) struct Ticket {
 }
 
 impl Ticket {
-    /// Of a user who asks now and looks for a partner from `since` on.
+    /// Of a user who looks for a partner from `since` on.
     pub(super) fn new(
         conn: ConnId,
         criteria: SearchCriteria,
-        now: Instant,
+        asked: Instant,
         since: Instant,
         position: QueuePosition,
     ) -> Self {
-        Self { conn, criteria, asked: now, since, phase: Phase::Held, position, alarm: None }
+        Self { conn, criteria, asked, since, phase: Phase::Held, position, alarm: None }
     }
 
     pub(super) fn phase_at(&self, now: Instant) -> Phase {

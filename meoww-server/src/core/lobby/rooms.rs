@@ -90,6 +90,24 @@ impl Rooms {
         RoomKey(self.rooms.insert(Room { id, members, since }))
     }
 
+    /// Takes over a room that another lobby has opened.
+    pub(super) fn adopt(&mut self, id: RoomId, members: [Member; 2], since: Instant) -> RoomKey {
+        for member in &members {
+            if let Seat::Vacant { until } = member.seat {
+                self.leases.insert((until, member.user));
+            }
+        }
+        RoomKey(self.rooms.insert(Room { id, members, since }))
+    }
+
+    /// Closes a room, if it is there, as if it had not been opened.
+    pub(super) fn undo(&mut self, key: RoomKey) {
+        if self.rooms.contains(key.0) {
+            self.close(key);
+            self.opened -= 1;
+        }
+    }
+
     pub(super) fn set_seat(&mut self, key: RoomKey, user: UserKey, seat: Seat) {
         let members = &mut self.rooms[key.0].members;
         for member in members.iter_mut().filter(|member| member.user == user) {

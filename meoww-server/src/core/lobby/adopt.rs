@@ -1,0 +1,162 @@
+//! The lobby of many nodes: pairs that are not sure yet, and what it takes over from another lobby.
+
+use std::time::{Duration, Instant};
+
+use foldhash::HashMap;
+use meoww_proto::{RoomId, UserId, error::SignalErrorCode};
+use rand::Rng;
+
+use super::{
+    ConnId, Effect, Lobby, SearchCriteria, StepContext,
+    queue::Ticket,
+    rooms::{Member, Seat},
+};
+
+/// A seat taken over: who is in it, or until when it is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AdoptedSeat {
+    /// The member.
+    pub user: UserId,
+    /// The connection, which is known; or when the seat is vacant for good.
+    pub held_by: Result<ConnId, Instant>,
+}
+
+/// The tickets of pairs that may be undone.
+pub(super) type Tentative = HashMap<RoomId, [Ticket; 2]>;
+
+impl Lobby {
+    /// One whose rooms can be undone until they are confirmed.
+    pub fn tentative() -> Self {
+        Self { tentative: Some(Tentative::default()), ..Self::default() }
+    }
+
+    /// Makes a room one that is not undone.
+    pub fn confirm(&mut self, room: RoomId) {
+        self.tentative.as_mut().and_then(|tentative| tentative.remove(&room));
+    }
+
+    /// Takes a pair apart as if it had not met. Both have their old turn, except those dropped, who
+    /// are in no queue.
+    pub fn undo(
+        &mut self,
+        room: RoomId,
+        dropped: &[ConnId],
+        now: Instant,
+        rng: &mut impl Rng,
+        effects: &mut Vec<Effect>,
+    ) {
+        let tentative = self.tentative.as_mut().and_then(|tentative| tentative.remove(&room));
+        let Some(mut tickets) = tentative else { return };
+        tickets.sort_by_key(|ticket| ticket.position);
+        let keys = tickets.map(|ticket| self.connections.get(&ticket.conn).copied());
+        for key in keys.into_iter().flatten() {
+            if let Some(room) = self.users[key].room.take() {
+                self.rooms.undo(room);
+            }
+        }
+        let context = &mut StepContext { now, rng, effects };
+        for (key, ticket) in keys.into_iter().zip(tickets) {
+            if let Some(key) = key.filter(|_| !dropped.contains(&ticket.conn)) {
+                self.look_around(key, ticket, context);
+            }
+        }
+    }
+
+    /// Queues a connection that has searched since `asked`, before `now`.
+    pub fn search_since(
+        &mut self,
+        conn: ConnId,
+        criteria: SearchCriteria,
+        asked: Instant,
+        now: Instant,
+        rng: &mut impl Rng,
+        effects: &mut Vec<Effect>,
+    ) {
+        let context = &mut StepContext { now, rng, effects };
+        self.search(conn, Some(criteria), asked, context);
+    }
+
+    /// Takes over a room, whose members wait for no other one then; `false` if one of them is in
+    /// another.
+    pub fn adopt(
+        &mut self,
+        room: RoomId,
+        seats: [AdoptedSeat; 2],
+        since: Instant,
+        effects: &mut Vec<Effect>,
+    ) -> bool {
+        let keys = seats.map(|seat| self.users.find_or_add(seat.user));
+        if keys[0] == keys[1] || keys.iter().any(|key| self.users[*key].room.is_some()) {
+            return false;
+        }
+        for key in keys {
+            let waiting = self.withdraw(key).map(|ticket| ticket.conn);
+            effects.extend(
+                waiting.map(|conn| Effect::Refused(conn, SignalErrorCode::InCallElsewhere)),
+            );
+        }
+        let seat = |seat: AdoptedSeat| match seat.held_by {
+            Ok(conn) => Seat::Taken(conn),
+            Err(until) => Seat::Vacant { until },
+        };
+        let [first, second] = seats.map(seat);
+        let members =
+            [Member { user: keys[0], seat: first }, Member { user: keys[1], seat: second }];
+        let room = self.rooms.adopt(room, members, since);
+        for key in keys {
+            self.users[key].room = Some(room);
+        }
+        true
+    }
+
+    /// Takes over what is known of a user who is connected.
+    pub fn recall(
+        &mut self,
+        user: UserId,
+        owed: Duration,
+        last_partner: Option<UserId>,
+        now: Instant,
+    ) {
+        if let Some(key) = self.users.key_of(user) {
+            let user = &mut self.users[key];
+            user.pace.owe(owed, now);
+            user.last_partner = last_partner.or(user.last_partner);
+        }
+    }
+
+    /// Takes over until when a user who is connected is kept apart from another.
+    pub fn recall_mismatch(&mut self, user: UserId, other: UserId, until: Instant) {
+        if let Some(key) = self.users.key_of(user) {
+            self.users[key].keep_apart(other, until);
+        }
+    }
+
+    /// Ends the room of a connection by no doing of its user.
+    pub fn end(&mut self, conn: ConnId, now: Instant, effects: &mut Vec<Effect>) {
+        if let Some(&key) = self.connections.get(&conn)
+            && self.seat_of(key) == Some(Seat::Taken(conn))
+        {
+            self.end_room(key, now, effects);
+        }
+    }
+
+    /// Returns the room of a user and the connection that is in it.
+    pub fn room_of(&self, user: UserId) -> Option<(RoomId, Option<ConnId>)> {
+        let key = self.users.key_of(user)?;
+        let room = &self.rooms[self.users[key].room?];
+        Some((room.id, room.seen_by(key).0.conn()))
+    }
+
+    /// Returns the partner of a user and the connection of that partner in their room.
+    pub fn partner_of(&self, user: UserId) -> Option<(UserId, Option<ConnId>)> {
+        let key = self.users.key_of(user)?;
+        let partner = self.rooms[self.users[key].room?].seen_by(key).1;
+        Some((self.users[partner.user].id, partner.seat.conn()))
+    }
+
+    /// Returns the connection with which a user waits.
+    pub fn waiting_of(&self, user: UserId) -> Option<ConnId> {
+        let key = self.users.key_of(user)?;
+        self.users[key].ticket.map(|ticket| ticket.conn)
+    }
+}
