@@ -2,6 +2,8 @@
 //!
 //! Times are ages or what is left, in milliseconds: clocks of nodes differ.
 
+use std::time::Instant;
+
 use meoww_proto::{
     RoomId, UserId,
     error::SignalErrorCode,
@@ -20,6 +22,12 @@ pub const MAX_ENTRIES: usize = 256;
 pub const MAX_BLOCKS: usize = 64;
 /// Longest text of a question or answer.
 pub const MAX_ANSWER_BYTES: usize = 96 * 1024;
+
+/// Returns the milliseconds from one moment to a later one.
+pub(super) fn millis(later: Instant, earlier: Instant) -> u32 {
+    let time = later.saturating_duration_since(earlier);
+    u32::try_from(time.as_millis()).unwrap_or(u32::MAX)
+}
 
 /// A message over a link.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -149,13 +157,6 @@ pub enum Order {
         /// Its seat, if the room is there.
         resumed: Option<ResumedSeat>,
     },
-    /// It is in the queue.
-    Searching {
-        /// The connection.
-        conn: ConnId,
-        /// The attempt that is.
-        attempt: u32,
-    },
     /// Keep the connection for this room.
     Hold {
         /// The connection.
@@ -170,8 +171,6 @@ pub enum Order {
         stranger: UserId,
         /// Whether it is to make the offer.
         is_initiator: bool,
-        /// How long it waited.
-        waited_ms: u32,
     },
     /// Both are held: the room begins.
     Open {
@@ -288,8 +287,8 @@ pub enum RollSeat {
         age_ms: u32,
         /// Whether it has begun, and does not wait to be opened.
         is_open: bool,
-        /// How long its user had waited for it.
-        waited_ms: u32,
+        /// Whether it is to make the offer.
+        is_initiator: bool,
     },
 }
 
@@ -385,6 +384,17 @@ impl RelayText {
 }
 
 impl Message {
+    /// Returns about how many bytes it takes.
+    pub(super) fn weight(&self) -> usize {
+        let more = match self {
+            Self::Request(_, Request::Roll(entries)) => entries.len() * size_of::<RollEntry>(),
+            Self::Relay { text, .. } => text.text.len(),
+            Self::Question { text, .. } | Self::Answer { text, .. } => text.len(),
+            Self::Request(..) | Self::Order(..) | Self::NotHere { .. } | Self::Revoked(_) => 0,
+        };
+        size_of::<Self>() + more
+    }
+
     /// Returns whether everything of variable length is within its bound.
     pub(super) fn is_bounded(&self) -> bool {
         match self {

@@ -15,8 +15,8 @@ const VERSION: u8 = 1;
 pub struct Packet {
     /// The sender.
     pub from: NodeId,
-    /// The recipient.
-    pub to: NodeId,
+    /// The recipient; `None` for all, of a [`Body::Hello`].
+    pub to: Option<NodeId>,
     /// The sender's session of their link; never 0, and higher than any before.
     pub session: u32,
     /// The recipient's session as far as the sender knows; 0 if it knows none.
@@ -30,6 +30,8 @@ pub struct Packet {
 /// What a packet carries.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Body {
+    /// There is a node of this name.
+    Hello,
     /// The sender is alive.
     Beat(Beat),
     /// A message.
@@ -110,10 +112,10 @@ impl Packet {
 
     fn is_bounded(&self) -> bool {
         let is_bounded = match &self.body {
-            Body::Beat(_) => true,
+            Body::Hello | Body::Beat(_) => true,
             Body::Data { message, .. } => message.is_bounded(),
         };
-        is_bounded && self.session != 0
+        is_bounded && self.session != 0 && (self.to.is_none() == (self.body == Body::Hello))
     }
 }
 

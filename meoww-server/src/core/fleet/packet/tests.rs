@@ -24,7 +24,7 @@ fn room() -> RoomId {
 }
 
 fn packet(body: Body) -> Packet {
-    Packet { from: node(1), to: node(0xff_ffff), session: 3, peer_session: 0, ack: 9, body }
+    Packet { from: node(1), to: Some(node(0xff_ffff)), session: 3, peer_session: 0, ack: 9, body }
 }
 
 fn data(message: Message) -> Packet {
@@ -56,6 +56,7 @@ fn a_packet_is_the_same_after_the_way() {
     let (from, to) = (node(1).conn(5), node(2).conn(6));
     let blocks = RollEntry::Blocks { user: user(1), blocked: vec![user(2); MAX_BLOCKS] };
     let packets = [
+        Packet { to: None, ..packet(Body::Hello) },
         packet(Body::Beat(beat())),
         data(Message::Relay { from, to, room: room(), text }),
         data(request(Request::Roll(vec![blocks, RollEntry::Conn(waiting())]))),
@@ -83,6 +84,7 @@ fn what_is_out_of_bounds_is_refused() {
         data(request(Request::Roll(entries))),
         data(request(Request::Roll(vec![blocked]))),
         data(Message::Question { id: 1, text: "x".repeat(MAX_ANSWER_BYTES + 1) }),
+        Packet { to: None, ..packet(Body::Beat(beat())) },
         Packet { session: 0, ..packet(Body::Beat(beat())) },
         // A server that runs alone.
         data(request(Request::Disconnect { conn: crate::core::lobby::ConnId(7), is_lost: true })),

@@ -1,0 +1,264 @@
+//! The connections of this node: the truth about where each of them is.
+
+mod orders;
+mod roll;
+mod seat;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Instant,
+};
+
+use foldhash::HashMap;
+use meoww_proto::{RoomId, UserId};
+
+use self::seat::{Away, Local, LocalUser, Seat, Seated};
+use super::{Effect, Request, RollSeat, message::millis};
+use crate::core::lobby::{self, ConnId, Departure, MISMATCH_WAIT, SEAT_LEASE, SearchCriteria};
+
+/// Mismatches of a user that are told a new matcher.
+const MAX_MISMATCHES: usize = 16;
+
+/// What this node holds.
+#[derive(Debug, Default)]
+pub(super) struct HubSide {
+    conns: HashMap<ConnId, Local>,
+    users: HashMap<UserId, LocalUser>,
+    /// Seats kept for users whose connection to this node was lost.
+    away: BTreeMap<RoomId, Away>,
+    is_draining: bool,
+}
+
+/// What a step of the hub brings about.
+pub(super) struct Out<'a> {
+    pub(super) now: Instant,
+    /// For the matcher, in this order.
+    pub(super) requests: &'a mut Vec<Request>,
+    pub(super) effects: &'a mut Vec<Effect>,
+}
+
+impl Out<'_> {
+    fn tell(&mut self, effect: lobby::Effect) {
+        self.effects.push(Effect::Lobby(effect));
+    }
+}
+
+impl HubSide {
+    pub(super) fn handle(&mut self, input: lobby::Input, out: &mut Out<'_>) {
+        match input {
+            lobby::Input::Connect { conn, user, resume } => self.connect(conn, user, resume, out),
+            lobby::Input::Search(conn, criteria) => self.search(conn, Some(criteria), out),
+            lobby::Input::Skip(conn) => {
+                let left = self.leave_room(conn, out);
+                if left.is_none() || self.is_draining {
+                    self.report_left(conn, left, out);
+                    return self.search(conn, None, out);
+                }
+                self.wait(conn, None, left, out);
+            }
+            lobby::Input::Cancel(conn) => self.stop(conn, out),
+            lobby::Input::Leave(conn) => {
+                let left = self.leave_room(conn, out);
+                self.report_left(conn, left, out);
+                self.stop(conn, out);
+            }
+            lobby::Input::Block { user, blocked } => self.block(user, blocked, out),
+            lobby::Input::Unblock { user, blocked } => {
+                if let Some(known) = self.users.get_mut(&user) {
+                    known.blocks.remove(&blocked);
+                }
+                out.requests.push(Request::Unblock { user, blocked });
+            }
+            lobby::Input::Mismatch { user, other } => self.mismatch(user, other, out),
+            lobby::Input::Disconnect(conn, departure) => self.disconnect(conn, departure, out),
+            lobby::Input::Drain => self.drain(out),
+            lobby::Input::Timeout => self.away.retain(|_, away| away.until > out.now),
+        }
+    }
+
+    /// The connections of a user to this node, oldest first.
+    pub(super) fn connections_of(&self, user: UserId) -> &[ConnId] {
+        self.users.get(&user).map_or(&[], |known| &known.connections)
+    }
+
+    pub(super) fn connections(&self) -> usize {
+        self.conns.len()
+    }
+
+    pub(super) fn users(&self) -> usize {
+        self.users.len()
+    }
+
+    pub(super) fn is_draining(&self) -> bool {
+        self.is_draining
+    }
+
+    fn connect(&mut self, conn: ConnId, user: UserId, resume: Option<RoomId>, out: &mut Out<'_>) {
+        let seat = resume.map_or(Seat::Idle, |room| Seat::Resuming { room, criteria: None });
+        self.conns.insert(conn, Local::new(user, seat));
+        self.users.entry(user).or_default().connections.push(conn);
+        if resume.is_none() {
+            out.tell(lobby::Effect::Welcome { conn, user, resumed: None });
+        }
+        out.requests.extend(self.report(conn, out.now).map(Request::Connect));
+    }
+
+    /// Without criteria, by those of the last search.
+    fn search(&mut self, conn: ConnId, criteria: Option<SearchCriteria>, out: &mut Out<'_>) {
+        let Some(local) = self.conns.get_mut(&conn) else { return };
+        let wanted = criteria.unwrap_or(local.criteria);
+        match &mut local.seat {
+            Seat::Resuming { criteria, .. } => *criteria = Some(wanted),
+            Seat::Seated(seated) if seated.is_open => {}
+            Seat::Waiting { .. } | Seat::Seated(_) if local.criteria == wanted => {}
+            Seat::Idle | Seat::Waiting { .. } | Seat::Seated(_) if self.is_draining => {
+                out.tell(lobby::Effect::Draining(conn));
+            }
+            Seat::Idle | Seat::Waiting { .. } | Seat::Seated(_) => {
+                self.wait(conn, criteria, None, out);
+            }
+        }
+    }
+
+    /// Queues a connection, whose user asked just now.
+    fn wait(
+        &mut self,
+        conn: ConnId,
+        criteria: Option<SearchCriteria>,
+        left: Option<RoomId>,
+        out: &mut Out<'_>,
+    ) {
+        let Some(local) = self.conns.get_mut(&conn) else { return };
+        local.attempt += 1;
+        local.criteria = criteria.unwrap_or(local.criteria);
+        local.seat = Seat::Waiting { asked: out.now };
+        out.tell(lobby::Effect::Searching(conn));
+        self.report_left(conn, left, out);
+        if left.is_none() {
+            self.report_change(conn, out);
+        }
+    }
+
+    /// Takes a connection out of the queue, or from a room that has not begun.
+    fn stop(&mut self, conn: ConnId, out: &mut Out<'_>) {
+        let Some(local) = self.conns.get_mut(&conn) else { return };
+        match &mut local.seat {
+            Seat::Resuming { criteria, .. } => *criteria = None,
+            Seat::Waiting { .. } => self.idle(conn, out),
+            Seat::Seated(seated) if !seated.is_open => self.idle(conn, out),
+            Seat::Idle | Seat::Seated(_) => {}
+        }
+    }
+
+    fn idle(&mut self, conn: ConnId, out: &mut Out<'_>) {
+        if let Some(local) = self.conns.get_mut(&conn) {
+            local.attempt += 1;
+            local.seat = Seat::Idle;
+            self.report_change(conn, out);
+        }
+    }
+
+    /// Ends the room of a connection as its user wants, and returns it.
+    fn leave_room(&mut self, conn: ConnId, out: &mut Out<'_>) -> Option<RoomId> {
+        let local = self.conns.get_mut(&conn)?;
+        let seated = local.seat.open()?;
+        let (room, stranger) = (seated.room, seated.stranger);
+        local.seat = Seat::Idle;
+        local.attempt += 1;
+        let user = self.users.entry(local.user).or_default();
+        user.pace.charge(out.now);
+        user.last_partner = Some(stranger);
+        out.tell(lobby::Effect::RoomOver { conn, room });
+        Some(room)
+    }
+
+    fn report_change(&self, conn: ConnId, out: &mut Out<'_>) {
+        let report = self.report(conn, out.now);
+        out.requests.extend(report.map(|report| Request::Change { report, left: None }));
+    }
+
+    fn report_left(&self, conn: ConnId, left: Option<RoomId>, out: &mut Out<'_>) {
+        if left.is_some() {
+            let report = self.report(conn, out.now);
+            out.requests.extend(report.map(|report| Request::Change { report, left }));
+        }
+    }
+
+    /// A room of the two is over when the matcher says so; one that has not begun does not begin.
+    fn block(&mut self, user: UserId, blocked: UserId, out: &mut Out<'_>) {
+        out.requests.push(Request::Block { user, blocked });
+        self.note_block(user, blocked, out);
+    }
+
+    fn note_block(&mut self, user: UserId, blocked: UserId, out: &mut Out<'_>) {
+        let Some(known) = self.users.get_mut(&user) else { return };
+        known.blocks.insert(blocked);
+        for conn in known.connections.clone() {
+            if self.conns.get_mut(&conn).is_some_and(|local| local.unhold(blocked)) {
+                self.report_change(conn, out);
+            }
+        }
+    }
+
+    fn mismatch(&mut self, user: UserId, other: UserId, out: &mut Out<'_>) {
+        if let Some(known) = self.users.get_mut(&user) {
+            known.apart.retain(|(known, _)| *known != other);
+            if known.apart.len() == MAX_MISMATCHES {
+                known.apart.remove(0);
+            }
+            known.apart.push((other, out.now + MISMATCH_WAIT));
+        }
+        out.requests.push(Request::Mismatch { user, other });
+    }
+
+    fn disconnect(&mut self, conn: ConnId, departure: Departure, out: &mut Out<'_>) {
+        let Some(local) = self.forget(conn) else { return };
+        let room = local.seat.open().copied();
+        if let Some(Seated { room, stranger, .. }) = room.filter(|_| departure == Departure::Lost) {
+            let until = out.now + SEAT_LEASE;
+            self.away.insert(room, Away { user: local.user, stranger, until });
+        }
+        let is_lost = departure == Departure::Lost && room.is_some();
+        out.requests.push(Request::Disconnect { conn, is_lost });
+    }
+
+    fn forget(&mut self, conn: ConnId) -> Option<Local> {
+        let local = self.conns.remove(&conn)?;
+        if let Some(user) = self.users.get_mut(&local.user) {
+            user.connections.retain(|known| *known != conn);
+            if user.connections.is_empty() {
+                self.users.remove(&local.user);
+            }
+        }
+        Some(local)
+    }
+
+    /// From now on, connections of this node are neither queued nor matched.
+    fn drain(&mut self, out: &mut Out<'_>) {
+        self.is_draining = true;
+        let conns: BTreeSet<ConnId> = self.conns.keys().copied().collect();
+        for conn in conns {
+            self.stop(conn, out);
+        }
+    }
+
+    /// Returns where a connection is.
+    pub(super) fn report(&self, conn: ConnId, now: Instant) -> Option<super::ConnReport> {
+        let local = self.conns.get(&conn)?;
+        let seat = match &local.seat {
+            Seat::Idle => RollSeat::Idle,
+            Seat::Resuming { room, .. } => RollSeat::Resuming { room: *room },
+            Seat::Waiting { asked } => RollSeat::Waiting { age_ms: millis(now, *asked) },
+            Seat::Seated(seated) => RollSeat::Seated {
+                room: seated.room,
+                partner: seated.partner,
+                stranger: seated.stranger,
+                age_ms: millis(now, seated.since),
+                is_open: seated.is_open,
+                is_initiator: seated.is_initiator,
+            },
+        };
+        let Local { user, attempt, criteria, .. } = *local;
+        Some(super::ConnReport { conn, user, attempt, criteria, seat })
+    }
+}

@@ -1,0 +1,234 @@
+//! The link to one other node: messages arrive once and in order, or the link is reset and both
+//! ends know it.
+//!
+//! A link lasts for a pair of sessions, one of each end. Whoever resets it begins a new session,
+//! which the other end sees and does likewise. Packets that name another session count for nothing,
+//! however late they come. Arrived messages are acknowledged in each beat; what is not is sent again.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::{Duration, Instant},
+};
+
+use super::{Beat, Body, Message, NodeId, Packet};
+
+/// How often each node tells each other node that it is alive.
+pub const BEAT: Duration = Duration::from_millis(200);
+/// Silence after which a node is not counted on.
+pub const SUSPECTED: Duration = Duration::from_secs(1);
+/// Silence after which a node is given up.
+pub const GIVEN_UP: Duration = Duration::from_millis(1200);
+
+/// Messages that may wait for an acknowledgement; one more resets the link.
+const WINDOW: usize = 16 * 1024;
+/// Bytes of them, about.
+const WINDOW_BYTES: usize = 32 * 1024 * 1024;
+/// Messages that are kept for those before them to come.
+const MAX_EARLY: usize = 1024;
+/// Messages that are sent again at once.
+const RESENT: usize = 128;
+
+/// One end of a link.
+#[derive(Debug, Clone)]
+pub(super) struct Link {
+    me: NodeId,
+    peer: NodeId,
+    /// Of this end.
+    session: u32,
+    /// Of the other end; 0 if it is not known.
+    peer_session: u32,
+    /// Whether the other end has named this session.
+    is_up: bool,
+    next_seq: u64,
+    unacked: VecDeque<Message>,
+    unacked_bytes: usize,
+    /// When a message was sent first or acknowledged.
+    progress_at: Instant,
+    /// How many have arrived in order.
+    arrived: u64,
+    early: BTreeMap<u64, Message>,
+    heard_at: Instant,
+    /// When the other end last said that it hears this one.
+    was_heard_at: Instant,
+    pub(super) last_beat: Option<Beat>,
+}
+
+/// What a packet brought.
+#[derive(Debug, Default)]
+pub(super) struct Received {
+    /// The link was up and is not any more.
+    pub(super) is_reset: bool,
+    /// The link is up, with nothing said on it so far.
+    pub(super) is_new: bool,
+    pub(super) beat: Option<Beat>,
+    pub(super) messages: Vec<Message>,
+}
+
+/// More waits for acknowledgements than may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct WindowFull;
+
+impl Link {
+    /// `session` is higher than any this node has used.
+    pub(super) fn new(me: NodeId, peer: NodeId, session: u32, now: Instant) -> Self {
+        Self {
+            me,
+            peer,
+            session,
+            peer_session: 0,
+            is_up: false,
+            next_seq: 0,
+            unacked: VecDeque::new(),
+            unacked_bytes: 0,
+            progress_at: now,
+            arrived: 0,
+            early: BTreeMap::new(),
+            heard_at: now,
+            was_heard_at: now,
+            last_beat: None,
+        }
+    }
+
+    /// Begins anew.
+    pub(super) fn reset(&mut self, session: u32, now: Instant) {
+        *self = Self { heard_at: self.heard_at, ..Self::new(self.me, self.peer, session, now) };
+    }
+
+    pub(super) fn is_up(&self) -> bool {
+        self.is_up
+    }
+
+    /// Whether messages pass both ways, as far as is known.
+    pub(super) fn is_alive(&self, now: Instant) -> bool {
+        self.is_up && self.silence(now) < SUSPECTED
+    }
+
+    /// When messages last passed both ways, as far as is known.
+    pub(super) fn heard_well_at(&self) -> Instant {
+        self.heard_at.min(self.was_heard_at)
+    }
+
+    /// How long one direction has been silent.
+    pub(super) fn silence(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.heard_well_at())
+    }
+
+    /// Whether nothing at all has come for so long.
+    pub(super) fn is_silent_for(&self, time: Duration, now: Instant) -> bool {
+        now.saturating_duration_since(self.heard_at) >= time
+    }
+
+    /// This node stood still: the silence of that time was its own.
+    pub(super) fn excuse(&mut self, now: Instant) {
+        (self.heard_at, self.was_heard_at) = (now, now);
+    }
+
+    /// Returns the packet with this message. A link that is not up takes none.
+    pub(super) fn send(
+        &mut self,
+        message: Message,
+        now: Instant,
+    ) -> Result<Option<Packet>, WindowFull> {
+        if !self.is_up {
+            return Ok(None);
+        }
+        let bytes = self.unacked_bytes + message.weight();
+        if self.unacked.len() >= WINDOW || bytes > WINDOW_BYTES {
+            return Err(WindowFull);
+        }
+        self.unacked_bytes = bytes;
+        if self.unacked.is_empty() {
+            self.progress_at = now;
+        }
+        self.unacked.push_back(message.clone());
+        let seq = self.next_seq;
+        self.next_seq += 1;
+        Ok(Some(self.packet(Body::Data { seq, message })))
+    }
+
+    /// Returns a beat, and what is to be sent again.
+    pub(super) fn beat(&mut self, beat: Beat, now: Instant) -> Vec<Packet> {
+        let hears_you = self.is_up && !self.is_silent_for(SUSPECTED, now);
+        let mut packets = vec![self.packet(Body::Beat(Beat { hears_you, ..beat }))];
+        if now.saturating_duration_since(self.progress_at) >= BEAT {
+            let first = self.next_seq - self.unacked.len() as u64;
+            let again = (first..).zip(self.unacked.iter().take(RESENT).cloned());
+            packets.extend(again.map(|(seq, message)| self.packet(Body::Data { seq, message })));
+        }
+        packets
+    }
+
+    /// Takes in a packet of the other end. `next_session` is the session to reset to.
+    pub(super) fn receive(&mut self, packet: Packet, next_session: u32, now: Instant) -> Received {
+        let mut received = Received::default();
+        let names_me = packet.peer_session == self.session;
+        if packet.session < self.peer_session || !(names_me || packet.peer_session == 0) {
+            return received;
+        }
+        if packet.session > self.peer_session {
+            if self.is_up {
+                self.reset(next_session, now);
+                received.is_reset = true;
+            }
+            self.peer_session = packet.session;
+        }
+        self.heard_at = now;
+        if !names_me || received.is_reset {
+            return received;
+        }
+        received.is_new = !std::mem::replace(&mut self.is_up, true);
+        if received.is_new {
+            self.was_heard_at = now;
+        }
+        self.acknowledge(packet.ack, now);
+        match packet.body {
+            Body::Beat(beat) => {
+                if beat.hears_you {
+                    self.was_heard_at = now;
+                }
+                self.last_beat = Some(beat);
+                received.beat = Some(beat);
+            }
+            Body::Data { seq, message } => received.messages = self.arrive(seq, message),
+            Body::Hello => {}
+        }
+        received
+    }
+
+    fn acknowledge(&mut self, ack: u64, now: Instant) {
+        let first = self.next_seq - self.unacked.len() as u64;
+        let count = ack.saturating_sub(first).min(self.unacked.len() as u64);
+        if count > 0 {
+            let gone = self.unacked.drain(..count as usize);
+            self.unacked_bytes -= gone.map(|message| message.weight()).sum::<usize>();
+            self.progress_at = now;
+        }
+    }
+
+    /// Returns the messages that are next.
+    fn arrive(&mut self, seq: u64, message: Message) -> Vec<Message> {
+        let mut next = Vec::new();
+        if seq == self.arrived {
+            self.arrived += 1;
+            next.push(message);
+            while let Some(message) = self.early.remove(&self.arrived) {
+                self.arrived += 1;
+                next.push(message);
+            }
+        } else if seq > self.arrived && self.early.len() < MAX_EARLY {
+            self.early.insert(seq, message);
+        }
+        next
+    }
+
+    fn packet(&self, body: Body) -> Packet {
+        Packet {
+            from: self.me,
+            to: Some(self.peer),
+            session: self.session,
+            peer_session: self.peer_session,
+            ack: self.arrived,
+            body,
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! Several nodes in virtual time, over a bus that loses, repeats and reorders what is sent.
+#![expect(clippy::disallowed_methods, reason = "an Instant can only be had from the clock")]
+
+mod model;
+mod stories;
+mod world;
