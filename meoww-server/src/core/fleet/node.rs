@@ -460,6 +460,10 @@ fn clamp(count: usize) -> u32 {
 
 #[cfg(test)]
 impl Fleet {
+    pub(super) fn hub(&self) -> &HubSide {
+        &self.hub
+    }
+
     pub(super) fn matcher(&self) -> Option<&Matcher> {
         self.matcher.as_ref()
     }

@@ -17,7 +17,8 @@ fn fleet() -> World {
 }
 
 fn leader(world: &World) -> Option<u32> {
-    let leading = world.nodes.iter().filter(|(_, node)| node.fleet.is_matching());
+    let awake = world.nodes.iter().filter(|(_, node)| !node.is_paused);
+    let leading = awake.filter(|(_, node)| node.fleet.is_matching());
     let leading: Vec<u32> = leading.map(|(id, _)| id.get()).collect();
     assert!(leading.len() < 2, "{leading:?} lead");
     leading.first().copied()
@@ -136,4 +137,42 @@ fn presence_is_that_of_all_nodes() {
     for node in world.nodes.values() {
         assert_eq!(node.fleet.presence().online, 4);
     }
+}
+
+#[test]
+fn a_new_matcher_hears_all_hubs_before_it_matches() {
+    let mut world = fleet();
+    let [first, second] = with_a_room(&mut world);
+    let nodes = world.node_ids();
+    world.crash(nodes[0]);
+    // Of one who is in a room that only the third node knows, at the node that will lead.
+    let in_call = world.connect(nodes[1], user(2), None).expect("connected");
+    let waiting = world.connect(nodes[1], user(3), None).expect("connected");
+    world.search(in_call);
+    world.search(waiting);
+    world.pass(Duration::from_secs(2));
+    assert_eq!(leader(&world), Some(2));
+    assert!(!world.clients[&in_call].is_searching, "it is told");
+    for conn in [in_call, waiting] {
+        assert!(world.clients[&conn].room.is_none());
+    }
+    for conn in [first, second] {
+        assert!(world.clients[&conn].room.is_some(), "the call goes on");
+    }
+}
+
+#[test]
+fn an_order_of_a_term_that_is_over_changes_nothing() {
+    let mut world = fleet();
+    let [first, _] = with_a_room(&mut world);
+    let nodes = world.node_ids();
+    let room = world.clients[&first].room.expect("a room").id;
+    world.pause(nodes[0], true);
+    world.pass(Duration::from_secs(4));
+    assert_eq!(leader(&world), Some(2), "of those that are awake");
+    // What the old matcher has heard only now, and answers.
+    world.pause(nodes[0], false);
+    world.pass(Duration::from_secs(4));
+    assert_eq!(leader(&world), Some(2));
+    assert_eq!(world.clients[&first].room.expect("a room").id, room);
 }

@@ -12,7 +12,7 @@ use meoww_proto::{
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
 
 use crate::core::{
-    fleet::{Body, Effect, Fleet, Input, NodeId, Packet},
+    fleet::{Body, Effect, Fleet, Input, NodeId, Packet, RollSeat},
     lobby::{self, ConnId, Departure, SEAT_LEASE, SearchCriteria},
 };
 
@@ -72,6 +72,16 @@ pub(super) struct World {
     pub(super) blocks: BTreeMap<(UserId, UserId), NodeId>,
     /// On which node each seat was last.
     seats: BTreeMap<(RoomId, UserId), NodeId>,
+    /// Seats that a hub has held or opened.
+    held: BTreeSet<(ConnId, RoomId)>,
+    /// Rooms that may end, as a member has done something that ends it.
+    may_end: BTreeSet<RoomId>,
+    /// When each user last did something that ends a room.
+    left_at: BTreeMap<UserId, Instant>,
+    /// When the nodes last did not all reach each other.
+    whole_since: Instant,
+    /// When one last stood still, or packets were lost: it may have been given up.
+    steady_since: Instant,
     /// Seats of those who lost a connection, and until when they may be kept.
     away: BTreeMap<(RoomId, UserId), Instant>,
     pub(super) well_since: Instant,
@@ -99,6 +109,11 @@ impl World {
             clients: BTreeMap::new(),
             blocks: BTreeMap::new(),
             seats: BTreeMap::new(),
+            held: BTreeSet::new(),
+            may_end: BTreeSet::new(),
+            left_at: BTreeMap::new(),
+            whole_since: now - SEAT_LEASE * 2,
+            steady_since: now,
             away: BTreeMap::new(),
             well_since: now,
             matches: 0,
@@ -153,6 +168,8 @@ impl World {
     /// A client is gone; its seat may be kept.
     fn gone(&mut self, conn: ConnId, is_kept: bool) -> Option<Client> {
         let client = self.clients.remove(&conn)?;
+        self.excuse(client.user);
+        self.left_at.insert(client.user, self.now);
         if let Some(room) = client.room.filter(|_| is_kept) {
             let until = self.now + SEAT_LEASE + RECOVERY;
             self.away.insert((room.id, client.user), until);
@@ -202,6 +219,24 @@ impl World {
         if self.nodes.get(&node).is_none_or(|node| node.is_paused) {
             return;
         }
+        let Some(client) = self.clients.get(&conn) else { return };
+        let ends_nothing = match input {
+            lobby::Input::Search(..) => {
+                // In another connection it is refused.
+                let is_steady = self.now.duration_since(self.steady_since) > RECOVERY * 2;
+                let mut others = self.clients.values().filter(|other| other.user == client.user);
+                let is_elsewhere = others.any(|other| other.room.is_some());
+                client.room.is_some() || is_steady && is_elsewhere
+            }
+            lobby::Input::Cancel(_) | lobby::Input::Unblock { .. } => true,
+            _ => false,
+        };
+        if !ends_nothing {
+            let (user, ends_later) = (client.user, !matches!(input, lobby::Input::Search(..)));
+            self.excuse(user);
+            // Perhaps one that the matcher knows of, and the client does not yet.
+            self.left_at.extend(ends_later.then_some((user, self.now)));
+        }
         let Some(client) = self.clients.get_mut(&conn) else { return };
         match input {
             lobby::Input::Search(..) if client.room.is_none() => client.is_searching = true,
@@ -220,6 +255,12 @@ impl World {
             _ => {}
         }
         self.lobby(node, input);
+    }
+
+    /// What this user does may end any room the user was in.
+    fn excuse(&mut self, user: UserId) {
+        let rooms = self.seats.keys().filter(|(_, member)| *member == user);
+        self.may_end.extend(rooms.map(|(room, _)| *room));
     }
 
     pub(super) fn relay(&mut self, conn: ConnId) {
@@ -244,6 +285,12 @@ impl World {
         };
         let mut effects = Vec::new();
         known.fleet.handle(input, self.now, &mut self.rng, &mut effects);
+        let conns = self.clients.keys().filter(|conn| conn.node() == Some(node));
+        let reports = conns.filter_map(|conn| known.fleet.hub().report(*conn, self.now));
+        self.held.extend(reports.filter_map(|report| match report.seat {
+            RollSeat::Seated { room, .. } => Some((report.conn, room)),
+            _ => None,
+        }));
         for effect in effects {
             match effect {
                 Effect::Send(packet) => self.post(packet),
@@ -308,6 +355,10 @@ impl World {
                 assert_ne!(client.user, stranger);
                 let by = blocks.get(&(client.user, stranger));
                 assert_ne!(by, Some(&node), "{conn:?} meets whom it has blocked");
+                assert!(
+                    self.held.contains(&(partner, room)),
+                    "{conn:?} is matched with one not held"
+                );
                 client.is_searching = false;
                 client.room = Some(Room { id: room, partner: Some(partner), stranger });
                 self.seats.insert((room, client.user), node);
@@ -321,7 +372,13 @@ impl World {
             }
             lobby::Effect::RoomOver { conn, room } => {
                 let client = self.clients.get_mut(&conn).expect("connected");
-                client.room = client.room.filter(|known| known.id != room);
+                let known = client.room.take_if(|known| known.id == room);
+                let margin = Duration::from_secs(10);
+                let left = |user| self.left_at.get(&user).is_some_and(|at| *at + margin > self.now);
+                let has_left = known.is_some_and(|it| left(it.stranger)) || left(client.user);
+                let is_whole = self.now.duration_since(self.whole_since) > SEAT_LEASE + RECOVERY;
+                let may_end = self.may_end.contains(&room) || has_left || !is_whole;
+                assert!(may_end, "{conn:?} {room:?} ended by no doing of its members");
             }
             lobby::Effect::Refused(conn, _) | lobby::Effect::Draining(conn) => {
                 self.clients.get_mut(&conn).expect("connected").is_searching = false;
@@ -381,6 +438,12 @@ impl World {
     pub(super) fn check(&mut self) {
         if !self.is_well() {
             self.well_since = self.now;
+        }
+        if !self.cuts.is_empty() {
+            self.whole_since = self.now;
+        }
+        if !self.is_well() {
+            self.steady_since = self.now;
         }
         let now = self.now;
         // A new matcher keeps seats for their whole time anew.
