@@ -1,39 +1,39 @@
 //! The loop that shows a call: the one owner of the state and of the terminal.
 
+mod draw;
+mod tty;
+
 use std::{
-    io,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, atomic::AtomicU64},
     time::Duration,
 };
 
 use anyhow::Context;
-use meoww_paint::{Frame, Grid};
+use meoww_paint::Grid;
 use ratatui::layout::Size;
 use tokio::{
     sync::{mpsc, watch},
     time::{Instant, Interval, MissedTickBehavior},
 };
 
+use self::tty::{Tty, measure};
 use super::{
     canvas::Canvas,
     sound::{Microphone, Sound},
-    state::{Pictures, State},
+    state::State,
     update::{Effect, Msg, update},
 };
 use crate::{
     core::event::{CallEvent, Command},
     driver::SoundSwitch,
-    picture::{filter::coarse::coarse, slot::FrameSlot},
+    picture::slot::FrameSlot,
     terminal::{
         ask::{ask, last_answers},
-        effort::{Effort, PICTURE_WITHIN},
+        effort::Effort,
         input::{Inputs, Reply, TerminalInput, read_terminal},
         probe::Probe,
         signals::{self, Signal},
-        tty::{Terminal, WindowSize},
+        tty::Terminal,
         writer::Writer,
     },
 };
@@ -96,61 +96,6 @@ pub async fn run(mut screen: Screen, signals: mpsc::Receiver<Signal>) -> anyhow:
     let outcome = event_loop.run(early, inputs, signals).await;
     signals::end();
     Ok(outcome)
-}
-
-/// The terminal that is drawn on.
-enum Tty {
-    /// That of this process.
-    Real(Terminal),
-    /// One that is always this large, and never suspended.
-    #[cfg(test)]
-    Fake(WindowSize),
-}
-
-fn measure() -> io::Result<WindowSize> {
-    WindowSize::measure(|name| std::env::var(name).ok())
-}
-
-impl Tty {
-    fn size(&self) -> io::Result<WindowSize> {
-        match self {
-            Self::Real(_) => measure(),
-            #[cfg(test)]
-            Self::Fake(size) => Ok(*size),
-        }
-    }
-
-    fn suspend(&self) {
-        match self {
-            Self::Real(terminal) => terminal.suspend(),
-            #[cfg(test)]
-            Self::Fake(_) => {}
-        }
-    }
-
-    fn set_farewell(&self, bytes: Vec<u8>) {
-        match self {
-            Self::Real(terminal) => terminal.set_farewell(bytes),
-            #[cfg(test)]
-            Self::Fake(_) => {}
-        }
-    }
-
-    fn report_releases(&self) -> Vec<u8> {
-        match self {
-            Self::Real(terminal) => terminal.report_releases(),
-            #[cfg(test)]
-            Self::Fake(_) => Vec::new(),
-        }
-    }
-
-    fn resume(&self) -> io::Result<()> {
-        match self {
-            Self::Real(terminal) => terminal.resume(),
-            #[cfg(test)]
-            Self::Fake(_) => Ok(()),
-        }
-    }
 }
 
 struct EventLoop {
@@ -383,73 +328,6 @@ impl EventLoop {
         let Some(layout) = &self.state.layout else { return };
         let grid: Grid = self.canvas.grid(layout.remote());
         self.screen.grid.send_if_modified(|last| std::mem::replace(last, grid) != grid);
-    }
-
-    /// Draws what is not up to date, unless the terminal is still busy with what it got before.
-    fn draw(&mut self) -> io::Result<()> {
-        if !(self.stale || self.stale_pictures) {
-            return Ok(());
-        }
-        let Some(mut out) = self.writer.buffer() else { return self.draw_beside() };
-        self.is_new |= self.screen.remote.has_changed().unwrap_or(false);
-        let remote: Option<Arc<Frame>> = self.screen.remote.borrow_and_update().clone();
-        let local: Option<Arc<Frame>> = self.screen.local.borrow_and_update().clone();
-        let pictures = Pictures { remote: remote.is_some(), local: local.is_some() };
-        if pictures != self.state.pictures {
-            update(&mut self.state, self.start.elapsed(), Msg::Pictures(pictures));
-            self.stale = true;
-        }
-        let remote = match self.state.coarse_for() {
-            Some(_) => remote.map(|picture| Arc::new(coarse(&picture))),
-            None => remote,
-        };
-        if std::mem::take(&mut self.stale) {
-            self.canvas.draw_state(&self.state, &mut out)?;
-        }
-        self.stale_pictures = false;
-        let before = out.len();
-        let shown = self.canvas.draw_pictures(remote.as_deref(), local.as_deref(), &mut out);
-        let (bytes, is_new) = (out.len() - before, shown && self.is_new);
-        self.canvas.finish(&mut out);
-        let is_drawn = shown && std::mem::take(&mut self.is_new);
-        if bytes == 0 && !is_drawn {
-            // What has no picture is small, and takes no picture's place.
-            self.writer.insert(out);
-            return Ok(());
-        }
-        let pictures = self.writer.write(out, is_drawn.into());
-        self.count(pictures);
-        if is_new {
-            self.follow(bytes);
-        }
-        Ok(())
-    }
-
-    /// Spends on the next picture what the terminal can draw in time, after one of so many bytes.
-    fn follow(&mut self, bytes: usize) {
-        if self.effort.drawn(bytes, self.writer.drawn_in(PICTURE_WITHIN)) {
-            self.adapt();
-        }
-        self.canvas.set_quality(self.effort.quality());
-    }
-
-    /// Draws the state between two pieces of a picture: what one types waits for none.
-    fn draw_beside(&mut self) -> io::Result<()> {
-        if !self.stale {
-            return Ok(());
-        }
-        let Some(mut out) = self.writer.small_buffer() else { return Ok(()) };
-        if self.canvas.draw_beside(&self.state, &mut out)? {
-            self.stale = false;
-            self.canvas.finish(&mut out);
-            self.writer.insert(out);
-        }
-        Ok(())
-    }
-
-    /// Counts pictures of the partner that the terminal has shown.
-    fn count(&self, pictures: u64) {
-        self.screen.drawn.fetch_add(pictures, Ordering::Relaxed);
     }
 }
 

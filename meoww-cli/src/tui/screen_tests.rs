@@ -1,16 +1,17 @@
 use std::{
-    io::Write,
+    io::{self, Write},
     num::NonZeroU16,
-    sync::{Mutex, mpsc as sync},
+    sync::{Mutex, atomic::Ordering, mpsc as sync},
 };
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use meoww_paint::Frame;
 
 use super::*;
 use crate::{
     core::event::EndReason,
     sound::{AudioIn, AudioOut, SoundConfig},
-    terminal::{env::Env, probe::Wish},
+    terminal::{env::Env, probe::Wish, tty::WindowSize},
 };
 
 const SIZE: WindowSize = WindowSize { columns: 80, rows: 24, pixels: None };
