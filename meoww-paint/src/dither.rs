@@ -31,6 +31,8 @@ pub(crate) struct Dithered {
     pub(crate) width: usize,
     pub(crate) height: usize,
     levels: Channels,
+    /// The levels that were nearest to the last picture.
+    nearest: Channels,
     /// Of each pixel, whether the last picture changed it.
     changed: Vec<bool>,
 }
@@ -43,6 +45,7 @@ impl Dithered {
             levels.clear();
             levels.resize(width * height, UNKNOWN);
         });
+        self.nearest.iter_mut().for_each(|levels| levels.resize(width * height, UNKNOWN));
         self.changed.clear();
         self.changed.resize(width * height, true);
     }
@@ -56,6 +59,7 @@ impl Dithered {
 
     /// Takes up the picture that is wanted. A pixel keeps its colour where each channel is within
     /// `slack` of what would be rounded to it, in 255ths of a level.
+    #[inline(always)]
     pub(crate) fn update(&mut self, wanted: &Channels, slack: u8) {
         let slack = u16::from(slack);
         for y in 0..self.height {
@@ -65,9 +69,12 @@ impl Dithered {
                 let pattern = lanes(&pattern[x % SIDE..]);
                 let wanted = wanted.each_ref().map(|channel| lanes(&channel[part.clone()]));
                 let mut shown = self.levels.each_ref().map(|levels| lanes(&levels[part.clone()]));
-                let changed = update(wanted, &mut shown, pattern, slack);
+                let (changed, nearest) = update(wanted, &mut shown, pattern, slack);
                 for (levels, shown) in self.levels.iter_mut().zip(shown) {
                     store(&mut levels[part.clone()], shown);
+                }
+                for (levels, nearest) in self.nearest.iter_mut().zip(nearest) {
+                    store(&mut levels[part.clone()], nearest);
                 }
                 store(&mut self.changed[part], changed);
             }
@@ -81,15 +88,36 @@ impl Dithered {
 
     /// The colour of a pixel: its place in the cube.
     pub(crate) fn color(&self, y: usize, x: usize) -> u8 {
-        let [red, green, blue] = self.levels.each_ref().map(|level| level[y * self.width + x]);
-        (red * LEVELS + green) * LEVELS + blue
+        index(self.levels.each_ref().map(|level| level[y * self.width + x]))
     }
+
+    /// The colour nearest to that of a pixel which was kept, where it is another one.
+    pub(crate) fn better(&self, y: usize, x: usize) -> Option<u8> {
+        let at = y * self.width + x;
+        let nearest = self.nearest.each_ref().map(|level| level[at]);
+        let is_other = nearest != self.levels.each_ref().map(|level| level[at]);
+        (is_other && !self.changed[at]).then(|| index(nearest))
+    }
+
+    /// Takes up that a pixel is shown in the colour nearest to its own.
+    pub(crate) fn improve(&mut self, y: usize, x: usize) {
+        let at = y * self.width + x;
+        for (level, nearest) in self.levels.iter_mut().zip(&self.nearest) {
+            level[at] = nearest[at];
+        }
+    }
+}
+
+/// The place of a colour in the cube.
+fn index([red, green, blue]: [u8; 3]) -> u8 {
+    (red * LEVELS + green) * LEVELS + blue
 }
 
 /// Pixels that are done at once.
 const LANES: usize = 16;
 
 /// The first of a row, and whatever where there are fewer.
+#[inline(always)]
 fn lanes(row: &[u8]) -> [u8; LANES] {
     row.first_chunk().copied().unwrap_or_else(|| {
         let mut lanes = [0; LANES];
@@ -98,6 +126,7 @@ fn lanes(row: &[u8]) -> [u8; LANES] {
     })
 }
 
+#[inline(always)]
 fn store<T: Copy>(row: &mut [T], lanes: [T; LANES]) {
     match row.first_chunk_mut() {
         Some(row) => *row = lanes,
@@ -105,13 +134,14 @@ fn store<T: Copy>(row: &mut [T], lanes: [T; LANES]) {
     }
 }
 
-/// Takes up pixels in a row; returns which of them changed.
+/// Takes up pixels in a row; returns which of them changed, and the levels nearest to them.
+#[inline(always)]
 fn update(
     wanted: [[u8; LANES]; 3],
     shown: &mut [[u8; LANES]; 3],
     pattern: [u8; LANES],
     slack: u16,
-) -> [bool; LANES] {
+) -> ([bool; LANES], [[u8; LANES]; 3]) {
     let (mut is_kept, mut levels) = ([true; LANES], [[0; LANES]; 3]);
     for ((wanted, shown), levels) in wanted.iter().zip(&*shown).zip(&mut levels) {
         for lane in 0..LANES {
@@ -129,7 +159,7 @@ fn update(
             shown[lane] = if is_kept[lane] { shown[lane] } else { levels[lane] };
         }
     }
-    is_kept.map(|is_kept| !is_kept)
+    (is_kept.map(|is_kept| !is_kept), levels)
 }
 
 /// Ranks of the pixels of a pattern: the more of them are taken, from 0 up, the evener they lie.

@@ -1,6 +1,6 @@
 //! A frame brought to the pixels of a terminal, as RGB.
 
-use crate::{colorimetry::Coefficients, coverage::PlaneScaler, frame::Frame};
+use crate::{colorimetry::Coefficients, coverage::PlaneScaler, frame::Frame, simd::wide};
 
 /// Added to a number from 0 to 255, it leaves that number, rounded, in the lowest eight bits: above it,
 /// no `f32` has a fraction. Unlike a cast, this is two instructions for several pixels at once.
@@ -44,13 +44,11 @@ impl Raster {
                 let chroma = self.chroma.each_ref();
                 hue(chroma.map(|c| &c[y / 2 * half_width..][..half_width]), &to, &mut self.hues);
             }
-            for (channel, hue) in self.channels.iter_mut().zip(&self.hues) {
-                let channel = &mut channel[y * width..][..width];
-                for ((to_value, luma), hue) in channel.iter_mut().zip(row).zip(hue) {
-                    let value = (luma - to.black) * to.luma + hue;
-                    *to_value = (value.clamp(0.0, 255.0) + WHOLE).to_bits() as u8;
+            wide(|| {
+                for (channel, hue) in self.channels.iter_mut().zip(&self.hues) {
+                    add(row, hue, &to, &mut channel[y * width..][..width]);
                 }
-            }
+            });
         });
     }
 
@@ -69,6 +67,15 @@ impl Raster {
         for (((pixel, red), green), blue) in pixels.zip(red).zip(green).zip(blue) {
             *pixel = [*red, *green, *blue];
         }
+    }
+}
+
+/// Makes a row of luma one of a channel, by what its chroma adds.
+#[inline(always)]
+fn add(row: &[f32], hue: &[f32], to: &Coefficients, channel: &mut [u8]) {
+    for ((to_value, luma), hue) in channel.iter_mut().zip(row).zip(hue) {
+        let value = (luma - to.black) * to.luma + hue;
+        *to_value = (value.clamp(0.0, 255.0) + WHOLE).to_bits() as u8;
     }
 }
 

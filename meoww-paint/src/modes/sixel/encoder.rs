@@ -13,6 +13,8 @@ const COLORS: usize = sixel::COLORS as usize;
 const BLANK: u8 = b'?';
 /// A run of as many is not longer than its repetition (`!4?`).
 const SHORT_RUN: usize = 3;
+/// Pixels of a row that are looked at together.
+const PART: usize = 16;
 
 /// A part of a picture, in pixels.
 #[derive(Debug, Clone, Copy)]
@@ -50,6 +52,8 @@ pub(super) struct Encoder {
     masks: Vec<u8>,
     spans: [Option<Span>; COLORS],
     used: Vec<usize>,
+    /// Which parts of the band have pixels that changed.
+    is_touched: Vec<bool>,
 }
 
 impl Encoder {
@@ -60,6 +64,7 @@ impl Encoder {
             masks: Vec::new(),
             spans: [None; COLORS],
             used: Vec::new(),
+            is_touched: Vec::new(),
         }
     }
 
@@ -74,7 +79,7 @@ impl Encoder {
     }
 
     /// Appends a command that draws what changed of a tile at the cursor.
-    pub(super) fn push(&mut self, picture: &Dithered, tile: Tile, out: &mut Vec<u8>) {
+    pub(super) fn push(&mut self, picture: &mut Dithered, tile: Tile, out: &mut Vec<u8>) {
         if !self.keeps_colors {
             self.forget_colors();
         }
@@ -83,8 +88,16 @@ impl Encoder {
         out.extend_from_slice(b"\x1bP0;1q");
         let mut down = 0;
         for top in (tile.y..tile.y + tile.height).step_by(BAND) {
-            for y in top..(top + BAND).min(tile.y + tile.height) {
+            let rows = top..(top + BAND).min(tile.y + tile.height);
+            self.is_touched.clear();
+            self.is_touched.resize(tile.width.div_ceil(PART), false);
+            for y in rows.clone() {
                 self.collect(picture, tile, y, 1 << (y - top));
+            }
+            if !tile.is_whole && !self.used.is_empty() {
+                for y in rows {
+                    self.take_along(picture, tile, y, 1 << (y - top));
+                }
             }
             if !self.used.is_empty() {
                 out.extend(std::iter::repeat_n(b'-', std::mem::take(&mut down)));
@@ -97,17 +110,17 @@ impl Encoder {
 
     /// Adds a row to the band.
     fn collect(&mut self, picture: &Dithered, tile: Tile, y: usize, bit: u8) {
-        const STEP: usize = 16;
         let changed = &picture.changed(y)[tile.x..][..tile.width];
-        for (part, changed) in changed.chunks(STEP).enumerate() {
+        for (part, changed) in changed.chunks(PART).enumerate() {
             if !tile.is_whole && !changed.contains(&true) {
                 continue;
             }
+            self.is_touched[part] = true;
             for (at, changed) in changed.iter().enumerate() {
                 if !changed && !tile.is_whole {
                     continue;
                 }
-                let x = part * STEP + at;
+                let x = part * PART + at;
                 let color = usize::from(picture.color(y, tile.x + x));
                 self.masks[color * tile.width + x] |= bit;
                 if let Some(span) = &mut self.spans[color] {
@@ -115,6 +128,22 @@ impl Encoder {
                 } else {
                     self.spans[color] = Some(Span { color, first: x, last: x });
                     self.used.push(color);
+                }
+            }
+        }
+    }
+
+    /// Adds pixels of a row that were kept, but are nearer to a colour that their column has in the
+    /// band: one more bit of a character costs nothing, unless it breaks a run.
+    fn take_along(&mut self, picture: &mut Dithered, tile: Tile, y: usize, bit: u8) {
+        for part in (0..self.is_touched.len()).filter(|part| self.is_touched[*part]) {
+            for x in part * PART..((part + 1) * PART).min(tile.width) {
+                let Some(color) = picture.better(y, tile.x + x) else { continue };
+                let masks = &mut self.masks[usize::from(color) * tile.width..][..tile.width];
+                let neighbours = [x.wrapping_sub(1), x + 1].map(|x| masks.get(x).copied());
+                if masks[x] != 0 && neighbours != [Some(masks[x]); 2] {
+                    masks[x] |= bit;
+                    picture.improve(y, tile.x + x);
                 }
             }
         }

@@ -16,6 +16,7 @@ use crate::{
     pixels::{Picture, Plotter},
     quality::Quality,
     raster::Raster,
+    simd::wide,
     visible::visible,
 };
 
@@ -39,7 +40,7 @@ const STRIP: u16 = 3;
 const STRIPS_IN_TMUX: u16 = 8;
 /// Of the usual quality, in 255ths of a level: see [`Dithered::update`]. It doubles as the step of a
 /// quality does.
-const USUAL_SLACK: u16 = 38;
+const USUAL_SLACK: u16 = 39;
 /// Of the lowest.
 const MOST_SLACK: u16 = 250;
 
@@ -108,7 +109,7 @@ impl Plotter for Sixel {
         let slack = if picture.quality.step() == 1 { 0 } else { usual.min(MOST_SLACK) };
         // At rest, less and less is kept.
         let slack = slack >> picture.rest.min(15);
-        self.dithered.update(&picture.raster.channels, slack as u8);
+        wide(|| self.dithered.update(&picture.raster.channels, slack as u8));
         let place = picture.place;
         let strip = self.strip_rows(place.height);
         for part in visible(place.width, place.height, picture.cells, picture.stride) {
@@ -128,7 +129,7 @@ impl Plotter for Sixel {
                     out.extend_from_slice(KEEP_COLORS);
                 }
                 control(&[place.y + top + 1, place.x + part.x + 1].map(u32::from), b'H', out);
-                self.encoder.push(&self.dithered, tile, out);
+                self.encoder.push(&mut self.dithered, tile, out);
             }
         }
         picture.drawn();
