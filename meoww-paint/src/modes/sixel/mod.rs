@@ -40,7 +40,7 @@ const STRIP: u16 = 3;
 const STRIPS_IN_TMUX: u16 = 8;
 /// Of the usual quality, in 255ths of a level: see [`Dithered::update`]. It doubles as the step of a
 /// quality does.
-const USUAL_SLACK: u16 = 39;
+const USUAL_SLACK: u16 = 40;
 /// Of the lowest.
 const MOST_SLACK: u16 = 250;
 
