@@ -36,7 +36,16 @@ Exit codes:
   7  the command needs a running server, and none runs on this data directory
   8  there is no such user or report
   9  looked, and found something wrong
- 10  taken by somebody else, or in the way of what is there";
+ 10  taken by somebody else, or in the way of what is there
+Of a database elsewhere (MEOWW_DATABASE_URL):
+ 11  cannot be reached
+ 12  refuses user or password
+ 13  is not there, on a server that is
+ 14  has the tables of a newer version
+ 15  takes no writes: it is a standby
+ 16  no TLS as sslmode demands it
+ 17  other servers on it have another secret
+ 18  its clock and the one here differ by more than two seconds";
 
 const EXAMPLES: &str = "\
 Commands go to the server that runs on the data directory, or open the database themselves when
@@ -147,7 +156,7 @@ impl Cli {
             Command::Broadcast(text) => runtime.block_on(text.run(&client()?, out)),
             Command::Drain(drain) => runtime.block_on(drain.run(&client()?, out)),
             Command::Db(db) => runtime.block_on(db.run(&client()?, out)),
-            Command::Config(config) => config.run(common.flags(), out),
+            Command::Config(config) => runtime.block_on(config.run(common.flags(), out)),
             Command::Mail(mail) => runtime.block_on(mail.run(&client()?, out)),
             Command::Turn(turn) => runtime.block_on(turn.run(&client()?, out)),
             Command::Openapi => documents::print(&openapi::document()),

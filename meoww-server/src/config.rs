@@ -1,6 +1,7 @@
 //! Flags, environment and file become one [`Config`]; nothing past this module sees any of them.
 
 mod bucket;
+mod database;
 mod parse;
 mod raw;
 mod reload;
@@ -19,7 +20,7 @@ use lettre::message::Mailbox;
 
 pub(crate) use self::parse::{grace, length as duration};
 use self::raw::Raw;
-pub use self::{bucket::Bucket, raw::Flags, secrets::Secret};
+pub use self::{bucket::Bucket, database::DatabaseUrl, raw::Flags, secrets::Secret};
 use crate::core::limits::Quota;
 
 /// Why the configuration was refused. Names the setting, never a secret's value.
@@ -77,6 +78,10 @@ pub struct Config {
     pub max_connections: Option<u32>,
     /// Most open connections of one client address that is no trusted proxy.
     pub max_connections_per_address: u32,
+    /// The database of several servers; without one, it is in the data directory.
+    pub database: Option<DatabaseUrl>,
+    /// Most connections to it.
+    pub database_connections: u32,
     /// Where its database, its secrets and its outbox are.
     pub data_dir: PathBuf,
     /// Origins of web pages that may call it with cookies.
@@ -204,6 +209,8 @@ impl Config {
             limit_skips: true,
             max_connections: None,
             max_connections_per_address: 512,
+            database: None,
+            database_connections: 16,
             data_dir,
             frontend_origins: vec!["http://localhost:5173".into()],
             secure_cookies: false,

@@ -200,17 +200,33 @@ impl Server {
         }
     }
 
+    /// Whether none of the servers on the database did this lately.
+    async fn is_due(&self, duty: &'static str) -> bool {
+        // The timers of two servers, and of one in two hours, are a little apart.
+        match self.services.store.claim(duty, PURGE_INTERVAL / 2).await {
+            Ok(is_due) => is_due,
+            Err(error) => {
+                tracing::error!(%error, duty, "store could not say whose duty it is");
+                false
+            }
+        }
+    }
+
     /// Runs as long as the server does.
     async fn forget_expired(&self) {
         let mut timer = tokio::time::interval(PURGE_INTERVAL);
         loop {
             timer.tick().await;
-            if let Err(error) = self.services.store.purge_expired(clock::now()).await {
+            let (store, photos) = (&self.services.store, &self.services.photos);
+            if self.is_due("purge").await
+                && let Err(error) = store.purge_expired(clock::now()).await
+            {
                 tracing::error!(%error, "store could not purge expired records");
             }
-            if let Err(error) =
-                self.services.photos.remove_orphans(&self.services.store, clock::now()).await
-            {
+            // Those in a folder are this server's alone.
+            let is_due = self.services.config.photo_store.is_none()
+                || self.is_due("removal of photos").await;
+            if is_due && let Err(error) = photos.remove_orphans(store, clock::now()).await {
                 tracing::warn!(%error, "could not remove photos that belong to nobody");
             }
         }

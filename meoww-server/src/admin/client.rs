@@ -81,7 +81,8 @@ impl Client {
         if needs == Needs::Server {
             return Err(self.no_server());
         }
-        if needs == Needs::Database && !self.database().exists() {
+        let is_here = self.config.database.is_none();
+        if needs == Needs::Database && is_here && !self.database().exists() {
             let message = format!(
                 "there is no database in {}; is it the server's --data-dir?",
                 self.config.data_dir.display()

@@ -18,13 +18,16 @@ use super::{
 use crate::{
     config::{Config, ConfigError, Flags, settings},
     mail::Mailer,
+    services::StartError,
+    store::Store,
 };
 
 #[derive(Subcommand)]
 pub(crate) enum Configuration {
     /// Show every setting in force and who says so: a flag, the environment, the file or nobody.
     Show,
-    /// Say whether the server would start with these settings; exit code 3 or 6 if not.
+    /// Say whether the server would start with these settings, also on the PostgreSQL they name; the
+    /// exit code is that of `serve` if not.
     Check,
     Init(Init),
 }
@@ -46,7 +49,7 @@ struct Good {
 }
 
 impl Configuration {
-    pub(crate) fn run(self, flags: Flags, out: &Out) -> Result<(), Failure> {
+    pub(crate) async fn run(self, flags: Flags, out: &Out) -> Result<(), Failure> {
         match self {
             Self::Show => {
                 let shown = settings::in_force(flags, |name| env::var(name).ok())?;
@@ -63,6 +66,9 @@ impl Configuration {
             Self::Check => {
                 let config = Config::resolve(flags, |name| env::var(name).ok())?;
                 check(&config)?;
+                if let Some(url) = &config.database {
+                    Store::try_out(url).await.map_err(StartError::Store)?;
+                }
                 Ok(out.one(&Good { ok: true }, "the settings are good")?)
             }
             Self::Init(init) => init.run(),

@@ -9,7 +9,7 @@ use crate::{
     core::account::InvalidField,
     hashing::HashError,
     services::StartError,
-    store::{Fault, StoreError},
+    store::{DatabaseError, Fault, StoreError},
 };
 
 /// Why a command failed.
@@ -95,6 +95,7 @@ impl Failure {
             | Self::Start(StartError::Config(ConfigError::WeakSecret { .. })) => 6,
             Self::Config(_) | Self::Start(StartError::Config(_) | StartError::Tls(_)) => 3,
             Self::Listen(..) | Self::Start(StartError::Listen(..)) => 5,
+            Self::Start(StartError::Store(StoreError::Database(error))) => elsewhere(error),
             Self::Start(_) => 4,
             Self::Refused(problem) => match problem.kind {
                 Kind::Failed => 1,
@@ -106,5 +107,24 @@ impl Failure {
                 Kind::Taken => 10,
             },
         }
+    }
+}
+
+/// What is wrong with a database elsewhere.
+fn elsewhere(error: &DatabaseError) -> u8 {
+    match error {
+        DatabaseError::Unreachable { .. }
+        | DatabaseError::Exhausted
+        | DatabaseError::Away(_)
+        | DatabaseError::Unknown
+        | DatabaseError::Busy => 11,
+        DatabaseError::Denied { .. } => 12,
+        DatabaseError::NoDatabase { .. } => 13,
+        DatabaseError::Newer { .. } => 14,
+        DatabaseError::ReadOnly { .. } => 15,
+        DatabaseError::Tls(_) => 16,
+        DatabaseError::OtherSecret { .. } => 17,
+        DatabaseError::ClockSkew { .. } => 18,
+        DatabaseError::Broken(_) => 4,
     }
 }

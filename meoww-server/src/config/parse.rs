@@ -44,6 +44,13 @@ pub(super) fn config(raw: &Raw) -> Result<Config, ConfigError> {
     let per_address =
         most("MEOWW_MAX_CONNECTIONS_PER_ADDRESS", said("max_connections_per_address"))?;
     config.max_connections_per_address = per_address.unwrap_or(config.max_connections_per_address);
+    let database = |text: String| {
+        // The reason quotes nothing: there may be a password in it.
+        text.parse().map_err(|reason: String| invalid("MEOWW_DATABASE_URL", reason))
+    };
+    config.database = said("database_url").map(database).transpose()?;
+    let connections = most("MEOWW_DATABASE_CONNECTIONS", said("database_connections"))?;
+    config.database_connections = connections.unwrap_or(config.database_connections);
     if let Some(text) = said("frontend_url") {
         config.frontend_origins = origins(&text)?;
     }

@@ -114,6 +114,18 @@ static SETTINGS: &[Setting] = &[
         Ok("512"),
         "Most open connections of one client address that is no trusted proxy.",
     ),
+    secret(
+        "database_url",
+        "MEOWW_DATABASE_URL",
+        "postgres://user:password@db.example/meoww?sslmode=verify-full",
+        "PostgreSQL for several servers; by default the database is in the data directory.",
+    ),
+    setting(
+        "database_connections",
+        "MEOWW_DATABASE_CONNECTIONS",
+        Ok("16"),
+        "Most connections of this server to PostgreSQL.",
+    ),
     setting(
         "frontend_url",
         "FRONTEND_URL",

@@ -27,7 +27,7 @@ use crate::{
     mail::{Mailer, Post},
     metrics::Metrics,
     photos::{PhotoStore, Photos},
-    store::{OnMissingDatabase, Store, StoreError},
+    store::{OnMissingDatabase, SharedSecret, Store, StoreError},
     tls::TlsError,
     tokens::AccessTokens,
 };
@@ -87,10 +87,16 @@ impl Services {
         let settings = config.clone();
         let opening = tokio::task::spawn_blocking(move || Files::open(settings, if_lost)).await;
         let files = opening.map_err(|error| StoreError::Broken(error.to_string()))??;
+        let store = match (&config.database, files.store) {
+            (Some(url), _) => Store::connect(url, config.database_connections).await?,
+            (None, Some(store)) => store,
+            (None, None) => return Err(StoreError::Broken("no database is opened".into()).into()),
+        };
         let access = config.access_secret.as_ref().map(|secret| secret.expose().as_bytes());
-        let tokens =
-            AccessTokens::new(access.unwrap_or(&files.secrets.access), config.access_lifetime);
-        let (store, hasher) = (files.store, files.hasher);
+        let access = access.unwrap_or(&files.secrets.access);
+        store.demand_same_secrets(shared_secrets(access, &files.secrets.otp)).await?;
+        let tokens = AccessTokens::new(access, config.access_lifetime);
+        let hasher = files.hasher;
         let lobby = if config.limit_skips { Lobby::default() } else { Lobby::unpaced() };
         let hub = hub::start(store.clone(), lobby);
         let metrics = Metrics::new(&hub.metrics, &store.latency, &hasher.queue);
@@ -121,7 +127,8 @@ impl Services {
 struct Files {
     lock: File,
     secrets: OwnSecrets,
-    store: Store,
+    /// The one in the directory, unless it is elsewhere.
+    store: Option<Store>,
     hasher: Hasher,
     photos: PhotoStore,
 }
@@ -138,12 +145,24 @@ impl Files {
         let lock = lock(directory)?;
         let path = directory.join("secrets.toml");
         let secrets = secrets::load_or_create(&path, &mut rand::rng()).map_err(failed(&path))?;
-        let store = Store::open_in(directory, if_lost)?;
+        let store = match config.database {
+            Some(_) => None,
+            None => Some(Store::open_in(directory, if_lost)?),
+        };
         let hasher =
             Hasher::new().map_err(|error: HashError| StartError::Hashing(error.to_string()))?;
         let photos = photos(directory, config.photo_store)?;
         Ok(Self { lock, secrets, store, hasher, photos })
     }
+}
+
+/// What a session, or a code, of one server is judged by at another.
+fn shared_secrets(access: &[u8], otp: &[u8]) -> Vec<SharedSecret> {
+    let access_name = "the key of access tokens (JWT_ACCESS_SECRET, or `access` in secrets.toml)";
+    vec![
+        SharedSecret::new("access", access_name, access),
+        SharedSecret::new("otp", "the key of mailed codes (`otp` in secrets.toml)", otp),
+    ]
 }
 
 fn photos(directory: &Path, bucket: Option<Bucket>) -> Result<PhotoStore, StartError> {

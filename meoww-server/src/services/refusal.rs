@@ -71,6 +71,12 @@ impl From<StoreError> for Refusal {
             // Said once, when it stopped.
             return Self::NothingKept;
         }
+        if let StoreError::Database(error) = &error
+            && error.is_passing()
+        {
+            tracing::warn!(%error, "request was put off");
+            return Self::Busy;
+        }
         tracing::error!(%error, "request failed");
         Self::Internal
     }

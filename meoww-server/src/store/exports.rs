@@ -23,7 +23,12 @@ pub(crate) async fn keep(store: &Store, data_dir: &Path) {
     let age = newest(data_dir).and_then(|path| age(&path));
     tokio::time::sleep(age.map_or(Duration::ZERO, |age| INTERVAL.saturating_sub(age))).await;
     loop {
-        save(store, data_dir).await;
+        match store.claim("export", INTERVAL / 2).await {
+            Ok(true) => save(store, data_dir).await,
+            // Another server on the same database makes one.
+            Ok(false) => {}
+            Err(error) => tracing::error!(%error, "export failed"),
+        }
         tokio::time::sleep(INTERVAL).await;
     }
 }
@@ -35,8 +40,12 @@ pub(crate) async fn save(store: &Store, data_dir: &Path) {
     }
 }
 
-/// Makes one at the end, unless that takes longer than `grace`.
+/// Makes one at the end, unless that takes longer than `grace`, or the database goes on without this
+/// server.
 pub(crate) async fn save_within(store: &Store, data_dir: &Path, grace: Duration) {
+    if store.is_shared() {
+        return;
+    }
     if tokio::time::timeout(grace, save(store, data_dir)).await.is_err() {
         let last = newest(data_dir);
         tracing::warn!(?last, "export took too long at the end; the last one stays");

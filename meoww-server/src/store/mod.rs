@@ -15,6 +15,7 @@ mod kinds;
 mod mail_queue;
 mod operator;
 mod photos;
+mod postgres;
 mod probe;
 mod purge;
 mod records;
@@ -23,11 +24,11 @@ mod safety;
 mod scan;
 mod session_index;
 mod sessions;
+mod shared;
 mod sled;
 mod tables;
 mod transaction;
 
-pub(crate) use self::arrivals::Arrival;
 pub use self::{
     accounts::Creation,
     addresses::AddressConfirmation,
@@ -39,9 +40,11 @@ pub use self::{
     mail_queue::MailDue,
     operator::{AccountCounts, AccountFilter},
     photos::PhotoChange,
+    postgres::DatabaseError,
     safety::{Filing, ReportFilter},
     sessions::{NewSession, Refresh},
 };
+pub(crate) use self::{arrivals::Arrival, shared::SharedSecret};
 
 pub(crate) use self::sled::OnMissingDatabase;
 
@@ -53,6 +56,9 @@ pub enum StoreError {
     /// The disk or the database failed.
     #[error("database: {0}")]
     Broken(String),
+    /// PostgreSQL failed, or refuses us.
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
     /// A flush failed before: nothing more is kept until the database is opened again.
     #[error("the disk failed or was full: nothing more is kept until the server is started again")]
     Stopped,

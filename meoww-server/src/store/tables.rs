@@ -8,6 +8,7 @@ use time::OffsetDateTime;
 use super::{
     StoreError,
     kinds::KINDS,
+    postgres::{Connection, Order},
     records::decode,
     scan::{KeyRange, Scan},
     sled::{Trees, entry},
@@ -79,6 +80,27 @@ pub(super) struct IssuedToken {
 /// The tables of the engine that a job runs on. A job blocks, so it runs where blocking hurts nobody.
 pub(super) enum Tables {
     Sled(Arc<Trees>),
+    Postgres(Box<Connection>),
+}
+
+impl Table {
+    /// Every table, in their order.
+    pub(super) const ALL: [Self; 14] = [
+        Self::Accounts,
+        Self::Challenges,
+        Self::Resets,
+        Self::AddressChanges,
+        Self::Sessions,
+        Self::Tokens,
+        Self::Blocks,
+        Self::Reports,
+        Self::MailQueue,
+        Self::Emails,
+        Self::Usernames,
+        Self::UserSessions,
+        Self::ReportParties,
+        Self::Probe,
+    ];
 }
 
 impl Tables {
@@ -92,6 +114,9 @@ impl Tables {
             Self::Sled(trees) => {
                 trees.tree(table).get(key)?.map(|bytes| decode(&bytes)).transpose()
             }
+            Self::Postgres(database) => {
+                database.get(table, key.as_ref())?.map(|bytes| decode(&bytes)).transpose()
+            }
         }
     }
 
@@ -103,12 +128,14 @@ impl Tables {
     ) -> Result<Option<Vec<u8>>, StoreError> {
         match self {
             Self::Sled(trees) => Ok(trees.tree(table).get(key)?.map(|bytes| bytes.to_vec())),
+            Self::Postgres(database) => Ok(database.get(table, key.as_ref())?),
         }
     }
 
     pub(super) fn contains(&self, table: Table, key: impl AsRef<[u8]>) -> Result<bool, StoreError> {
         match self {
             Self::Sled(trees) => Ok(trees.tree(table).contains_key(key)?),
+            Self::Postgres(database) => Ok(database.contains(table, key.as_ref())?),
         }
     }
 
@@ -116,6 +143,7 @@ impl Tables {
     pub(super) fn scan(&self, table: Table, keys: KeyRange) -> Scan<'_> {
         match self {
             Self::Sled(trees) => Box::new(trees.range(table, keys).map(entry)),
+            Self::Postgres(database) => database.scan(table, keys, Order::Forward),
         }
     }
 
@@ -123,6 +151,7 @@ impl Tables {
     pub(super) fn scan_back(&self, table: Table, keys: KeyRange) -> Scan<'_> {
         match self {
             Self::Sled(trees) => Box::new(trees.range(table, keys).rev().map(entry)),
+            Self::Postgres(database) => database.scan(table, keys, Order::Back),
         }
     }
 
@@ -130,12 +159,14 @@ impl Tables {
     pub(super) fn has_any(&self, table: Table, keys: KeyRange) -> Result<bool, StoreError> {
         match self {
             Self::Sled(trees) => Ok(trees.range(table, keys).next().transpose()?.is_some()),
+            Self::Postgres(database) => Ok(database.has_any(table, &keys)?),
         }
     }
 
     pub(super) fn count(&self, table: Table) -> Result<u64, StoreError> {
         match self {
             Self::Sled(trees) => Ok(trees.tree(table).len() as u64),
+            Self::Postgres(database) => Ok(database.count(table)?),
         }
     }
 

@@ -6,6 +6,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
     StoreError,
+    postgres::PgTx,
     records::{decode, encode},
     sled::TreesTx,
     tables::{Table, Tables, user_id},
@@ -30,6 +31,7 @@ impl From<StoreError> for TxError {
 /// Every table, within a transaction.
 pub(super) enum Tx<'a> {
     Sled(TreesTx<'a>),
+    Postgres(&'a PgTx<'a>),
 }
 
 impl Tables {
@@ -40,6 +42,7 @@ impl Tables {
     ) -> Result<T, StoreError> {
         match self {
             Self::Sled(trees) => trees.transaction(|tx| job(&Tx::Sled(tx))),
+            Self::Postgres(database) => database.transaction(|tx| job(&Tx::Postgres(tx))),
         }
     }
 }
@@ -52,6 +55,7 @@ impl Tx<'_> {
     ) -> Transaction<Option<T>> {
         Ok(match self {
             Self::Sled(tx) => tx.get(table, key.as_ref())?.map(|bytes| decode(&bytes)),
+            Self::Postgres(tx) => tx.get(table, key.as_ref())?.map(|bytes| decode(&bytes)),
         }
         .transpose()?)
     }
@@ -60,6 +64,7 @@ impl Tx<'_> {
     pub(super) fn holder(&self, index: Table, key: &str) -> Transaction<Option<UserId>> {
         Ok(match self {
             Self::Sled(tx) => tx.get(index, key.as_bytes())?.map(|id| user_id(&id)),
+            Self::Postgres(tx) => tx.get(index, key.as_bytes())?.map(|id| user_id(&id)),
         }
         .transpose()?)
     }
@@ -83,12 +88,20 @@ impl Tx<'_> {
     ) -> Transaction<()> {
         match self {
             Self::Sled(tx) => tx.put(table, key.as_ref(), value),
+            Self::Postgres(tx) => {
+                tx.put(table, key.as_ref(), value);
+                Ok(())
+            }
         }
     }
 
     pub(super) fn remove(&self, table: Table, key: impl AsRef<[u8]>) -> Transaction<()> {
         match self {
             Self::Sled(tx) => tx.remove(table, key.as_ref()),
+            Self::Postgres(tx) => {
+                tx.remove(table, key.as_ref());
+                Ok(())
+            }
         }
     }
 }

@@ -20,14 +20,16 @@ use meoww_server::{
 };
 use proptest::prelude::*;
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
-use tempfile::TempDir;
 use time::{Duration, OffsetDateTime};
 use tokio::{
     runtime::{Handle, Runtime},
     task::JoinHandle,
 };
 
-use crate::export::exported;
+use crate::{
+    engine::{self, on_both_engines},
+    export::exported,
+};
 
 /// Accounts there at first: more than an export reads in one step.
 const ACCOUNTS: u32 = 1500;
@@ -61,16 +63,13 @@ fn session(of: u32, days: i64) -> NewSession {
     NewSession { id: SessionId::generate(&mut rand::rng()), session }
 }
 
-async fn filled(rng: &mut SmallRng) -> (TempDir, Store) {
-    let dir = tempfile::tempdir().expect("a directory");
-    let store = Store::open(&dir.path().join("db")).expect("opened");
+async fn fill(store: &Store, rng: &mut SmallRng) {
     let mut batch = Batch::of_accounts((0..ACCOUNTS).map(|n| (u64::from(n), account(n))));
     for n in (0..ACCOUNTS).step_by(2) {
         batch.add_session(&session(n, rng.random_range(1..30)));
     }
     let imported = store.import(batch, Merge::default()).await.expect("imported");
     assert_eq!(imported.faults, []);
-    (dir, store)
 }
 
 /// Something that changes what is stored: a record that is new, other or gone, of any kind.
@@ -96,6 +95,8 @@ async fn change(store: &Store, rng: &mut SmallRng) {
         }
         8 => {
             let room = RoomId::from_uuid(uuid::Uuid::from_u128(rng.random()));
+            // Nobody meets, and reports, themselves.
+            let other = if other == n { (n + 1) % ACCOUNTS } else { other };
             let (reporter, reported) = (Some(id), Some(user(other)));
             let (reason, lines, resolution) = ("rude".to_owned(), Vec::new(), None);
             let report =
@@ -152,26 +153,40 @@ proptest! {
     #[test]
     fn an_export_is_of_the_moment_it_began(seed: u64) {
         let runtime = Runtime::new().expect("a runtime");
-        let handle = runtime.handle().clone();
         runtime.block_on(async {
-            let mut rng = SmallRng::seed_from_u64(seed);
-            let (_dir, store) = filled(&mut rng).await;
-            for _ in 0..50 {
-                change(&store, &mut rng).await;
-            }
-            let before = exported(&store).await;
-            let meddler = Meddler { export: Vec::new(), store: store.clone(), runtime: handle, rng };
-            let (meddler, _) = store.export(meddler).await.expect("exported");
-            let export = String::from_utf8(meddler.export).expect("text");
-            assert!(export == before, "something of later is in it");
-            let after = exported(&store).await;
-            assert!(after != before, "it was written to meanwhile");
-            for export in [before, after] {
-                demand_whole(&export).await;
-            }
-            assert_eq!(store.check().await.expect("checked").1, []);
+            let dir = tempfile::tempdir().expect("a directory");
+            let store = Store::open(&dir.path().join("db")).expect("opened");
+            demand_one_moment(&store, seed).await;
         });
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_export_of_postgres_is_of_the_moment_it_began() {
+    let seed = rand::rng().random();
+    println!("seed {seed}");
+    demand_one_moment(&engine::connect(&engine::fresh_database().await).await, seed).await;
+}
+
+/// Exports a store that is written to meanwhile.
+async fn demand_one_moment(store: &Store, seed: u64) {
+    let mut rng = SmallRng::seed_from_u64(seed);
+    fill(store, &mut rng).await;
+    for _ in 0..50 {
+        change(store, &mut rng).await;
+    }
+    let before = exported(store).await;
+    let runtime = Handle::current();
+    let meddler = Meddler { export: Vec::new(), store: store.clone(), runtime, rng };
+    let (meddler, _) = store.export(meddler).await.expect("exported");
+    let export = String::from_utf8(meddler.export).expect("text");
+    assert!(export == before, "something of later is in it");
+    let after = exported(store).await;
+    assert!(after != before, "it was written to meanwhile");
+    for export in [before, after] {
+        demand_whole(&export).await;
+    }
+    assert_eq!(store.check().await.expect("checked").1, []);
 }
 
 /// Tasks that write until they are told to end.
@@ -204,13 +219,18 @@ impl Writers {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_check_while_many_write_finds_nothing_wrong() {
+on_both_engines! {
+    a_check_while_many_write_finds_nothing_wrong,
+    exports_taken_while_many_write_are_whole,
+    who_takes_an_export_slowly_keeps_nobody_from_writing,
+}
+
+async fn a_check_while_many_write_finds_nothing_wrong(store: &Store) {
     let seed = rand::rng().random();
     println!("seed {seed}");
-    let (_dir, store) = filled(&mut SmallRng::seed_from_u64(seed)).await;
-    let before = exported(&store).await;
-    let writers = Writers::start(&store, seed);
+    fill(store, &mut SmallRng::seed_from_u64(seed)).await;
+    let before = exported(store).await;
+    let writers = Writers::start(store, seed);
     for _ in 0..10 {
         let (counts, findings) = store.check().await.expect("checked");
         assert_eq!(findings, []);
@@ -218,19 +238,18 @@ async fn a_check_while_many_write_finds_nothing_wrong() {
         assert!(counts[0].1 > u64::from(ACCOUNTS / 4), "{counts:?}");
     }
     writers.end().await;
-    assert!(before != exported(&store).await, "nothing was written meanwhile");
+    assert!(before != exported(store).await, "nothing was written meanwhile");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn exports_taken_while_many_write_are_whole() {
+async fn exports_taken_while_many_write_are_whole(store: &Store) {
     let seed = rand::rng().random();
     println!("seed {seed}");
     let mut rng = SmallRng::seed_from_u64(seed);
-    let (_dir, store) = filled(&mut rng).await;
-    let writers = Writers::start(&store, seed);
+    fill(store, &mut rng).await;
+    let writers = Writers::start(store, seed);
     let mut exports = Vec::new();
     for _ in 0..5 {
-        exports.push(exported(&store).await);
+        exports.push(exported(store).await);
         store.purge_expired(NOW + Duration::days(10)).await.expect("purged");
     }
     writers.end().await;
@@ -253,23 +272,22 @@ impl Write for Stuck {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn who_takes_an_export_slowly_keeps_nobody_from_writing() {
+async fn who_takes_an_export_slowly_keeps_nobody_from_writing(store: &Store) {
     let mut rng = SmallRng::seed_from_u64(1);
-    let (_dir, store) = filled(&mut rng).await;
-    let before = exported(&store).await;
+    fill(store, &mut rng).await;
+    let before = exported(store).await;
     let (let_go, stuck) = std::sync::mpsc::channel();
     let export = tokio::spawn({
         let store = store.clone();
         async move { store.export(Stuck(stuck)).await.map(drop) }
     });
     for _ in 0..50 {
-        change(&store, &mut rng).await;
+        change(store, &mut rng).await;
     }
     // Whoever took it is gone: the next begins afresh.
     drop(let_go);
     export.await.expect("no panic").expect_err("cut short");
-    let after = exported(&store).await;
+    let after = exported(store).await;
     assert!(after != before, "changed meanwhile");
     demand_whole(&after).await;
 }

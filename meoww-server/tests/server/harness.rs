@@ -25,6 +25,8 @@ use tokio_tungstenite::{
 };
 use tokio_util::sync::CancellationToken;
 
+use crate::engine;
+
 /// Longest any awaited event may take before a test counts as hung. Never a measure of speed.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -108,6 +110,9 @@ impl TestServer {
         mail: mpsc::Receiver<SentCode>,
     ) -> Self {
         let mut config = Config::new(dir.path().join("data"));
+        if std::env::var("MEOWW_TEST_DATABASE").is_ok_and(|engine| engine == "postgres") {
+            config.database = Some(engine::url(&engine::fresh_database().await));
+        }
         adjust(&mut config);
         let app: Arc<Server> = Server::with_mailer(config, mailer).await.expect("it opens");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");

@@ -21,6 +21,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
+use crate::engine::on_both_engines;
 use crate::{
     export::exported,
     harness::{PASSWORD, patiently},
@@ -243,33 +244,33 @@ async fn is_void(store: &Store, mail: &QueuedMail, now: time::OffsetDateTime) ->
     matches!(store.mail_due(mail.clone(), now).await.expect("read"), MailDue::Void)
 }
 
-#[tokio::test]
-async fn a_queued_mail_is_of_use_as_long_as_its_code() {
-    let dir = tempfile::tempdir().expect("a directory");
-    let store = Store::open(dir.path()).expect("opened");
+on_both_engines! {
+    a_queued_mail_is_of_use_as_long_as_its_code,
+    a_later_mail_takes_the_place_of_an_earlier_one,
+    a_deleted_account_leaves_no_mail_and_a_stranger_queues_none,
+}
+
+async fn a_queued_mail_is_of_use_as_long_as_its_code(store: &Store) {
     let eve = account(1, "eve", "eve@example.com");
-    create(&store, &eve, START).await;
+    create(store, &eve, START).await;
     let mail = &store.queued_mails().await.expect("read")[..];
     let [mail] = mail else { panic!("not one mail: {mail:?}") };
     let MailDue::Code(to, _) = store.mail_due(mail.clone(), START).await.expect("read") else {
         panic!("not due")
     };
     assert_eq!(to, eve.email);
-    assert!(is_void(&store, mail, START + otp::LIFETIME).await, "expired");
+    assert!(is_void(store, mail, START + otp::LIFETIME).await, "expired");
     store.verify_account(eve.id).await.expect("stored").expect("there");
-    assert!(is_void(&store, mail, START).await, "no code is needed any more");
+    assert!(is_void(store, mail, START).await, "no code is needed any more");
     store.purge_expired(START + otp::LIFETIME).await.expect("purged");
-    assert!(!is_gone(&store, mail).await, "its delivery is to say that it gives up");
+    assert!(!is_gone(store, mail).await, "its delivery is to say that it gives up");
     store.purge_expired(START + 2 * otp::LIFETIME).await.expect("purged");
-    assert!(is_gone(&store, mail).await);
+    assert!(is_gone(store, mail).await);
 }
 
-#[tokio::test]
-async fn a_later_mail_takes_the_place_of_an_earlier_one() {
-    let dir = tempfile::tempdir().expect("a directory");
-    let store = Store::open(dir.path()).expect("opened");
+async fn a_later_mail_takes_the_place_of_an_earlier_one(store: &Store) {
     let eve = account(1, "eve", "eve@example.com");
-    create(&store, &eve, START).await;
+    create(store, &eve, START).await;
     let first = store.queued_mails().await.expect("read").remove(0);
     let later = START + time::Duration::seconds(1);
     let fresh = code(eve.id, "654321", later);
@@ -277,7 +278,7 @@ async fn a_later_mail_takes_the_place_of_an_earlier_one() {
     else {
         panic!("not queued")
     };
-    assert!(is_gone(&store, &first).await);
+    assert!(is_gone(store, &first).await);
     store.unqueue_mail(first).await.expect("stored");
     assert_eq!(store.queued_mails().await.expect("read").first(), Some(&second));
     store.unqueue_mail(second).await.expect("stored");
@@ -312,11 +313,8 @@ async fn an_export_holds_the_queue_and_no_code() {
     assert_eq!(empty.import(batch, merge).await.expect("imported").orphans, 2);
 }
 
-#[tokio::test]
-async fn a_deleted_account_leaves_no_mail_and_a_stranger_queues_none() {
-    let dir = tempfile::tempdir().expect("a directory");
-    let store = Store::open(dir.path()).expect("opened");
-    let ada = member(&store, 1, "ada").await;
+async fn a_deleted_account_leaves_no_mail_and_a_stranger_queues_none(store: &Store) {
+    let ada = member(store, 1, "ada").await;
     let stranger = Email::parse("nobody@example.com").expect("an address");
     let presenter = otp::Presenter::Anyone;
     for email in [stranger, ada.email.clone()] {

@@ -8,6 +8,7 @@ use meoww_server::{
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
+use crate::engine::on_both_engines;
 use crate::store::{account, create};
 
 const START: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
@@ -52,12 +53,16 @@ async fn listed(store: &Store, filter: ReportFilter) -> Vec<ReportId> {
     reports.into_iter().map(|(id, _)| id).collect()
 }
 
-#[tokio::test]
-async fn a_block_is_listed_until_it_is_taken_back() {
-    let dir = tempfile::tempdir().expect("a directory");
-    let store = Store::open(dir.path()).expect("opened");
+on_both_engines! {
+    a_block_is_listed_until_it_is_taken_back,
+    reports_are_listed_and_resolved,
+    a_deleted_account_is_named_in_no_report,
+    nobody_buries_the_operators_in_reports,
+}
+
+async fn a_block_is_listed_until_it_is_taken_back(store: &Store) {
     for n in [1, 2] {
-        sign_up(&store, n).await;
+        sign_up(store, n).await;
     }
     for (who, block) in [(1, block(2, 10)), (1, block(3, 20)), (2, block(1, 30))] {
         store.add_block(user(who), block).await.expect("stored");
@@ -77,39 +82,33 @@ async fn a_block_is_listed_until_it_is_taken_back() {
     assert_eq!(blocks_of(2).await.expect("read"), [block(1, 30)], "what others decided stays");
 }
 
-#[tokio::test]
-async fn reports_are_listed_and_resolved() {
-    let dir = tempfile::tempdir().expect("a directory");
-    let store = Store::open(dir.path()).expect("opened");
+async fn reports_are_listed_and_resolved(store: &Store) {
     let second = Duration::seconds(1);
-    let (first, _) = file(&store, report(1, 2, START)).await;
-    let (other, _) = file(&store, report(1, 3, START + second)).await;
-    let (last, filing) = file(&store, report(4, 2, START + 2 * second)).await;
+    let (first, _) = file(store, report(1, 2, START)).await;
+    let (other, _) = file(store, report(1, 3, START + second)).await;
+    let (last, filing) = file(store, report(4, 2, START + 2 * second)).await;
     assert_eq!(filing, Filing::Filed);
-    assert_eq!(listed(&store, ReportFilter::default()).await, [last, other, first]);
+    assert_eq!(listed(store, ReportFilter::default()).await, [last, other, first]);
     let about = ReportFilter { reported: Some(user(2)), ..Default::default() };
-    assert_eq!(listed(&store, about).await, [last, first]);
-    assert_eq!(listed(&store, ReportFilter { limit: Some(1), ..about }).await, [last]);
+    assert_eq!(listed(store, about).await, [last, first]);
+    assert_eq!(listed(store, ReportFilter { limit: Some(1), ..about }).await, [last]);
 
     let now = START + 9 * second;
     let resolved = store.resolve_report(last, "warned".into(), now).await.expect("stored");
     let resolution = resolved.and_then(|report| report.resolution).expect("resolved");
     assert_eq!((&*resolution.note, resolution.at), ("warned", now));
-    assert_eq!(listed(&store, about).await, [first]);
-    assert_eq!(listed(&store, ReportFilter { resolved: true, ..about }).await, [last, first]);
+    assert_eq!(listed(store, about).await, [first]);
+    assert_eq!(listed(store, ReportFilter { resolved: true, ..about }).await, [last, first]);
     let unknown = ReportId::generate(START, &mut rand::rng());
     assert_eq!(store.resolve_report(unknown, String::new(), now).await.expect("read"), None);
     assert_eq!(store.report(first).await.expect("read"), Some(report(1, 2, START)));
     assert_eq!(store.report(unknown).await.expect("read"), None);
 }
 
-#[tokio::test]
-async fn a_deleted_account_is_named_in_no_report() {
-    let dir = tempfile::tempdir().expect("a directory");
-    let store = Store::open(dir.path()).expect("opened");
-    let (by, _) = file(&store, report(1, 2, START)).await;
-    let (of, _) = file(&store, report(2, 1, START)).await;
-    sign_up(&store, 1).await;
+async fn a_deleted_account_is_named_in_no_report(store: &Store) {
+    let (by, _) = file(store, report(1, 2, START)).await;
+    let (of, _) = file(store, report(2, 1, START)).await;
+    sign_up(store, 1).await;
     for _ in 0..2 {
         store.delete_account(user(1)).await.expect("stored");
     }
@@ -119,16 +118,13 @@ async fn a_deleted_account_is_named_in_no_report() {
     assert_eq!((of.reporter, of.reported), (Some(user(2)), None));
 }
 
-#[tokio::test]
-async fn nobody_buries_the_operators_in_reports() {
-    let dir = tempfile::tempdir().expect("a directory");
-    let store = Store::open(dir.path()).expect("opened");
+async fn nobody_buries_the_operators_in_reports(store: &Store) {
     for _ in 0..MAX_REPORTS {
-        assert_eq!(file(&store, report(1, 2, START)).await.1, Filing::Filed);
+        assert_eq!(file(store, report(1, 2, START)).await.1, Filing::Filed);
     }
     let soon = START + REPORT_WINDOW - Duration::milliseconds(1);
-    assert_eq!(file(&store, report(1, 2, soon)).await.1, Filing::TooMany);
-    assert_eq!(file(&store, report(2, 1, soon)).await.1, Filing::Filed, "being reported is free");
+    assert_eq!(file(store, report(1, 2, soon)).await.1, Filing::TooMany);
+    assert_eq!(file(store, report(2, 1, soon)).await.1, Filing::Filed, "being reported is free");
     let later = START + REPORT_WINDOW + Duration::milliseconds(1);
-    assert_eq!(file(&store, report(1, 2, later)).await.1, Filing::Filed);
+    assert_eq!(file(store, report(1, 2, later)).await.1, Filing::Filed);
 }

@@ -5,10 +5,13 @@ use meoww_server::{
     core::session::{SessionId, TokenDigest},
     store::{Refresh, Store},
 };
-use proptest::prelude::*;
+use proptest::{prelude::*, strategy::ValueTree, test_runner::TestRunner};
 use time::{Duration, OffsetDateTime};
 
-use crate::store::{START, account, confirm, create, session};
+use crate::{
+    engine,
+    store::{START, account, confirm, create, session},
+};
 
 const LIFETIME: Duration = Duration::days(7);
 
@@ -200,6 +203,22 @@ impl World {
         assert_eq!(findings, []);
         let (_, tokens) = counts.iter().find(|(kind, _)| kind == "refresh-token").expect("a kind");
         assert!(*tokens <= 2 * self.live.len() as u64, "only what is of use is kept");
+    }
+}
+
+/// Takes steps of their own choice on PostgreSQL: fewer, as each is several ways to the database.
+#[tokio::test]
+async fn sessions_live_and_end_by_their_rules_on_postgres() {
+    let mut runner = TestRunner::new(ProptestConfig::default());
+    for _ in 0..3 {
+        let store = engine::connect(&engine::fresh_database().await).await;
+        let mut world = World::new(store).await;
+        let steps = prop::collection::vec(step(), 20..40).new_tree(&mut runner).expect("steps");
+        for step in steps.current() {
+            println!("{step:?}");
+            world.take(step).await;
+            world.check().await;
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use meoww_server::{
 };
 use time::{Duration, OffsetDateTime};
 
+use crate::engine::on_both_engines;
 use crate::harness::patiently;
 
 pub(crate) const KEY: [u8; 32] = [7; 32];
@@ -55,37 +56,36 @@ pub(crate) async fn confirm(store: &Store, user: UserId, now: OffsetDateTime) ->
     matches!(confirmation.expect("stored"), Confirmation::Confirmed(_))
 }
 
-#[tokio::test]
-async fn an_expired_sign_up_gives_up_its_name_and_address() {
-    let dir = tempfile::tempdir().expect("a directory");
-    let store = Store::open(dir.path()).expect("opened");
+on_both_engines! {
+    an_expired_sign_up_gives_up_its_name_and_address,
+    what_has_run_out_is_forgotten,
+}
+
+async fn an_expired_sign_up_gives_up_its_name_and_address(store: &Store) {
     let squatter = account(1, "ada", "ada@example.com");
     let by_name = account(2, "ada", "other@example.com");
     let by_email = account(3, "other", "ada@example.com");
-    assert_eq!(create(&store, &squatter, START).await, Creation::Created);
+    assert_eq!(create(store, &squatter, START).await, Creation::Created);
     let just_before = START + otp::LIFETIME - Duration::seconds(1);
-    assert_eq!(create(&store, &by_name, just_before).await, Creation::Taken);
-    assert_eq!(create(&store, &by_email, just_before).await, Creation::Taken);
+    assert_eq!(create(store, &by_name, just_before).await, Creation::Taken);
+    assert_eq!(create(store, &by_email, just_before).await, Creation::Taken);
 
     let later = START + otp::LIFETIME;
-    assert_eq!(create(&store, &by_name, later).await, Creation::Created);
-    assert_eq!(create(&store, &by_email, later).await, Creation::Created);
-    assert!(!confirm(&store, squatter.id, later).await, "the old code is gone with its account");
-    assert!(confirm(&store, by_name.id, later).await);
+    assert_eq!(create(store, &by_name, later).await, Creation::Created);
+    assert_eq!(create(store, &by_email, later).await, Creation::Created);
+    assert!(!confirm(store, squatter.id, later).await, "the old code is gone with its account");
+    assert!(confirm(store, by_name.id, later).await);
     let found = store.account_by_email(by_email.email.clone()).await.expect("read");
     assert_eq!(found.map(|account| account.id), Some(by_email.id));
 
     let much_later = later + Duration::days(365);
     let latecomer = account(4, "ada", "late@example.com");
-    assert_eq!(create(&store, &latecomer, much_later).await, Creation::Taken, "it is verified");
+    assert_eq!(create(store, &latecomer, much_later).await, Creation::Taken, "it is verified");
 }
 
-#[tokio::test]
-async fn what_has_run_out_is_forgotten() {
-    let dir = tempfile::tempdir().expect("a directory");
-    let store = Store::open(dir.path()).expect("opened");
+async fn what_has_run_out_is_forgotten(store: &Store) {
     let ada = account(1, "ada", "ada@example.com");
-    create(&store, &ada, START).await;
+    create(store, &ada, START).await;
     let (short, long) = (START + Duration::days(1), START + Duration::days(9));
     let (first, second) = (session(ada.id, "first", short), session(ada.id, "second", long));
     for new in [&first, &second] {

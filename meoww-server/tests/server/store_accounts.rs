@@ -12,6 +12,7 @@ use meoww_server::{
 };
 use time::{Duration, OffsetDateTime};
 
+use crate::engine::on_both_engines;
 use crate::store::{KEY, START, account, confirm, create, session};
 
 /// A verified account whose hash is its username.
@@ -31,11 +32,16 @@ fn seal(user: UserId, digits: &str) -> otp::Seal {
     Code::parse(digits).expect("six digits").seal(&KEY, Subject::ChangeEmail(user))
 }
 
-#[tokio::test]
-async fn a_password_that_changed_in_the_meantime_proves_nothing() {
-    let dir = tempfile::tempdir().expect("a directory");
-    let store = Store::open(dir.path()).expect("opened");
-    let ada = member(&store, 1, "ada").await;
+on_both_engines! {
+    a_password_that_changed_in_the_meantime_proves_nothing,
+    an_address_nobody_confirmed_in_time_can_be_changed_to,
+    an_address_that_was_changed_to_finds_its_account,
+    accounts_that_were_never_verified_are_forgotten_after_a_week,
+    codes_that_ran_out_are_forgotten,
+}
+
+async fn a_password_that_changed_in_the_meantime_proves_nothing(store: &Store) {
+    let ada = member(store, 1, "ada").await;
     let later = START + Duration::days(7);
     let open = |token| session(ada.id, token, later);
     assert!(store.log_in(open("a"), "ada".into()).await.expect("stored"));
@@ -55,14 +61,11 @@ async fn a_password_that_changed_in_the_meantime_proves_nothing() {
     assert_eq!(refresh, Refresh::Unknown);
 }
 
-#[tokio::test]
-async fn an_address_nobody_confirmed_in_time_can_be_changed_to() {
-    let dir = tempfile::tempdir().expect("a directory");
-    let store = Store::open(dir.path()).expect("opened");
-    let ada = member(&store, 1, "ada").await;
+async fn an_address_nobody_confirmed_in_time_can_be_changed_to(store: &Store) {
+    let ada = member(store, 1, "ada").await;
     let squatter = account(2, "eve", "wanted@example.com");
     let wanted = squatter.email.clone();
-    create(&store, &squatter, START).await;
+    create(store, &squatter, START).await;
     let begin =
         |now| store.begin_address_change(ada.id, wanted.clone(), code(ada.id, "123456", now), now);
     assert!(begin(START).await.expect("stored").is_none(), "eve has ten minutes");
@@ -87,14 +90,11 @@ async fn an_address_nobody_confirmed_in_time_can_be_changed_to() {
     assert!(matches!(due(later).await, MailDue::Notice { .. }), "it may have been a thief");
 }
 
-#[tokio::test]
-async fn an_address_that_was_changed_to_finds_its_account() {
-    let dir = tempfile::tempdir().expect("a directory");
-    let store = Store::open(dir.path()).expect("opened");
-    let ada = member(&store, 1, "ada").await;
+async fn an_address_that_was_changed_to_finds_its_account(store: &Store) {
+    let ada = member(store, 1, "ada").await;
     let squatter = account(2, "eve", "wanted@example.com");
     let wanted = squatter.email.clone();
-    create(&store, &squatter, START).await;
+    create(store, &squatter, START).await;
     let later = START + otp::LIFETIME;
     let change = code(ada.id, "123456", later);
     let begun = store.begin_address_change(ada.id, wanted.clone(), change, later).await;
@@ -106,13 +106,10 @@ async fn an_address_that_was_changed_to_finds_its_account() {
     assert!(store.account(squatter.id).await.expect("read").is_none());
 }
 
-#[tokio::test]
-async fn accounts_that_were_never_verified_are_forgotten_after_a_week() {
-    let dir = tempfile::tempdir().expect("a directory");
-    let store = Store::open(dir.path()).expect("opened");
-    let ada = member(&store, 1, "ada").await;
+async fn accounts_that_were_never_verified_are_forgotten_after_a_week(store: &Store) {
+    let ada = member(store, 1, "ada").await;
     let eve = account(2, "eve", "eve@example.com");
-    create(&store, &eve, START).await;
+    create(store, &eve, START).await;
     let week = START + UNVERIFIED_KEPT;
     let is_there = async |id| store.account(id).await.expect("read").is_some();
     store.purge_expired(week - Duration::seconds(1)).await.expect("purged");
@@ -125,14 +122,11 @@ async fn accounts_that_were_never_verified_are_forgotten_after_a_week() {
     assert!(!is_there(eve.id).await && is_there(ada.id).await);
     assert_eq!(store.check().await.expect("read").1, []);
     let again = account(3, "eve", "eve@example.com");
-    assert_eq!(create(&store, &again, week).await, Creation::Created);
+    assert_eq!(create(store, &again, week).await, Creation::Created);
 }
 
-#[tokio::test]
-async fn codes_that_ran_out_are_forgotten() {
-    let dir = tempfile::tempdir().expect("a directory");
-    let store = Store::open(dir.path()).expect("opened");
-    let ada = member(&store, 1, "ada").await;
+async fn codes_that_ran_out_are_forgotten(store: &Store) {
+    let ada = member(store, 1, "ada").await;
     let new = account(2, "new", "new@example.com").email;
     let reset = code(ada.id, "123456", START);
     store.begin_reset(new.clone(), reset, Presenter::Anyone, START).await.expect("stored");

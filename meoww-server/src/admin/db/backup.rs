@@ -30,7 +30,8 @@ const PHOTOS: &str = "photos";
 /// Put an export, the server's own keys and the photos into a new directory.
 ///
 /// It has its name once it is whole. Whoever has it can be anybody: keep it as you keep passwords.
-/// Photos in a bucket (photo_store) are not in it.
+/// Photos in a bucket (photo_store) are not in it. A large PostgreSQL is better saved by its own tools
+/// (pg_dump, pg_basebackup).
 #[derive(Args)]
 #[command(after_help = "\
 Example:
@@ -96,6 +97,15 @@ impl Restore {
         let (source, data) = (&self.directory, &client.config.data_dir);
         let path = source.join(RECORDS);
         let file = File::open(&path).map_err(|error| named(&path, &error))?;
+        if client.config.database.is_some() {
+            let message = format!(
+                "the database is PostgreSQL: bring back what its own tools saved (pg_restore), or \
+                 copy {SECRETS} from the backup into {} and import its {RECORDS} with \
+                 `meoww-server db import` into an empty database",
+                data.display()
+            );
+            return Err(Problem::new(Kind::Usage, message).into());
+        }
         make_directory(data)?;
         let _lock = open::lock(data)?;
         if data.join("db").exists() {

@@ -4,6 +4,7 @@ mod backup;
 mod check;
 mod export;
 mod import;
+mod migrate;
 pub(crate) mod mongo;
 mod progress;
 
@@ -23,6 +24,7 @@ pub(crate) enum Db {
     Restore(backup::Restore),
     Export(export::Export),
     Import(import::Import),
+    Migrate(migrate::Migrate),
 }
 
 impl Db {
@@ -33,6 +35,7 @@ impl Db {
             Self::Restore(restore) => restore.run(client, out).await,
             Self::Export(export) => export.run(client, out).await,
             Self::Import(import) => import.run(client, out).await,
+            Self::Migrate(migrate) => migrate.run(client, out).await,
         }
     }
 }

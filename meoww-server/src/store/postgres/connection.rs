@@ -1,0 +1,285 @@
+//! One connection, for the time of one job, which waits for its answers on a thread of its own.
+
+use std::{cell::Cell, collections::VecDeque, future::Future, time::Duration};
+
+use deadpool_postgres::Object;
+use tokio::{runtime::Handle, time::timeout};
+use tokio_postgres::{Error, Row, types::ToSql};
+
+use super::{
+    errors::DatabaseError,
+    sql::{Statements, Value},
+    transaction::backoff,
+};
+use crate::store::{
+    StoreError,
+    kinds::KINDS,
+    scan::{Entry, KeyRange, Scan, successor},
+    tables::{NAMES, Table, Tables},
+};
+
+/// Longest wait for an answer; the database itself gives up before.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
+/// Rows asked for at once.
+const PAGE: i64 = 512;
+/// How often an import that another writer is in the way of begins again.
+const LOCK_ATTEMPTS: u32 = 10;
+
+/// What goes around all that a job does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Within {
+    /// Nothing: each transaction of it is one of the database.
+    Nothing,
+    /// A transaction that reads what was there at its begin.
+    Moment,
+    /// A transaction beside which others read and nobody writes.
+    Locks,
+}
+
+/// A connection of the pool.
+pub(in crate::store) struct Connection {
+    /// `None` once it is of no use to others.
+    client: Option<Object>,
+    runtime: Handle,
+    pub(super) within: Within,
+    /// Whether a transaction is under way, so that nobody else may go on with it.
+    is_open: Cell<bool>,
+    is_lost: Cell<bool>,
+}
+
+impl Connection {
+    pub(super) fn new(client: Object, runtime: Handle, within: Within) -> Self {
+        let (is_open, is_lost) = (Cell::new(false), Cell::new(false));
+        Self { client: Some(client), runtime, within, is_open, is_lost }
+    }
+
+    pub(super) fn client(&self) -> &Object {
+        self.client.as_ref().expect("it is taken when it is dropped")
+    }
+
+    /// Waits for an answer.
+    pub(super) fn wait<T>(
+        &self,
+        answer: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, DatabaseError> {
+        let answer = self.runtime.block_on(async { timeout(ANSWER_TIMEOUT, answer).await });
+        let result = match answer {
+            Ok(result) => result.map_err(|error| DatabaseError::on_statement(&error)),
+            Err(_) => Err(DatabaseError::Away("no answer in time".into())),
+        };
+        if result.as_ref().is_err_and(DatabaseError::ends_connection) {
+            self.is_lost.set(true);
+        }
+        result
+    }
+
+    /// Marks a transaction as begun or ended.
+    pub(super) fn mark_open(&self, is_open: bool) {
+        self.is_open.set(is_open);
+    }
+
+    pub(super) fn is_lost(&self) -> bool {
+        self.is_lost.get()
+    }
+
+    pub(super) fn mark_lost(&self) {
+        self.is_lost.set(true);
+    }
+
+    pub(super) fn execute(&self, sql: &str) -> Result<(), DatabaseError> {
+        self.wait(self.client().batch_execute(sql))
+    }
+
+    pub(super) fn rows(
+        &self,
+        sql: &str,
+        parameters: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Row>, DatabaseError> {
+        self.wait(async {
+            let statement = self.client().prepare_cached(sql).await?;
+            self.client().query(&statement, parameters).await
+        })
+    }
+
+    pub(in crate::store) fn get(
+        &self,
+        table: Table,
+        key: &[u8],
+    ) -> Result<Option<Vec<u8>>, DatabaseError> {
+        let rows = self.rows(&Statements::of(table).get, &[&key])?;
+        rows.first().map(|row| value(row, 0)).transpose()
+    }
+
+    pub(in crate::store) fn contains(
+        &self,
+        table: Table,
+        key: &[u8],
+    ) -> Result<bool, DatabaseError> {
+        Ok(!self.rows(&Statements::of(table).has, &[&key])?.is_empty())
+    }
+
+    pub(in crate::store) fn count(&self, table: Table) -> Result<u64, DatabaseError> {
+        let rows = self.rows(&Statements::of(table).count, &[])?;
+        let count = rows.first().map_or(Ok(0), |row| row.try_get::<_, i64>(0));
+        let count = count.map_err(|error| DatabaseError::on_statement(&error))?;
+        Ok(count.unsigned_abs())
+    }
+
+    pub(in crate::store) fn has_any(
+        &self,
+        table: Table,
+        keys: &KeyRange,
+    ) -> Result<bool, DatabaseError> {
+        Ok(!self.page(table, keys, (Order::Forward, 1))?.is_empty())
+    }
+
+    pub(in crate::store) fn scan(&self, table: Table, keys: KeyRange, order: Order) -> Scan<'_> {
+        Box::new(Pages { connection: self, table, order, rest: Some(keys), page: VecDeque::new() })
+    }
+
+    /// The first so many entries of a range.
+    pub(super) fn page(
+        &self,
+        table: Table,
+        keys: &KeyRange,
+        (order, limit): (Order, i64),
+    ) -> Result<Vec<Entry>, DatabaseError> {
+        let statements = Statements::of(table);
+        let rows = match (&keys.end, order) {
+            (None, Order::Forward) => self.rows(&statements.rest, &[&keys.first, &limit]),
+            (None, Order::Back) => self.rows(&statements.rest_back, &[&keys.first, &limit]),
+            (Some(end), Order::Forward) => {
+                self.rows(&statements.between, &[&keys.first, end, &limit])
+            }
+            (Some(end), Order::Back) => {
+                self.rows(&statements.between_back, &[&keys.first, end, &limit])
+            }
+        };
+        rows?.iter().map(|row| Ok((value(row, 0)?, value(row, 1)?))).collect()
+    }
+
+    /// Runs a job within the transaction it is for.
+    pub(super) fn enclose<T>(
+        self,
+        job: impl FnOnce(&Tables) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.begin_enclosing()?;
+        let tables = Tables::Postgres(Box::new(self));
+        let done = job(&tables);
+        let Tables::Postgres(connection) = &tables else { return done };
+        connection.finish_enclosing(done.is_ok())?;
+        done
+    }
+
+    pub(super) fn begin_enclosing(&self) -> Result<(), DatabaseError> {
+        self.mark_open(true);
+        if self.within == Within::Moment {
+            return self.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
+        }
+        // A transaction under way may hold one table and want the next, so one of the two gives way.
+        let tables = NAMES.join(", ");
+        let begin = format!(
+            "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '30s'; \
+             SET LOCAL statement_timeout = '60s'; LOCK TABLE {tables} IN EXCLUSIVE MODE"
+        );
+        for attempt in 0.. {
+            match self.execute(&begin) {
+                Err(DatabaseError::Busy) if attempt < LOCK_ATTEMPTS => {
+                    self.execute("ROLLBACK")?;
+                    std::thread::sleep(backoff(attempt));
+                }
+                begun => return begun,
+            }
+        }
+        Ok(())
+    }
+
+    fn finish_enclosing(&self, is_good: bool) -> Result<(), DatabaseError> {
+        let ended = match is_good {
+            true => self.commit_now(),
+            false => self.execute("ROLLBACK"),
+        };
+        if ended.is_ok() {
+            self.mark_open(false);
+        }
+        ended
+    }
+
+    fn commit_now(&self) -> Result<(), DatabaseError> {
+        self.execute(WAIT_FOR_STANDBY)?;
+        self.execute(COMMIT).map_err(|error| match error {
+            DatabaseError::Away(_) if self.within == Within::Locks => DatabaseError::Unknown,
+            error => error,
+        })
+    }
+}
+
+/// Comes before a commit: a time-out of the database would end the wait for a standby, and then take
+/// the commit for good.
+pub(super) const WAIT_FOR_STANDBY: &str = "SET LOCAL statement_timeout = 0";
+pub(super) const COMMIT: &str = "COMMIT";
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        if (self.is_open.get() || self.is_lost.get())
+            && let Some(client) = self.client.take()
+        {
+            // Closed, and the database takes back what was not committed.
+            drop(Object::take(client));
+        }
+    }
+}
+
+fn value(row: &Row, column: usize) -> Result<Vec<u8>, DatabaseError> {
+    let value: Value<'_> =
+        row.try_get(column).map_err(|error| DatabaseError::on_statement(&error))?;
+    Ok(value.0.to_vec())
+}
+
+/// Which way to go through keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::store) enum Order {
+    Forward,
+    Back,
+}
+
+/// Goes through a range, a page at a time.
+struct Pages<'a> {
+    connection: &'a Connection,
+    table: Table,
+    order: Order,
+    /// What was not asked for yet.
+    rest: Option<KeyRange>,
+    page: VecDeque<Entry>,
+}
+
+impl Pages<'_> {
+    fn turn(&mut self) -> Result<(), DatabaseError> {
+        let Some(keys) = self.rest.take() else { return Ok(()) };
+        self.page = self.connection.page(self.table, &keys, (self.order, PAGE))?.into();
+        let last = self.page.back().filter(|_| self.page.len() as i64 == PAGE);
+        self.rest = last.map(|(last, _)| match self.order {
+            Order::Forward => KeyRange { first: successor(last), ..keys },
+            Order::Back => KeyRange { end: Some(last.clone()), ..keys },
+        });
+        Ok(())
+    }
+}
+
+impl Iterator for Pages<'_> {
+    type Item = Result<Entry, StoreError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.page.is_empty()
+            && let Err(error) = self.turn()
+        {
+            return Some(Err(error.into()));
+        }
+        self.page.pop_front().map(Ok)
+    }
+}
+
+/// Whether the values of a table are JSON, or bytes.
+pub(super) fn is_json(table: Table) -> bool {
+    table == Table::UserSessions || KINDS.iter().any(|kind| kind.table == table)
+}

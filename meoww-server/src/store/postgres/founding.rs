@@ -1,0 +1,106 @@
+//! What the servers on one database must agree on: their clocks and their secrets. And what it
+//! gives out: ids of nodes, and the right to do what one of them does for all.
+
+use std::time::Duration;
+
+use super::{Postgres, connection::Within, errors::DatabaseError};
+use crate::{
+    clock,
+    store::{SharedSecret, StoreError, engine::blocking},
+};
+
+/// Most that the clocks of two machines may differ. Codes and sessions of one are judged by another.
+const MAX_SKEW: Duration = Duration::from_secs(2);
+
+impl Postgres {
+    /// Refuses a clock that is too far from that of the database.
+    pub(in crate::store) async fn demand_same_time(&self) -> Result<(), StoreError> {
+        let connection = self.connection(Within::Nothing).await?;
+        blocking(move || {
+            const SQL: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
+            // What prepares it must not count.
+            connection.rows(SQL, &[])?;
+            let before = milliseconds();
+            let rows = connection.rows(SQL, &[])?;
+            let after = milliseconds();
+            let theirs = rows.first().map(|row| row.try_get::<_, i64>(0)).transpose();
+            let theirs = theirs.map_err(|error| DatabaseError::on_statement(&error))?;
+            let Some(theirs) = theirs else { return Ok(()) };
+            // Somewhere between the two it was read.
+            let ahead_ms = match theirs {
+                theirs if theirs < before => before - theirs,
+                theirs if theirs > after => after - theirs,
+                _ => 0,
+            };
+            if u128::from(ahead_ms.unsigned_abs()) > MAX_SKEW.as_millis() {
+                return Err(DatabaseError::ClockSkew { ahead_ms }.into());
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Leaves the fingerprint of each secret, or compares it with the one that is there.
+    pub(in crate::store) async fn demand_same_secrets(
+        &self,
+        secrets: Vec<SharedSecret>,
+    ) -> Result<(), StoreError> {
+        let connection = self.connection(Within::Nothing).await?;
+        blocking(move || {
+            for SharedSecret { key, name, fingerprint } in secrets {
+                let key = format!("fingerprint of {key}");
+                // Does nothing where it is, and gives back what is there then.
+                let rows = connection.rows(
+                    "INSERT INTO meta (key, value) VALUES ($1, $2) \
+                     ON CONFLICT (key) DO UPDATE SET value = meta.value RETURNING value",
+                    &[&key, &fingerprint],
+                )?;
+                let kept = rows.first().map(|row| row.try_get::<_, String>(0)).transpose();
+                let kept = kept.map_err(|error| DatabaseError::on_statement(&error))?;
+                if kept != Some(fingerprint) {
+                    return Err(DatabaseError::OtherSecret { name, key }.into());
+                }
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Returns the next id of a node, from 1 to 2^24 - 1.
+    pub(in crate::store) async fn next_node_id(&self) -> Result<u32, StoreError> {
+        let connection = self.connection(Within::Nothing).await?;
+        blocking(move || {
+            let rows = connection.rows("SELECT nextval('node_ids')", &[])?;
+            let id = rows.first().and_then(|row| row.try_get::<_, i64>(0).ok());
+            let id = id.and_then(|id| u32::try_from(id).ok());
+            Ok(id.ok_or_else(|| DatabaseError::Broken("the sequence gave no id".into()))?)
+        })
+        .await
+    }
+
+    /// Whether what is done once in `every` is this server's to do now. It says so to one of those
+    /// that ask in that time.
+    pub(in crate::store) async fn claim(
+        &self,
+        duty: &'static str,
+        every: Duration,
+    ) -> Result<bool, StoreError> {
+        let connection = self.connection(Within::Nothing).await?;
+        blocking(move || {
+            let (key, seconds) = (format!("last {duty}"), every.as_secs_f64());
+            let rows = connection.rows(
+                "INSERT INTO meta (key, value) VALUES ($1, clock_timestamp()::text) \
+                 ON CONFLICT (key) DO UPDATE SET value = excluded.value \
+                 WHERE meta.value::timestamptz + make_interval(secs => $2) <= clock_timestamp() \
+                 RETURNING key",
+                &[&key, &seconds],
+            )?;
+            Ok(!rows.is_empty())
+        })
+        .await
+    }
+}
+
+fn milliseconds() -> i64 {
+    (clock::now().unix_timestamp_nanos() / 1_000_000) as i64
+}
