@@ -79,7 +79,7 @@ pub(crate) fn unprivileged(program: &str) -> Command {
 
 /// A directory that is there for who runs PostgreSQL.
 pub(crate) fn directory() -> PathBuf {
-    let made = unprivileged("mktemp").args(["-d", "/tmp/meoww-pg-XXXXXX"]).output();
+    let made = unprivileged("mktemp").args(["-d", "--tmpdir", "postgres-XXXXXXXX"]).output();
     let text = String::from_utf8(made.expect("mktemp runs").stdout).expect("a path");
     PathBuf::from(text.trim())
 }
