@@ -175,7 +175,19 @@ impl PgTx<'_> {
             // Of several errors the first is the reason of the others.
             Ok(begun.and(written.map(drop)).and(ended))
         };
-        match connection.wait(sending) {
+        let sent = connection.wait(sending);
+        self.outcome(sent, is_whole, has_written)
+    }
+
+    /// Tells what became of a commit, and whether the connection can go on.
+    fn outcome(
+        &self,
+        sent: Result<Result<(), Error>, DatabaseError>,
+        is_whole: bool,
+        has_written: bool,
+    ) -> Result<(), DatabaseError> {
+        let connection = self.connection;
+        match sent {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) if is_loss(&error) && is_whole && has_written => {
                 connection.mark_lost();
