@@ -239,7 +239,6 @@ async fn a_check_of_postgres_while_many_write_finds_nothing_wrong() {
 
 async fn check_under_writes(store: &Store, rounds: u32) {
     let seed = rand::rng().random();
-    println!("seed {seed}");
     fill(store, &mut SmallRng::seed_from_u64(seed)).await;
     let before = exported(store).await;
     let writers = Writers::start(store, seed);
@@ -255,7 +254,6 @@ async fn check_under_writes(store: &Store, rounds: u32) {
 
 async fn exports_taken_while_many_write_are_whole(store: &Store) {
     let seed = rand::rng().random();
-    println!("seed {seed}");
     let mut rng = SmallRng::seed_from_u64(seed);
     fill(store, &mut rng).await;
     let writers = Writers::start(store, seed);

@@ -215,7 +215,6 @@ async fn sessions_live_and_end_by_their_rules_on_postgres() {
         let mut world = World::new(store).await;
         let steps = prop::collection::vec(step(), 20..40).new_tree(&mut runner).expect("steps");
         for step in steps.current() {
-            println!("{step:?}");
             world.take(step).await;
             world.check().await;
         }
