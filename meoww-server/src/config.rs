@@ -78,6 +78,8 @@ pub struct Config {
     pub max_connections: Option<u32>,
     /// Most open connections of one client address that is no trusted proxy.
     pub max_connections_per_address: u32,
+    /// NATS between the servers on one database; without it, this one is alone.
+    pub nats: Option<Secret>,
     /// The database of several servers; without one, it is in the data directory.
     pub database: Option<DatabaseUrl>,
     /// Most connections to it.
@@ -209,6 +211,7 @@ impl Config {
             limit_skips: true,
             max_connections: None,
             max_connections_per_address: 512,
+            nats: None,
             database: None,
             database_connections: 16,
             data_dir,

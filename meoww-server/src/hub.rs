@@ -2,6 +2,7 @@
 //! carries out what the lobby decides. Relays do not pass through here; a match hands each connection
 //! the way to the other.
 
+pub(crate) mod lead;
 mod task;
 
 use std::{
@@ -16,9 +17,10 @@ use meoww_proto::{RoomId, UserId, error::SignalErrorCode};
 use time::OffsetDateTime;
 use tokio::sync::{Mutex, MutexGuard, mpsc, oneshot};
 
+use self::lead::Lead;
 use crate::{
     core::{
-        lobby::{ConnId, Counts, Departure, Input, Lobby},
+        lobby::{ConnId, Counts, Departure, Input},
         safety::Block,
         session::SessionId,
     },
@@ -40,6 +42,7 @@ pub(crate) struct HubHandle {
     /// Where it is kept who is never to meet whom.
     store: Store,
     block_order: Arc<BlockOrder>,
+    revocations: Arc<Mutex<mpsc::Receiver<UserId>>>,
 }
 
 /// Keeps the lobby's blocks of a user in the order of those on disk: each reading or writing of them
@@ -67,6 +70,12 @@ enum HubMessage {
     Asked(ConnId, Input, oneshot::Sender<Result<(), SignalErrorCode>>),
     Close {
         selector: ConnectionSelector,
+        reason: SignalErrorCode,
+    },
+    /// Without a word to other nodes.
+    CloseAllBut {
+        user: UserId,
+        live: Vec<SessionId>,
         reason: SignalErrorCode,
     },
     Broadcast(Arc<str>),
@@ -188,6 +197,21 @@ impl HubHandle {
         self.send(HubMessage::Close { selector, reason }).await;
     }
 
+    /// Closes connections of a user to this node whose session is none of these.
+    pub(crate) async fn close_all_but(
+        &self,
+        user: UserId,
+        live: Vec<SessionId>,
+        reason: SignalErrorCode,
+    ) {
+        self.send(HubMessage::CloseAllBut { user, live, reason }).await;
+    }
+
+    /// Returns the next user of whom another node says that sessions ended. One task may ask.
+    pub(crate) async fn next_revoked(&self) -> Option<UserId> {
+        self.revocations.lock().await.recv().await
+    }
+
     /// Says something to everybody.
     pub(crate) async fn broadcast(&self, text: String) {
         self.send(HubMessage::Broadcast(text.into())).await;
@@ -242,12 +266,15 @@ impl HubHandle {
 
 /// Starts the hub's task.
 #[expect(clippy::disallowed_methods, reason = "the hub's one task; it ends with its last handle")]
-pub(crate) fn start(store: Store, lobby: Lobby) -> HubHandle {
+pub(crate) fn start(store: Store, lead: Lead) -> HubHandle {
     let (messages, inbox) = mpsc::channel(CAPACITY);
+    let (revoked, revocations) = mpsc::channel(CAPACITY);
     let metrics = Arc::<Sockets>::default();
-    tokio::spawn(task::Hub::new(lobby, metrics.clone()).run(inbox));
+    let next_conn = Arc::new(AtomicU64::new(lead.first_conn()));
+    tokio::spawn(task::Hub::new(lead, revoked, metrics.clone()).run(inbox));
     let block_order = Arc::new(BlockOrder([const { Mutex::const_new(()) }; 64]));
-    HubHandle { messages, next_conn: Arc::default(), metrics, store, block_order }
+    let revocations = Arc::new(Mutex::new(revocations));
+    HubHandle { messages, next_conn, metrics, store, block_order, revocations }
 }
 
 #[cfg(test)]

@@ -20,7 +20,6 @@ mod admin;
 mod atomic_file;
 mod bearer;
 mod clock;
-#[cfg_attr(not(test), expect(dead_code, reason = "the hub of a lone server has no use for it"))]
 mod fleet;
 mod hashing;
 mod http;

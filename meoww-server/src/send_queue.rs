@@ -10,7 +10,10 @@ use meoww_proto::{
 use tokio::sync::Notify;
 
 pub(crate) use crate::queue::NotQueued;
-use crate::queue::{self, Bounds};
+use crate::{
+    core::lobby::ConnId,
+    queue::{self, Bounds},
+};
 
 /// Events that may wait for a connection: more than a partner may send at once, so that only a
 /// reader who stays behind is cut.
@@ -29,9 +32,9 @@ pub(crate) enum ConnectionEvent {
     /// It is in the queue.
     Searching,
     /// It is in a room.
-    Matched { room: RoomId, is_initiator: bool, stranger: UserId, partner: SendQueue },
+    Matched { room: RoomId, is_initiator: bool, stranger: UserId, partner: Partner },
     /// Its partner is now elsewhere.
-    PartnerMoved { room: RoomId, partner: SendQueue },
+    PartnerMoved { room: RoomId, partner: Partner },
     /// A room is over.
     RoomOver { room: RoomId },
     /// Something was not done, or is no longer.
@@ -54,19 +57,61 @@ pub(crate) struct CurrentRoom {
     pub(crate) room: RoomId,
     /// Who the partner is. Never told to the client.
     pub(crate) stranger: UserId,
-    pub(crate) partner: Option<SendQueue>,
+    pub(crate) partner: Option<Partner>,
+}
+
+/// The way to a partner.
+#[derive(Debug, Clone)]
+pub(crate) enum Partner {
+    /// To one on this server.
+    Here(SendQueue),
+    /// To one on another node, through the hub.
+    There { from: ConnId, to: ConnId, relays: queue::Sender<RemoteRelay> },
+}
+
+/// What a connection of this node relays to a partner on another.
+#[derive(Debug)]
+pub(crate) struct RemoteRelay {
+    pub(crate) from: ConnId,
+    pub(crate) to: ConnId,
+    pub(crate) relay: Relay,
+}
+
+impl Partner {
+    /// Queues a relay, never waiting.
+    pub(crate) fn deliver(&self, relay: Relay) -> Result<(), NotQueued> {
+        match self {
+            Self::Here(send_queue) => send_queue.deliver(ConnectionEvent::Relay(relay)),
+            Self::There { from, to, relays } => {
+                let bytes = relay_bytes(&relay);
+                relays.push(RemoteRelay { from: *from, to: *to, relay }, bytes)
+            }
+        }
+    }
+}
+
+impl RemoteRelay {
+    /// Where all relays of a node wait for its hub: more than it does in a second.
+    pub(crate) fn queue() -> (queue::Sender<Self>, queue::Receiver<Self>) {
+        queue::bounded(Bounds { items: 64 * CAPACITY, bytes: 16 * CAPACITY_BYTES })
+    }
+}
+
+/// What a partner may make as large as the bounds of a relay allow.
+pub(crate) fn relay_bytes(relay: &Relay) -> usize {
+    match &relay.payload {
+        RelayPayload::Offer(json) | RelayPayload::Answer(json) | RelayPayload::Candidate(json) => {
+            json.get().len()
+        }
+        RelayPayload::Chat(text) => text.len(),
+    }
 }
 
 impl ConnectionEvent {
-    /// What a partner may make as large as the bounds of a relay allow.
-    pub(crate) fn bytes(&self) -> usize {
+    /// See [`relay_bytes`].
+    fn bytes(&self) -> usize {
         match self {
-            Self::Relay(relay) => match &relay.payload {
-                RelayPayload::Offer(json)
-                | RelayPayload::Answer(json)
-                | RelayPayload::Candidate(json) => json.get().len(),
-                RelayPayload::Chat(text) => text.len(),
-            },
+            Self::Relay(relay) => relay_bytes(relay),
             Self::Welcome(_)
             | Self::Searching
             | Self::Matched { .. }

@@ -95,6 +95,7 @@ impl Server {
             () = self.services.hub.failed() => tracing::error!("the hub has failed"),
             () = self.serve_metrics() => {}
             () = self.forget_expired() => {}
+            () = self.services.heed_revocations() => {}
             () = exports::keep(&self.services.store, &self.services.config.data_dir) => {}
             () = self.watch_certificate() => {}
             () = self.answer_operators(admin.as_ref().ok()) => {}

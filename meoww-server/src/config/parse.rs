@@ -49,6 +49,13 @@ pub(super) fn config(raw: &Raw) -> Result<Config, ConfigError> {
         text.parse().map_err(|reason: String| invalid("MEOWW_DATABASE_URL", reason))
     };
     config.database = said("database_url").map(database).transpose()?;
+    config.nats = said("nats_url").map(Secret::new);
+    if config.nats.is_some() && config.database.is_none() {
+        return Err(invalid(
+            "MEOWW_NATS_URL",
+            "nodes share a database: set MEOWW_DATABASE_URL, too",
+        ));
+    }
     let connections = most("MEOWW_DATABASE_CONNECTIONS", said("database_connections"))?;
     config.database_connections = connections.unwrap_or(config.database_connections);
     if let Some(text) = said("frontend_url") {

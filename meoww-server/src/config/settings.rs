@@ -126,6 +126,12 @@ static SETTINGS: &[Setting] = &[
         Ok("16"),
         "Most connections of this server to PostgreSQL.",
     ),
+    secret(
+        "nats_url",
+        "MEOWW_NATS_URL",
+        "nats://user:password@nats.example:4222",
+        "NATS between the servers on one database; by default this one matches alone.",
+    ),
     setting(
         "frontend_url",
         "FRONTEND_URL",

@@ -39,7 +39,7 @@ const MAX_RECONNECT_DELAY: Duration = Duration::from_secs(1);
 
 /// Why a node could not join its fleet.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum BusError {
+pub enum BusError {
     /// The setting names no servers.
     #[error("MEOWW_NATS_URL: {0}; it is like nats://USER:PASSWORD@HOST:4222, several with commas")]
     Url(String),
@@ -77,7 +77,6 @@ pub(crate) struct Bus {
     key: BusKey,
     outgoing: mpsc::Sender<(String, Bytes)>,
     pub(crate) lost: Arc<Lost>,
-    client: Client,
 }
 
 impl Bus {
@@ -104,7 +103,7 @@ impl Bus {
         let (received, incoming) = mpsc::channel(INCOMING);
         spawn(send(client.clone(), queue, lost.clone()));
         spawn(receive(subscriptions, key.clone(), lost.clone(), received));
-        Ok((Self { key, outgoing, lost, client }, incoming))
+        Ok((Self { key, outgoing, lost }, incoming))
     }
 
     /// Sends to a node, or to all but this one, if that is possible at once.
@@ -112,11 +111,6 @@ impl Bus {
         if self.outgoing.try_send((self.key.subject(to), self.key.seal(body))).is_err() {
             self.lost.unsent.fetch_add(1, Ordering::Relaxed);
         }
-    }
-
-    /// Whether a NATS server is reached at this moment.
-    pub(crate) fn is_connected(&self) -> bool {
-        self.client.connection_state() == State::Connected
     }
 }
 

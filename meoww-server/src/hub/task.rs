@@ -6,30 +6,36 @@ use std::{
     time::{Duration, Instant},
 };
 
-use meoww_proto::{error::SignalErrorCode, signal::Presence};
+use meoww_proto::{UserId, error::SignalErrorCode};
 use tokio::sync::mpsc;
 
-use super::{ConnectionSelector, HubMessage, OpenRoom};
+use super::{
+    ConnectionSelector, HubMessage, OpenRoom,
+    lead::{Lead, News},
+};
 use crate::{
     clock,
     core::{
-        lobby::{ConnId, Counts, Departure, Effect, Input, Lobby, ResumedRoom},
+        fleet::{self, Message, NodeId},
+        lobby::{ConnId, Departure, Effect, Input, ResumedRoom},
         presence::{Announcer, Audience},
         session::SessionId,
     },
     metrics::Sockets,
-    send_queue::{ConnectionEvent, CurrentRoom, SendQueue},
+    send_queue::{ConnectionEvent, CurrentRoom, Partner, RemoteRelay, SendQueue},
     tokens::Bearer,
 };
 
 pub(super) struct Hub {
-    lobby: Lobby,
+    lead: Lead,
     /// Kept to be filled again.
     effects: Vec<Effect>,
     connections: HashMap<ConnId, Connected>,
     announcer: Announcer,
     /// When the server goes, once that is decided.
     goes_at: Option<Instant>,
+    /// Users of whom other nodes say that sessions ended.
+    revoked: mpsc::Sender<UserId>,
     metrics: Arc<Sockets>,
 }
 
@@ -39,20 +45,21 @@ struct Connected {
 }
 
 impl Hub {
-    pub(super) fn new(lobby: Lobby, metrics: Arc<Sockets>) -> Self {
+    pub(super) fn new(lead: Lead, revoked: mpsc::Sender<UserId>, metrics: Arc<Sockets>) -> Self {
         Self {
-            lobby,
+            lead,
             effects: Vec::new(),
             connections: HashMap::new(),
             announcer: Announcer::default(),
             goes_at: None,
+            revoked,
             metrics,
         }
     }
 
     pub(super) async fn run(mut self, mut inbox: mpsc::Receiver<HubMessage>) {
         loop {
-            let timeouts = [self.lobby.poll_timeout(), self.announcer.poll_timeout()];
+            let timeouts = [self.lead.poll_timeout(), self.announcer.poll_timeout()];
             let deadline = timeouts.into_iter().flatten().min();
             let timer = async {
                 match deadline {
@@ -65,6 +72,7 @@ impl Hub {
                     Some(message) => self.take(message),
                     None => return,
                 },
+                news = self.lead.next() => self.hear(news),
                 () = timer => self.step(Input::Timeout),
             }
             self.tell_presence();
@@ -94,10 +102,13 @@ impl Hub {
                 let _ = answer.send(refusal.map_or(Ok(()), Err));
             }
             HubMessage::Close { selector, reason } => self.close(selector, reason),
+            HubMessage::CloseAllBut { user, live, reason } => {
+                self.close_those(user, |session| !live.contains(&session), reason);
+            }
             HubMessage::Broadcast(text) => self.tell_all(|| ConnectionEvent::Notice(text.clone())),
             HubMessage::Drain(grace) => self.drain(grace),
             // Whoever asked may have gone away.
-            HubMessage::Count(answer) => drop(answer.send(self.lobby.counts())),
+            HubMessage::Count(answer) => drop(answer.send(self.lead.counts())),
             HubMessage::ListRooms(answer) => drop(answer.send(self.rooms())),
             #[cfg(test)]
             HubMessage::Fail => panic!("as a test wants it"),
@@ -105,10 +116,27 @@ impl Hub {
     }
 
     fn close(&mut self, selector: ConnectionSelector, reason: SignalErrorCode) {
-        let is_meant = |conn: &ConnId| {
-            self.connections.get(conn).is_some_and(|known| selector.includes(known.session))
-        };
-        let all = self.lobby.connections_of(selector.user());
+        let user = selector.user();
+        self.close_those(user, |session| selector.includes(session), reason);
+        if let Lead::Among(member) = &mut self.lead {
+            let nodes: Vec<NodeId> = member.fleet.peers().map(|(node, _)| node).collect();
+            let mut effects = Vec::new();
+            for node in nodes {
+                effects.extend(member.handle(fleet::Input::Send(node, Message::Revoked(user))));
+            }
+            self.carry_out_all(None, effects);
+        }
+    }
+
+    fn close_those(
+        &mut self,
+        user: UserId,
+        is_meant: impl Fn(SessionId) -> bool,
+        reason: SignalErrorCode,
+    ) {
+        let is_meant =
+            |conn: &ConnId| self.connections.get(conn).is_some_and(|known| is_meant(known.session));
+        let all = self.lead.connections_of(user);
         let meant: Vec<_> = all.iter().copied().filter(is_meant).collect();
         for conn in meant {
             self.closed(conn, reason);
@@ -135,7 +163,7 @@ impl Hub {
 
     fn rooms(&self) -> Vec<OpenRoom> {
         let (now, instant) = (clock::now(), clock::instant());
-        let rooms = self.lobby.rooms().map(|info| OpenRoom {
+        let rooms = self.lead.rooms().into_iter().map(|info| OpenRoom {
             room: info.room,
             members: info.members,
             since: now - instant.saturating_duration_since(info.since),
@@ -144,11 +172,8 @@ impl Hub {
     }
 
     fn tell_presence(&mut self) {
-        let Counts { connections, users, searching, .. } = self.lobby.counts();
-        let [online, searching] =
-            [users, searching].map(|count| u32::try_from(count).unwrap_or(u32::MAX));
-        let (presence, now) = (Presence { online, searching }, clock::instant());
-        self.announcer.note(presence, connections, now);
+        let (presence, now) = (self.lead.presence(), clock::instant());
+        self.announcer.note(presence, self.lead.connections(), now);
         match self.announcer.announce(presence, now) {
             Some(Audience::Everybody) => self.tell_all(|| ConnectionEvent::Presence(presence)),
             Some(Audience::Newcomers(newcomers)) => {
@@ -164,10 +189,23 @@ impl Hub {
         self.step_for(None, input);
     }
 
-    /// Returns why the lobby refused what this connection asked for, if it did.
+    /// Returns why the lobby refused what this connection asked for, if it did. The matcher of a
+    /// fleet may refuse later.
     fn step_for(&mut self, asker: Option<ConnId>, input: Input) -> Option<SignalErrorCode> {
         let mut effects = std::mem::take(&mut self.effects);
-        self.lobby.handle(input, clock::instant(), &mut rand::rng(), &mut effects);
+        match &mut self.lead {
+            Lead::Alone(lobby) => {
+                lobby.handle(input, clock::instant(), &mut rand::rng(), &mut effects);
+            }
+            Lead::Among(member) => {
+                let input = match input {
+                    Input::Timeout => fleet::Input::Timeout,
+                    input => fleet::Input::Lobby(input),
+                };
+                let done = member.handle(input);
+                return self.carry_out_all(asker, done);
+            }
+        }
         let refusal = asker.and_then(|conn| effects.iter().find_map(|it| it.refusal_of(conn)));
         for effect in effects.drain(..) {
             tracing::debug!(?effect, "lobby");
@@ -177,11 +215,55 @@ impl Hub {
         refusal
     }
 
+    fn hear(&mut self, news: News) {
+        let Lead::Among(member) = &mut self.lead else { return };
+        let effects = member.handle(match news {
+            News::Packet(packet) => fleet::Input::Packet(packet),
+            News::Relay(RemoteRelay { from, to, relay }) => fleet::Input::Relay { from, to, relay },
+        });
+        self.carry_out_all(None, effects);
+    }
+
+    fn carry_out_all(
+        &mut self,
+        asker: Option<ConnId>,
+        effects: Vec<fleet::Effect>,
+    ) -> Option<SignalErrorCode> {
+        let mut refusal = None;
+        for effect in effects {
+            match effect {
+                fleet::Effect::Lobby(effect) => {
+                    tracing::debug!(?effect, "fleet");
+                    refusal = refusal.or(asker.and_then(|conn| effect.refusal_of(conn)));
+                    self.carry_out(effect);
+                }
+                fleet::Effect::Relay { to, relay } => {
+                    self.deliver(to, ConnectionEvent::Relay(relay));
+                }
+                fleet::Effect::Received(node, message) => self.heed(node, message),
+                // It has left.
+                fleet::Effect::Send(_) => {}
+            }
+        }
+        refusal
+    }
+
+    /// Another node says that sessions of a user ended.
+    fn heed(&mut self, node: NodeId, message: Message) {
+        match message {
+            Message::Revoked(user) => {
+                // With many of them waiting, the poll of the store finds this one.
+                let _ = self.revoked.try_send(user);
+            }
+            other => tracing::debug!(%node, ?other, "node said what this one does not use"),
+        }
+    }
+
     fn carry_out(&mut self, effect: Effect) {
         match effect {
             Effect::Welcome { conn, user: _, resumed } => {
                 let current_room = resumed.map(|ResumedRoom { room, stranger, partner }| {
-                    let partner = partner.and_then(|conn| self.send_queue(conn));
+                    let partner = partner.and_then(|partner| self.way(conn, partner));
                     CurrentRoom { room, stranger, partner }
                 });
                 self.deliver(conn, ConnectionEvent::Welcome(current_room));
@@ -193,7 +275,7 @@ impl Hub {
             Effect::Matched { conn, room, is_initiator, partner, stranger, waited } => {
                 self.metrics.matches.inc_by(u64::from(is_initiator));
                 self.metrics.match_wait.observe(waited.as_secs_f64());
-                if let Some(partner) = self.send_queue(partner) {
+                if let Some(partner) = self.way(conn, partner) {
                     self.deliver(
                         conn,
                         ConnectionEvent::Matched { room, is_initiator, stranger, partner },
@@ -201,7 +283,7 @@ impl Hub {
                 }
             }
             Effect::PartnerMoved { conn, room, partner } => {
-                if let Some(partner) = self.send_queue(partner) {
+                if let Some(partner) = self.way(conn, partner) {
                     self.deliver(conn, ConnectionEvent::PartnerMoved { room, partner });
                 }
             }
@@ -216,8 +298,14 @@ impl Hub {
         }
     }
 
-    fn send_queue(&self, conn: ConnId) -> Option<SendQueue> {
-        self.connections.get(&conn).map(|known| known.send_queue.clone())
+    /// The way from a connection to its partner.
+    fn way(&self, from: ConnId, to: ConnId) -> Option<Partner> {
+        if let Lead::Among(member) = &self.lead
+            && to.node() != Some(member.fleet.id())
+        {
+            return Some(Partner::There { from, to, relays: member.to_relays.clone() });
+        }
+        self.connections.get(&to).map(|known| Partner::Here(known.send_queue.clone()))
     }
 
     /// A connection that is gone, or is cut for its full queue, is reported by itself.

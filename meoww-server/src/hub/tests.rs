@@ -8,6 +8,7 @@ use meoww_proto::{error::SignalErrorCode, signal::Presence};
 use tokio::time::{Instant, sleep};
 
 use super::*;
+use crate::core::lobby::Lobby;
 use crate::{
     clock,
     core::{lobby::SearchCriteria, safety::Block},
@@ -29,7 +30,7 @@ struct House {
 impl House {
     fn open() -> Self {
         let dir = tempfile::tempdir().expect("a directory");
-        let hub = start(Store::open(dir.path()).expect("opened"), Lobby::default());
+        let hub = start(Store::open(dir.path()).expect("opened"), Lead::Alone(Lobby::default()));
         Self { hub, _dir: dir }
     }
 

@@ -21,9 +21,16 @@ use crate::{
         Bucket, Config, ConfigError,
         secrets::{self, OwnSecrets},
     },
-    core::lobby::Lobby,
+    core::{fleet::NodeId, lobby::Lobby},
+    fleet::{
+        bus::{Bus, BusError},
+        envelope::BusKey,
+    },
     hashing::{HashError, Hasher},
-    hub,
+    hub::{
+        self,
+        lead::{Lead, Member},
+    },
     mail::{Mailer, Post},
     metrics::Metrics,
     photos::{PhotoStore, Photos},
@@ -47,6 +54,9 @@ pub enum StartError {
     /// The database does not open.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The other nodes are not reached.
+    #[error(transparent)]
+    Bus(#[from] BusError),
     /// There is no TLS with the certificate and key that were given.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -97,8 +107,8 @@ impl Services {
         store.demand_same_secrets(shared_secrets(access, &files.secrets.otp)).await?;
         let tokens = AccessTokens::new(access, config.access_lifetime);
         let hasher = files.hasher;
-        let lobby = if config.limit_skips { Lobby::default() } else { Lobby::unpaced() };
-        let hub = hub::start(store.clone(), lobby);
+        let lead = lead(&config, &store, access, &files.secrets.otp).await?;
+        let hub = hub::start(store.clone(), lead);
         let metrics = Metrics::new(&hub.metrics, &store.latency, &hasher.queue);
         Ok(Arc::new(Self {
             metrics: Arc::new(metrics),
@@ -121,6 +131,26 @@ impl Services {
             config,
         }))
     }
+}
+
+/// Joins the other nodes, if there are any.
+async fn lead(
+    config: &Config,
+    store: &Store,
+    access: &[u8],
+    otp: &[u8],
+) -> Result<Lead, StartError> {
+    let Some(url) = &config.nats else {
+        let lobby = if config.limit_skips { Lobby::default() } else { Lobby::unpaced() };
+        return Ok(Lead::Alone(lobby));
+    };
+    let node = NodeId::new(store.next_node_id().await?);
+    let node =
+        node.ok_or_else(|| StoreError::Broken("the database gave no id of a node".into()))?;
+    let key = BusKey::derive(access, otp, store.database_id().await?);
+    let bus = Bus::connect(url, key, node).await?;
+    tracing::info!(%node, "joined the nodes on NATS");
+    Ok(Lead::Among(Box::new(Member::new(node, bus))))
 }
 
 /// The opened data directory, and everything else that blocks at the start.

@@ -157,6 +157,27 @@ impl Services {
         .await
     }
 
+    /// Closes sockets of sessions that end on other nodes; runs as long as the server does.
+    pub(crate) async fn heed_revocations(&self) {
+        while let Some(user) = self.hub.next_revoked().await {
+            if let Err(error) = self.close_revoked(user).await {
+                tracing::error!(%error, "could not look up whose sessions ended on another node");
+            }
+        }
+    }
+
+    async fn close_revoked(&self, user: UserId) -> Result<(), StoreError> {
+        let now = clock::now();
+        let account = self.store.account(user).await?;
+        let is_banned = account.is_some_and(|account| account.ban_in_force(now).is_some());
+        let reason =
+            if is_banned { SignalErrorCode::Banned } else { SignalErrorCode::SessionEnded };
+        let live = if is_banned { Vec::new() } else { self.store.sessions_of(user, now).await? };
+        let live = live.iter().map(|session| session.id).collect();
+        self.hub.close_all_but(user, live, reason).await;
+        Ok(())
+    }
+
     async fn close_session(&self, user: UserId, session: SessionId) {
         self.close(ConnectionSelector::Session(Bearer { user, session })).await;
     }

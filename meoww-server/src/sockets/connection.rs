@@ -22,7 +22,7 @@ use crate::{
         recent_partners::RecentPartners,
         safety::Speaker,
     },
-    send_queue::{ConnectionEvent, CurrentRoom, NotQueued},
+    send_queue::{ConnectionEvent, CurrentRoom, NotQueued, relay_bytes},
     services::Services,
 };
 
@@ -146,15 +146,14 @@ impl Connection {
             RelayPayload::Candidate(_) => {}
         }
         let relayed = self.services.hub.metrics.relayed(&relay.payload);
-        let event = ConnectionEvent::Relay(relay);
-        let allowance = self.bucket.admit_bytes(event.bytes());
+        let allowance = self.bucket.admit_bytes(relay_bytes(&relay));
         if let Some(refused) = over_rate(allowance) {
             return refused;
         }
         let Some(partner) = &current_room.partner else {
             return EventOutcome::refused(SignalErrorCode::PartnerAway);
         };
-        match partner.deliver(event) {
+        match partner.deliver(relay) {
             Ok(()) => relayed.inc(),
             // The hub has not heard of it yet.
             Err(NotQueued::Gone) => return EventOutcome::refused(SignalErrorCode::PartnerAway),
@@ -278,7 +277,7 @@ mod tests {
     use crate::{
         config::Config,
         mail::Mailer,
-        send_queue::{Inbox, SendQueue},
+        send_queue::{Inbox, Partner, SendQueue},
     };
 
     async fn connection() -> Connection {
@@ -297,7 +296,12 @@ mod tests {
     fn matched(room: RoomId) -> ConnectionEvent {
         let (partner, _) = SendQueue::new();
         let stranger = UserId::from_bytes([2; 12]);
-        ConnectionEvent::Matched { room, is_initiator: false, stranger, partner }
+        ConnectionEvent::Matched {
+            room,
+            is_initiator: false,
+            stranger,
+            partner: Partner::Here(partner),
+        }
     }
 
     fn line(room_id: RoomId) -> ConnectionEvent {
@@ -312,7 +316,7 @@ mod tests {
             room: room(1),
             is_initiator: false,
             stranger,
-            partner,
+            partner: Partner::Here(partner),
         });
         inbox
     }

@@ -3,6 +3,8 @@
 
 use std::{path::Path, time::Duration};
 
+use uuid::Uuid;
+
 use super::{
     OnMissingDatabase, SharedSecret, StoreError,
     kinds::Kind,
@@ -90,6 +92,14 @@ impl Store {
         match &self.engine {
             Engine::Sled(_) => Ok(1),
             Engine::Postgres(database) => database.next_node_id().await,
+        }
+    }
+
+    /// Returns what names the database that servers share.
+    pub(crate) async fn database_id(&self) -> Result<Uuid, StoreError> {
+        match &self.engine {
+            Engine::Sled(_) => Ok(Uuid::nil()),
+            Engine::Postgres(database) => database.id().await,
         }
     }
 

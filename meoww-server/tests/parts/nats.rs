@@ -13,12 +13,8 @@ pub(crate) struct Nats {
     arguments: Vec<String>,
     /// Where clients connect.
     pub(crate) address: SocketAddr,
+    /// Where other servers of its cluster do.
     route: Option<SocketAddr>,
-}
-
-/// Servers that know each other.
-pub(crate) struct Cluster {
-    pub(crate) servers: Vec<Nats>,
 }
 
 fn program() -> PathBuf {
@@ -29,10 +25,6 @@ fn program() -> PathBuf {
 }
 
 impl Nats {
-    pub(crate) async fn start() -> Self {
-        Self::start_with(&[]).await
-    }
-
     /// Starts one on a free port of the loopback.
     pub(crate) async fn start_with(arguments: &[&str]) -> Self {
         let arguments = arguments.iter().map(ToString::to_string).collect();
@@ -69,31 +61,27 @@ impl Nats {
         format!("nats://{}", self.address)
     }
 
-    /// Ends it by SIGKILL.
-    pub(crate) async fn kill(&mut self) {
+    /// Kills it and starts another at its address, after `meanwhile`.
+    pub(crate) async fn restart(&mut self, meanwhile: impl AsyncFnOnce()) {
         self.child.kill().await.expect("killed");
-    }
-
-    /// Starts it again at its old address.
-    pub(crate) async fn restart(&mut self) {
+        meanwhile().await;
         let port = self.address.port().to_string();
         *self = Self::run(self.arguments.clone(), port).await;
     }
 }
 
-impl Cluster {
-    pub(crate) async fn start(count: usize) -> Self {
-        let mut servers: Vec<Nats> = Vec::new();
-        for _ in 0..count {
-            let routes: Vec<_> = servers.iter().filter_map(|server| server.route).collect();
-            let routes: Vec<_> = routes.iter().map(|route| format!("nats://{route}")).collect();
-            let mut arguments = vec!["--cluster", "nats://127.0.0.1:-1", "--cluster_name", "test"];
-            let routes = routes.join(",");
-            if !routes.is_empty() {
-                arguments.extend(["--routes", &routes]);
-            }
-            servers.push(Nats::start_with(&arguments).await);
+/// Servers that know each other.
+pub(crate) async fn cluster_of(count: usize) -> Vec<Nats> {
+    let mut servers: Vec<Nats> = Vec::new();
+    for _ in 0..count {
+        let routes: Vec<_> = servers.iter().filter_map(|server| server.route).collect();
+        let routes: Vec<_> = routes.iter().map(|route| format!("nats://{route}")).collect();
+        let mut arguments = vec!["--cluster", "nats://127.0.0.1:-1", "--cluster_name", "test"];
+        let routes = routes.join(",");
+        if !routes.is_empty() {
+            arguments.extend(["--routes", &routes]);
         }
-        Self { servers }
+        servers.push(Nats::start_with(&arguments).await);
     }
+    servers
 }

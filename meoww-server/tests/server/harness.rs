@@ -252,14 +252,7 @@ impl TestServer {
         path: &str,
         headers: &[(&str, &str)],
     ) -> Result<Peer, tungstenite::Error> {
-        let url = format!("{}{path}", self.url.replace("http", "ws"));
-        let mut request = url.into_client_request()?;
-        for (name, value) in headers {
-            let name: header::HeaderName = name.parse().expect("a header");
-            request.headers_mut().insert(name, value.parse().expect("a value"));
-        }
-        let (socket, _) = patiently(tokio_tungstenite::connect_async(request)).await?;
-        Ok(Peer { socket })
+        Peer::at(&format!("{}{path}", self.url), headers).await
     }
 
     pub(crate) async fn connect(&self, member: &Member, query: &str) -> Peer {
@@ -297,6 +290,20 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
+    /// Opens a socket at an address of HTTP.
+    pub(crate) async fn at(
+        url: &str,
+        headers: &[(&str, &str)],
+    ) -> Result<Self, tungstenite::Error> {
+        let mut request = url.replace("http", "ws").into_client_request()?;
+        for (name, value) in headers {
+            let name: header::HeaderName = name.parse().expect("a header");
+            request.headers_mut().insert(name, value.parse().expect("a value"));
+        }
+        let (socket, _) = patiently(tokio_tungstenite::connect_async(request)).await?;
+        Ok(Self { socket })
+    }
+
     /// Opens a socket on a connection that is there already.
     pub(crate) async fn over(url: &str, stream: TcpStream, access: &str) -> Self {
         let url = format!("{}/ws", url.replace("http", "ws"));

@@ -10,6 +10,7 @@ mod drain;
 mod engine;
 mod export;
 mod export_under_writes;
+mod fleet;
 mod golden;
 mod harness;
 mod hostile;
@@ -24,6 +25,8 @@ mod lockout;
 mod log_secrets;
 mod mail_queue;
 mod migration;
+#[path = "../parts/nats.rs"]
+mod nats;
 mod operator;
 mod operator_closes;
 mod operator_tools;

@@ -14,7 +14,9 @@ use meoww_proto::{RoomId, UserId};
 
 use self::seat::{Away, Local, LocalUser, Seat, Seated};
 use super::{Effect, Request, RollSeat, message::millis};
-use crate::core::lobby::{self, ConnId, Departure, MISMATCH_WAIT, SEAT_LEASE, SearchCriteria};
+use crate::core::lobby::{
+    self, ConnId, Counts, Departure, MISMATCH_WAIT, SEAT_LEASE, SearchCriteria,
+};
 
 /// Mismatches of a user that are told a new matcher.
 const MAX_MISMATCHES: usize = 16;
@@ -27,6 +29,8 @@ pub(super) struct HubSide {
     /// Seats kept for users whose connection to this node was lost.
     away: BTreeMap<RoomId, Away>,
     is_draining: bool,
+    /// Rooms that began and whose initiator was here.
+    matches: u64,
 }
 
 /// What a step of the hub brings about.
@@ -83,6 +87,20 @@ impl HubSide {
 
     pub(super) fn connections(&self) -> usize {
         self.conns.len()
+    }
+
+    pub(super) fn counts(&self) -> Counts {
+        let seats = || self.conns.values().map(|local| &local.seat);
+        let rooms: BTreeSet<RoomId> =
+            seats().filter_map(|seat| seat.open().map(|seated| seated.room)).collect();
+        Counts {
+            connections: self.conns.len(),
+            users: self.users.len(),
+            searching: seats().filter(|seat| matches!(seat, Seat::Waiting { .. })).count(),
+            rooms: rooms.len(),
+            matches: self.matches,
+            draining: self.is_draining,
+        }
     }
 
     pub(super) fn users(&self) -> usize {

@@ -16,7 +16,7 @@ use super::{
     matcher::{Matcher, Step},
     packet::Count,
 };
-use crate::core::lobby::{self, ConnId, RoomInfo};
+use crate::core::lobby::{self, ConnId, Counts, RoomInfo};
 
 /// Own standstill after which a node trusts nothing it knew: a matcher resigns.
 pub const MAX_LAG: Duration = Duration::from_millis(500);
@@ -159,6 +159,11 @@ impl Fleet {
     pub fn presence(&self) -> Count {
         let own = Count { online: clamp(self.hub.users()), searching: 0 };
         self.count.unwrap_or(own)
+    }
+
+    /// How many there are on this node.
+    pub fn counts(&self) -> Counts {
+        self.hub.counts()
     }
 
     /// How many connections this node has.

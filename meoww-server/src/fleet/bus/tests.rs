@@ -1,7 +1,7 @@
 //! Against the real `nats-server`.
 
 use super::*;
-use crate::testing::nats::{Cluster, Nats};
+use crate::testing::nats::{Nats, cluster_of};
 use uuid::Uuid;
 
 fn key(secret: u8) -> BusKey {
@@ -33,7 +33,7 @@ async fn get_through(from: &Bus, to: u32, incoming: &mut mpsc::Receiver<Bytes>, 
 
 #[tokio::test]
 async fn one_node_reaches_another_or_all_others() {
-    let nats = Nats::start().await;
+    let nats = Nats::start_with(&[]).await;
     let (first, mut to_first) = join(&nats.url(), 1).await;
     let (second, mut to_second) = join(&nats.url(), 2).await;
     let (_third, mut to_third) = join(&nats.url(), 3).await;
@@ -63,7 +63,7 @@ async fn next_but_hello(incoming: &mut mpsc::Receiver<Bytes>) -> Bytes {
 
 #[tokio::test]
 async fn messages_of_others_are_not_taken() {
-    let nats = Nats::start().await;
+    let nats = Nats::start_with(&[]).await;
     let (ours, mut incoming) = join(&nats.url(), 1).await;
     let stranger = async_nats::connect(nats.url()).await.expect("NATS lets anybody in");
     let subject = key(1).subject(Some(node(1)));
@@ -80,7 +80,7 @@ async fn messages_of_others_are_not_taken() {
 
 #[tokio::test]
 async fn fleets_on_one_bus_do_not_hear_each_other() {
-    let nats = Nats::start().await;
+    let nats = Nats::start_with(&[]).await;
     let url = Secret::new(nats.url());
     let (ours, _to_ours) = join(&nats.url(), 1).await;
     let (theirs, mut to_theirs) = Bus::connect(&url, key(2), node(2)).await.expect("joined");
@@ -94,28 +94,30 @@ async fn fleets_on_one_bus_do_not_hear_each_other() {
 
 #[tokio::test]
 async fn while_nats_is_away_nothing_waits_and_later_all_goes_on() {
-    let mut nats = Nats::start().await;
-    let (first, mut to_first) = join(&nats.url(), 1).await;
+    let mut nats = Nats::start_with(&[]).await;
+    let (_first, mut to_first) = join(&nats.url(), 1).await;
     let (second, _to_second) = join(&nats.url(), 2).await;
-    nats.kill().await;
-    for _ in 0..10 * OUTGOING {
-        second.send(Some(node(1)), b"into nothing");
-    }
-    nats.restart().await;
+    let speak = async || {
+        for _ in 0..10 * OUTGOING {
+            second.send(Some(node(1)), b"into nothing");
+        }
+    };
+    nats.restart(speak).await;
     get_through(&second, 1, &mut to_first, b"again").await;
-    assert!(first.is_connected());
     assert!(second.lost.unsent.load(Ordering::Relaxed) > 0);
 }
 
 #[tokio::test]
 async fn another_server_of_the_cluster_takes_over() {
-    let mut cluster = Cluster::start(3).await;
-    let (first, mut to_first) = join(&cluster.servers[0].url(), 1).await;
-    let (second, mut to_second) = join(&cluster.servers[1].url(), 2).await;
+    let mut cluster = cluster_of(3).await;
+    let (first, mut to_first) = join(&cluster[0].url(), 1).await;
+    let (second, mut to_second) = join(&cluster[1].url(), 2).await;
     get_through(&first, 2, &mut to_second, b"over a route").await;
-    cluster.servers[0].kill().await;
-    get_through(&first, 2, &mut to_second, b"there").await;
-    get_through(&second, 1, &mut to_first, b"and back").await;
+    let meanwhile = async || {
+        get_through(&first, 2, &mut to_second, b"there").await;
+        get_through(&second, 1, &mut to_first, b"and back").await;
+    };
+    cluster[0].restart(meanwhile).await;
 }
 
 #[tokio::test]

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use uuid::Uuid;
+
 use super::{Postgres, connection::Within, errors::DatabaseError};
 use crate::{
     clock,
@@ -62,6 +64,23 @@ impl Postgres {
                 }
             }
             Ok(())
+        })
+        .await
+    }
+
+    /// Returns what names this database and no copy of its settings: drawn when it is first asked for.
+    pub(in crate::store) async fn id(&self) -> Result<Uuid, StoreError> {
+        let connection = self.connection(Within::Nothing).await?;
+        blocking(move || {
+            let drawn = Uuid::new_v4().to_string();
+            let rows = connection.rows(
+                "INSERT INTO meta (key, value) VALUES ('id', $1) \
+                 ON CONFLICT (key) DO UPDATE SET value = meta.value RETURNING value",
+                &[&drawn],
+            )?;
+            let id = rows.first().and_then(|row| row.try_get::<_, String>(0).ok());
+            let id = id.and_then(|id| id.parse().ok());
+            Ok(id.ok_or_else(|| DatabaseError::Broken("its id in the table meta is none".into()))?)
         })
         .await
     }

@@ -119,6 +119,7 @@ impl HubSide {
             && let Some(partner) = seated.partner
         {
             seated.is_open = true;
+            self.matches += u64::from(seated.is_initiator);
             let waited: Duration = seated.since.saturating_duration_since(seated.asked);
             let Seated { stranger, is_initiator, .. } = *seated;
             out.tell(lobby::Effect::Matched {
