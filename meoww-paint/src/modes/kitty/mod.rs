@@ -61,6 +61,11 @@ fn id(painter: u32, picture: u32) -> u32 {
 /// Returns what removes every picture of this process from a terminal, also one that was sent in part,
 /// and gives back the shared memory of those it has not read.
 pub fn leave_nothing(in_tmux: bool) -> Vec<u8> {
+    shared::remove_all();
+    delete_all(in_tmux)
+}
+
+fn delete_all(in_tmux: bool) -> Vec<u8> {
     let mut out = Vec::new();
     Command::new("q=2,m=0").push(in_tmux, &mut out);
     for painter in 0..PAINTERS {
@@ -68,7 +73,6 @@ pub fn leave_nothing(in_tmux: bool) -> Vec<u8> {
             let delete = format!("a=d,d=I,i={},q=2", id(painter, picture));
             Command::new(&delete).push(in_tmux, &mut out);
         }
-        shared::remove(painter);
     }
     out
 }
@@ -155,7 +159,7 @@ impl Kitty {
             has_leftovers: false,
             placed: None,
             deltas: Deltas::default(),
-            shared: Shared::new(painter),
+            shared: Shared::new(),
             pixels: Vec::new(),
         }
     }

@@ -4,9 +4,14 @@
 //! removed by its number: there are few.
 
 use std::{
+    collections::BTreeSet,
     fs::File,
     io::{self, Write},
     process,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
 };
 
 use rustix::{fs::Mode, shm};
@@ -14,17 +19,21 @@ use rustix::{fs::Mode, shm};
 /// As many pictures may be under way as a terminal far away has, and more.
 const NUMBERS: u32 = 16;
 
+/// Owners whose objects may be there.
+static OWNERS: Mutex<BTreeSet<u32>> = Mutex::new(BTreeSet::new());
+
 /// Objects of one painter.
 #[derive(Debug)]
 pub(super) struct Shared {
-    /// Of all painters of the process.
-    painter: u32,
+    /// Of this process alone, and never given to another painter.
+    owner: u32,
     next: u32,
 }
 
 impl Shared {
-    pub(super) fn new(painter: u32) -> Self {
-        Self { painter, next: 0 }
+    pub(super) fn new() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        Self { owner: NEXT.fetch_add(1, Ordering::Relaxed), next: 0 }
     }
 
     /// Makes an object that holds `bytes`; returns its name.
@@ -33,7 +42,8 @@ impl Shared {
     ///
     /// There is no memory for it, or no such system.
     pub(super) fn put(&mut self, bytes: &[u8]) -> io::Result<String> {
-        let name = name(self.painter, self.next);
+        owners().insert(self.owner);
+        let name = name(self.owner, self.next);
         self.next = (self.next + 1) % NUMBERS;
         put(&name, bytes)?;
         Ok(name)
@@ -42,8 +52,14 @@ impl Shared {
 
 impl Drop for Shared {
     fn drop(&mut self) {
-        remove(self.painter);
+        if owners().remove(&self.owner) {
+            remove(self.owner);
+        }
     }
+}
+
+fn owners() -> MutexGuard<'static, BTreeSet<u32>> {
+    OWNERS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Makes an object of this name that holds `bytes`, in the place of an older one.
@@ -59,13 +75,19 @@ pub(super) fn unlink(name: &str) {
     let _ = shm::unlink(name);
 }
 
-/// Removes what no terminal has read.
-pub(super) fn remove(painter: u32) {
-    for number in 0..NUMBERS {
-        unlink(&name(painter, number));
+/// Removes what no terminal has read, of every painter.
+pub(super) fn remove_all() {
+    for owner in owners().iter() {
+        remove(*owner);
     }
 }
 
-fn name(painter: u32, number: u32) -> String {
-    format!("/meoww-{}-{painter}-{number}", process::id())
+fn remove(owner: u32) {
+    for number in 0..NUMBERS {
+        unlink(&name(owner, number));
+    }
+}
+
+fn name(owner: u32, number: u32) -> String {
+    format!("/meoww-{}-{owner}-{number}", process::id())
 }

@@ -278,7 +278,7 @@ fn what_the_terminal_lost_is_sent_again() {
     painter.draw(&frame(1), AREA, &[], &mut out);
     terminal.feed(&out);
     assert!(decibels(&terminal, &frame(1), AREA, &[]) > 37.0);
-    terminal.feed(&leave_nothing(false));
+    terminal.feed(&delete_all(false));
     assert!(terminal.images.is_empty() && terminal.placements.is_empty());
 }
 
