@@ -44,20 +44,7 @@ pub(super) fn config(raw: &Raw) -> Result<Config, ConfigError> {
     let per_address =
         most("MEOWW_MAX_CONNECTIONS_PER_ADDRESS", said("max_connections_per_address"))?;
     config.max_connections_per_address = per_address.unwrap_or(config.max_connections_per_address);
-    let database = |text: String| {
-        // The reason quotes nothing: there may be a password in it.
-        text.parse().map_err(|reason: String| invalid("MEOWW_DATABASE_URL", reason))
-    };
-    config.database = said("database_url").map(database).transpose()?;
-    config.nats = said("nats_url").map(Secret::new);
-    if config.nats.is_some() && config.database.is_none() {
-        return Err(invalid(
-            "MEOWW_NATS_URL",
-            "nodes share a database: set MEOWW_DATABASE_URL, too",
-        ));
-    }
-    let connections = most("MEOWW_DATABASE_CONNECTIONS", said("database_connections"))?;
-    config.database_connections = connections.unwrap_or(config.database_connections);
+    shared(raw, &mut config)?;
     if let Some(text) = said("frontend_url") {
         config.frontend_origins = origins(&text)?;
     }
@@ -79,6 +66,26 @@ pub(super) fn config(raw: &Raw) -> Result<Config, ConfigError> {
     }
     config.limits = limits(raw, config.limits)?;
     Ok(config)
+}
+
+/// What several servers share.
+fn shared(raw: &Raw, config: &mut Config) -> Result<(), ConfigError> {
+    let said = |key| raw.get(key).map(str::to_owned);
+    let database = |text: String| {
+        // The reason quotes nothing: there may be a password in it.
+        text.parse().map_err(|reason: String| invalid("MEOWW_DATABASE_URL", reason))
+    };
+    config.database = said("database_url").map(database).transpose()?;
+    config.nats = said("nats_url").map(Secret::new);
+    if config.nats.is_some() && config.database.is_none() {
+        return Err(invalid(
+            "MEOWW_NATS_URL",
+            "nodes share a database: set MEOWW_DATABASE_URL, too",
+        ));
+    }
+    let connections = most("MEOWW_DATABASE_CONNECTIONS", said("database_connections"))?;
+    config.database_connections = connections.unwrap_or(config.database_connections);
+    Ok(())
 }
 
 fn limits(raw: &Raw, standard: Limits) -> Result<Limits, ConfigError> {

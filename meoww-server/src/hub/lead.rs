@@ -19,7 +19,7 @@ use crate::{
 /// What decides.
 pub(crate) enum Lead {
     /// The server is alone.
-    Alone(Lobby),
+    Alone(Box<Lobby>),
     /// It is one of many.
     Among(Box<Member>),
 }

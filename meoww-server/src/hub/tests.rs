@@ -8,7 +8,6 @@ use meoww_proto::{error::SignalErrorCode, signal::Presence};
 use tokio::time::{Instant, sleep};
 
 use super::*;
-use crate::core::lobby::Lobby;
 use crate::{
     clock,
     core::{lobby::SearchCriteria, safety::Block},
@@ -30,7 +29,7 @@ struct House {
 impl House {
     fn open() -> Self {
         let dir = tempfile::tempdir().expect("a directory");
-        let hub = start(Store::open(dir.path()).expect("opened"), Lead::Alone(Lobby::default()));
+        let hub = start(Store::open(dir.path()).expect("opened"), Lead::Alone(Box::default()));
         Self { hub, _dir: dir }
     }
 

@@ -142,7 +142,7 @@ async fn lead(
 ) -> Result<Lead, StartError> {
     let Some(url) = &config.nats else {
         let lobby = if config.limit_skips { Lobby::default() } else { Lobby::unpaced() };
-        return Ok(Lead::Alone(lobby));
+        return Ok(Lead::Alone(Box::new(lobby)));
     };
     let node = NodeId::new(store.next_node_id().await?);
     let node =
