@@ -29,7 +29,7 @@ const TIMER: Duration = Duration::from_millis(1);
 /// Packets that may wait. The sender leaves out pictures long before; what is asked for again beyond
 /// that is not repeated.
 const MAX_WAITING: usize = 512;
-/// What is repeated passes other pictures, which wait for it at the partner's. Nothing is repeated
+/// Repetitions pass other pictures, which wait for them at the partner's. Nothing is repeated
 /// behind so many seconds of repetitions: it is asked for again if it is still of use.
 const MAX_REPEATS: f64 = 0.150;
 

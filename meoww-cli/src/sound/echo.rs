@@ -116,7 +116,7 @@ impl Split {
 /// an echo alone is no louder. Once the path of an echo has changed, its first second is.
 fn config() -> EchoCanceller3Config {
     let mut config = EchoCanceller3Config::default();
-    // What the linear filter takes of an echo may be counted as up to 9 dB, and 6 above 4 kHz, instead of 6 and 2.
+    // The linear filter may be counted on for up to 9 dB, and 6 above 4 kHz, instead of 6 and 2.
     (config.erle.max_l, config.erle.max_h) = (8.0, 4.0);
     // While the near side talks, reverberation is not taken to be longer than it mostly is,
     config.ep_strength.nearend_len = 0.5;

@@ -110,7 +110,7 @@ impl Failure {
     }
 }
 
-/// What is wrong with a database elsewhere.
+/// Returns the exit code for a fault of a database elsewhere.
 fn elsewhere(error: &DatabaseError) -> u8 {
     match error {
         DatabaseError::Unreachable { .. }

@@ -5,7 +5,7 @@ use std::{fmt, path::PathBuf, str::FromStr};
 use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
 use url::form_urlencoded;
 
-/// What is said in `postgres://USER:PASSWORD@HOST:PORT,HOST:PORT/DATABASE?PARAMETER=VALUE`, as libpq
+/// The contents of `postgres://USER:PASSWORD@HOST:PORT,HOST:PORT/DATABASE?PARAMETER=VALUE`, as libpq
 /// reads it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct DatabaseUrl {
@@ -17,7 +17,7 @@ pub struct DatabaseUrl {
 }
 
 impl DatabaseUrl {
-    /// What a connection is made with. Of several hosts it is the one that takes writes.
+    /// The settings of a connection. Of several hosts it is the one that takes writes.
     pub(crate) fn settings(&self) -> tokio_postgres::Config {
         let mut settings = self.settings.clone();
         settings.target_session_attrs(TargetSessionAttrs::ReadWrite);

@@ -26,7 +26,7 @@ fn receive(requests: &mut NackRequests, sequence_number: u16, now: Instant) {
     requests.handle_read(TaggedPacket { now, transport: Default::default(), message }).unwrap();
 }
 
-/// What is asked for at each millisecond of so many, from `start` on.
+/// The packets asked for at each millisecond of so many, from `start` on.
 fn asked(requests: &mut NackRequests, start: Instant, ms: u64) -> Vec<(u64, Vec<u16>)> {
     let mut asked = Vec::new();
     for ms in 0..ms {

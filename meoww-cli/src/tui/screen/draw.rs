@@ -1,4 +1,4 @@
-//! What is not up to date, put on the terminal as soon as that is free.
+//! Puts the parts that are out of date on the terminal as soon as that is free.
 
 use std::{
     io,
@@ -46,7 +46,7 @@ impl EventLoop {
         self.canvas.finish(&mut out);
         let is_drawn = shown && std::mem::take(&mut self.is_new);
         if bytes == 0 && !is_drawn {
-            // What has no picture is small, and takes no picture's place.
+            // A part without a picture is small, and takes no picture's place.
             self.writer.insert(out);
             return Ok(());
         }
