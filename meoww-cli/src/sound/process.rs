@@ -1,5 +1,5 @@
 //! Takes the partner's echo and the room's noise out of the microphone, and brings a voice to an even
-//! level: after [`EchoCanceller`], noise suppression and gain control (AGC2) of WebRTC, by `sonora`.
+//! level: after `EchoCanceller`, noise suppression and gain control (AGC2) of WebRTC, by `sonora`.
 
 use sonora::{
     AudioProcessing, Config, StreamConfig,
