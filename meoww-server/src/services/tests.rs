@@ -27,7 +27,7 @@ use crate::{
 
 /// The numbers of waits after which to hang up, several times over: where the machine is busy, what a
 /// request waits for may be there before it looks, and it waits less often than it did before.
-fn sweeps() -> impl Iterator<Item = u32> {
+fn sweeps() -> impl Iterator<Item = usize> {
     (0..8).flat_map(|_| 0..MOST_WAITS)
 }
 
