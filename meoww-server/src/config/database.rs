@@ -64,7 +64,7 @@ impl FromStr for DatabaseUrl {
                 _ => drop(rest.append_pair(&name, &value)),
             }
         }
-        // What follows a + is read as one, and not as a space.
+        // A plus sign stays one, and is not read as a space.
         let rest = rest.finish().replace('+', "%20");
         let mut settings = format!("{base}?{rest}")
             .parse::<tokio_postgres::Config>()

@@ -68,7 +68,7 @@ pub(super) fn config(raw: &Raw) -> Result<Config, ConfigError> {
     Ok(config)
 }
 
-/// What several servers share.
+/// Reads the settings of the database and the bus that several servers share.
 fn shared(raw: &Raw, config: &mut Config) -> Result<(), ConfigError> {
     let said = |key| raw.get(key).map(str::to_owned);
     let database = |text: String| {

@@ -26,7 +26,7 @@ pub(super) struct Election {
     led_at: Instant,
 }
 
-/// What is known of the matcher of the present term.
+/// The state of the matcher of the present term, as far as it is known.
 enum Leader {
     /// It was heard at this moment to lead.
     Leads(Instant),
@@ -79,7 +79,7 @@ impl Election {
         if waited < SUSPECTED && !has_resigned {
             return None;
         }
-        // Who is about to go comes last.
+        // A node that is about to go comes last.
         let others = links
             .iter()
             .filter(|(_, link)| link.is_alive(now))

@@ -21,7 +21,7 @@ use crate::core::lobby::{
 /// Mismatches of a user that are told a new matcher.
 const MAX_MISMATCHES: usize = 16;
 
-/// What this node holds.
+/// The connections, users and kept seats of this node.
 #[derive(Debug, Default)]
 pub(super) struct HubSide {
     conns: HashMap<ConnId, Local>,
@@ -33,7 +33,7 @@ pub(super) struct HubSide {
     matches: u64,
 }
 
-/// What a step of the hub brings about.
+/// The requests and effects of one step of the hub.
 pub(super) struct Out<'a> {
     pub(super) now: Instant,
     /// For the matcher, in this order.

@@ -53,7 +53,7 @@ pub(super) struct Link {
     pub(super) last_beat: Option<Beat>,
 }
 
-/// What a packet brought.
+/// The contents of a packet, in order.
 #[derive(Debug, Default)]
 pub(super) struct Received {
     /// The link was up and is not any more.

@@ -1,4 +1,4 @@
-//! What the matcher orders, and what partners on other nodes say.
+//! Carries out orders of the matcher, and takes relays of partners on other nodes.
 
 use std::time::Duration;
 
