@@ -4,7 +4,7 @@
 
 use std::hint::black_box;
 
-use meoww_paint::{Color, Frame, Mode, Rect, Render, Traits};
+use meoww_paint::{Color, Frame, Mode, Rect, Render, Traits, kitty::KittyTraits};
 use rustix::time::{ClockId, clock_gettime};
 
 const FRAMES: usize = 300;
@@ -55,11 +55,11 @@ fn name(area: Rect, mode: Mode, noise: i32, scaled: bool) -> String {
     )
 }
 
-fn measure(name: &str, area: Rect, mode: Mode, noise: i32, scaled: bool) {
+fn measure(name: &str, area: Rect, mode: Mode, traits: Traits, noise: i32, scaled: bool) {
     let (width, height) = (usize::from(area.width), usize::from(area.height) * 2);
-    let (width, height) = if scaled { (width * 4, height * 4) } else { (width, height) };
+    let (width, height) = if scaled { (width * 5, height * 5) } else { (width, height) };
     let frames: Vec<Frame> = (0..FRAMES).map(|time| person(width, height, time, noise)).collect();
-    let mut painter = mode.painter(Traits::USUAL);
+    let mut painter = mode.painter(traits);
     let mut out = Vec::new();
     painter.draw(&frames[0], area, &[], &mut out);
     let (full, mut bytes) = (out.len(), 0);
@@ -94,8 +94,17 @@ fn main() {
                 let mode = Mode::new(render, color);
                 let name = name(area, mode, noise, scaled);
                 if words.iter().all(|word| name.contains(word)) {
-                    measure(&name, area, mode, noise, scaled);
+                    measure(&name, area, mode, Traits::USUAL, noise, scaled);
                 }
+            }
+        }
+        for (how, shares) in [("remote", false), ("shared", true)] {
+            let mode = Mode::new(Render::Kitty, Color::True);
+            let name = format!("{}{how}", name(area, mode, 3, true));
+            if words.iter().all(|word| name.contains(word)) {
+                let kitty = KittyTraits { edits: true, shares, in_tmux: false };
+                let traits = Traits { kitty, ..Traits::USUAL };
+                measure(&name, area, mode, traits, 3, true);
             }
         }
     }

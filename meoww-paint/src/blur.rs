@@ -61,8 +61,8 @@ impl<const C: usize> Blur<C> {
         for y in 0..height {
             fill(y, &mut self.errors[((y + RADIUS) * stride + RADIUS) * C..][..width * C]);
         }
-        wide(|| convolve(&self.errors, C, &self.taps, &mut self.rows));
-        wide(|| convolve(&self.rows, stride * C, &self.taps, &mut self.blurred));
+        wide!(convolve(&self.errors, C, &self.taps, &mut self.rows));
+        wide!(convolve(&self.rows, stride * C, &self.taps, &mut self.blurred));
     }
 
     /// The blurred errors of a row of pixels.
@@ -155,7 +155,7 @@ impl<const N: usize> Coupling<N> {
         let rows: [&[f32]; N] = std::array::from_fn(|pixel| {
             &blur.row(row * (N / across) + pixel / across)[pixel % across..]
         });
-        wide(|| match across {
+        wide!(match across {
             1 => vanishing::<N, 1>(&self.inverse, &rows, cells),
             _ => vanishing::<N, 2>(&self.inverse, &rows, cells),
         });

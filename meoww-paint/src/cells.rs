@@ -13,6 +13,11 @@ use crate::{
     stillness::Stillness,
 };
 
+/// Below this quality the picture is too coarse for sharp colours, and so much above it they are asked
+/// for again.
+const COARSE: u8 = 40;
+const BACK: u8 = 10;
+
 /// Draws the cells of a picture in one way, and remembers what it has *drawn*: small changes it leaves
 /// out cannot add up.
 pub(crate) trait Artist: Send {
@@ -47,6 +52,11 @@ impl Scene<'_> {
         self.cells[at.y as usize * self.stride + at.x as usize]
     }
 
+    /// The cells of a row of the picture.
+    pub(crate) fn row(&self, y: usize) -> &[Cell] {
+        &self.cells[y * self.stride..][..self.layout.columns]
+    }
+
     pub(crate) fn set(&mut self, at: Place, to: Cell) {
         self.cells[at.y as usize * self.stride + at.x as usize] = to;
     }
@@ -59,7 +69,12 @@ pub(crate) struct Cells {
     pixels: (usize, usize),
     shape: CellShape,
     quality: Quality,
+    /// Whether as many samples of chroma as there are cells would not be seen.
+    is_coarse: bool,
     sampler: Sampler,
+    wanted: Planes,
+    /// The picture before it.
+    last: Planes,
     stillness: Stillness,
     ground: Ground,
 }
@@ -71,15 +86,20 @@ impl Cells {
         shape: CellShape,
         quality: Quality,
     ) -> Self {
-        Self {
+        let mut cells = Self {
             artist,
             pixels,
             shape,
             quality,
+            is_coarse: false,
             sampler: Sampler::default(),
+            wanted: Planes::default(),
+            last: Planes::default(),
             stillness: Stillness::default(),
             ground: Ground::default(),
-        }
+        };
+        cells.set_quality(quality);
+        cells
     }
 
     fn pixel_grid(&self, cells: Size) -> PixelGrid {
@@ -90,11 +110,15 @@ impl Cells {
 
 impl Painter for Cells {
     fn grid(&self, cells: Size) -> Grid {
-        self.pixel_grid(cells).square()
+        let grid = self.pixel_grid(cells).square();
+        if self.artist.sees_colors() && !self.is_coarse { grid.doubled() } else { grid }
     }
 
     fn set_quality(&mut self, quality: Quality) {
         self.quality = quality;
+        let number = quality.number().unwrap_or(u8::MAX);
+        // Not another size for every other picture.
+        self.is_coarse = number < if self.is_coarse { COARSE + BACK } else { COARSE };
     }
 
     fn draw(&mut self, frame: &Frame, area: Rect, covered: &[Rect], out: &mut Vec<u8>) {
@@ -108,12 +132,13 @@ impl Painter for Cells {
         let layout = Layout { columns: width / across, rows: height / down, across, down };
         self.ground.center(layout.columns as u16, layout.rows as u16);
         self.ground.blank(out);
-        let wanted = if self.artist.sees_colors() {
-            self.sampler.sample(frame, width, height)
+        std::mem::swap(&mut self.wanted, &mut self.last);
+        if self.artist.sees_colors() {
+            self.sampler.sample(frame, width, height, &mut self.wanted);
         } else {
-            self.sampler.sample_brightness(frame, width, height)
-        };
-        self.stillness.update(layout, wanted);
+            self.sampler.sample_brightness(frame, width, height, &mut self.wanted);
+        }
+        self.stillness.update(layout, &self.last, &self.wanted, self.quality.price());
         if self.stillness.is_settled() && self.ground.is_drawn() {
             return;
         }
@@ -125,13 +150,17 @@ impl Painter for Cells {
         let mut scene = Scene {
             layout,
             origin: Position { x: picture.x, y: picture.y },
-            wanted,
+            wanted: &self.wanted,
             weights: self.stillness.weights(),
             price,
             cells,
             stride,
         };
         self.artist.draw(&mut scene, out);
+    }
+
+    fn is_settled(&self) -> bool {
+        self.stillness.is_settled()
     }
 
     /// Cells that are drawn over it erase it.

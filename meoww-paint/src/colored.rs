@@ -19,7 +19,7 @@ pub(crate) struct Colored<const N: usize> {
     /// The picture as the terminal shows it.
     shown: Planes,
     errors: Vec<f32>,
-    row: Vec<f32>,
+    row: Vec<i32>,
 }
 
 impl<const N: usize> Colored<N> {
@@ -39,15 +39,18 @@ impl<const N: usize> Artist for Colored<N> {
     fn draw(&mut self, scene: &mut Scene<'_>, out: &mut Vec<u8>) {
         let Scene { layout, wanted, weights, price, .. } = *scene;
         for plane in &mut self.shown {
-            plane.resize(layout.pixels(), 0.0);
+            plane.resize(layout.pixels(), 0);
         }
         layout.differences(&self.shown, wanted, &mut self.row, &mut self.errors);
-        for (place, (error, weight)) in layout.places().zip(self.errors.iter_mut().zip(weights)) {
-            *error = match scene.cell(place) {
-                Cell::Covered => 0.0,
-                Cell::Unknown | Cell::Blank => UNKNOWN,
-                Cell::Picture => *error * weight,
-            };
+        let rows = self.errors.chunks_exact_mut(layout.columns);
+        for (y, (errors, weights)) in rows.zip(weights.chunks_exact(layout.columns)).enumerate() {
+            for ((error, weight), cell) in errors.iter_mut().zip(weights).zip(scene.row(y)) {
+                *error = match cell {
+                    Cell::Covered => 0.0,
+                    Cell::Unknown | Cell::Blank => UNKNOWN,
+                    Cell::Picture => *error * weight,
+                };
+            }
         }
         let (glyphs, errors) = (&self.glyphs, self.errors.as_slice());
         let motion = Motion { origin: scene.origin, columns: layout.columns as u32 };
@@ -115,8 +118,8 @@ fn run(strokes: &[Stroke]) -> usize {
 
 /// Keeps what the strokes show.
 fn keep(strokes: &[Stroke], inks: &[Ink], layout: Layout, shown: &mut Planes) {
-    let mut inks = inks.iter().map(|ink| ink.rgb.map(f32::from));
-    let (mut front, mut back) = ([0.0; 3], [0.0; 3]);
+    let mut inks = inks.iter().map(|ink| ink.rgb);
+    let (mut front, mut back) = ([0; 3], [0; 3]);
     for stroke in strokes {
         for (is_new, pen) in [(stroke.new_front, &mut front), (stroke.new_back, &mut back)] {
             if is_new {

@@ -3,13 +3,22 @@
 
 use crate::simd::wide;
 
+/// Rows that are scaled together: their samples of one column are neighbours, and a few instructions
+/// do for all of them.
+pub(crate) const BAND: usize = 8;
+
+/// The samples of a column.
+type Column = [f32; BAND];
+
 /// Scales one plane of samples from one size to another.
 #[derive(Default)]
 pub(crate) struct PlaneScaler {
     columns: Axis,
     rows: Axis,
-    /// A row of the scaled plane that is as long as those of the source.
+    /// Rows of the scaled plane that are as long as those of the source, and the same by columns.
     sums: Vec<f32>,
+    long: Vec<Column>,
+    short: Vec<Column>,
     scaled: Vec<f32>,
 }
 
@@ -87,39 +96,63 @@ impl PlaneScaler {
         to: (usize, usize),
         mut row: impl FnMut(usize, &[f32]),
     ) {
+        self.prepare(from, to);
+        for first in (0..to.1).step_by(BAND) {
+            for (y, scaled) in self.band(source, first).enumerate() {
+                row(first + y, scaled);
+            }
+        }
+    }
+
+    /// Takes up the sizes (width, height) of planes and of what becomes of them. No side is zero.
+    pub(crate) fn prepare(&mut self, from: (usize, usize), to: (usize, usize)) {
         self.columns.prepare(from.0, to.0);
         self.rows.prepare(from.1, to.1);
-        self.sums.resize(from.0, 0.0);
-        self.scaled.resize(to.0, 0.0);
-        for (y, (first, weights)) in self.rows.spans().enumerate() {
-            let covered = &source[first * from.0..][..weights.len() * from.0];
-            wide(|| sum_rows(covered, weights, &mut self.sums));
-            wide(|| self.columns.shrink(&self.sums, &mut self.scaled));
-            row(y, &self.scaled);
+        self.sums.resize(BAND * from.0, 0.0);
+        self.long.resize(from.0, [0.0; BAND]);
+        self.short.resize(to.0, [0.0; BAND]);
+        self.scaled.resize(BAND * to.0, 0.0);
+    }
+
+    /// Returns [`BAND`] rows of the scaled plane from `first` on, or as many as there are.
+    pub(crate) fn band(&mut self, source: &[u8], first: usize) -> impl Iterator<Item = &[f32]> {
+        let width = self.columns.from;
+        let spans = self.rows.spans().skip(first);
+        for ((from, weights), sums) in spans.zip(self.sums.chunks_exact_mut(width)) {
+            let covered = &source[from * width..][..weights.len() * width];
+            wide!(sum_rows(covered, weights, sums));
         }
+        let scaled = if width == self.columns.to {
+            &self.sums
+        } else {
+            wide!({
+                to_columns(&self.sums, &mut self.long);
+                self.columns.shrink(&self.long, &mut self.short);
+                to_rows(&self.short, &mut self.scaled);
+            });
+            &self.scaled
+        };
+        scaled.chunks_exact(self.columns.to).take(self.rows.to - first)
     }
 }
 
 impl Axis {
     #[inline(always)]
-    fn shrink(&self, sums: &[f32], scaled: &mut [f32]) {
-        if self.from == self.to {
-            scaled.copy_from_slice(sums);
-        } else if self.from.is_multiple_of(self.to) {
-            whole(sums, self.from / self.to, scaled);
-        } else {
-            match self.most {
-                1 => self.parts::<1>(sums, scaled),
-                2 => self.parts::<2>(sums, scaled),
-                3 => self.parts::<3>(sums, scaled),
-                4 => self.parts::<4>(sums, scaled),
-                5 => self.parts::<5>(sums, scaled),
-                6 => self.parts::<6>(sums, scaled),
-                _ => {
-                    for (sample, (first, weights)) in scaled.iter_mut().zip(self.spans()) {
-                        let covered = sums[first..].iter().zip(weights);
-                        *sample = covered.map(|(sum, weight)| sum * weight).sum();
-                    }
+    fn shrink(&self, long: &[Column], short: &mut [Column]) {
+        if self.from.is_multiple_of(self.to) {
+            whole(long, self.from / self.to, short);
+            return;
+        }
+        match self.most {
+            1 => self.parts::<1>(long, short),
+            2 => self.parts::<2>(long, short),
+            3 => self.parts::<3>(long, short),
+            4 => self.parts::<4>(long, short),
+            5 => self.parts::<5>(long, short),
+            6 => self.parts::<6>(long, short),
+            _ => {
+                for (column, (first, weights)) in short.iter_mut().zip(self.spans()) {
+                    *column = weighted(&long[first..][..weights.len()], weights);
                 }
             }
         }
@@ -127,13 +160,40 @@ impl Axis {
 
     /// With a known number of samples each is a few instructions.
     #[inline(always)]
-    fn parts<const N: usize>(&self, sums: &[f32], scaled: &mut [f32]) {
+    fn parts<const N: usize>(&self, long: &[Column], short: &mut [Column]) {
         let parts = self.firsts.iter().zip(self.parts.as_chunks::<N>().0);
-        for (sample, (first, parts)) in scaled.iter_mut().zip(parts) {
-            if let Some(covered) = sums.get(*first..).and_then(|rest| rest.first_chunk::<N>()) {
-                *sample = covered.iter().zip(parts).map(|(sum, part)| sum * part).sum();
+        for (column, (first, parts)) in short.iter_mut().zip(parts) {
+            if let Some(covered) = long.get(*first..).and_then(|rest| rest.first_chunk::<N>()) {
+                *column = weighted(covered, parts);
             }
         }
+    }
+}
+
+#[inline(always)]
+fn weighted(covered: &[Column], weights: &[f32]) -> Column {
+    let mut sums = [0.0; BAND];
+    for (column, weight) in covered.iter().zip(weights) {
+        sums.iter_mut().zip(column).for_each(|(sum, value)| *sum += value * weight);
+    }
+    sums
+}
+
+/// Rows one after the other become columns.
+#[inline(always)]
+fn to_columns(rows: &[f32], columns: &mut [Column]) {
+    let width = columns.len();
+    let rows: [&[f32]; BAND] = std::array::from_fn(|row| &rows[row * width..][..width]);
+    for (x, column) in columns.iter_mut().enumerate() {
+        *column = rows.map(|row| row[x]);
+    }
+}
+
+/// Columns become rows one after the other.
+#[inline(always)]
+fn to_rows(columns: &[Column], rows: &mut [f32]) {
+    for (y, row) in rows.chunks_exact_mut(columns.len()).enumerate() {
+        row.iter_mut().zip(columns).for_each(|(value, column)| *value = column[y]);
     }
 }
 
@@ -178,27 +238,35 @@ fn sum<const N: usize>(rows: &[u8], weights: &[f32], sums: &mut [f32]) {
 
 /// The means of `count` neighbours each.
 #[inline(always)]
-fn whole(sums: &[f32], count: usize, scaled: &mut [f32]) {
+fn whole(long: &[Column], count: usize, short: &mut [Column]) {
     match count {
-        2 => means::<2>(sums, scaled),
-        3 => means::<3>(sums, scaled),
-        4 => means::<4>(sums, scaled),
-        5 => means::<5>(sums, scaled),
-        6 => means::<6>(sums, scaled),
+        2 => means::<2>(long, short),
+        3 => means::<3>(long, short),
+        4 => means::<4>(long, short),
+        5 => means::<5>(long, short),
+        6 => means::<6>(long, short),
         _ => {
-            let weight = 1.0 / count as f32;
-            for (sample, covered) in scaled.iter_mut().zip(sums.chunks_exact(count)) {
-                *sample = covered.iter().sum::<f32>() * weight;
+            for (column, covered) in short.iter_mut().zip(long.chunks_exact(count)) {
+                *column = mean(covered);
             }
         }
     }
 }
 
 #[inline(always)]
-fn means<const N: usize>(sums: &[f32], scaled: &mut [f32]) {
-    for (sample, covered) in scaled.iter_mut().zip(sums.as_chunks::<N>().0) {
-        *sample = covered.iter().sum::<f32>() * (1.0 / N as f32);
+fn means<const N: usize>(long: &[Column], short: &mut [Column]) {
+    for (column, covered) in short.iter_mut().zip(long.as_chunks::<N>().0) {
+        *column = mean(covered);
     }
+}
+
+#[inline(always)]
+fn mean(covered: &[Column]) -> Column {
+    let mut sums = [0.0; BAND];
+    for column in covered {
+        sums.iter_mut().zip(column).for_each(|(sum, value)| *sum += value);
+    }
+    sums.map(|sum| sum * (1.0 / covered.len() as f32))
 }
 
 #[cfg(test)]

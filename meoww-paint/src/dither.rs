@@ -31,10 +31,20 @@ pub(crate) struct Dithered {
     pub(crate) width: usize,
     pub(crate) height: usize,
     levels: Channels,
-    /// The levels that were nearest to the last picture.
-    nearest: Channels,
-    /// Of each pixel, whether the last picture changed it.
-    changed: Vec<bool>,
+    /// The colours that were nearest to the last picture: their places in the cube.
+    nearest: Vec<u8>,
+    fates: Vec<Fate>,
+}
+
+/// The effect of the last picture on a pixel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// It is the nearest still.
+    Stays,
+    /// It was kept, though another is nearer.
+    Kept,
+    /// It is another one now.
+    Changed,
 }
 
 impl Dithered {
@@ -45,9 +55,9 @@ impl Dithered {
             levels.clear();
             levels.resize(width * height, UNKNOWN);
         });
-        self.nearest.iter_mut().for_each(|levels| levels.resize(width * height, UNKNOWN));
-        self.changed.clear();
-        self.changed.resize(width * height, true);
+        self.nearest.resize(width * height, UNKNOWN);
+        self.fates.clear();
+        self.fates.resize(width * height, Fate::Changed);
     }
 
     /// Takes up that nothing is known of a part of a row.
@@ -67,50 +77,54 @@ impl Dithered {
             for x in (0..self.width).step_by(LANES) {
                 let part = y * self.width + x..y * self.width + (x + LANES).min(self.width);
                 let pattern = lanes(&pattern[x % SIDE..]);
-                let wanted = wanted.each_ref().map(|channel| lanes(&channel[part.clone()]));
-                let mut shown = self.levels.each_ref().map(|levels| lanes(&levels[part.clone()]));
-                let (changed, nearest) = update(wanted, &mut shown, pattern, slack);
+                let of = |channels: &Channels| -> [[u8; LANES]; 3] {
+                    let [red, green, blue] = channels;
+                    [
+                        lanes(&red[part.clone()]),
+                        lanes(&green[part.clone()]),
+                        lanes(&blue[part.clone()]),
+                    ]
+                };
+                let mut shown = of(&self.levels);
+                let (fates, nearest) = update(&of(wanted), &mut shown, pattern, slack);
                 for (levels, shown) in self.levels.iter_mut().zip(shown) {
                     store(&mut levels[part.clone()], shown);
                 }
-                for (levels, nearest) in self.nearest.iter_mut().zip(nearest) {
-                    store(&mut levels[part.clone()], nearest);
-                }
-                store(&mut self.changed[part], changed);
+                store(&mut self.nearest[part.clone()], nearest);
+                store(&mut self.fates[part], fates);
             }
         }
     }
 
-    /// Whether the last picture changed pixels of a row.
-    pub(crate) fn changed(&self, y: usize) -> &[bool] {
-        &self.changed[y * self.width..][..self.width]
+    /// The effect of the last picture on the pixels of a row.
+    pub(crate) fn fates(&self, y: usize) -> &[Fate] {
+        &self.fates[y * self.width..][..self.width]
     }
 
     /// The colour of a pixel: its place in the cube.
     pub(crate) fn color(&self, y: usize, x: usize) -> u8 {
-        index(self.levels.each_ref().map(|level| level[y * self.width + x]))
+        let at = y * self.width + x;
+        if self.fates[at] == Fate::Kept {
+            self.levels.iter().fold(0, |color, levels| color * LEVELS + levels[at])
+        } else {
+            self.nearest[at]
+        }
     }
 
-    /// The colour nearest to that of a pixel which was kept, where it is another one.
-    pub(crate) fn better(&self, y: usize, x: usize) -> Option<u8> {
-        let at = y * self.width + x;
-        let nearest = self.nearest.each_ref().map(|level| level[at]);
-        let is_other = nearest != self.levels.each_ref().map(|level| level[at]);
-        (is_other && !self.changed[at]).then(|| index(nearest))
+    /// The colour nearest to that of a pixel.
+    pub(crate) fn nearest(&self, y: usize, x: usize) -> u8 {
+        self.nearest[y * self.width + x]
     }
 
     /// Takes up that a pixel is shown in the colour nearest to its own.
     pub(crate) fn improve(&mut self, y: usize, x: usize) {
         let at = y * self.width + x;
-        for (level, nearest) in self.levels.iter_mut().zip(&self.nearest) {
-            level[at] = nearest[at];
+        let mut rest = self.nearest[at];
+        for levels in self.levels.iter_mut().rev() {
+            (levels[at], rest) = (rest % LEVELS, rest / LEVELS);
         }
+        self.fates[at] = Fate::Stays;
     }
-}
-
-/// The place of a colour in the cube.
-fn index([red, green, blue]: [u8; 3]) -> u8 {
-    (red * LEVELS + green) * LEVELS + blue
 }
 
 /// Pixels that are done at once.
@@ -134,15 +148,16 @@ fn store<T: Copy>(row: &mut [T], lanes: [T; LANES]) {
     }
 }
 
-/// Takes up pixels in a row; returns which of them changed, and the levels nearest to them.
+/// Takes up pixels in a row; returns what becomes of them, and the colours nearest to them.
 #[inline(always)]
 fn update(
-    wanted: [[u8; LANES]; 3],
+    wanted: &[[u8; LANES]; 3],
     shown: &mut [[u8; LANES]; 3],
     pattern: [u8; LANES],
     slack: u16,
-) -> ([bool; LANES], [[u8; LANES]; 3]) {
-    let (mut is_kept, mut levels) = ([true; LANES], [[0; LANES]; 3]);
+) -> ([Fate; LANES], [u8; LANES]) {
+    let (mut is_kept, mut is_nearest) = ([true; LANES], [true; LANES]);
+    let (mut levels, mut colors) = ([[0; LANES]; 3], [0u16; LANES]);
     for ((wanted, shown), levels) in wanted.iter().zip(&*shown).zip(&mut levels) {
         for lane in 0..LANES {
             let add = u16::from(pattern[lane]);
@@ -151,7 +166,10 @@ fn update(
             let above = (place + slack).wrapping_sub(u16::from(shown[lane]) * UNIT);
             is_kept[lane] &= above < UNIT + 2 * slack;
             // The quotient by 255.
-            levels[lane] = ((place + 1 + (place >> 8)) >> 8) as u8;
+            let level = (place + 1 + (place >> 8)) >> 8;
+            colors[lane] = colors[lane] * u16::from(LEVELS) + level;
+            levels[lane] = level as u8;
+            is_nearest[lane] &= shown[lane] == level as u8;
         }
     }
     for (shown, levels) in shown.iter_mut().zip(&levels) {
@@ -159,7 +177,13 @@ fn update(
             shown[lane] = if is_kept[lane] { shown[lane] } else { levels[lane] };
         }
     }
-    (is_kept.map(|is_kept| !is_kept), levels)
+    let (mut fates, mut nearest) = ([Fate::Stays; LANES], [0; LANES]);
+    for lane in 0..LANES {
+        let kept = if is_nearest[lane] { Fate::Stays } else { Fate::Kept };
+        fates[lane] = if is_kept[lane] { kept } else { Fate::Changed };
+        nearest[lane] = colors[lane] as u8;
+    }
+    (fates, nearest)
 }
 
 /// Ranks of the pixels of a pattern: the more of them are taken, from 0 up, the evener they lie.
@@ -281,14 +305,34 @@ mod tests {
         let mut picture = Dithered::default();
         picture.restart(SIDE, SIDE);
         picture.update(&plain(100), 0);
-        assert!(picture.changed.iter().all(|changed| *changed));
+        let changed = |picture: &Dithered| {
+            picture.fates.iter().filter(|fate| **fate == Fate::Changed).count()
+        };
+        assert_eq!(changed(&picture), SIDE * SIDE);
         picture.update(&plain(103), 64);
-        assert!(!picture.changed.iter().any(|changed| *changed));
+        assert_eq!(changed(&picture), 0);
         picture.forget(3, 10, 5);
         picture.update(&plain(103), 64);
-        assert_eq!(picture.changed.iter().filter(|changed| **changed).count(), 5);
-        assert!(picture.changed(3)[10..15].iter().all(|changed| *changed));
+        assert_eq!(changed(&picture), 5);
+        assert_eq!(picture.fates(3)[10..15], [Fate::Changed; 5]);
         picture.update(&plain(103), 0);
-        assert!(picture.changed.iter().any(|changed| *changed), "it becomes exact");
+        assert!(changed(&picture) > 0, "it becomes exact");
+    }
+
+    /// By hand: 100 * 5 is 1.96 levels of 255, so that most are rounded down to 1, and 110 * 5 is 2.16.
+    #[test]
+    fn a_pixel_that_is_kept_has_a_nearer_colour_until_it_takes_that() {
+        let mut picture = Dithered::default();
+        picture.restart(SIDE, SIDE);
+        picture.update(&plain(100), 0);
+        picture.update(&plain(110), 100);
+        let kept = picture.fates.iter().position(|fate| *fate == Fate::Kept).expect("some are");
+        let (x, y) = (kept % SIDE, kept / SIDE);
+        let (color, nearest) = (picture.color(y, x), picture.nearest(y, x));
+        assert_ne!(color, nearest);
+        picture.improve(y, x);
+        assert_eq!((picture.color(y, x), picture.fates(y)[x]), (nearest, Fate::Stays));
+        picture.update(&plain(110), 100);
+        assert_eq!((picture.color(y, x), picture.fates(y)[x]), (nearest, Fate::Stays));
     }
 }

@@ -25,12 +25,20 @@ pub(crate) struct Ground {
     picture: Rect,
     covered: Vec<Rect>,
     cells: Vec<Cell>,
+    /// Whether nothing beside the picture is left to be made blank.
+    is_blank: bool,
 }
 
 impl Default for Ground {
     fn default() -> Self {
         let nowhere = Rect::new(0, 0, 0, 0);
-        Self { area: nowhere, picture: nowhere, covered: Vec::new(), cells: Vec::new() }
+        Self {
+            area: nowhere,
+            picture: nowhere,
+            covered: Vec::new(),
+            cells: Vec::new(),
+            is_blank: false,
+        }
     }
 }
 
@@ -46,6 +54,7 @@ impl Ground {
             return;
         }
         self.covered = covered.to_vec();
+        self.is_blank = false;
         for (cell, position) in self.cells.iter_mut().zip(area.positions()) {
             let is_covered = covered.iter().any(|overlay| overlay.contains(position));
             match (*cell, is_covered) {
@@ -63,11 +72,15 @@ impl Ground {
         if std::mem::replace(&mut self.picture, picture) != picture {
             let shown = self.cells.iter_mut().filter(|cell| **cell == Cell::Picture);
             shown.for_each(|cell| *cell = Cell::Unknown);
+            self.is_blank = false;
         }
     }
 
     /// Appends the terminal's own background for what is beside the picture.
     pub(crate) fn blank(&mut self, out: &mut Vec<u8>) {
+        if std::mem::replace(&mut self.is_blank, true) {
+            return;
+        }
         let mut next = None;
         for (cell, at) in self.cells.iter_mut().zip(self.area.positions()) {
             let is_done = matches!(cell, Cell::Covered | Cell::Blank);
@@ -107,5 +120,6 @@ impl Ground {
     pub(crate) fn forget(&mut self) {
         let known = self.cells.iter_mut().filter(|cell| **cell != Cell::Covered);
         known.for_each(|cell| *cell = Cell::Unknown);
+        self.is_blank = false;
     }
 }

@@ -10,7 +10,7 @@ use crate::{
     motion::{Motion, Place},
     palette::Palette,
     simd::wide,
-    split::{Color, Splitter, mean},
+    split::{Pixels, Splitter, mean},
     tried::Tried,
 };
 
@@ -95,7 +95,7 @@ impl<const N: usize, const C: usize> Indexed<N, C> {
         self.wanted.resize(layout.pixels(), [0.0; C]);
         self.kept.resize(layout.columns, 0.0);
         self.tried.resize(layout.cells());
-        wide(|| self.palette.want(scene.wanted, &mut self.wanted));
+        wide!(self.palette.want(scene.wanted, &mut self.wanted));
         for place in layout.places().filter(|place| scene.cell(*place) != Cell::Picture) {
             for at in (0..N).map(|pixel| layout.at(place, pixel)) {
                 self.shown[at] = self.wanted[at];
@@ -116,7 +116,7 @@ impl<const N: usize, const C: usize> Indexed<N, C> {
             // Nothing is out of reach, so all of it could vanish.
             self.coupling.vanishing(&self.blur, row, layout.across, &mut kept);
         } else {
-            wide(|| {
+            wide!({
                 for (x, kept) in kept.iter_mut().enumerate() {
                     let cell = Place { x: x as u32, y: row as u32 };
                     *kept = self.goal(layout, cell, true, 0).kept;
@@ -309,7 +309,9 @@ impl<const N: usize, const C: usize> Indexed<N, C> {
     /// Colours that a cell is tried in beside those at hand.
     fn near(&self, goal: &[[f32; C]; N]) -> [u8; 3] {
         let every = (((1u16 << N) - 1) & 0xff) as u8;
-        let goal: [Color; N] = goal.map(channels);
+        let goal: Pixels<N> = std::array::from_fn(|channel| {
+            std::array::from_fn(|pixel| goal[pixel].get(channel).copied().unwrap_or(0.0))
+        });
         let mean_of = |group| mean(&goal, group);
         let first = self.splitter.split(&goal, mean_of(every));
         [first, every ^ first, every].map(|group| self.palette.nearest(mean_of(group)))

@@ -61,7 +61,7 @@ impl Mixer {
                 let at = layout.at(stroke.place, pixel);
                 let sum = &mut self.sums[if stroke.is_front(pixel) { front } else { back }];
                 for (sum, plane) in sum.color.iter_mut().zip(wanted) {
-                    *sum += plane[at] * weight;
+                    *sum += f32::from(plane[at]) * weight;
                 }
                 sum.weight += weight;
             }

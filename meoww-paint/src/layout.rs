@@ -1,9 +1,9 @@
 //! Which pixels of a picture belong to which cell.
 
-use crate::{motion::Place, simd::wide, split::Color};
+use crate::{motion::Place, simd::wide, split::Pixels};
 
 /// Red, green and blue of a picture, row by row; or how bright it is, and twice nothing.
-pub(crate) type Planes = [Vec<f32>; 3];
+pub(crate) type Planes = [Vec<u8>; 3];
 
 /// A picture in whole cells.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -55,18 +55,16 @@ impl Layout {
         (0..self.rows as u32).flat_map(row)
     }
 
-    /// Where a cell is.
-    pub(crate) fn place(self, cell: usize) -> Place {
-        Place { x: (cell % self.columns) as u32, y: (cell / self.columns) as u32 }
-    }
-
     /// The pixels of a cell.
     #[inline(always)]
-    pub(crate) fn gather<const N: usize>(self, planes: &Planes, at: Place) -> [Color; N] {
-        std::array::from_fn(|pixel| {
-            let at = self.at(at, pixel);
-            [planes[0][at], planes[1][at], planes[2][at]]
-        })
+    pub(crate) fn gather<const N: usize>(self, planes: &Planes, at: Place) -> Pixels<N> {
+        let mut pixels = [[0.0; N]; 3];
+        for (values, plane) in pixels.iter_mut().zip(planes) {
+            for (pixel, value) in values.iter_mut().enumerate() {
+                *value = f32::from(plane[self.at(at, pixel)]);
+            }
+        }
+        pixels
     }
 
     /// Sets each of `cells` to the sum of the squared differences of two pictures in it.
@@ -74,31 +72,32 @@ impl Layout {
         self,
         a: &Planes,
         b: &Planes,
-        row: &mut Vec<f32>,
+        row: &mut Vec<i32>,
         cells: &mut Vec<f32>,
     ) {
         cells.clear();
-        wide(|| self.add_differences(a, b, row, cells));
+        wide!(self.add_differences(a, b, row, cells));
     }
 
     #[inline(always)]
-    fn add_differences(self, a: &Planes, b: &Planes, row: &mut Vec<f32>, cells: &mut Vec<f32>) {
+    fn add_differences(self, a: &Planes, b: &Planes, row: &mut Vec<i32>, cells: &mut Vec<f32>) {
         let width = self.width();
         for y in 0..self.rows {
             row.clear();
-            row.resize(width, 0.0);
+            row.resize(width, 0);
             for down in 0..self.down {
                 let at = (y * self.down + down) * width;
                 for (a, b) in a.iter().zip(b).filter(|(a, _)| !a.is_empty()) {
                     let pixels = a[at..][..width].iter().zip(&b[at..][..width]);
-                    row.iter_mut().zip(pixels).for_each(|(sum, (a, b))| *sum += (a - b) * (a - b));
+                    row.iter_mut().zip(pixels).for_each(|(sum, (a, b))| {
+                        let difference = u16::from(a.abs_diff(*b));
+                        *sum += i32::from(difference * difference);
+                    });
                 }
             }
             match self.across {
-                1 => cells.extend_from_slice(row),
-                _ => {
-                    cells.extend(row.chunks_exact(self.across).map(|cell| cell.iter().sum::<f32>()))
-                }
+                1 => cells.extend(row.iter().map(|sum| *sum as f32)),
+                _ => cells.extend(row.as_chunks::<2>().0.iter().map(|[a, b]| (a + b) as f32)),
             }
         }
     }

@@ -117,7 +117,7 @@ impl Letters {
         self.wanted.resize(layout.pixels(), 0.0);
         self.most.resize(layout.columns, 0.0);
         self.tried.resize(layout.cells());
-        wide(|| ink(scene.wanted, self.is_light, &mut self.wanted));
+        wide!(ink(scene.wanted, self.is_light, &mut self.wanted));
         for place in layout.places().filter(|place| scene.cell(*place) != Cell::Picture) {
             for at in (0..PIXELS).map(|pixel| layout.at(place, pixel)) {
                 self.inked[at] = self.wanted[at];
@@ -140,7 +140,7 @@ impl Letters {
         }
         let spread = self.coupling.spread(old);
         let goal = std::array::from_fn(|pixel| [spread[pixel][0] - blurred[pixel][0]]);
-        let (best, gain) = wide(|| self.best(&goal, shown));
+        let (best, gain) = wide!(self.best(&goal, shown));
         if gain > least { best } else { shown }
     }
 

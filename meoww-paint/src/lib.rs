@@ -13,6 +13,7 @@ mod convert;
 mod coverage;
 mod deltas;
 mod dither;
+mod few_colors;
 mod frame;
 mod glyphs;
 mod ground;

@@ -215,6 +215,10 @@ impl Painter for Retouched {
         self.painter.draw(&self.look.apply(frame), area, covered, out);
     }
 
+    fn is_settled(&self) -> bool {
+        self.painter.is_settled()
+    }
+
     fn erase(&mut self, out: &mut Vec<u8>) {
         self.painter.erase(out);
     }

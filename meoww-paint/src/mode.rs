@@ -77,6 +77,17 @@ impl Render {
         matches!(self, Self::Kitty | Self::Iterm2 | Self::Sixel)
     }
 
+    /// The colours of a picture drawn so where `most` may be used: those of kitty and iTerm2 are always of
+    /// 24 bits, sixels have 216 of the 256, and dots none.
+    pub const fn color(self, most: Color) -> Color {
+        match self {
+            Self::Kitty | Self::Iterm2 => Color::True,
+            Self::Sixel => Color::Ansi256,
+            Self::Braille => Color::Mono,
+            Self::Octant | Self::Sextant | Self::Quadrant | Self::HalfBlock | Self::Ascii => most,
+        }
+    }
+
     const fn about(self) -> About {
         match self {
             Self::Kitty => kitty::ABOUT,
@@ -103,6 +114,18 @@ pub enum Color {
     Ansi16,
     /// None but the terminal's own.
     Mono,
+}
+
+impl Color {
+    /// How many there are.
+    pub const fn count(self) -> u32 {
+        match self {
+            Self::True => 1 << 24,
+            Self::Ansi256 => 256,
+            Self::Ansi16 => 16,
+            Self::Mono => 2,
+        }
+    }
 }
 
 /// How pictures are drawn.
@@ -164,7 +187,7 @@ impl Mode {
             Render::Sextant => self.symbols::<6>(&sextant::SYMBOLS, terminal),
             Render::Octant => self.symbols::<8>(&octant::SYMBOLS, terminal),
             Render::Braille => {
-                let mono = Self { color: Color::Mono, ..self };
+                let mono = Self { color: self.render.color(self.color), ..self };
                 mono.symbols::<8>(&braille::SYMBOLS, terminal)
             }
             Render::Ascii => {

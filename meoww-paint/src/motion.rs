@@ -49,8 +49,13 @@ enum Along {
 impl Motion {
     /// Returns how many bytes it takes to come to the cell `to` from the cursor, which is behind the
     /// cell drawn last, once there was one.
+    #[inline(always)]
     pub(crate) fn cost(self, from: Option<Place>, to: Place) -> u32 {
-        self.best(from, to).1
+        match from {
+            // Most ways are along a row, where nothing is shorter than to go right.
+            Some(from) if from.y == to.y && from.x <= to.x => right_cost(to.x - from.x),
+            _ => self.best(from, to).1,
+        }
     }
 
     /// Appends the bytes of [`Motion::cost`].
@@ -80,6 +85,7 @@ impl Motion {
         (u32::from(self.origin.x) + place.x, u32::from(self.origin.y) + place.y)
     }
 
+    #[inline(always)]
     fn best(self, from: Option<Place>, to: Place) -> (Way, u32) {
         let (x, y) = self.on_screen(to);
         let absolute = (Way::Absolute, 4 + digits(y + 1) + digits(x + 1));
@@ -107,6 +113,7 @@ impl Motion {
     }
 }
 
+#[inline(always)]
 fn right_cost(count: u32) -> u32 {
     match count {
         0 => 0,
@@ -141,6 +148,7 @@ pub(crate) fn number(number: impl itoa::Integer, out: &mut Vec<u8>) {
 }
 
 /// How many decimal digits a number below 100,000 has.
+#[inline(always)]
 pub(crate) fn digits(number: u32) -> u32 {
     1 + u32::from(number >= 10)
         + u32::from(number >= 100)

@@ -9,8 +9,10 @@ use crate::{
 
 /// Draws pictures into an area of the terminal in one way, sending only what changed.
 pub trait Painter: Send {
-    /// Returns how many pixels of a picture an area of so many cells can show. They are square, so
-    /// that a picture scaled into the grid has pixels enough in both directions.
+    /// Returns how many pixels of a picture are worth asking for, where an area of so many cells shows
+    /// it. They are square, so that a picture scaled into the grid has pixels enough in both
+    /// directions; and where cells have colours two for each that is shown, as videos have one sample
+    /// of chroma for two of luma each way.
     fn grid(&self, cells: Size) -> Grid;
 
     /// Sets how much is spent on the pictures from now on.
@@ -21,6 +23,9 @@ pub trait Painter: Send {
     /// the terminal's own before and after. The same frame again makes it more exact, until nothing
     /// is left to improve.
     fn draw(&mut self, frame: &Frame, area: Rect, covered: &[Rect], out: &mut Vec<u8>);
+
+    /// Whether the last picture is as exact as it becomes: drawn again, it stays as it is.
+    fn is_settled(&self) -> bool;
 
     /// Appends to `out` what takes the picture off the screen, as far as drawing cells over it does
     /// not, and forgets it.

@@ -140,7 +140,10 @@ impl Palette {
         let [red, green, blue] = picture;
         for (wanted, ((red, green), blue)) in wanted.iter_mut().zip(red.iter().zip(green).zip(blue))
         {
-            wanted.iter_mut().zip([red, green, blue]).for_each(|(wanted, color)| *wanted = *color);
+            wanted
+                .iter_mut()
+                .zip([red, green, blue])
+                .for_each(|(wanted, color)| *wanted = f32::from(*color));
         }
     }
 
@@ -201,11 +204,11 @@ pub(crate) fn luma([r, g, b]: Color) -> f32 {
 #[inline(always)]
 pub(crate) fn brightness([red, green, blue]: &Planes, bright: &mut [f32]) {
     if green.is_empty() {
-        bright.copy_from_slice(red);
+        bright.iter_mut().zip(red).for_each(|(bright, value)| *bright = f32::from(*value));
         return;
     }
     for (bright, ((red, green), blue)) in bright.iter_mut().zip(red.iter().zip(green).zip(blue)) {
-        *bright = luma([*red, *green, *blue]);
+        *bright = luma([*red, *green, *blue].map(f32::from));
     }
 }
 

@@ -9,6 +9,7 @@ use crate::{
     raster::{Channels, Raster},
     sample::PixelGrid,
     scale::Grid,
+    stillness::SETTLED,
 };
 
 /// Below these qualities a terminal that scales is sent half and a quarter of the pixels each way.
@@ -128,7 +129,7 @@ impl Pixels {
         }
         let part = |all: usize, pixels: usize, cells: usize, largest: u16| {
             let largest = (usize::from(largest) / cells).max(1);
-            all.min(pixels.div_ceil(cells)).min(largest).div_ceil(self.divisor)
+            all.min(largest).div_ceil(self.divisor).min(pixels.div_ceil(cells))
         };
         let (width, height) = (Grid::FULL.width(), Grid::FULL.height());
         (part(across, frame.width(), columns, width), part(down, frame.height(), rows, height))
@@ -157,7 +158,12 @@ fn divisor(number: u8) -> usize {
 
 impl Painter for Pixels {
     fn grid(&self, cells: Size) -> Grid {
-        self.pixel_grid(self.limit(cells)).square()
+        let grid = self.pixel_grid(self.limit(cells)).square();
+        if !self.plotter.is_scaled() {
+            return grid;
+        }
+        let part = |side: u16| u32::from(side).div_ceil(self.divisor as u32);
+        Grid::new(part(grid.width()), part(grid.height()))
     }
 
     fn set_quality(&mut self, quality: Quality) {
@@ -192,6 +198,10 @@ impl Painter for Pixels {
             stride,
         };
         self.plotter.draw(&mut picture, out);
+    }
+
+    fn is_settled(&self) -> bool {
+        self.rest > SETTLED
     }
 
     fn erase(&mut self, out: &mut Vec<u8>) {

@@ -4,6 +4,7 @@
 
 use super::{Screen, mode, rgb, symbols};
 use crate::{
+    layout::Planes,
     sample::{PixelGrid, Sampler},
     *,
 };
@@ -49,8 +50,8 @@ fn pictures(screen: &Screen, frame: &Frame) -> (usize, Pictures) {
         PixelGrid { cells: AREA.size(), columns: across, rows: down, shape: CellShape::USUAL };
     let (width, height) = grid.fit(frame.width(), frame.height(), frame.pixel());
     assert_eq!((width / across, height / down), (AREA.width.into(), AREA.height.into()));
-    let mut sampler = Sampler::default();
-    let wanted = sampler.sample(frame, width, height).clone();
+    let mut wanted = Planes::default();
+    Sampler::default().sample(frame, width, height, &mut wanted);
     let wanted = wanted.map(|plane| plane.into_iter().map(f64::from).collect());
     let mut seen = [(); 3].map(|()| vec![0.0; width * height]);
     for at in AREA.positions() {

@@ -1,10 +1,8 @@
 //! A frame brought to the pixels of a terminal, as RGB.
 
-use crate::{colorimetry::Coefficients, coverage::PlaneScaler, frame::Frame, simd::wide};
-
-/// Added to a number from 0 to 255, it leaves that number, rounded, in the lowest eight bits: above it,
-/// no `f32` has a fraction. Unlike a cast, this is two instructions for several pixels at once.
-const WHOLE: f32 = 1.5 * (1 << 23) as f32;
+use crate::{
+    colorimetry::Coefficients, coverage::PlaneScaler, frame::Frame, sample::rounded, simd::wide,
+};
 
 /// Red, green and blue, each row by row.
 pub(crate) type Channels = [Vec<u8>; 3];
@@ -44,7 +42,7 @@ impl Raster {
                 let chroma = self.chroma.each_ref();
                 hue(chroma.map(|c| &c[y / 2 * half_width..][..half_width]), &to, &mut self.hues);
             }
-            wide(|| {
+            wide!({
                 for (channel, hue) in self.channels.iter_mut().zip(&self.hues) {
                     add(row, hue, &to, &mut channel[y * width..][..width]);
                 }
@@ -75,7 +73,7 @@ impl Raster {
 fn add(row: &[f32], hue: &[f32], to: &Coefficients, channel: &mut [u8]) {
     for ((to_value, luma), hue) in channel.iter_mut().zip(row).zip(hue) {
         let value = (luma - to.black) * to.luma + hue;
-        *to_value = (value.clamp(0.0, 255.0) + WHOLE).to_bits() as u8;
+        *to_value = rounded(value);
     }
 }
 

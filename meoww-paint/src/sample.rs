@@ -3,7 +3,7 @@
 use crate::{
     area::{CellShape, Size},
     colorimetry::Coefficients,
-    coverage::PlaneScaler,
+    coverage::{BAND, PlaneScaler},
     frame::Frame,
     layout::Planes,
     scale::Grid,
@@ -77,17 +77,34 @@ fn round(dividend: usize, divisor: usize) -> usize {
 #[derive(Default)]
 pub(crate) struct Sampler {
     scalers: [PlaneScaler; 3],
-    /// Whole numbers from 0 to 255.
-    planes: Planes,
 }
 
 impl Sampler {
-    /// The frame in `width` x `height` pixels, neither of which is zero. Each pixel has a colour of
-    /// its own: chroma is scaled to as many samples as luma.
-    pub(crate) fn sample(&mut self, frame: &Frame, width: usize, height: usize) -> &Planes {
-        (0..3).for_each(|plane| self.scale(frame, plane, width, height));
-        wide(|| to_rgb(&mut self.planes, &frame.colorimetry().coefficients()));
-        &self.planes
+    /// Sets `planes` to the frame in `width` x `height` pixels, neither of which is zero. Each pixel
+    /// has a colour of its own: chroma is scaled to as many samples as luma.
+    pub(crate) fn sample(
+        &mut self,
+        frame: &Frame,
+        width: usize,
+        height: usize,
+        planes: &mut Planes,
+    ) {
+        for (scaler, from) in self.scalers.iter_mut().zip(frame.plane_sizes()) {
+            scaler.prepare(from, (width, height));
+        }
+        planes.iter_mut().for_each(|plane| plane.resize(width * height, 0));
+        let to = frame.colorimetry().coefficients();
+        let ([y, u, v], sources) = (&mut self.scalers, frame.planes());
+        let [red, green, blue] = planes;
+        for first in (0..height).step_by(BAND) {
+            let luma = y.band(sources[0], first);
+            let rows = luma.zip(u.band(sources[1], first)).zip(v.band(sources[2], first));
+            for (row, ((y, u), v)) in rows.enumerate() {
+                let at = (first + row) * width..(first + row + 1) * width;
+                let mut rgb = [&mut red[at.clone()], &mut green[at.clone()], &mut blue[at]];
+                wide!(to_rgb([y, u, v], &to, &mut rgb));
+            }
+        }
     }
 
     /// The same, but how bright it is only.
@@ -96,46 +113,47 @@ impl Sampler {
         frame: &Frame,
         width: usize,
         height: usize,
-    ) -> &Planes {
-        self.scale(frame, 0, width, height);
-        let [bright, green, blue] = &mut self.planes;
+        [bright, green, blue]: &mut Planes,
+    ) {
+        bright.resize(width * height, 0);
         green.clear();
         blue.clear();
-        wide(|| to_brightness(bright, &frame.colorimetry().coefficients()));
-        &self.planes
-    }
-
-    fn scale(&mut self, frame: &Frame, plane: usize, width: usize, height: usize) {
-        let (scaler, target) = (&mut self.scalers[plane], &mut self.planes[plane]);
-        target.resize(width * height, 0.0);
-        let (source, from) = (frame.planes()[plane], frame.plane_sizes()[plane]);
-        scaler.scale(source, from, (width, height), |y, row| {
-            target[y * width..][..width].copy_from_slice(row);
+        let to = frame.colorimetry().coefficients();
+        let (source, from) = (frame.planes()[0], frame.plane_sizes()[0]);
+        self.scalers[0].scale(source, from, (width, height), |y, row| {
+            wide!(to_brightness(row, &to, &mut bright[y * width..][..width]));
         });
     }
 }
 
-/// Added to a number from 0 to 255 and taken off again, it rounds it: above it, no `f32` has a
-/// fraction. Unlike a function that rounds, this is two instructions for several pixels at once.
+/// Added to a number from 0 to 255, it leaves that number, rounded, in the lowest eight bits: above it,
+/// no `f32` has a fraction. Unlike a cast, this is two instructions for several pixels at once.
 const WHOLE: f32 = 1.5 * (1 << 23) as f32;
 
-/// Makes Y, U and V, each of its own size, red, green and blue.
+/// The nearest whole number from 0 to 255.
 #[inline(always)]
-fn to_rgb([y, u, v]: &mut Planes, to: &Coefficients) {
-    for ((y, u), v) in y.iter_mut().zip(u).zip(v) {
-        let (luma, hue) = ((*y - to.black) * to.luma, (*u - 128.0, *v - 128.0));
-        let red = luma + to.red_v * hue.1;
-        let green = luma + to.green_u * hue.0 + to.green_v * hue.1;
-        let blue = luma + to.blue_u * hue.0;
-        [*y, *u, *v] = [red, green, blue].map(|value| value.clamp(0.0, 255.0) + WHOLE - WHOLE);
+pub(crate) fn rounded(value: f32) -> u8 {
+    (value.clamp(0.0, 255.0) + WHOLE).to_bits() as u8
+}
+
+/// Makes a row of Y, U and V one of red, green and blue.
+#[inline(always)]
+fn to_rgb([y, u, v]: [&[f32]; 3], to: &Coefficients, [red, green, blue]: &mut [&mut [u8]; 3]) {
+    let yuv = y.iter().zip(u).zip(v);
+    let rgb = red.iter_mut().zip(green.iter_mut()).zip(blue.iter_mut());
+    for (((y, u), v), ((red, green), blue)) in yuv.zip(rgb) {
+        let (luma, hue) = ((y - to.black) * to.luma, (u - 128.0, v - 128.0));
+        *red = rounded(luma + to.red_v * hue.1);
+        *green = rounded(luma + to.green_u * hue.0 + to.green_v * hue.1);
+        *blue = rounded(luma + to.blue_u * hue.0);
     }
 }
 
-/// Makes Y how bright a pixel is.
+/// Makes a row of Y how bright its pixels are.
 #[inline(always)]
-fn to_brightness(bright: &mut [f32], to: &Coefficients) {
-    for bright in bright {
-        *bright = ((*bright - to.black) * to.luma).clamp(0.0, 255.0) + WHOLE - WHOLE;
+fn to_brightness(y: &[f32], to: &Coefficients, bright: &mut [u8]) {
+    for (bright, y) in bright.iter_mut().zip(y) {
+        *bright = rounded((y - to.black) * to.luma);
     }
 }
 
@@ -149,8 +167,14 @@ mod tests {
         palette::Rgb,
     };
 
+    fn sampled(frame: &Frame, width: usize, height: usize) -> Planes {
+        let mut planes = Planes::default();
+        Sampler::default().sample(frame, width, height, &mut planes);
+        planes
+    }
+
     fn at(planes: &Planes, index: usize) -> Rgb {
-        planes.each_ref().map(|plane| plane[index] as u8)
+        planes.each_ref().map(|plane| plane[index])
     }
 
     fn half_blocks(cells: (u16, u16), shape: CellShape) -> PixelGrid {
@@ -291,10 +315,9 @@ mod tests {
             for (yuv, rgb) in colours {
                 let frame = plain(*yuv, Colorimetry { matrix, range });
                 for (width, height) in [(8, 8), (3, 2), (20, 14), (1, 2)] {
-                    let mut sampler = Sampler::default();
-                    let samples = sampler.sample(&frame, width, height);
+                    let samples = sampled(&frame, width, height);
                     for index in 0..width * height {
-                        let seen = at(samples, index);
+                        let seen = at(&samples, index);
                         let is_near = seen.iter().zip(rgb).all(|(a, b)| a.abs_diff(*b) <= 2);
                         assert!(is_near, "{yuv:?} in {matrix:?} became {seen:?} for {rgb:?}");
                     }
@@ -308,7 +331,7 @@ mod tests {
         #[test]
         fn every_colour_is_the_nearest_to_the_formula(y: u8, u: u8, v: u8) {
             let frame = plain([y, u, v], Colorimetry::default());
-            let seen = at(Sampler::default().sample(&frame, 1, 1), 0);
+            let seen = at(&sampled(&frame, 1, 1), 0);
             let (y, u, v) = (f64::from(y) - 16.0, f64::from(u) - 128.0, f64::from(v) - 128.0);
             let light = 255.0 / 219.0 * y;
             let (red, blue) = (255.0 / 224.0 * 1.402 * v, 255.0 / 224.0 * 1.772 * u);
@@ -339,14 +362,13 @@ mod tests {
             let (left, right) = (plane[0], plane[1]);
             plane.copy_from_slice(&[left, left, right, right]);
         }
-        let mut sampler = Sampler::default();
-        let samples = sampler.sample(&frame, 4, 1);
+        let samples = sampled(&frame, 4, 1);
         let near =
             |seen: Rgb, wanted: Rgb| seen.iter().zip(wanted).all(|(a, b)| a.abs_diff(b) <= 2);
         for (index, wanted) in
             [[255, 0, 0], [255, 0, 0], [0, 0, 255], [0, 0, 255]].iter().enumerate()
         {
-            assert!(near(at(samples, index), *wanted), "{index}: {:?}", at(samples, index));
+            assert!(near(at(&samples, index), *wanted), "{index}: {:?}", at(&samples, index));
         }
     }
 }

@@ -24,6 +24,11 @@ impl Grid {
         Self { width: clamp(width, Self::FULL.width), height: clamp(height, Self::FULL.height) }
     }
 
+    /// Twice as many pixels each way.
+    pub(crate) fn doubled(self) -> Self {
+        Self::new(2 * u32::from(self.width), 2 * u32::from(self.height))
+    }
+
     /// Width in pixels.
     pub fn width(self) -> u16 {
         self.width

@@ -35,6 +35,9 @@ impl Screen {
     /// Draws the same picture until nothing is left to improve.
     pub(super) fn settle(&mut self, frame: &Frame, area: Rect) {
         for _ in 0..40 {
+            if self.painter.is_settled() {
+                break;
+            }
             self.draw(frame, area, &[]);
         }
         assert_eq!(self.draw(frame, area, &[]), 0, "{:?} does not come to rest", self.mode);
@@ -46,8 +49,8 @@ impl Screen {
         let (cells, shape) = (area.size(), CellShape::USUAL);
         let grid = PixelGrid { cells, columns, rows, shape };
         let (width, height) = grid.fit(frame.width(), frame.height(), frame.pixel());
-        let mut sampler = Sampler::default();
-        let planes = sampler.sample(frame, width, height);
+        let mut planes = Planes::default();
+        Sampler::default().sample(frame, width, height, &mut planes);
         let (drawn_width, drawn_height) = ((width / columns) as u16, (height / rows) as u16);
         let picture = Rect {
             x: area.x + (area.width - drawn_width) / 2,
@@ -62,7 +65,7 @@ impl Screen {
                 let first = y * rows * width + x * columns;
                 let wanted = |pixel: usize| {
                     let at = first + pixel / columns * width + pixel % columns;
-                    planes.each_ref().map(|plane| plane[at])
+                    planes.each_ref().map(|plane| f32::from(plane[at]))
                 };
                 self.check_cell(at, wanted, &mut pixels);
             } else {
@@ -143,12 +146,13 @@ impl Screen {
 /// The least error of a cell in two colours.
 fn least(pixels: &[(split::Color, split::Color)]) -> f32 {
     fn of<const N: usize>(pixels: &[(split::Color, split::Color)]) -> f32 {
-        let wanted: [split::Color; N] = std::array::from_fn(|pixel| pixels[pixel].1);
+        let wanted: split::Pixels<N> =
+            std::array::from_fn(|channel| std::array::from_fn(|pixel| pixels[pixel].1[channel]));
         let every = (((1u16 << N) - 1) & 0xff) as u8;
         let group = Splitter::<N>::new().split(&wanted, split::mean(&wanted, every));
         let means = [every ^ group, group].map(|group| split::mean(&wanted, group));
         let shown = |bit: usize| means[usize::from(group >> bit & 1)];
-        (0..N).map(|bit| split::distance(wanted[bit], shown(bit))).sum()
+        (0..N).map(|bit| split::distance(pixels[bit].1, shown(bit))).sum()
     }
     match pixels.len() {
         2 => of::<2>(pixels),

@@ -9,6 +9,9 @@
 /// Red, green and blue, from 0 to 255.
 pub(crate) type Color = [f32; 3];
 
+/// The colours of `N` pixels, channel by channel.
+pub(crate) type Pixels<const N: usize> = [[f32; N]; 3];
+
 /// Finds the groups of `N` pixels, 2 to 8.
 pub(crate) struct Splitter<const N: usize> {
     /// By group: `1 / k + 1 / (N - k)`.
@@ -32,47 +35,92 @@ impl<const N: usize> Splitter<N> {
     }
 
     /// Returns the pixels of one group, bit by bit from the first; neither group is empty.
-    pub(crate) fn split(&self, pixels: &[Color; N], mean: Color) -> u8 {
+    #[inline(always)]
+    pub(crate) fn split(&self, pixels: &Pixels<N>, mean: Color) -> u8 {
         if N == 2 {
             return 1;
         }
-        let mut sums = [[0.0; GROUPS]; 3];
-        for (channel, sums) in sums.iter_mut().enumerate() {
-            for (bit, pixel) in pixels.iter().take(N - 1).enumerate() {
-                let (known, new) = sums.split_at_mut(1 << bit);
-                let offset = pixel[channel] - mean[channel];
-                new.iter_mut().zip(known).for_each(|(new, known)| *new = *known + offset);
-            }
+        // Sums of groups of the first three pixels, and of those of the others.
+        let (mut low, mut high) = ([[0.0; LANES]; 3], [[0.0; GROUPS / LANES]; 3]);
+        for ((low, high), (pixels, mean)) in
+            low.iter_mut().zip(&mut high).zip(pixels.iter().zip(mean))
+        {
+            add_up(&pixels[..3], mean, low);
+            add_up(&pixels[3..N - 1], mean, high);
         }
-        self.best(&sums).max(1)
+        self.best(&low, &high).max(1)
     }
 
     /// Positive numbers compare like their bits, so the last bits of one can hold its group.
-    fn best(&self, [red, green, blue]: &[[f32; GROUPS]; 3]) -> u8 {
+    #[inline(always)]
+    fn best(&self, low: &[[f32; LANES]; 3], high: &[[f32; GROUPS / LANES]; 3]) -> u8 {
         const GROUP: u32 = GROUPS as u32 - 1;
         let mut best = [0u32; LANES];
-        let groups = (1usize << (N - 1)).max(LANES);
-        for first in (0..groups).step_by(LANES) {
+        let factors = self.factors.as_chunks::<LANES>().0;
+        for (index, factors) in factors.iter().enumerate().take((1 << (N - 1)) / LANES) {
             for (lane, best) in best.iter_mut().enumerate() {
-                let group = first + lane;
-                let (r, g, b) = (red[group], green[group], blue[group]);
-                let gain = (r * r + g * g + b * b) * self.factors[group];
-                *best = (*best).max(gain.to_bits() & !GROUP | group as u32);
+                let r = low[0][lane] + high[0][index];
+                let g = low[1][lane] + high[1][index];
+                let b = low[2][lane] + high[2][index];
+                let gain = (r * r + g * g + b * b) * factors[lane];
+                *best = (*best).max(gain.to_bits() & !GROUP | (index * LANES + lane) as u32);
             }
         }
         (best.into_iter().max().unwrap_or(0) & GROUP) as u8
     }
 }
 
-/// The mean of the pixels whose bits are set; black for none.
-pub(crate) fn mean<const N: usize>(pixels: &[Color; N], group: u8) -> Color {
-    let mut sum = [0.0; 3];
-    for pixel in pixels.iter().enumerate().filter(|(bit, _)| group >> bit & 1 == 1).map(|(_, p)| p)
-    {
-        sum.iter_mut().zip(pixel).for_each(|(sum, value)| *sum += value);
+/// The sums of all groups of pixels less the mean of all, of one channel.
+#[inline(always)]
+fn add_up(pixels: &[f32], mean: f32, sums: &mut [f32]) {
+    for (bit, pixel) in pixels.iter().enumerate() {
+        let (known, new) = sums.split_at_mut(1 << bit);
+        new.iter_mut().zip(known).for_each(|(new, known)| *new = *known + (pixel - mean));
     }
+}
+
+/// The mean of the pixels whose bits are set; black for none.
+#[inline(always)]
+pub(crate) fn mean<const N: usize>(pixels: &Pixels<N>, group: u8) -> Color {
     let part = 1.0 / group.count_ones().max(1) as f32;
-    sum.map(|sum| sum * part)
+    sum(pixels, group).map(|sum| sum * part)
+}
+
+/// The sum of the pixels whose bits are set.
+#[inline(always)]
+pub(crate) fn sum<const N: usize>(pixels: &Pixels<N>, group: u8) -> Color {
+    let mut sums = [0.0; 3];
+    for (sum, values) in sums.iter_mut().zip(pixels) {
+        let mut parts = *values;
+        for (bit, part) in parts.iter_mut().enumerate() {
+            *part = if group >> bit & 1 == 1 { *part } else { 0.0 };
+        }
+        *sum = total(parts);
+    }
+    sums
+}
+
+/// The sum, by halves, which are added at once.
+#[inline(always)]
+pub(crate) fn total<const N: usize>(mut values: [f32; N]) -> f32 {
+    let mut count = N;
+    while count > 1 {
+        let half = count.div_ceil(2);
+        (half..count).for_each(|index| values[index - half] += values[index]);
+        count = half;
+    }
+    values[0]
+}
+
+/// The squared distance of each pixel from a colour.
+#[inline(always)]
+pub(crate) fn distances<const N: usize>(pixels: &Pixels<N>, color: Color) -> [f32; N] {
+    let [red, green, blue] = pixels;
+    let mut errors = [0.0; N];
+    for (error, ((red, green), blue)) in errors.iter_mut().zip(red.iter().zip(green).zip(blue)) {
+        *error = distance([*red, *green, *blue], color);
+    }
+    errors
 }
 
 /// The squared distance of two colours.
@@ -89,15 +137,12 @@ mod tests {
     use super::*;
 
     /// Squared distances of the pixels from the mean of their group.
-    fn loss<const N: usize>(pixels: &[Color; N], group: u8) -> f64 {
+    fn loss<const N: usize>(pixels: &Pixels<N>, group: u8) -> f64 {
         let mut loss = 0.0;
         for is_in in [true, false] {
-            let group: Vec<Color> = (0..N)
-                .filter(|bit| (group >> bit & 1 == 1) == is_in)
-                .map(|bit| pixels[bit])
-                .collect();
-            for channel in 0..3 {
-                let values = || group.iter().map(|pixel| f64::from(pixel[channel]));
+            let group: Vec<usize> = (0..N).filter(|bit| (group >> bit & 1 == 1) == is_in).collect();
+            for channel in pixels {
+                let values = || group.iter().map(|pixel| f64::from(channel[*pixel]));
                 let mean = values().sum::<f64>() / group.len().max(1) as f64;
                 loss += values().map(|value| (value - mean).powi(2)).sum::<f64>();
             }
@@ -107,8 +152,8 @@ mod tests {
 
     /// Against every other split, tried one after the other.
     fn check<const N: usize>(bytes: &[u8]) {
-        let pixels: [Color; N] =
-            std::array::from_fn(|i| std::array::from_fn(|c| f32::from(bytes[i * 3 + c])));
+        let pixels: Pixels<N> =
+            std::array::from_fn(|c| std::array::from_fn(|i| f32::from(bytes[i * 3 + c])));
         let every = (((1u16 << N) - 1) & 0xff) as u8;
         let found = Splitter::<N>::new().split(&pixels, mean(&pixels, every));
         assert!(found != 0 && found != every, "two groups");
@@ -130,10 +175,9 @@ mod tests {
 
     #[test]
     fn two_colours_are_kept_apart() {
-        let (dark, light) = ([10.0; 3], [200.0; 3]);
         for group in 1..128u8 {
-            let pixels: [Color; 8] =
-                std::array::from_fn(|bit| if group >> bit & 1 == 1 { light } else { dark });
+            let pixels =
+                [std::array::from_fn(|bit| if group >> bit & 1 == 1 { 200.0 } else { 10.0 }); 3];
             let found = Splitter::<8>::new().split(&pixels, mean(&pixels, 255));
             assert!(found == group || found == !group, "{found:#b} for {group:#b}");
         }

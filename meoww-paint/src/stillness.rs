@@ -2,14 +2,15 @@
 
 use crate::layout::{Layout, Planes};
 
-/// The squared change of a pixel that is taken for noise, of one channel.
+/// The squared change of a pixel that is taken for noise, of one channel, unless a byte is worth less:
+/// where so little is to be seen, noise is a change like others.
 const NOISE: f32 = 10.0;
 /// What each picture adds to the weight of a cell that stayed, and for how many of them.
 const GROWTH: f32 = 0.2;
 const OLDEST: f32 = 10.0;
 
 /// Pictures after which one that is the same is as exact as it will be.
-const SETTLED: u32 = 24;
+pub(crate) const SETTLED: u32 = 24;
 
 /// How long each cell of a picture has been the same.
 ///
@@ -18,22 +19,22 @@ const SETTLED: u32 = 24;
 #[derive(Default)]
 pub(crate) struct Stillness {
     layout: Layout,
-    last: Planes,
     ages: Vec<f32>,
     weights: Vec<f32>,
     changes: Vec<f32>,
-    row: Vec<f32>,
+    row: Vec<i32>,
     /// How often in a row the picture was the same.
     rest: u32,
 }
 
 impl Stillness {
-    /// Takes up the next picture.
-    pub(crate) fn update(&mut self, layout: Layout, wanted: &Planes) {
+    /// Takes up the next picture; `last` is the one before it, where that had the same layout. A byte is
+    /// worth the squared error `price`.
+    pub(crate) fn update(&mut self, layout: Layout, last: &Planes, wanted: &Planes, price: f32) {
         if std::mem::replace(&mut self.layout, layout) == layout && !self.ages.is_empty() {
-            layout.differences(&self.last, wanted, &mut self.row, &mut self.changes);
+            layout.differences(last, wanted, &mut self.row, &mut self.changes);
             let channels = wanted.iter().filter(|plane| !plane.is_empty()).count();
-            let noise = NOISE * (channels * layout.across * layout.down) as f32;
+            let noise = NOISE.min(price) * (channels * layout.across * layout.down) as f32;
             let cells = self.ages.iter_mut().zip(&mut self.weights).zip(&self.changes);
             for ((age, weight), change) in cells {
                 *age = if *change <= noise { (*age + 1.0).min(OLDEST) } else { 0.0 };
@@ -47,9 +48,6 @@ impl Stillness {
             self.ages.resize(layout.cells(), 0.0);
             self.weights.clear();
             self.weights.resize(layout.cells(), 1.0);
-        }
-        for (last, wanted) in self.last.iter_mut().zip(wanted) {
-            last.clone_from(wanted);
         }
     }
 

@@ -12,6 +12,7 @@ use std::num::NonZeroU16;
 use proptest::prelude::*;
 
 use crate::{
+    layout::Planes,
     letterforms::{FIRST, FORMS},
     letters,
     modes::{Symbols, braille, half, octant, quadrant, sextant},
@@ -103,8 +104,8 @@ fn a_picture_at_rest_becomes_exact_and_costs_nothing() {
     let mut screen = Screen::new(mode(Render::HalfBlock, Color::True));
     let frame = picture(40, 32, 0, 9, 1);
     screen.settle(&frame, area);
-    let mut sampler = Sampler::default();
-    let planes = sampler.sample(&frame, 40, 32);
+    let mut planes = Planes::default();
+    Sampler::default().sample(&frame, 40, 32, &mut planes);
     for at in area.positions() {
         let (text, fg, bg) = screen.cell(at);
         let seen = match text {
@@ -116,8 +117,31 @@ fn a_picture_at_rest_becomes_exact_and_costs_nothing() {
         };
         for (row, seen) in seen.into_iter().enumerate() {
             let place = (usize::from(at.y) * 2 + row) * 40 + usize::from(at.x);
-            let wanted = planes.each_ref().map(|plane| plane[place] as u8);
+            let wanted = planes.each_ref().map(|plane| plane[place]);
             assert_eq!(rgb(seen, true), wanted, "{at:?}");
+        }
+    }
+}
+
+/// A player that draws a still again stops then.
+#[test]
+fn every_mode_says_when_nothing_is_left_to_improve() {
+    let renders = Render::ALL.map(|render| mode(render, Color::True));
+    for mode in renders {
+        let edits = kitty::KittyTraits { edits: true, ..Traits::USUAL.kitty };
+        for kitty in [Traits::USUAL.kitty, edits] {
+            let mut painter = mode.painter(Traits { kitty, ..Traits::USUAL });
+            let (frame, area) = (picture(64, 48, 0, 9, 1), Rect::new(0, 0, COLS, ROWS));
+            let mut out = Vec::new();
+            let mut times = 0;
+            while !painter.is_settled() {
+                times += 1;
+                assert!(times <= 26, "{mode:?} does not come to rest");
+                painter.draw(&frame, area, &[], &mut out);
+            }
+            let length = out.len();
+            painter.draw(&frame, area, &[], &mut out);
+            assert_eq!(out.len(), length, "{mode:?} was not as exact as it becomes");
         }
     }
 }

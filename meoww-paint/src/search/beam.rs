@@ -3,7 +3,7 @@
 use super::{BEAM, Stroke, UNKNOWN};
 use crate::{
     motion::{Motion, Place},
-    split::{Color, distance},
+    split::{Color, Pixels, distances},
 };
 
 /// A colour of the pen: the mean of the pixels drawn with it so far.
@@ -20,15 +20,17 @@ impl Pen {
     pub(super) const NONE: Self = Self { color: [0.0; 3], weight: 0.0, id: u32::MAX };
 
     /// The error that each of `pixels` adds when it is drawn with this pen, whose colour gives way.
-    pub(super) fn errors<const N: usize>(&self, pixels: &[Color; N], weight: f32) -> [f32; N] {
+    #[inline(always)]
+    pub(super) fn errors<const N: usize>(&self, pixels: &Pixels<N>, weight: f32) -> [f32; N] {
         if self.weight == 0.0 {
             return [UNKNOWN; N];
         }
         let gives_way = self.weight / (self.weight + weight);
-        pixels.map(|pixel| distance(pixel, self.color) * gives_way)
+        distances(pixels, self.color).map(|distance| distance * gives_way)
     }
 
     /// Takes in `count` pixels that add up to `sum`.
+    #[inline(always)]
     pub(super) fn add(&mut self, sum: Color, count: f32, weight: f32) {
         let total = self.weight + count * weight;
         if count > 0.0 {
@@ -55,6 +57,7 @@ pub(super) struct State {
 
 impl State {
     /// How many bytes it takes to come to a cell.
+    #[inline(always)]
     pub(super) fn way(&self, place: Place, motion: Motion) -> u32 {
         if self.cursor == Some(place) { 0 } else { motion.cost(self.cursor, place) }
     }

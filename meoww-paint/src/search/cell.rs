@@ -1,13 +1,16 @@
 //! A cell of a search, and the costs of drawing it.
 
 use super::beam::State;
-use crate::{glyphs::GlyphTable, motion::Place, split::Color};
+use crate::{
+    glyphs::GlyphTable,
+    motion::Place,
+    split::{Color, Pixels, total},
+};
 
 pub(super) struct Cell<const N: usize> {
     pub(super) index: usize,
     pub(super) place: Place,
-    pub(super) pixels: [Color; N],
-    pub(super) mean: Color,
+    pub(super) pixels: Pixels<N>,
     /// The error as it is shown, by its weight.
     pub(super) error: f32,
     pub(super) weight: f32,
@@ -34,8 +37,7 @@ pub(super) fn keep<const N: usize>(
     glyphs: &GlyphTable,
 ) -> (f32, u8) {
     let mask = closer(&reach.front, &reach.back);
-    let both: f32 = reach.front.iter().zip(&reach.back).map(|(front, back)| front.min(*back)).sum();
-    let back: f32 = reach.back.iter().sum();
+    let (both, back) = (total(nearer(&reach.front, &reach.back)), total(reach.back));
     let bytes = |mask: u8| {
         let run = if reach.is_next && state.mask == mask { state.run } else { 0 };
         cell.price * glyphs.cost(mask, run) as f32
@@ -44,11 +46,18 @@ pub(super) fn keep<const N: usize>(
     if back < both { (back, 0) } else { (both, mask) }
 }
 
+/// The errors of pixels that are each drawn in the nearer of two colours.
+#[inline(always)]
+pub(super) fn nearer<const N: usize>(first: &[f32; N], second: &[f32; N]) -> [f32; N] {
+    std::array::from_fn(|pixel| first[pixel].min(second[pixel]))
+}
+
 /// The pixels whose error is smaller in the first.
 #[inline(always)]
 pub(super) fn closer<const N: usize>(first: &[f32; N], second: &[f32; N]) -> u8 {
-    let pixels = first.iter().zip(second).enumerate();
-    pixels.fold(0, |mask, (bit, (first, second))| mask | u8::from(first < second) << bit)
+    let bits: [u32; N] =
+        std::array::from_fn(|pixel| if first[pixel] < second[pixel] { 1 << pixel } else { 0 });
+    bits.into_iter().fold(0, |mask, bit| mask | bit) as u8
 }
 
 pub(super) fn id(cell: usize, color: usize) -> u32 {

@@ -12,13 +12,14 @@ mod cell;
 
 use self::{
     beam::{Action, Best, Candidate, Group, Node, Pen, State},
-    cell::{Cell, Reach, closer, color_digits, id, keep},
+    cell::{Cell, Reach, closer, color_digits, id, keep, nearer},
 };
 use crate::{
     glyphs::GlyphTable,
     layout::{Layout, Planes},
     motion::{Motion, Place},
-    split::{Splitter, distance, mean},
+    simd::wide,
+    split::{Splitter, distances, mean, sum, total},
 };
 
 /// The error of a cell of which nothing is known.
@@ -74,6 +75,8 @@ impl Stroke {
 /// Searches; keeps its memory between pictures.
 pub(crate) struct Search<const N: usize> {
     splitter: Splitter<N>,
+    /// Columns of a row: see [`afar`].
+    far: Vec<u32>,
     nodes: Vec<Node>,
     strokes: Vec<Stroke>,
 }
@@ -82,11 +85,19 @@ impl<const N: usize> Search<N> {
     const EVERY: u8 = (((1u16 << N) - 1) & 0xff) as u8;
 
     pub(crate) fn new() -> Self {
-        Self { splitter: Splitter::new(), nodes: Vec::new(), strokes: Vec::new() }
+        Self { splitter: Splitter::new(), far: Vec::new(), nodes: Vec::new(), strokes: Vec::new() }
     }
 
     /// Returns the cells to draw, in order.
     pub(crate) fn strokes(&mut self, task: &Task<'_>) -> &[Stroke] {
+        let last = wide!(self.search(task));
+        self.trace(last);
+        &self.strokes
+    }
+
+    /// Returns the last step of the best way.
+    #[inline(always)]
+    fn search(&mut self, task: &Task<'_>) -> usize {
         self.nodes.clear();
         let place = Place { x: 0, y: 0 };
         let none = Stroke { cell: 0, place, mask: 0, new_front: false, new_back: false };
@@ -100,29 +111,54 @@ impl<const N: usize> Search<N> {
             run: 0,
             node: 0,
         };
-        let (mut states, mut count, mut cursor) = ([start; BEAM], 1, 0);
-        for (index, error) in task.errors.iter().enumerate() {
-            if *error <= task.price || *error <= LEAST_AFAR * task.price && cursor != index {
-                continue;
-            }
-            let place = task.layout.place(index);
-            let ways = states[..count].iter().map(|state| state.way(place, task.motion));
-            if *error <= task.price * (ways.min().unwrap_or(0) + 1) as f32 {
-                continue;
-            }
-            let cell = Self::cell(task, index);
-            let best = self.best(&states[..count], &cell, task);
-            let old = states;
-            for (state, candidate) in states.iter_mut().zip(&best.list[..best.count]) {
-                *state = self.follow(&old[candidate.parent], candidate, &cell);
-                if candidate.action != Action::Skip {
-                    cursor = index + 1;
+        let (mut states, mut count) = ([start; BEAM], 1);
+        // The column after a cell that was drawn: to go on is cheaper than to go there.
+        let mut after = None;
+        let columns = task.layout.columns;
+        let mut memory = std::mem::take(&mut self.far);
+        for (y, errors) in task.errors.chunks_exact(columns).enumerate() {
+            let mut far = afar(errors, LEAST_AFAR * task.price, &mut memory).peekable();
+            after = after.map(|x: usize| x - columns);
+            loop {
+                let is_worth = |x: &usize| errors[*x] > task.price;
+                let beside = after.take_if(|x| *x < columns).filter(is_worth);
+                let beside = beside.filter(|x| far.peek() != Some(x));
+                let Some(x) = beside.or_else(|| far.next()) else { break };
+                let place = Place { x: x as u32, y: y as u32 };
+                let mut ways = [u32::MAX; BEAM];
+                for (way, state) in ways.iter_mut().zip(&states[..count]) {
+                    *way = state.way(place, task.motion);
                 }
+                let nearest = ways.into_iter().fold(u32::MAX, u32::min);
+                if errors[x] <= task.price * (nearest + 1) as f32 {
+                    continue;
+                }
+                let cell = Self::cell(task, y * columns + x, place);
+                let best = self.best(&states[..count], &ways, &cell, task.glyphs);
+                if self.advance(&mut states, &best, &cell) {
+                    after = Some(x + 1);
+                }
+                count = best.count;
             }
-            count = best.count;
         }
-        self.trace(states[0].node);
-        &self.strokes
+        self.far = memory;
+        states[0].node
+    }
+
+    /// Makes the states those of the best candidates. Returns whether any of them draws the cell.
+    #[inline(always)]
+    fn advance(&mut self, states: &mut [State; BEAM], best: &Best, cell: &Cell<N>) -> bool {
+        let candidates = || best.list[..best.count].iter().enumerate();
+        // Most cells stay, and then little is to be done.
+        if candidates().all(|(index, next)| next.action == Action::Skip && next.parent == index) {
+            candidates().for_each(|(index, next)| states[index].cost = next.cost);
+            return false;
+        }
+        let old = *states;
+        for (index, next) in candidates() {
+            states[index] = self.follow(&old[next.parent], next, cell);
+        }
+        candidates().any(|(_, next)| next.action != Action::Skip)
     }
 
     fn trace(&mut self, mut node: usize) {
@@ -134,29 +170,32 @@ impl<const N: usize> Search<N> {
         self.strokes.reverse();
     }
 
-    fn cell(task: &Task<'_>, index: usize) -> Cell<N> {
-        let place = task.layout.place(index);
-        let pixels = task.layout.gather(task.wanted, place);
+    #[inline(always)]
+    fn cell(task: &Task<'_>, index: usize, place: Place) -> Cell<N> {
         Cell {
             index,
             place,
-            pixels,
-            mean: mean(&pixels, Self::EVERY),
+            pixels: task.layout.gather(task.wanted, place),
             error: task.errors[index],
             weight: task.weights[index],
             price: task.price,
         }
     }
 
-    fn best(&self, states: &[State], cell: &Cell<N>, task: &Task<'_>) -> Best {
+    #[inline(always)]
+    fn best(
+        &self,
+        states: &[State],
+        ways: &[u32; BEAM],
+        cell: &Cell<N>,
+        glyphs: &GlyphTable,
+    ) -> Best {
         let mut best = Best::new(cell.price * PRUNE);
-        let spread: f32 = cell.pixels.iter().map(|pixel| distance(*pixel, cell.mean)).sum();
-        let plain = cell.price * (ONE_COLOR + 1.0 + color_digits(cell.mean)) + spread * cell.weight;
         let mut nearest = (f32::MAX, 0);
         let mut reaches =
             [Reach { front: [0.0; N], back: [0.0; N], cost: 0.0, is_next: false }; BEAM];
         for (parent, (state, reach)) in states.iter().zip(&mut reaches).enumerate() {
-            *reach = Self::reach(state, states[0].cost, cell, task.motion);
+            *reach = Self::reach(state, states[0].cost, cell, ways[parent]);
             let kept = Candidate {
                 cost: state.cost - states[0].cost + cell.error,
                 action: Action::Skip,
@@ -166,34 +205,45 @@ impl<const N: usize> Search<N> {
                 back: state.back.id,
             };
             best.push(kept);
-            let (loss, mask) = keep(reach, state, cell, task.glyphs);
+            let (loss, mask) = keep(reach, state, cell, glyphs);
             best.push(Candidate { cost: reach.cost + loss, action: Action::Keep, mask, ..kept });
-            let back = id(cell.index, 2);
-            let cost = reach.cost + plain;
-            best.push(Candidate { cost, action: Action::Plain, back, ..kept });
+            // A space in a new colour, where that can still be among the best.
+            if reach.cost + cell.price * (ONE_COLOR + 4.0) < best.limit() {
+                let cost = reach.cost + Self::plain(cell);
+                let back = id(cell.index, 2);
+                best.push(Candidate { cost, action: Action::Plain, back, ..kept });
+            }
             if reach.cost < nearest.0 {
                 nearest = (reach.cost, parent);
             }
         }
-        // Whether a new colour can still be among the best.
+        // Whether a glyph in one can.
         if nearest.0 + cell.price * (ONE_COLOR + 6.0) < best.limit() {
-            self.recolor(&mut best, states, &reaches, nearest, cell, task.glyphs);
+            self.recolor(&mut best, states, &reaches, nearest, cell, glyphs);
         }
         best
     }
 
-    fn reach(state: &State, base: f32, cell: &Cell<N>, motion: Motion) -> Reach<N> {
-        let is_next = state.cursor == Some(cell.place);
-        let way = state.way(cell.place, motion);
+    #[inline(always)]
+    fn reach(state: &State, base: f32, cell: &Cell<N>, way: u32) -> Reach<N> {
         Reach {
             front: state.front.errors(&cell.pixels, cell.weight),
             back: state.back.errors(&cell.pixels, cell.weight),
             cost: state.cost - base + cell.price * way as f32,
-            is_next,
+            is_next: state.cursor == Some(cell.place),
         }
     }
 
+    /// The cost of a cell that is all of it shown in the mean of its pixels.
+    #[inline(always)]
+    fn plain(cell: &Cell<N>) -> f32 {
+        let mean = mean(&cell.pixels, Self::EVERY);
+        let spread = total(distances(&cell.pixels, mean));
+        cell.price * (ONE_COLOR + 1.0 + color_digits(mean)) + spread * cell.weight
+    }
+
     /// Adds candidates with new colours.
+    #[inline(always)]
     fn recolor(
         &self,
         best: &mut Best,
@@ -204,10 +254,10 @@ impl<const N: usize> Search<N> {
         glyphs: &GlyphTable,
     ) {
         let price = cell.price;
-        let first = self.splitter.split(&cell.pixels, cell.mean);
+        let first = self.splitter.split(&cell.pixels, mean(&cell.pixels, Self::EVERY));
         let groups = [(Group::First, first), (Group::Second, Self::EVERY ^ first)];
         let colors = groups.map(|(_, mask)| mean(&cell.pixels, mask));
-        let errors = colors.map(|color| cell.pixels.map(|pixel| distance(pixel, color)));
+        let errors = colors.map(|color| distances(&cell.pixels, color));
         let lengths = groups.map(|(_, mask)| glyphs.length(mask));
         let glyph = lengths[0].max(lengths[1]) as f32;
         for (parent, (state, reach)) in states.iter().zip(reaches).enumerate() {
@@ -217,20 +267,22 @@ impl<const N: usize> Search<N> {
             for (index, (group, _)) in groups.into_iter().enumerate() {
                 let id = id(cell.index, index);
                 let bytes = price * (ONE_COLOR + glyph + color_digits(colors[index]));
-                let mut push = |other: &Pen, at_hand: &[f32; N], action, front, back| {
+                let ways = [
+                    (&state.back, &reach.back, Action::Front(group), id, state.back.id),
+                    (&state.front, &reach.front, Action::Back(group), state.front.id, id),
+                ];
+                for (other, at_hand, action, front, back) in ways {
                     if other.weight > 0.0 {
-                        let loss: f32 =
-                            errors[index].iter().zip(at_hand).map(|(a, b)| a.min(*b)).sum();
+                        let loss = total(nearer(&errors[index], at_hand));
                         let cost = reach.cost + bytes + loss * cell.weight;
                         best.push(Candidate { cost, action, mask: 0, parent, front, back });
                     }
-                };
-                push(&state.back, &reach.back, Action::Front(group), id, state.back.id);
-                push(&state.front, &reach.front, Action::Back(group), state.front.id, id);
+                }
             }
         }
-        let loss: f32 =
-            (0..N).map(|pixel| errors[usize::from(first >> pixel & 1 == 0)][pixel]).sum();
+        let loss = total(std::array::from_fn::<_, N, _>(|pixel| {
+            errors[usize::from(first >> pixel & 1 == 0)][pixel]
+        }));
         let digits = color_digits(colors[0]) + color_digits(colors[1]);
         for (index, (group, mask)) in groups.into_iter().enumerate() {
             let bytes = TWO_COLORS + digits + lengths[index] as f32;
@@ -257,6 +309,7 @@ impl<const N: usize> Search<N> {
     }
 
     /// Returns the state that a candidate comes to.
+    #[inline(always)]
     fn follow(&mut self, state: &State, candidate: &Candidate, cell: &Cell<N>) -> State {
         let mut next = State { cost: candidate.cost, ..*state };
         let (mut new_front, mut new_back) = match candidate.action {
@@ -267,11 +320,7 @@ impl<const N: usize> Search<N> {
             Action::Both(_) => (true, true),
         };
         let mask = candidate.mask;
-        let (mut front, mut back) = ([0.0; 3], [0.0; 3]);
-        for (bit, pixel) in cell.pixels.iter().enumerate() {
-            let sum = if mask >> bit & 1 == 1 { &mut front } else { &mut back };
-            sum.iter_mut().zip(pixel).for_each(|(sum, value)| *sum += value);
-        }
+        let (front, back) = (sum(&cell.pixels, mask), sum(&cell.pixels, Self::EVERY ^ mask));
         let in_front = mask.count_ones() as f32;
         // A new colour that no pixel is nearer to is none.
         new_front &= in_front > 0.0;
@@ -293,4 +342,17 @@ impl<const N: usize> Search<N> {
         self.nodes.push(Node { parent: state.node, stroke });
         next
     }
+}
+
+/// The places of the errors that are greater than `least`, in memory that is kept. There is no branch for
+/// each, as a processor would guess half of them wrong.
+#[inline(always)]
+fn afar(errors: &[f32], least: f32, memory: &mut Vec<u32>) -> impl Iterator<Item = usize> {
+    memory.resize(errors.len() + 1, 0);
+    let mut count = 0;
+    for (index, error) in errors.iter().enumerate() {
+        memory[count] = index as u32;
+        count += usize::from(*error > least);
+    }
+    memory[..count].iter().map(|index| *index as usize)
 }

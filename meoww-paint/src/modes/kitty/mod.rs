@@ -17,11 +17,12 @@ use self::{command::Command, shared::Shared};
 use super::About;
 use crate::{
     area::Rect,
-    deltas::Deltas,
+    deltas::{Deltas, Patch},
+    few_colors::FewColors,
     motion::control,
     pixels::{Picture, Plotter},
     png,
-    raster::Raster,
+    raster::{Channels, Raster},
     visible::visible,
 };
 
@@ -39,6 +40,8 @@ pub struct KittyTraits {
     pub in_tmux: bool,
 }
 
+/// With smaller steps, few colours are too far from each other.
+const FINE: u8 = 3;
 /// Painters of a process at once, and pictures of each.
 const PAINTERS: u32 = 8;
 const PICTURES: u32 = 2;
@@ -135,6 +138,7 @@ pub(crate) struct Kitty {
     /// The picture it shows, and in which parts of it.
     placed: Option<(Sent, Vec<Rect>)>,
     deltas: Deltas,
+    colors: FewColors,
     shared: Shared,
     pixels: Vec<u8>,
 }
@@ -159,6 +163,7 @@ impl Kitty {
             has_leftovers: false,
             placed: None,
             deltas: Deltas::default(),
+            colors: FewColors::default(),
             shared: Shared::new(),
             pixels: Vec::new(),
         }
@@ -208,9 +213,21 @@ impl Kitty {
             }
             self.pixels.clear();
         }
-        self.deltas.take_all(channels, step, &mut self.pixels);
-        let png = png::rgb(&self.pixels, width, height);
+        let png = if step > FINE {
+            let whole = self.deltas.choose_all();
+            self.in_few_colors(channels, step, whole)
+        } else {
+            self.deltas.take_all(channels, step, &mut self.pixels);
+            png::rgb(&self.pixels, width, height)
+        };
         self.command(&format!("{control},f=100"), &png, out);
+    }
+
+    /// The changes of a patch, as PNG.
+    fn in_few_colors(&mut self, wanted: &Channels, step: u8, patch: Patch) -> Vec<u8> {
+        let Self { deltas, colors, pixels, .. } = self;
+        deltas.take_in_few(wanted, step, patch, colors, pixels);
+        png::indexed(pixels, colors.palette(), patch.width, patch.height)
     }
 
     /// Sends what changed of a picture that the terminal has.
@@ -230,8 +247,12 @@ impl Kitty {
         };
         let Some(patch) = patch else { return };
         self.pixels.clear();
-        self.deltas.take(wanted, step, patch, &mut self.pixels);
-        let png = png::rgba(&self.pixels, patch.width, patch.height);
+        let png = if step > FINE {
+            self.in_few_colors(wanted, step, patch)
+        } else {
+            self.deltas.take(wanted, step, patch, &mut self.pixels);
+            png::rgba(&self.pixels, patch.width, patch.height)
+        };
         self.command(&format!("{control},x={},y={},f=100", patch.x, patch.y), &png, out);
     }
 

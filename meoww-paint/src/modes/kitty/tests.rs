@@ -130,7 +130,10 @@ impl Terminal {
             return (size('s'), pixels.as_chunks::<3>().0.iter().map(|p| (*p, 255)).collect());
         }
         assert_eq!(keys[&'f'], "100");
-        let mut reader = ::png::Decoder::new(std::io::Cursor::new(data)).read_info().unwrap();
+        let mut decoder = ::png::Decoder::new(std::io::Cursor::new(data));
+        // Of a palette, whose first colour is transparent.
+        decoder.set_transformations(::png::Transformations::EXPAND);
+        let mut reader = decoder.read_info().unwrap();
         let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
         // One that was sent in part is no picture.
         let Ok(info) = reader.next_frame(&mut pixels) else { return (0, Vec::new()) };
@@ -318,7 +321,7 @@ fn tmux_shows_it_in_cells_of_text() {
 /// change that moves the figures on purpose writes the new ones here.
 #[test]
 fn it_costs_no_more_and_shows_no_less() {
-    let (most_bytes, least_decibels) = (2121.0, 37.9);
+    let (most_bytes, least_decibels) = (1331.0, 37.8);
     let (mut painter, mut terminal) = (painter(REMOTE), Terminal::default());
     let (mut bytes, mut out) = (0, vec![]);
     for time in 0..FRAMES {
@@ -355,7 +358,9 @@ proptest! {
             let mut out = Vec::new();
             painter.draw(&frame(shift), area, &holes, &mut out);
             terminal.feed(&out);
-            prop_assert!(decibels(&terminal, &frame(shift), area, &holes) > 32.0);
+            let decibels = decibels(&terminal, &frame(shift), area, &holes);
+            // Of a mean squared error of two squared steps, and more where few pixels are seen.
+            prop_assert!(decibels > 26.0, "{decibels}");
             prop_assert!(terminal.images.len() == 1);
         }
     }

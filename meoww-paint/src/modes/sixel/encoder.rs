@@ -1,7 +1,7 @@
 //! Pixels to sixels: of each band of six rows, the columns of each colour, one bit a row.
 
 use crate::{
-    dither::{Dithered, LEVELS},
+    dither::{Dithered, Fate, LEVELS},
     modes::sixel,
     motion::number,
 };
@@ -31,7 +31,7 @@ impl Tile {
     /// Whether any of its pixels changed.
     pub(super) fn is_changed(self, picture: &Dithered) -> bool {
         let mut rows = self.y..self.y + self.height;
-        rows.any(|y| picture.changed(y)[self.x..][..self.width].contains(&true))
+        rows.any(|y| picture.fates(y)[self.x..][..self.width].contains(&Fate::Changed))
     }
 }
 
@@ -110,14 +110,14 @@ impl Encoder {
 
     /// Adds a row to the band.
     fn collect(&mut self, picture: &Dithered, tile: Tile, y: usize, bit: u8) {
-        let changed = &picture.changed(y)[tile.x..][..tile.width];
-        for (part, changed) in changed.chunks(PART).enumerate() {
-            if !tile.is_whole && !changed.contains(&true) {
+        let fates = &picture.fates(y)[tile.x..][..tile.width];
+        for (part, fates) in fates.chunks(PART).enumerate() {
+            if !tile.is_whole && !fates.contains(&Fate::Changed) {
                 continue;
             }
             self.is_touched[part] = true;
-            for (at, changed) in changed.iter().enumerate() {
-                if !changed && !tile.is_whole {
+            for (at, fate) in fates.iter().enumerate() {
+                if *fate != Fate::Changed && !tile.is_whole {
                     continue;
                 }
                 let x = part * PART + at;
@@ -138,7 +138,10 @@ impl Encoder {
     fn take_along(&mut self, picture: &mut Dithered, tile: Tile, y: usize, bit: u8) {
         for part in (0..self.is_touched.len()).filter(|part| self.is_touched[*part]) {
             for x in part * PART..((part + 1) * PART).min(tile.width) {
-                let Some(color) = picture.better(y, tile.x + x) else { continue };
+                if picture.fates(y)[tile.x + x] != Fate::Kept {
+                    continue;
+                }
+                let color = picture.nearest(y, tile.x + x);
                 let masks = &mut self.masks[usize::from(color) * tile.width..][..tile.width];
                 let neighbours = [x.wrapping_sub(1), x + 1].map(|x| masks.get(x).copied());
                 if masks[x] != 0 && neighbours != [Some(masks[x]); 2] {

@@ -109,7 +109,7 @@ impl Plotter for Sixel {
         let slack = if picture.quality.step() == 1 { 0 } else { usual.min(MOST_SLACK) };
         // At rest, less and less is kept.
         let slack = slack >> picture.rest.min(15);
-        wide(|| self.dithered.update(&picture.raster.channels, slack as u8));
+        wide!(self.dithered.update(&picture.raster.channels, slack as u8));
         let place = picture.place;
         let strip = self.strip_rows(place.height);
         for part in visible(place.width, place.height, picture.cells, picture.stride) {
