@@ -3,7 +3,10 @@
 mod account;
 pub(crate) mod answer;
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
 
 use meoww_proto::{
     UserId,
@@ -17,19 +20,25 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::{
-    config::ServerUrl,
+    config::{ServerUrl, Servers},
     error::Error,
     session::{Kept, Login, SessionFile},
 };
 
 const TIMEOUT: Duration = Duration::from_secs(20);
+/// Divided between the addresses of a name.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(6);
 /// No answer of the API comes near this.
 const MAX_ANSWER_BYTES: usize = 256 * 1024;
 
-/// One server, as one user sees it.
+/// One server or fleet, as one user sees it.
 pub struct Api {
     http: reqwest::Client,
-    server: ServerUrl,
+    servers: Servers,
+    /// The order in which they are tried.
+    order: Servers,
+    /// The position in it of the one that is spoken to, counted around.
+    current: AtomicUsize,
     sessions: SessionFile,
 }
 
@@ -62,21 +71,33 @@ impl Standing {
 
 impl Api {
     /// Nothing is sent yet.
-    pub fn new(server: ServerUrl, sessions: SessionFile) -> Result<Self, Error> {
+    pub fn new(servers: Servers, sessions: SessionFile) -> Result<Self, Error> {
         // Only the first call in a process takes effect, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder()
             .timeout(TIMEOUT)
+            .connect_timeout(CONNECT_TIMEOUT)
             .redirect(reqwest::redirect::Policy::none())
             .user_agent(concat!("meoww/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|error| Error::Other(error.to_string()))?;
-        Ok(Self { http, server, sessions })
+        let order = servers.first_and_others(&mut rand::rng());
+        Ok(Self { http, servers, order, current: AtomicUsize::new(0), sessions })
     }
 
-    /// Its address.
+    /// All addresses.
+    pub fn servers(&self) -> &Servers {
+        &self.servers
+    }
+
+    /// The address that is spoken to now.
     pub fn server(&self) -> &ServerUrl {
-        &self.server
+        self.order.at(self.current.load(Ordering::Relaxed))
+    }
+
+    /// Speaks to the next node from now on, if there are several.
+    pub(crate) fn leave_server(&self) {
+        self.current.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Whether a Meoww server answers there.
@@ -102,7 +123,7 @@ impl Api {
             Ok(user) => Ok(Standing::LoggedIn(Box::new(user))),
             Err(Error::SessionExpired(_)) => Ok(Standing::Expired),
             Err(Error::NotLoggedIn(_)) => {
-                let unverified = self.sessions.load(&self.server)?.unverified;
+                let unverified = self.sessions.load(&self.servers)?.unverified;
                 Ok(unverified.map_or(Standing::LoggedOut, |_| Standing::Unverified))
             }
             Err(error) => Err(error),
@@ -145,14 +166,14 @@ impl Api {
 
     /// Ends the session, here in any case and at the server when it can be reached.
     pub async fn logout(&self) -> Result<(), Error> {
-        let Some(login) = self.sessions.load(&self.server)?.login else {
+        let Some(login) = self.sessions.load(&self.servers)?.login else {
             return Err(self.not_logged_in());
         };
         let request = self.with_refresh_cookie(Method::POST, "/api/auth/logout", &login);
         let told = self.send(request).await;
         let guard = self.sessions.lock()?;
-        let device_token = guard.load(&self.server)?.device_token;
-        guard.store(&self.server, Kept { device_token, ..Kept::default() })?;
+        let device_token = guard.load(&self.servers)?.device_token;
+        guard.store(&self.servers, Kept { device_token, ..Kept::default() })?;
         told.map(|_| ())
     }
 
@@ -169,7 +190,7 @@ impl Api {
 
     /// The access token, fresh or not: whoever is refused with it asks for [`Api::renewed`].
     pub fn access_token(&self) -> Result<String, Error> {
-        let login = self.sessions.load(&self.server)?.login;
+        let login = self.sessions.load(&self.servers)?.login;
         login.map(|login| login.access_token).ok_or_else(|| self.not_logged_in())
     }
 
@@ -179,7 +200,7 @@ impl Api {
         let sessions = self.sessions.clone();
         // Waiting for a file lock blocks, and its holder waits for the network.
         let guard = tokio::task::block_in_place(|| sessions.lock())?;
-        let kept = guard.load(&self.server)?;
+        let kept = guard.load(&self.servers)?;
         let Some(login) = kept.login else { return Err(self.not_logged_in()) };
         if login.access_token != refused {
             return Ok(login.access_token);
@@ -189,11 +210,11 @@ impl Api {
             Ok(response) => {
                 let (access_token, refresh_token) = self.tokens(&response)?;
                 let login = Login { access_token: access_token.clone(), refresh_token, ..login };
-                guard.store(&self.server, Kept { login: Some(login), ..kept })?;
+                guard.store(&self.servers, Kept { login: Some(login), ..kept })?;
                 Ok(access_token)
             }
             Err(Error::SessionExpired(server)) => {
-                guard.store(&self.server, Kept { login: None, ..kept })?;
+                guard.store(&self.servers, Kept { login: None, ..kept })?;
                 Err(Error::SessionExpired(server))
             }
             Err(error) => Err(error),
@@ -228,24 +249,24 @@ impl Api {
         let Session { user } = self.json(response).await?;
         let login = Login { user: user.clone(), access_token, refresh_token };
         let guard = self.sessions.lock()?;
-        let device_token = device_token.or(guard.load(&self.server)?.device_token);
-        guard.store(&self.server, Kept { login: Some(login), device_token, unverified: None })?;
+        let device_token = device_token.or(guard.load(&self.servers)?.device_token);
+        guard.store(&self.servers, Kept { login: Some(login), device_token, unverified: None })?;
         Ok(user)
     }
 
     fn keep_unverified(&self, user_id: UserId) -> Result<(), Error> {
         let guard = self.sessions.lock()?;
-        let kept = guard.load(&self.server)?;
-        guard.store(&self.server, Kept { unverified: Some(user_id), ..kept })
+        let kept = guard.load(&self.servers)?;
+        guard.store(&self.servers, Kept { unverified: Some(user_id), ..kept })
     }
 
     fn unverified(&self, given: Option<&str>) -> Result<String, Error> {
         if let Some(given) = given {
             return Ok(given.to_owned());
         }
-        let kept = self.sessions.load(&self.server)?;
+        let kept = self.sessions.load(&self.servers)?;
         let none = || {
-            let server = &self.server;
+            let server = self.server();
             Error::InvalidInput(format!(
                 "No sign-up at {server} waits for a code. Run `meoww signup`, or give --user-id."
             ))
@@ -254,17 +275,17 @@ impl Api {
     }
 
     fn not_logged_in(&self) -> Error {
-        Error::NotLoggedIn(self.server.to_string())
+        Error::NotLoggedIn(self.server().to_string())
     }
 
     fn request(&self, method: Method, route: &str) -> RequestBuilder {
-        self.http.request(method, self.server.http(route))
+        self.http.request(method, self.server().http(route))
     }
 
     /// A request by which the server can tell that this machine was logged in before.
     fn with_device_cookie(&self, method: Method, route: &str) -> Result<RequestBuilder, Error> {
         let request = self.request(method, route);
-        Ok(match self.sessions.load(&self.server)?.device_token {
+        Ok(match self.sessions.load(&self.servers)?.device_token {
             Some(token) => request.header(header::COOKIE, format!("{DEVICE_COOKIE}={token}")),
             None => request,
         })
@@ -284,17 +305,38 @@ impl Api {
 
     /// Sends; whatever is not a success comes back as the error it means.
     async fn send(&self, request: RequestBuilder) -> Result<Response, Error> {
-        let response = request.send().await.map_err(|error| self.unreachable(&error))?;
+        let response = self.execute(request).await?;
         let (status, headers) = (response.status(), response.headers().clone());
         if status.is_success() {
             return Ok(response);
         }
         let asked = response.url().clone();
-        let unexpected = || answer::unexpected(&self.server, (status, &headers), &asked);
+        let unexpected = || answer::unexpected(self.server(), (status, &headers), &asked);
         let body = self.body(response).await?;
         let refusal = serde_json::from_slice(&body).ok().and_then(safe::<ApiError>);
         let refusal = refusal.ok_or_else(unexpected)?;
-        Err(answer::refusal(&self.server, (status, &headers), asked.path(), refusal))
+        Err(answer::refusal(self.server(), (status, &headers), asked.path(), refusal))
+    }
+
+    /// Asks one node after the other until one can be connected to: what a node may have received is
+    /// not sent to another.
+    async fn execute(&self, request: RequestBuilder) -> Result<Response, Error> {
+        let mut request = request.build().map_err(|error| self.unreachable(&error))?;
+        let first = self.current.load(Ordering::Relaxed);
+        let server = self.order.at(first).to_string();
+        let route = request.url().as_str().strip_prefix(&server).map(str::to_owned);
+        for next in first + 1..first + self.servers.iter().len() {
+            let (Some(same), Some(route)) = (request.try_clone(), &route) else { break };
+            match self.http.execute(same).await {
+                Err(error) if error.is_connect() => {
+                    let Ok(url) = self.order.at(next).http(route).parse() else { break };
+                    *request.url_mut() = url;
+                    self.current.store(next, Ordering::Relaxed);
+                }
+                answered => return answered.map_err(|error| self.unreachable(&error)),
+            }
+        }
+        self.http.execute(request).await.map_err(|error| self.unreachable(&error))
     }
 
     /// The answer, with all text in it safe to draw.
@@ -323,14 +365,14 @@ impl Api {
     }
 
     fn not_meoww(&self, why: String) -> Error {
-        Error::NotMeoww { server: self.server.to_string(), why }
+        Error::NotMeoww { server: self.server().to_string(), why }
     }
 
     fn unreachable(&self, error: &reqwest::Error) -> Error {
         if error.is_timeout() {
-            return answer::silent(&self.server);
+            return answer::silent(self.server());
         }
-        answer::unreachable(&self.server, error)
+        answer::unreachable(self.server(), error)
     }
 }
 

@@ -23,8 +23,9 @@ use crate::{core::event::Way, error::exit_codes, picture::source::Camera};
 #[derive(Debug, Parser)]
 #[command(name = "meoww", version, after_help = AFTER_HELP)]
 pub struct Cli {
-    /// The server's address; kept for the next time by signup and login
-    #[arg(long, global = true, env = "MEOWW_SERVER", value_name = "URL")]
+    /// The server's address, or those of the nodes of one, separated by commas: the next is taken when
+    /// one is gone. Kept for the next time by signup and login
+    #[arg(long, global = true, env = "MEOWW_SERVER", value_name = "URL,...")]
     pub server: Option<String>,
     /// Results and errors as JSON, one object a line
     #[arg(long, global = true)]

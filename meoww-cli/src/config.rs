@@ -1,4 +1,4 @@
-//! What the user settled on: the server, kept in `config.toml`.
+//! What the user settled on: the server, or the nodes of a fleet, kept in `config.toml`.
 
 use std::{
     fmt, fs, io,
@@ -7,6 +7,7 @@ use std::{
 };
 
 use etcetera::{BaseStrategy, choose_base_strategy};
+use rand::{Rng, seq::SliceRandom};
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
 
@@ -67,6 +68,56 @@ impl fmt::Display for ServerUrl {
     }
 }
 
+/// The addresses of one server, or of the nodes of one fleet, which know the same accounts and are
+/// as good as each other. Never empty.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Servers(Vec<ServerUrl>);
+
+impl Servers {
+    /// In the order in which they are tried.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &ServerUrl> {
+        self.0.iter()
+    }
+
+    /// The first, and the others in any order: so that those who leave one that is gone do not all
+    /// come to the same.
+    pub(crate) fn first_and_others(&self, rng: &mut impl Rng) -> Self {
+        let mut order = self.0.clone();
+        order[1..].shuffle(rng);
+        Self(order)
+    }
+
+    /// The one at a position, counted from 0 and around.
+    pub(crate) fn at(&self, position: usize) -> &ServerUrl {
+        &self.0[position % self.0.len()]
+    }
+}
+
+impl From<ServerUrl> for Servers {
+    fn from(server: ServerUrl) -> Self {
+        Self(vec![server])
+    }
+}
+
+/// Addresses, separated by commas.
+impl FromStr for Servers {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        text.split(',').map(str::parse).collect::<Result<_, _>>().map(Self)
+    }
+}
+
+impl fmt::Display for Servers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, server) in self.0.iter().enumerate() {
+            let comma = if number == 0 { "" } else { "," };
+            write!(f, "{comma}{server}")?;
+        }
+        Ok(())
+    }
+}
+
 /// Where our files are, by the XDG base directories (on other systems, by their custom).
 #[derive(Debug, Clone)]
 pub struct Paths {
@@ -98,21 +149,21 @@ struct File {
     server: Option<String>,
 }
 
-/// The server to talk to: the one named now, else the one kept, else this machine's.
-pub fn server(paths: &Paths, named: Option<&str>) -> Result<ServerUrl, Error> {
+/// The servers to talk to: those named now, else those kept, else this machine's.
+pub fn servers(paths: &Paths, named: Option<&str>) -> Result<Servers, Error> {
     match named {
         Some(named) => named.parse(),
         None => load(&paths.config)?.server.as_deref().unwrap_or(DEFAULT_SERVER).parse(),
     }
 }
 
-/// Keeps the server for the next time.
-pub fn keep_server(paths: &Paths, server: &ServerUrl) -> Result<(), Error> {
+/// Keeps the servers for the next time.
+pub fn keep_servers(paths: &Paths, servers: &Servers) -> Result<(), Error> {
     let mut file = load(&paths.config)?;
-    if file.server.as_deref() == Some(&server.to_string()) {
+    if file.server.as_deref() == Some(&servers.to_string()) {
         return Ok(());
     }
-    file.server = Some(server.to_string());
+    file.server = Some(servers.to_string());
     let text = toml::to_string(&file).map_err(|error| Error::Other(error.to_string()))?;
     write_private(&paths.config, text.as_bytes())
         .map_err(|source| file_error(&paths.config, source))
@@ -146,10 +197,21 @@ mod tests {
         let dir = tempfile::tempdir().expect("a directory");
         let [config, sessions, log] = ["a/config.toml", "s", "l"].map(|file| dir.path().join(file));
         let paths = Paths { config, sessions, log };
-        let shown = |named| server(&paths, named).expect("a server").to_string();
+        let shown = |named| servers(&paths, named).expect("a server").to_string();
         assert_eq!(shown(None), DEFAULT_SERVER);
-        keep_server(&paths, &"http://kept:1".parse().expect("a URL")).expect("kept");
-        assert_eq!(shown(None), "http://kept:1");
+        let kept = "http://kept:1,https://kept.example".parse().expect("URLs");
+        keep_servers(&paths, &kept).expect("kept");
+        assert_eq!(shown(None), "http://kept:1,https://kept.example");
         assert_eq!(shown(Some("http://named:2")), "http://named:2");
+    }
+
+    #[test]
+    fn addresses_of_a_fleet_are_separated_by_commas() {
+        let servers: Servers = "https://a.example, http://b:5000/".parse().expect("URLs");
+        let shown: Vec<String> = servers.iter().map(ToString::to_string).collect();
+        assert_eq!(shown, ["https://a.example", "http://b:5000"]);
+        for bad in ["https://a.example,", ",", "https://a.example,b.example"] {
+            assert!(matches!(bad.parse::<Servers>(), Err(Error::BadServerUrl { .. })), "{bad}");
+        }
     }
 }

@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use meoww_paint::{Frame, Grid};
+use meoww_paint::Frame;
 use meoww_proto::{
     RoomId,
     account::IceServer,
@@ -38,10 +38,11 @@ use crate::{
     error::Error,
     interfaces,
     link::{Link, LinkEvent, Order},
-    peer::{PeerConfig, PeerMedia, PeerSound},
+    peer::{CongestionControl, PeerConfig, PeerMedia, PeerSound},
     picture::{
         slot::{FrameSlot, RoomSlot},
         source::Camera,
+        wanted::Wanted,
     },
     sound::{SoundConfig, SoundEvent},
 };
@@ -64,6 +65,8 @@ pub struct Options {
     pub way: Option<Way>,
     /// Whom to meet.
     pub terms: Search,
+    /// Ours, but for measurements.
+    pub congestion_control: CongestionControl,
 }
 
 /// A running client, from the side of the screen or the script.
@@ -81,7 +84,7 @@ pub struct ClientHandle {
     /// Sound, as the user turns it.
     pub sound: SoundSwitch,
     /// What the screen can show of the partner.
-    pub grid: watch::Sender<Grid>,
+    pub wanted: watch::Sender<Wanted>,
     /// Pictures drawn, counted by whoever draws them.
     pub drawn: Arc<AtomicU64>,
     /// What goes on behind all this.
@@ -97,8 +100,8 @@ impl ClientHandle {
     /// # Errors
     /// The camera or a file of sound cannot be used, the server cannot be reached, or there is no session.
     pub async fn start(options: Options) -> Result<Self, Error> {
-        let Options { api, camera, sound, way, terms } = options;
-        let (commands, wanted) = mpsc::channel(QUEUE);
+        let Options { api, camera, sound, way, terms, congestion_control } = options;
+        let (commands, commanded) = mpsc::channel(QUEUE);
         let (told, events) = mpsc::channel(QUEUE);
         let (camera_on, camera_wanted) = watch::channel(true);
         let (room, link_room) = watch::channel(None);
@@ -120,10 +123,10 @@ impl ClientHandle {
             let _ = told.try_send(CallEvent::Notice(notice));
         }
         let (shown, remote) = watch::channel(None);
-        let (grid, grid_wanted) = watch::channel(Grid::FULL);
+        let (wanted, wanted_out) = watch::channel(Wanted::ALL);
         let (local, drawn) = (camera.slot(), Arc::new(AtomicU64::new(0)));
         let pictures =
-            Pictures { local: local.clone(), shown, grid: grid_wanted, drawn: drawn.clone() };
+            Pictures { local: local.clone(), shown, wanted: wanted_out, drawn: drawn.clone() };
         let driver = Driver {
             call: Call::new(terms),
             link,
@@ -132,6 +135,7 @@ impl ClientHandle {
             ice,
             connector: Connector::WebRtc,
             way,
+            congestion_control,
             pictures,
             camera,
             sound: sound.clone(),
@@ -141,8 +145,8 @@ impl ClientHandle {
             closing: JoinSet::new(),
         };
         #[expect(clippy::disallowed_methods, reason = "the client owns its driver")]
-        let running = Running(tokio::spawn(driver.run(wanted)));
-        Ok(Self { commands, events, remote, local, camera_on, sound, grid, drawn, running })
+        let running = Running(tokio::spawn(driver.run(commanded)));
+        Ok(Self { commands, events, remote, local, camera_on, sound, wanted, drawn, running })
     }
 
     /// Ends the client, if it has not ended yet, and waits until everything is released.
@@ -185,7 +189,7 @@ struct Open {
 struct Pictures {
     local: FrameSlot,
     shown: watch::Sender<Option<Arc<Frame>>>,
-    grid: watch::Receiver<Grid>,
+    wanted: watch::Receiver<Wanted>,
     drawn: Arc<AtomicU64>,
 }
 
@@ -194,7 +198,7 @@ impl Pictures {
         PeerMedia {
             local: self.local.clone(),
             remote: RoomSlot::open(self.shown.clone()),
-            grid: self.grid.clone(),
+            wanted: self.wanted.clone(),
             drawn: self.drawn.clone(),
             sound,
         }
@@ -209,6 +213,7 @@ struct Driver {
     ice: ice::Servers,
     connector: Connector,
     way: Option<Way>,
+    congestion_control: CongestionControl,
     pictures: Pictures,
     camera: camera::Switch,
     sound: SoundSwitch,
@@ -296,6 +301,7 @@ impl Driver {
             is_initiator,
             room_id,
             addresses: self.network.addresses(),
+            congestion_control: self.congestion_control,
         };
         let pictures = self.pictures.of_room(self.sound.room());
         let slot = pictures.remote.clone();

@@ -1,7 +1,11 @@
 //! The decoders of bytes from outside, for the fuzz targets and nobody else: each gives what it
 //! made of its input in types that can be compared there.
 
-use std::time::Duration;
+use std::{
+    pin::pin,
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use serde_json::value::RawValue;
@@ -10,7 +14,9 @@ use crate::{
     clock,
     peer::{
         control::Control,
+        handshake::Repeats,
         remote::{self, Kind},
+        stream_relays::frames,
         tracks::assemble::{Assembler, Packet, Unit},
     },
     sound::{
@@ -50,6 +56,35 @@ pub fn description(json: &str, is_offer: bool) -> Option<Description> {
 pub fn candidate(json: &str) -> Option<String> {
     let json = RawValue::from_string(json.to_owned()).ok()?;
     remote::candidate(&json).map(|trickled| trickled.candidate.text().to_owned())
+}
+
+/// How many copies of one packet of a DTLS handshake are sent, after these came.
+pub fn handshake_copies<'a>(packets: impl IntoIterator<Item = &'a [u8]>) -> usize {
+    let mut repeats = Repeats::default();
+    repeats.sent(clock::now(), ());
+    for packet in packets {
+        repeats.received(packet);
+    }
+    let mut copies = 0;
+    while let Some(due) = repeats.due() {
+        copies += repeats.take_due(due).len();
+    }
+    copies
+}
+
+/// The messages in a relay's stream, up to its end or to what is none.
+pub fn relay_messages(mut stream: &[u8]) -> Vec<Vec<u8>> {
+    let mut waits = Context::from_waker(Waker::noop());
+    let mut next = || match pin!(frames::read(&mut stream)).poll(&mut waits) {
+        Poll::Ready(message) => message.ok(),
+        Poll::Pending => None,
+    };
+    std::iter::from_fn(&mut next).collect()
+}
+
+/// A stream of these.
+pub fn relay_stream(messages: &[Vec<u8>]) -> Vec<u8> {
+    messages.iter().flat_map(|message| frames::written(message).into_owned()).collect()
 }
 
 /// The pictures in RTP packets, `None` for one that is lost: each packet is its sequence number,

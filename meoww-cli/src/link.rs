@@ -1,4 +1,5 @@
-//! The socket to the server: connects, and connects again, until it is dropped.
+//! The socket to the server: connects, and connects again, to another node where there are several,
+//! until it is dropped.
 
 mod connect;
 
@@ -57,7 +58,7 @@ pub enum LinkEvent {
 pub enum Order {
     /// Say this to the server. While the link is down, it is lost.
     Say(ClientMessage),
-    /// Hang up and connect anew, to wherever the address leads by then.
+    /// Hang up and connect anew: to another node, or to wherever the address leads by then.
     Reconnect,
     /// Look whether the connection still stands, as this machine has another network or slept.
     NetworkChanged,
@@ -73,10 +74,10 @@ pub struct Link {
 }
 
 impl Link {
-    /// Connects once, so that a wrong address or a stale session is an error at once; from then on
-    /// it reconnects by itself. `room` is the call to take up again then.
+    /// Tries each node once, so that a wrong address or a stale session is an error at once; from then
+    /// on it reconnects by itself. `room` is the call to take up again then.
     pub async fn open(api: Arc<Api>, room: watch::Receiver<Option<RoomId>>) -> Result<Self, Error> {
-        let socket = connect(&api, None).await?;
+        let socket = connect_to_any(&api).await?;
         let (orders, outgoing) = mpsc::channel(QUEUE);
         let (incoming, events) = mpsc::channel(QUEUE);
         let worker = Worker { api, room, outgoing, incoming, attempt: 0 };
@@ -218,18 +219,19 @@ impl Worker {
 
     async fn reconnect(&mut self) -> Option<Socket> {
         loop {
-            let retry_in = backoff::delay(self.attempt, rand::random());
+            self.api.leave_server();
+            // As long as the first time for each node: only the whole round is repeated more slowly.
+            let nodes = u32::try_from(self.api.servers().iter().len()).unwrap_or(u32::MAX);
+            let retry_in = backoff::delay(self.attempt / nodes, rand::random());
             self.attempt = self.attempt.saturating_add(1);
             self.incoming.send(LinkEvent::Down { retry_in }).await.ok()?;
             if !self.wait(retry_in).await {
                 return None;
             }
             let room = *self.room.borrow();
-            match connect(&self.api, room).await {
+            match connect(&self.api, room, self.attempt as usize).await {
                 Ok(socket) => return Some(socket),
-                Err(
-                    error @ (Error::SessionExpired(_) | Error::NotLoggedIn(_) | Error::Banned(_)),
-                ) => {
+                Err(error) if is_final(&error) => {
                     let _ = self.incoming.send(LinkEvent::Lost(error)).await;
                     return None;
                 }
@@ -257,6 +259,26 @@ impl Worker {
             }
         }
     }
+}
+
+/// The first connection, to the first node that takes it.
+async fn connect_to_any(api: &Api) -> Result<Socket, Error> {
+    let mut tried = connect(api, None, 0).await;
+    for _ in 1..api.servers().iter().len() {
+        match tried {
+            Err(error) if !is_final(&error) => {
+                api.leave_server();
+                tried = connect(api, None, 0).await;
+            }
+            connected => return connected,
+        }
+    }
+    tried
+}
+
+/// Whether all nodes would say the same.
+fn is_final(error: &Error) -> bool {
+    matches!(error, Error::SessionExpired(_) | Error::NotLoggedIn(_) | Error::Banned(_))
 }
 
 /// Whether the address that the connection goes out from is none of this machine any more.

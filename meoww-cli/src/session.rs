@@ -1,4 +1,4 @@
-//! The sessions of this user, one a server, in a file only its owner can read.
+//! The sessions of this user, one a server or fleet, in a file only its owner can read.
 //!
 //! Refresh tokens are single use: two programs that spend the same one end the session for both.
 //! So whoever changes the file holds its lock from reading to writing.
@@ -9,7 +9,7 @@ use meoww_proto::{UserId, account::User};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    config::ServerUrl,
+    config::Servers,
     error::Error,
     files::{file_error, open_private, write_private},
 };
@@ -42,6 +42,16 @@ pub struct Login {
 #[derive(Default, Serialize, Deserialize)]
 struct Sessions(BTreeMap<String, Kept>);
 
+impl Sessions {
+    /// The address that the session of a fleet is kept under: the first of which something is kept,
+    /// so that more can be named later, in any order.
+    fn name_of(&self, servers: &Servers) -> String {
+        let mut names = servers.iter().map(ToString::to_string);
+        let known = names.find(|name| self.0.contains_key(name));
+        known.unwrap_or_else(|| servers.at(0).to_string())
+    }
+}
+
 /// The file.
 #[derive(Debug, Clone)]
 pub struct SessionFile {
@@ -54,9 +64,11 @@ impl SessionFile {
         Self { path }
     }
 
-    /// What is kept of `server`.
-    pub fn load(&self, server: &ServerUrl) -> Result<Kept, Error> {
-        Ok(self.read()?.0.remove(&server.to_string()).unwrap_or_default())
+    /// What is kept of `servers`.
+    pub fn load(&self, servers: &Servers) -> Result<Kept, Error> {
+        let mut sessions = self.read()?;
+        let name = sessions.name_of(servers);
+        Ok(sessions.0.remove(&name).unwrap_or_default())
     }
 
     /// Waits for the lock, which is held until the guard is dropped.
@@ -88,17 +100,39 @@ pub struct SessionGuard<'a> {
 }
 
 impl SessionGuard<'_> {
-    /// What is kept of `server`, by whoever held the lock last.
-    pub fn load(&self, server: &ServerUrl) -> Result<Kept, Error> {
-        self.file.load(server)
+    /// What is kept of `servers`, by whoever held the lock last.
+    pub fn load(&self, servers: &Servers) -> Result<Kept, Error> {
+        self.file.load(servers)
     }
 
     /// Keeps this from now on.
-    pub fn store(&self, server: &ServerUrl, kept: Kept) -> Result<(), Error> {
+    pub fn store(&self, servers: &Servers, kept: Kept) -> Result<(), Error> {
         let mut sessions = self.file.read()?;
-        sessions.0.insert(server.to_string(), kept);
+        sessions.0.insert(sessions.name_of(servers), kept);
         let text = serde_json::to_vec_pretty(&sessions)
             .map_err(|error| file_error(&self.file.path, io::Error::other(error)))?;
         write_private(&self.file.path, &text).map_err(|source| file_error(&self.file.path, source))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_is_found_by_any_node_of_its_fleet() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = SessionFile::new(folder.path().join("sessions.json"));
+        let servers = |text: &str| text.parse::<Servers>().expect("addresses");
+        let kept = |token: &str| Kept { device_token: Some(token.to_owned()), ..Kept::default() };
+        let token = |text| file.load(&servers(text)).expect("readable").device_token;
+        let store = |text, token| {
+            file.lock().expect("locked").store(&servers(text), kept(token)).expect("stored");
+        };
+        store("http://a:1", "first");
+        assert_eq!(token("http://b:1,http://a:1").as_deref(), Some("first"));
+        store("http://b:1,http://a:1", "second");
+        assert_eq!(token("http://a:1").as_deref(), Some("second"));
+        assert_eq!(token("http://b:1"), None);
     }
 }

@@ -7,6 +7,7 @@ use tokio::net::TcpListener;
 
 use crate::{
     api::Api,
+    config::Servers,
     session::{Kept, Login, SessionFile},
 };
 
@@ -14,7 +15,7 @@ use crate::{
 /// sessions in `folder` says.
 pub(crate) fn logged_in(server: &TcpListener, folder: &Path) -> Api {
     let address = format!("http://{}", server.local_addr().expect("an address"));
-    let address = address.parse().expect("a server");
+    let address: Servers = address.parse().expect("a server");
     let sessions = SessionFile::new(folder.join("sessions.json"));
     let user = User {
         id: UserId::from_bytes([7; 12]),

@@ -13,12 +13,12 @@ const MAX_MARKS: usize = 3;
 
 /// Text that holds nothing a terminal would act on: the one way in for all text of a peer or server.
 ///
-/// White space and line breaks become plain spaces. Control characters (C0, C1, so ESC and CSI),
-/// format characters (bidirectional overrides and isolates, joiners, tags, soft hyphens), private
-/// use, unassigned and invisible characters and variation selectors are removed. Emoji are as wide as
-/// their parts, which terminals with and without grapheme clusters measure alike: joined ones fall
-/// apart, skin tones are removed, and a flag becomes the two letters of its region. At most three combining marks stay
-/// on one base, none without a base. At most [`MAX_CHAT_CHARS`] characters stay, trimmed.
+/// White space and line breaks become plain spaces. Control characters (C0, C1, so ESC and CSI), format
+/// characters (bidirectional overrides and isolates, joiners, tags, soft hyphens), private use,
+/// unassigned and invisible characters and variation selectors are removed. Emoji are as wide as their
+/// parts, which terminals with and without grapheme clusters measure alike: joined ones fall apart, skin
+/// tones are removed, and a flag becomes the two letters of its region. At most three combining marks
+/// stay on one base, none without a base. At most [`MAX_CHAT_CHARS`] characters stay, trimmed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct SafeText(String);

@@ -3,7 +3,7 @@
 
 mod media;
 
-use std::time::Duration;
+use std::{collections::VecDeque, time::Duration};
 
 use media::{
     Side, connect,
@@ -14,7 +14,11 @@ use media::{
 use meoww_cli::{
     core::event::{PeerEvent, Safety, Way},
     peer::PeerConfig,
-    picture::{slot::RoomSlot, source::pattern},
+    picture::{
+        slot::RoomSlot,
+        source::pattern,
+        wanted::{MOST_FPS, Wanted},
+    },
 };
 use meoww_paint::{Frame, Grid};
 use meoww_proto::account::IceServer;
@@ -32,6 +36,8 @@ async fn pictures_arrive_in_order_on_both_sides() {
             last = stamp;
         }
     }
+    // A busy machine may look like a narrow path at first.
+    a.picture(|picture| picture.width() == 320).await;
     let stats = a.peer().stats(std::time::Instant::now());
     assert!(stats.frames_decoded >= 30 && stats.frames_sent >= 30, "{stats:?}");
     assert_eq!((stats.width, stats.height, stats.relayed), (320, 240, false));
@@ -46,9 +52,36 @@ async fn the_receivers_screen_decides_the_size() {
     connect(&mut a, &mut b).await;
     a.picture(|picture| picture.width() == 320).await;
     for (grid, width) in [(Grid::new(160, 90), 120), (Grid::new(80, 60), 80), (Grid::FULL, 320)] {
-        a.grid.send_replace(grid);
+        a.wanted.send_replace(Wanted::new(grid, MOST_FPS));
         let stamp = a.picture(|picture| picture.width() == width).await;
         assert!(pattern::read(&stamp).is_some());
+    }
+    a.close().await;
+    b.close().await;
+}
+
+/// The camera takes thirty a second.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_more_pictures_come_than_are_asked_for() {
+    let (mut a, mut b) = pair().await;
+    connect(&mut a, &mut b).await;
+    a.next_stamp().await;
+    a.wanted.send_replace(Wanted::new(Grid::FULL, 10));
+    // In units of 100 us: ten intervals of 100 ms, and each a little early.
+    let mut sent = VecDeque::from([a.next_stamp().await.sent]);
+    while sent.len() < 11 || sent[10].wrapping_sub(sent[0]) < 9_500 {
+        sent.push_back(a.next_stamp().await.sent);
+        let old = sent.len().saturating_sub(11);
+        sent.drain(..old);
+    }
+    a.wanted.send_replace(Wanted::ALL);
+    let mut last = a.next_stamp().await.sent;
+    loop {
+        let next = a.next_stamp().await.sent;
+        if next.wrapping_sub(last) < 500 {
+            break;
+        }
+        last = next;
     }
     a.close().await;
     b.close().await;
@@ -186,6 +219,7 @@ async fn with_a_relay_that_is_silent_relay_only_fails() {
         is_initiator,
         room_id: media::room(),
         addresses: media::own_addresses(),
+        congestion_control: Default::default(),
     };
     let mut a = Side::open_with(config(true)).await;
     let mut b = Side::open_with(config(false)).await;
@@ -235,6 +269,7 @@ async fn no_picture_of_the_last_partner_shows_in_the_next_call() {
         is_initiator,
         room_id: media::room(),
         addresses: media::own_addresses(),
+        congestion_control: Default::default(),
     };
     let (slot, shown) = watch::channel(None);
     let first = RoomSlot::open(slot.clone());

@@ -40,6 +40,7 @@ async fn side(is_initiator: bool) -> (Side, watch::Sender<Vec<IpAddr>>) {
         is_initiator,
         room_id: media::room(),
         addresses: known,
+        congestion_control: Default::default(),
     };
     (Side::open_with(config).await, addresses)
 }

@@ -93,6 +93,45 @@ async fn timestamps_that_jump_and_repeat_end_nothing() {
     tokio::time::timeout(LONG, talk).await.expect("the room's sound goes on").unwrap();
 }
 
+/// A stranger talks, and begins anew as another source when told so; its frames are counted from the next
+/// thousand then.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_source_that_changes_is_still_heard() {
+    let (mut side, (mut stranger, mut voice)) =
+        (Side::open(false).await, Stranger::talking().await);
+    let _channel = stranger.channel("meoww").await;
+    stranger.call(&mut side).await;
+    stranger.until(&mut side, |event| matches!(event, PeerEvent::Connected { .. })).await;
+    let (change, mut changed) = tokio::sync::watch::channel(());
+    let talk = tokio::spawn(async move {
+        let mut due = tokio::time::interval(Duration::from_millis(20));
+        let mut n = 0_u32;
+        loop {
+            due.tick().await;
+            if changed.has_changed().unwrap_or_default() {
+                changed.mark_unchanged();
+                n = n.next_multiple_of(1000) + 1000;
+                voice.change_source();
+            }
+            voice.send(&frame(n).payload).await;
+            n += 1;
+        }
+    });
+    let first = side.packet().await;
+    let mut last = number(&first);
+    for _ in 0..3 {
+        change.send_replace(());
+        let due = last.next_multiple_of(1000) + 1;
+        while last < due {
+            let packet = side.packet().await;
+            assert_eq!(packet.ssrc, first.ssrc, "the library knows no other");
+            last = number(&packet);
+        }
+    }
+    talk.abort();
+    side.close().await;
+}
+
 /// Reports on the sender's clock keep sound and picture together, and those on losses set the error
 /// correction. The microphone of the sender holds sound back for 300 ms.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -49,11 +49,11 @@ impl Api {
         let ask = self.with_device_cookie(Method::POST, "/api/auth/password/reset")?.json(request);
         let device_token = cookie(&self.send(ask).await?, DEVICE_COOKIE);
         let guard = self.sessions.lock()?;
-        let kept = guard.load(&self.server)?;
+        let kept = guard.load(&self.servers)?;
         let ended = |login: &Login| login.user.email == request.email.trim().to_lowercase();
         let login = kept.login.filter(|login| !ended(login));
         let device_token = device_token.or(kept.device_token);
-        guard.store(&self.server, Kept { login, device_token, ..kept })
+        guard.store(&self.servers, Kept { login, device_token, ..kept })
     }
 
     /// Has a code mailed to a new address.
@@ -68,9 +68,9 @@ impl Api {
         let ask = || self.request(Method::POST, "/api/auth/email/confirm").json(&request);
         let user: User = self.json(self.authorized(ask).await?).await?;
         let guard = self.sessions.lock()?;
-        let kept = guard.load(&self.server)?;
+        let kept = guard.load(&self.servers)?;
         let login = kept.login.map(|login| Login { user: user.clone(), ..login });
-        guard.store(&self.server, Kept { login, ..kept })?;
+        guard.store(&self.servers, Kept { login, ..kept })?;
         Ok(user)
     }
 
@@ -78,7 +78,7 @@ impl Api {
     pub async fn delete_account(&self, request: &DeleteAccountRequest) -> Result<(), Error> {
         let ask = || self.request(Method::DELETE, "/api/auth/me").json(request);
         self.authorized(ask).await?;
-        self.sessions.lock()?.store(&self.server, Kept::default())
+        self.sessions.lock()?.store(&self.servers, Kept::default())
     }
 
     /// Everything the server keeps of the account and may tell, as it is.

@@ -5,7 +5,7 @@ use meoww_paint::{Charset, Color, Filter, Look, Percent, Quality, Render};
 
 use crate::{
     error::Error,
-    terminal::{env::Env, probe::Wish},
+    terminal::{env::Env, findings::color_name, probe::Wish},
 };
 
 /// How pictures are drawn.
@@ -14,7 +14,7 @@ pub struct Drawing {
     /// How pictures are drawn
     #[arg(long, value_enum, default_value_t)]
     pub render: RenderChoice,
-    /// With how many colours
+    /// With how many colours at most
     #[arg(long, value_enum, default_value_t)]
     pub color: ColorChoice,
     /// How exact pictures are, from 0 (fewest bytes) to 100, or max; at rest they are in any
@@ -115,6 +115,7 @@ pub enum ColorChoice {
     #[default]
     Auto,
     /// 24 bits
+    #[value(name = "truecolor", alias = "true")]
     True,
     /// The 256 colours of xterm
     #[value(name = "256")]
@@ -131,7 +132,8 @@ impl Drawing {
     ///
     /// # Errors
     ///
-    /// The mode that was asked for needs Unicode, which the locale does not have.
+    /// The mode that was asked for needs Unicode, which the locale does not have, or more colours than
+    /// were asked for.
     pub fn wish(&self, env: &Env) -> Result<Wish, Error> {
         let render = match self.render {
             RenderChoice::Only(render) if render.needs_unicode() && !env.unicode() => {
@@ -147,8 +149,23 @@ impl Drawing {
             ColorChoice::Ansi16 => Some(Color::Ansi16),
             ColorChoice::Mono => Some(Color::Mono),
         };
+        if let (Some(render), Some(color)) = (render, color)
+            && render.color(color).count() > color.count()
+        {
+            return Err(too_few(render, color));
+        }
         Ok(Wish { render, color, quality: self.quality, look: self.look.look() })
     }
+}
+
+/// Pixels are in colours of their own.
+fn too_few(render: Render, color: Color) -> Error {
+    let (name, asked) = (render.name(), color_name(color));
+    let greys = if color == Color::Mono { " For greys, add --filter grey." } else { "" };
+    Error::InvalidInput(format!(
+        "--render {name} draws pixels, which need more colours than --color {asked} allows. Leave \
+         out --color, or choose cells, as --render half does.{greys}"
+    ))
 }
 
 #[cfg(test)]
@@ -190,6 +207,41 @@ mod tests {
         assert_eq!(asked("C.utf8", ColorChoice::True), Some((Render::Quadrant, Color::True)));
         assert_eq!(asked("C.utf8", ColorChoice::Mono), Some((Render::Quadrant, Color::Mono)));
         assert_eq!(asked("C", ColorChoice::True), None, "no Unicode");
+    }
+
+    /// As the line below a picture and `meoww doctor` call them.
+    #[test]
+    fn colours_are_chosen_by_the_names_they_are_shown_with() {
+        for (choice, color) in [
+            (ColorChoice::True, Color::True),
+            (ColorChoice::Ansi256, Color::Ansi256),
+            (ColorChoice::Ansi16, Color::Ansi16),
+            (ColorChoice::Mono, Color::Mono),
+        ] {
+            assert_eq!(ColorChoice::from_str(color_name(color), false), Ok(choice));
+        }
+        assert_eq!(ColorChoice::from_str("true", false), Ok(ColorChoice::True), "as it was once");
+    }
+
+    /// Sixels have 216 colours, of the 256 of xterm; other pixels have all there are.
+    #[test]
+    fn pixels_are_refused_in_fewer_colours_than_they_have() {
+        use {Color::*, Render::*};
+        for (render, least) in [(Kitty, 1 << 24), (Iterm2, 1 << 24), (Sixel, 256)] {
+            for (choice, color) in [
+                (ColorChoice::Auto, True),
+                (ColorChoice::True, True),
+                (ColorChoice::Ansi256, Ansi256),
+                (ColorChoice::Ansi16, Ansi16),
+                (ColorChoice::Mono, Mono),
+            ] {
+                let render = RenderChoice::Only(render);
+                let is_chosen = chosen("xterm", "C.utf8", render, choice).is_some();
+                assert_eq!(is_chosen, color.count() >= least, "{render:?} {choice:?}");
+            }
+        }
+        let dots = chosen("xterm", "C.utf8", RenderChoice::Only(Braille), ColorChoice::True);
+        assert!(dots.is_some(), "so many at most");
     }
 
     #[test]

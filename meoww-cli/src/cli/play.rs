@@ -69,7 +69,7 @@ Keys:
   q Esc Ctrl-C   quit             Ctrl-L         draw everything anew
 
 How many bytes and how much time drawing takes, without a terminal:
-  meoww play cat.mp4 --cols 128 --rows 48 --render half --color true --out /dev/null";
+  meoww play cat.mp4 --cols 128 --rows 48 --render half --color truecolor --out /dev/null";
 
 const PREVIEW_HELP: &str = "\
 What a stranger would see of you, without an account or a server.

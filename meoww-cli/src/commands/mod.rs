@@ -72,8 +72,8 @@ pub async fn run(cli: Cli) -> Result<(), Error> {
 
 impl Context {
     fn open(paths: Paths, out: Output, server: Option<&str>) -> Result<Self, Error> {
-        let server = config::server(&paths, server)?;
-        let api = Api::new(server, SessionFile::new(paths.sessions.clone()))?;
+        let servers = config::servers(&paths, server)?;
+        let api = Api::new(servers, SessionFile::new(paths.sessions.clone()))?;
         Ok(Self { api: Arc::new(api), paths, out })
     }
 
@@ -85,8 +85,8 @@ impl Context {
         }
     }
 
-    fn keep_server(&self) -> Result<(), Error> {
-        config::keep_server(&self.paths, self.api.server())
+    fn keep_servers(&self) -> Result<(), Error> {
+        config::keep_servers(&self.paths, self.api.servers())
     }
 }
 

@@ -22,9 +22,10 @@ pub(super) async fn run(context: &Context, args: Search) -> Result<(), Error> {
         sound: args.sound.config(),
         way: args.way(),
         terms: terms(&args)?,
+        congestion_control: Default::default(),
     };
     // Either may take seconds.
-    let server = context.api.server();
+    let server = context.api.servers();
     let opening = match &args.camera {
         Camera::None | Camera::Pattern(_) | Camera::Drawn(_) => format!("Connecting to {server}."),
         camera => format!("Connecting to {server}, then opening {camera}."),
@@ -57,7 +58,7 @@ fn terms(args: &Search) -> Result<signal::Search, Error> {
 }
 
 async fn show(client: ClientHandle, args: &Search, probe: Probe) -> Result<(), Error> {
-    let ClientHandle { commands, events, remote, local, camera_on, sound, grid, drawn, running } =
+    let ClientHandle { commands, events, remote, local, camera_on, sound, wanted, drawn, running } =
         client;
     let microphone = match () {
         () if !sound.has_input() => Microphone::Absent,
@@ -75,7 +76,7 @@ async fn show(client: ClientHandle, args: &Search, probe: Probe) -> Result<(), E
         camera_on,
         sound,
         microphone,
-        grid,
+        wanted,
         drawn,
         coarse_at_first: !args.no_blur,
         probe,

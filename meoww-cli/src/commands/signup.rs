@@ -14,7 +14,7 @@ pub(super) async fn run(context: &Context, args: Signup) -> Result<(), Error> {
         password: password()?,
     };
     let response = context.api.signup(&request).await?;
-    context.keep_server()?;
+    context.keep_servers()?;
     let text = format!(
         "A code was mailed to {}. Confirm it with `meoww verify CODE`.",
         request.email.trim()

@@ -243,7 +243,7 @@ pub struct SoundStats {
     pub target_ms: u64,
     /// Milliseconds that they do.
     pub delay_ms: u64,
-    /// Milliseconds that were made up, because packets were lost or late.
+    /// Milliseconds that were made up, because packets were lost or late and no error correction had them.
     pub concealed_ms: u64,
     /// Packets that came.
     pub packets_received: u64,

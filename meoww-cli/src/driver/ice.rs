@@ -25,11 +25,10 @@ const LOOK: Duration = Duration::from_secs(30);
 /// How long a call waits for new ones before it is tried with what there is.
 const WAIT: Duration = Duration::from_secs(3);
 
-/// Whether there is a relay that this client can use: by UDP.
+/// Whether there is a relay.
 pub(super) fn have_relay(servers: &[IceServer]) -> bool {
-    let is_relay = |server: &IceServer| {
-        server.urls.starts_with("turn:") && !server.urls.ends_with("transport=tcp")
-    };
+    let is_relay =
+        |server: &IceServer| server.urls.starts_with("turn:") || server.urls.starts_with("turns:");
     servers.iter().any(is_relay)
 }
 

@@ -129,7 +129,7 @@ struct World {
     events: mpsc::Receiver<CallEvent>,
     calls: mpsc::Receiver<Played>,
     running: Running,
-    _grid: watch::Sender<Grid>,
+    _wanted: watch::Sender<Wanted>,
     _camera_on: watch::Sender<bool>,
     _folder: TempDir,
 }
@@ -143,18 +143,20 @@ impl World {
         let api = Arc::new(logged_in(&listener, folder.path()));
         let (room, link_room) = watch::channel(None);
         let (link, server) = tokio::join!(Link::open(api, link_room), Server::accept(&listener));
-        let (commands, wanted) = mpsc::channel(QUEUE);
+        let (commands, commanded) = mpsc::channel(QUEUE);
         let (told, events) = mpsc::channel(QUEUE);
         let (camera_on, camera_wanted) = watch::channel(true);
         let camera = camera::Switch::open(Camera::None, camera_wanted, told.clone()).await;
         let camera = camera.expect("no camera always opens");
-        let ((shown, _), (grid, grid_wanted)) = (watch::channel(None), watch::channel(Grid::FULL));
+        let ((shown, _), (wanted, wanted_out)) =
+            (watch::channel(None), watch::channel(Wanted::ALL));
         let (local, drawn) = (camera.slot(), Arc::default());
         let (to_test, calls) = mpsc::channel(8);
         let silence =
             SoundConfig { input: AudioIn::None, output: AudioOut::None, ..SoundConfig::default() };
         let (sound, sound_events) = SoundSwitch::open_blocking(&silence).expect("no device");
         let driver = Driver {
+            congestion_control: Default::default(),
             call: Call::default(),
             link: link.expect("a link"),
             network: Network::new(interfaces::addresses()),
@@ -162,7 +164,7 @@ impl World {
             ice: ice::Servers::none(),
             connector: Connector::Played(to_test),
             way: None,
-            pictures: Pictures { local, shown, grid: grid_wanted, drawn },
+            pictures: Pictures { local, shown, wanted: wanted_out, drawn },
             camera,
             sound,
             sound_events,
@@ -172,9 +174,9 @@ impl World {
         };
         tokio::time::pause();
         server.welcome(None).await;
-        let running = Running(tokio::spawn(driver.run(wanted)));
-        let (_grid, _camera_on, _folder) = (grid, camera_on, folder);
-        (Self { listener, commands, events, calls, running, _grid, _camera_on, _folder }, server)
+        let running = Running(tokio::spawn(driver.run(commanded)));
+        let (_wanted, _camera_on, _folder) = (wanted, camera_on, folder);
+        (Self { listener, commands, events, calls, running, _wanted, _camera_on, _folder }, server)
     }
 
     async fn does(&self, command: Command) {

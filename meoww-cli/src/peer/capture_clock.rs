@@ -6,17 +6,17 @@
 //! makes it for a picture.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
 use rtc::{
-    interceptor::{Interceptor, Packet, StreamInfo, TaggedPacket},
+    interceptor::{Packet, StreamInfo, TaggedPacket},
     rtcp::{self, sender_report::SenderReport},
-    sansio::Protocol,
-    shared::error::Error,
 };
+
+use super::stage::{Passing, Stage, is_video};
 
 /// The share of a frame's lateness by which the clock follows it: a microphone's clock drifts, and
 /// its frames are late by chance.
@@ -77,19 +77,11 @@ pub(super) struct SenderReports {
     sound: CaptureClock,
     pictures: CaptureClock,
     streams: HashMap<u32, CaptureClock>,
-    outgoing: VecDeque<TaggedPacket>,
-    incoming: VecDeque<TaggedPacket>,
 }
 
 impl SenderReports {
     pub(super) fn new(sound: CaptureClock, pictures: CaptureClock) -> Self {
-        Self {
-            sound,
-            pictures,
-            streams: HashMap::new(),
-            outgoing: VecDeque::new(),
-            incoming: VecDeque::new(),
-        }
+        Self { sound, pictures, streams: HashMap::new() }
     }
 
     /// The report with the RTP time of `now`, which its NTP time is of; `None` for other packets.
@@ -100,23 +92,8 @@ impl SenderReports {
     }
 }
 
-impl Protocol<TaggedPacket, TaggedPacket, ()> for SenderReports {
-    type Rout = TaggedPacket;
-    type Wout = TaggedPacket;
-    type Eout = ();
-    type Error = Error;
-    type Time = Instant;
-
-    fn handle_read(&mut self, packet: TaggedPacket) -> Result<(), Error> {
-        self.incoming.push_back(packet);
-        Ok(())
-    }
-
-    fn poll_read(&mut self) -> Option<TaggedPacket> {
-        self.incoming.pop_front()
-    }
-
-    fn handle_write(&mut self, mut packet: TaggedPacket) -> Result<(), Error> {
+impl Stage for SenderReports {
+    fn outgoing(&mut self, mut packet: TaggedPacket, out: &mut Passing) {
         if let Packet::Rtcp(compound) = &mut packet.message.packet {
             for block in compound {
                 if let Some(report) = self.corrected(block.as_ref(), packet.now) {
@@ -124,39 +101,31 @@ impl Protocol<TaggedPacket, TaggedPacket, ()> for SenderReports {
                 }
             }
         }
-        self.outgoing.push_back(packet);
-        Ok(())
+        out.outgoing(packet);
     }
 
-    fn poll_write(&mut self) -> Option<TaggedPacket> {
-        self.outgoing.pop_front()
-    }
-}
-
-impl Interceptor for SenderReports {
-    fn bind_local_stream(&mut self, info: &StreamInfo) {
-        let is_video = info.mime_type.to_ascii_lowercase().starts_with("video/");
-        let clock = if is_video { &self.pictures } else { &self.sound };
+    fn bind_local(&mut self, info: &StreamInfo) {
+        let clock = if is_video(info) { &self.pictures } else { &self.sound };
         self.streams.insert(info.ssrc, clock.clone());
     }
 
-    fn unbind_local_stream(&mut self, info: &StreamInfo) {
+    fn unbind_local(&mut self, info: &StreamInfo) {
         self.streams.remove(&info.ssrc);
     }
-
-    fn bind_remote_stream(&mut self, _: &StreamInfo) {}
-    fn unbind_remote_stream(&mut self, _: &StreamInfo) {}
 }
 
 #[cfg(test)]
 mod tests {
     use rtc::{
-        interceptor::AttributedPacket, peer_connection::configuration::media_engine::MediaEngine,
-        rtp,
+        interceptor::Interceptor, peer_connection::configuration::media_engine::MediaEngine, rtp,
+        sansio::Protocol,
     };
 
     use super::{
-        super::chain::{Chain, chain},
+        super::{
+            chain::{Chain, chain},
+            stage::made,
+        },
         *,
     };
     use crate::clock;
@@ -168,8 +137,7 @@ mod tests {
     fn write(chain: &mut dyn Interceptor, now: Instant, ssrc: u32, timestamp: u32) {
         let header = rtp::Header { version: 2, ssrc, timestamp, ..Default::default() };
         let packet = rtp::Packet { header, payload: vec![0; 100].into() };
-        let message = AttributedPacket::new(Packet::Rtp(packet));
-        chain.handle_write(TaggedPacket { now, transport: Default::default(), message }).unwrap();
+        chain.handle_write(made(now, Packet::Rtp(packet))).unwrap();
     }
 
     /// Sound that is sent 20 ms after its first sample, and a picture that took 35 ms to be coded.
@@ -177,7 +145,8 @@ mod tests {
     fn reports_name_the_moment_of_capture() {
         const SOUND: (u32, u32) = (1, u32::MAX - 1_000);
         const PICTURES: (u32, u32) = (2, 7_000);
-        let Chain { registry, sound, pictures, .. } = chain(&mut MediaEngine::default()).unwrap();
+        let Chain { registry, sound, pictures, .. } =
+            chain(&mut MediaEngine::default(), Default::default()).unwrap();
         let (mut chain, start) = (registry.build(), clock::now());
         for ((ssrc, _), mime_type, clock_rate) in
             [(SOUND, "audio/opus", 48_000), (PICTURES, "video/H264", 90_000)]

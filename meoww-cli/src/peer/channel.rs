@@ -6,7 +6,6 @@
 
 use std::{sync::Arc, time::Duration};
 
-use meoww_paint::Grid;
 use tokio::{task::JoinSet, time::sleep};
 use webrtc::data_channel::{DataChannel, DataChannelEvent};
 
@@ -14,7 +13,7 @@ use super::{
     budget::Budget,
     control::{Control, LABEL},
 };
-use crate::clock;
+use crate::{clock, picture::wanted::Wanted};
 
 /// Foreign channels that are closed without a word. A page may open one or two of its own.
 const MAX_FOREIGN: usize = 8;
@@ -124,8 +123,8 @@ impl ControlChannel {
         }
     }
 
-    pub(super) async fn tell_grid(&self, grid: Grid) {
-        self.tell(Control::grid(grid)).await;
+    pub(super) async fn tell_wanted(&self, wanted: Wanted) {
+        self.tell(Control::wanted(wanted)).await;
     }
 
     pub(super) async fn tell(&self, control: Control) {

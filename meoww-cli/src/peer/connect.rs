@@ -32,6 +32,7 @@ use super::{
     codecs::{h264, opus, track},
     guarded_sockets::{Guard, GuardedRuntime},
     negotiation::Negotiation,
+    stream_relays::StreamRelays,
     tracks::stream::LocalTrack,
     transport::Transport,
     webrtc_event::{Reporter, WebRtcEvent},
@@ -90,7 +91,7 @@ async fn attempt(config: &PeerConfig, mdns: MulticastDnsMode) -> anyhow::Result<
     media.register_codec(h264(), RtpCodecKind::Video)?;
     media.register_codec(opus(), RtpCodecKind::Audio)?;
     let Chain { registry, estimate, flood, round_trip, twice, sound, pictures } =
-        chain(&mut media)?;
+        chain(&mut media, config.congestion_control)?;
     let loopback = config.addresses.borrow().iter().all(IpAddr::is_loopback);
     let direct = if loopback { Reach::Loopback } else { Reach::Network };
     let reach = if config.way == Way::Direct { direct } else { Reach::Relay };
@@ -109,13 +110,14 @@ async fn attempt(config: &PeerConfig, mdns: MulticastDnsMode) -> anyhow::Result<
         .build();
     let (reporter, webrtc_events) = Reporter::new();
     let guard = Guard::new(reach == Reach::Relay);
+    let (servers, stream_relays) = StreamRelays::of(&config.ice_servers);
     let webrtc = PeerConnectionBuilder::new()
-        .with_configuration(configuration(config, RTCIceTransportPolicy::All))
+        .with_configuration(configuration(&servers, RTCIceTransportPolicy::All))
         .with_media_engine(media)
         .with_setting_engine(settings)
         .with_interceptor_registry(registry)
         .with_handler(Arc::new(reporter))
-        .with_runtime(Arc::new(GuardedRuntime::new(guard.clone())))
+        .with_runtime(Arc::new(GuardedRuntime::new(guard.clone(), stream_relays)))
         .with_udp_addrs(vec![Addresses(config.addresses.clone())])
         .with_data_channel_send_buffer_limit(MAX_CONTROL_BUFFER)
         .build()
@@ -123,7 +125,7 @@ async fn attempt(config: &PeerConfig, mdns: MulticastDnsMode) -> anyhow::Result<
         .context("opening the media connection")?;
     if reach == Reach::Relay {
         // Only now: the crate lets what it is built with be narrowed, and not widened.
-        webrtc.set_configuration(configuration(config, RTCIceTransportPolicy::Relay)).await?;
+        webrtc.set_configuration(configuration(&servers, RTCIceTransportPolicy::Relay)).await?;
     }
     // Always both, so that nothing has to be negotiated anew when a microphone is plugged in.
     let stream_id = format!("meoww-{:08x}", rand::random::<u32>());
@@ -137,19 +139,19 @@ async fn attempt(config: &PeerConfig, mdns: MulticastDnsMode) -> anyhow::Result<
     let sound_sender = webrtc.add_track(sound.track.clone()).await?;
     let negotiation = Negotiation::new(config.is_initiator, reach);
     let webrtc = Arc::new(webrtc);
-    let direct = (direct, configuration(config, RTCIceTransportPolicy::All));
+    let direct = (direct, configuration(&servers, RTCIceTransportPolicy::All));
     let transport = Transport { negotiation, guard, direct, webrtc, video_sender, sound_sender };
     Ok(Connection { transport, webrtc_events, video, sound, estimate, flood, round_trip, twice })
 }
 
-fn configuration(config: &PeerConfig, policy: RTCIceTransportPolicy) -> RTCConfiguration {
+fn configuration(servers: &[IceServer], policy: RTCIceTransportPolicy) -> RTCConfiguration {
     let server = |server: &IceServer| RTCIceServer {
         urls: vec![server.urls.clone()],
         username: server.username.clone().unwrap_or_default(),
         credential: server.credential.clone().unwrap_or_default(),
     };
     RTCConfigurationBuilder::new()
-        .with_ice_servers(config.ice_servers.iter().map(server).collect())
+        .with_ice_servers(servers.iter().map(server).collect())
         .with_ice_transport_policy(policy)
         .build()
 }

@@ -1,9 +1,9 @@
 //! What two clients tell each other on the data channel: JSON, one object a text message.
 
-use meoww_paint::Grid;
 use serde::{Deserialize, Serialize};
 
 use super::safety_words::Said;
+use crate::picture::wanted::{MOST_FPS, Wanted};
 
 /// Label of the data channel.
 pub(super) const LABEL: &str = "meoww";
@@ -14,8 +14,14 @@ const MAX_BYTES: usize = 1024;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 pub(crate) enum Control {
-    /// What the sender of this can show, in pixels. Without it, it gets the full picture.
-    Grid { width: u32, height: u32 },
+    /// What the sender of this can show, in pixels, and in pictures a second where that is fewer than
+    /// there may be. Without it, it gets all there is.
+    Grid {
+        width: u32,
+        height: u32,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        fps: Option<u8>,
+    },
     /// Whether pictures come.
     Camera { on: bool },
     /// Whether sound comes: not while the microphone is muted, or when there is none.
@@ -29,8 +35,9 @@ pub(crate) enum Control {
 }
 
 impl Control {
-    pub(super) fn grid(grid: Grid) -> Self {
-        Self::Grid { width: grid.width().into(), height: grid.height().into() }
+    pub(super) fn wanted(wanted: Wanted) -> Self {
+        let (width, height) = (wanted.grid.width().into(), wanted.grid.height().into());
+        Self::Grid { width, height, fps: Some(wanted.fps()).filter(|fps| *fps < MOST_FPS) }
     }
 
     /// `None` for what is too long, malformed, or of a type not known here.
@@ -48,6 +55,7 @@ impl Control {
 
 #[cfg(test)]
 mod tests {
+    use meoww_paint::Grid;
     use proptest::prelude::*;
 
     use super::*;
@@ -55,8 +63,9 @@ mod tests {
 
     #[test]
     fn words_on_the_wire() {
-        let grid = Control::grid(Grid::new(160, 90));
-        assert_eq!(grid.to_json(), r#"{"type":"grid","width":160,"height":90}"#);
+        let wanted = |fps| Control::wanted(Wanted::new(Grid::new(160, 90), fps));
+        assert_eq!(wanted(30).to_json(), r#"{"type":"grid","width":160,"height":90}"#);
+        assert_eq!(wanted(12).to_json(), r#"{"type":"grid","width":160,"height":90,"fps":12}"#);
         assert_eq!(Control::Bye.to_json(), r#"{"type":"bye"}"#);
         assert_eq!(Control::Camera { on: false }.to_json(), r#"{"type":"camera","on":false}"#);
         assert_eq!(Control::Direct.to_json(), r#"{"type":"direct"}"#);
@@ -92,9 +101,9 @@ mod tests {
         }
 
         #[test]
-        fn words_are_read_as_they_were_said(width: u32, height: u32, on: bool, bytes: [u8; 32]) {
+        fn words_are_read_as_they_were_said(width: u32, height: u32, fps: Option<u8>, on: bool, bytes: [u8; 32]) {
             let steps = [Said::Commit(Bytes32(bytes)), Said::Reveal(Bytes32(bytes))];
-            let grid = Control::Grid { width, height };
+            let grid = Control::Grid { width, height, fps };
             let others = [Control::Camera { on }, Control::Sound { on }, Control::Direct, Control::Bye];
             for word in steps.map(Control::Safety).into_iter().chain([grid]).chain(others) {
                 prop_assert_eq!(Control::parse(word.to_json().as_bytes()), Some(word));

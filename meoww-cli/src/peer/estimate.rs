@@ -1,327 +1,78 @@
 //! How much the path to the partner carries.
-//!
-//! Additive increase, multiplicative decrease on two signals, as in Google congestion control
-//! (draft-ietf-rmcat-gcc-02): queueing delay, and loss beyond what a radio link has anyway. Fed by
-//! transport-wide feedback (draft-holmer-rmcat-transport-wide-cc-extensions-01). Simpler than the
-//! draft in that delay is compared with the smallest of late instead of filtered: a call between
-//! two terminals needs a few hundred kbit/s, and its rate must above all not collapse.
-//!
-//! The rate grows fast where it has met no limit, and slowly near the last one, as in CUBIC (RFC 9438),
-//! so that a path that became wider is found within seconds and a narrow one has a short queue. A
-//! queue that grows while less is sent than passes is that of others (a download), who would take all:
-//! beside them, the queue is borne and loss alone decides, as in TCP.
 
+mod aimd;
 mod feedback;
 #[cfg(test)]
 mod tests;
+mod window;
 
 use std::{
-    collections::VecDeque,
-    time::{Duration, Instant},
+    sync::{Arc, atomic::AtomicU32},
+    time::Instant,
 };
 
-pub(super) use self::feedback::Feedback;
+use rtc::interceptor::{BandwidthEstimator, Gcc, PacketReport};
+use tokio::sync::watch;
 
-/// Bits a second to begin with: a terminal's picture, and little enough for most paths.
-pub(super) const START_BPS: f64 = 150_000.0;
-/// Clean sound, and a picture that moves now and then.
-const MIN_BPS: f64 = 70_000.0;
-const MAX_BPS: f64 = 3_000_000.0;
+use self::{
+    aimd::{MAX_BPS, MIN_BPS, START_BPS},
+    feedback::Feedback,
+};
 
-/// Reports are judged together for this long, and for less when the queue is long.
-const WINDOW: Duration = Duration::from_millis(200);
-const SHORT_WINDOW: Duration = Duration::from_millis(60);
-/// Packets of a window, at least.
-const LEAST_PACKETS: usize = 4;
-/// Windows over which the smallest delay counts as that of the empty path: 10 s, so that drifting
-/// clocks and changed routes are forgotten.
-const BASE_WINDOWS: usize = 50;
-/// Queueing delay in seconds: below it the path is free; above it, overfull.
-const DELAY_FREE: f64 = 0.030;
-const DELAY_FULL: f64 = 0.080;
-/// Growth of the delay in a window that already means overuse, when it is not free.
-const DELAY_GROWTH: f64 = 0.020;
-/// Growth of the delay in a window that means nothing: a delay that stays is a longer route.
-const DELAY_STABLE: f64 = 0.002;
-/// Loss that random radio noise explains, and that from which the rate is cut.
-const LOSS_NOISE: f64 = 0.13;
-const LOSS_FULL: f64 = 0.20;
-/// What a window's loss still counts in the next: there are few packets in one, so that loss is
-/// judged over some 2.5 s.
-const LOSS_MEMORY: f64 = 0.92;
-/// Standard deviations by which the share that is lost may be greater by chance: a slow start has so
-/// few packets that loss it could bear would stop it.
-const DEVIATIONS: f64 = 1.5;
-/// Growth in a window: before any limit was met, far from the last, and near it.
-const FIRST: f64 = 1.15;
-const FAST: f64 = 1.08;
-const SLOW: f64 = 1.02;
-/// The range of rates near the last limit.
-const NEAR: std::ops::Range<f64> = 0.85..1.15;
-/// Packets lost together, and the seconds in which they were sent, from which it is taken that the report
-/// was lost and not they: reports come ten times a second.
-const RUN: usize = 3;
-const RUN_SECONDS: f64 = 0.060;
-/// Of what passed at one limit, what counts at the next.
-const LIMIT_MEMORY: f64 = 0.8;
-/// Beside others, who fill the queue: in how many windows that is to be seen, for how long it is believed, what the rate grows in a window,
-/// and what is left of it when packets are lost, as in TCP.
-const LITTLE: f64 = 0.85;
-const SEEN_FOR: u32 = 3;
-const BESIDE_OTHERS: Duration = Duration::from_secs(20);
-const BESIDE_GROWTH: f64 = 12_000.0;
-const BESIDE_CUT: f64 = 0.85;
-const BESIDE_SETTLE: Duration = Duration::from_secs(1);
-/// Windows without a queue, one after the other, after which there are no others.
-const FREE_FOR: u32 = 6;
-/// Delay up to which others' queue is borne, in seconds.
-const BESIDE_FULL: f64 = 0.400;
-
-/// Of what passed, what is sent when the queue has drained.
-const AFTER_DRAIN: f64 = 0.85;
-/// The longest time that a queue is given to drain.
-const LONGEST_DRAIN: f64 = 1.0;
-
-/// What became of one packet.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Fate {
-    pub(super) bytes: usize,
-    /// When it was sent, in seconds since any fixed moment.
-    pub(super) departed: f64,
-    /// One-way delay in seconds plus any constant; `None` when it was lost.
-    pub(super) delay: Option<f64>,
+/// The way to find out how much the path carries, and to send no more than that.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum CongestionControl {
+    /// Our estimator and our pacer.
+    #[default]
+    Ours,
+    /// Google congestion control and the pacer of the `rtc` crate, to compare with.
+    Crate,
 }
 
-/// The estimate as a function of reports and time.
-pub(super) struct Estimator {
-    bps: f64,
-    window: Vec<Fate>,
-    window_began: Option<Instant>,
-    /// Smallest delay of each of the latest windows.
-    smallest: VecDeque<f64>,
-    last_delay: f64,
-    /// Packets lost and sent, of late.
-    lost: f64,
-    sent: f64,
-    /// The rates that passed when the path was last overfull, and of late.
-    limit: Option<f64>,
-    most_passed: f64,
-    /// After a cut the queue needs time to drain before it is judged again.
-    settle_until: Option<Instant>,
-    /// Windows in which others made the queue grow.
-    growing_windows: u32,
-    /// Others were seen to fill the queue.
-    beside_others_until: Option<Instant>,
-    last_received: f64,
-    /// The rate before reports stayed away.
-    before_silence: Option<f64>,
-    /// The rate once the queue has drained.
-    after_drain: Option<f64>,
-    /// Windows without a queue, up to now.
-    free_windows: u32,
-}
+impl CongestionControl {
+    /// Bits a second before anything is known.
+    pub(super) const START_BPS: f64 = START_BPS;
 
-impl Estimator {
-    pub(super) fn new(bps: f64) -> Self {
-        Self {
-            bps,
-            window: Vec::new(),
-            window_began: None,
-            smallest: VecDeque::new(),
-            last_delay: 0.0,
-            lost: 0.0,
-            sent: 0.0,
-            limit: None,
-            most_passed: 0.0,
-            settle_until: None,
-            growing_windows: 0,
-            beside_others_until: None,
-            last_received: bps,
-            before_silence: None,
-            after_drain: None,
-            free_windows: 0,
-        }
-    }
-
-    /// Bits a second.
-    pub(super) fn bps(&self) -> f64 {
-        self.bps
-    }
-
-    pub(super) fn report(&mut self, now: Instant, fates: impl Iterator<Item = Fate>) {
-        self.window.extend(without_lost_reports(fates.collect()));
-        let began = *self.window_began.get_or_insert(now);
-        let lasted = now.saturating_duration_since(began);
-        let enough = self.window.len() >= LEAST_PACKETS;
-        if enough && (lasted >= WINDOW || lasted >= SHORT_WINDOW && self.is_overfull()) {
-            self.judge(now, lasted.as_secs_f64());
-            self.window.clear();
-            self.window_began = Some(now);
-        }
-    }
-
-    /// Whether the newest delay leaves no doubt.
-    fn is_overfull(&self) -> bool {
-        let newest = self.window.iter().rev().find_map(|fate| fate.delay);
-        let delays = self.window.iter().filter_map(|fate| fate.delay);
-        let base = self.smallest.iter().copied().chain(delays).fold(f64::INFINITY, f64::min);
-        newest.is_some_and(|delay| delay - base > 2.0 * DELAY_FULL)
-    }
-
-    fn judge(&mut self, now: Instant, seconds: f64) {
-        let mut delays: Vec<f64> = self.window.iter().filter_map(|fate| fate.delay).collect();
-        self.lost = self.lost * LOSS_MEMORY + (self.window.len() - delays.len()) as f64;
-        self.sent = self.sent * LOSS_MEMORY + self.window.len() as f64;
-        let loss = certain(self.lost / self.sent, self.sent);
-        delays.sort_by(f64::total_cmp);
-        let (Some(smallest), Some(median)) =
-            (delays.first().copied(), delays.get(delays.len() / 2).copied())
-        else {
-            return self.cut(now, self.bps * 0.7);
+    /// The estimator, and where its newest estimate can be read, in bits a second. `sent` is where
+    /// packets are counted that are sent.
+    pub(super) fn estimator(self, sent: Arc<AtomicU32>) -> (Published, watch::Receiver<u32>) {
+        let estimator: Box<dyn BandwidthEstimator> = match self {
+            Self::Ours => Box::new(Feedback::new(sent)),
+            Self::Crate => Box::new(Gcc::new(START_BPS, MIN_BPS, MAX_BPS)),
         };
-        let received = received(&self.window, seconds);
-        self.last_received = received;
-        let queued = median - self.base(smallest);
-        let growth = queued - std::mem::replace(&mut self.last_delay, queued);
-        self.look_for_others(now, seconds, queued, growth);
-        let most = self.before_silence.take().unwrap_or(self.bps);
-        if queued < DELAY_FREE {
-            // The queue has drained: back to what passes. Or the path was down, and is as it was.
-            let passes = self.after_drain.take().unwrap_or(most * 0.5);
-            self.bps = self.bps.max(passes);
-            self.free_windows += 1;
-        } else {
-            self.free_windows = 0;
-        }
-        if self.settle_until.is_some_and(|until| now < until) {
-            return;
-        }
-        let beside_others = self.beside_others_until.is_some_and(|until| now < until);
-        if beside_others && queued < BESIDE_FULL && self.free_windows < FREE_FOR {
-            return self.judge_beside_others(now, received);
-        }
-        let growing = queued > DELAY_FREE && growth > DELAY_GROWTH;
-        if queued > DELAY_FULL || growing {
-            let passed = received.min(most);
-            self.after_drain = Some(self.after_drain.unwrap_or_default().max(passed * AFTER_DRAIN));
-            self.limit = Some(passed);
-            self.most_passed = passed.max(self.most_passed * LIMIT_MEMORY);
-            // Less than what passes, so that the queue drains. But little may have been received for
-            // want of something to send, or of word of it.
-            let drain = (0.95 - queued).clamp(0.5, 0.85);
-            self.cut(now, (received * drain).clamp(self.bps * 0.25, self.bps * 0.9));
-            let drained = (queued / (1.0 - drain)).min(LONGEST_DRAIN);
-            self.settle_until = Some(now + 2 * WINDOW + Duration::from_secs_f64(drained));
-        } else if loss > LOSS_FULL {
-            self.cut(now, (self.bps * (1.0 - 0.5 * loss)).max(received * 0.85).min(self.bps));
-        } else if (queued < DELAY_FREE || growth < DELAY_STABLE) && loss < LOSS_NOISE {
-            self.grow(received);
-        }
-    }
-
-    /// Packets were sent, and no report has come for some time.
-    fn silence(&mut self, now: Instant) {
-        // Packets that were not sent cannot be too many.
-        let sent = self.before_silence.unwrap_or(self.bps.min(self.last_received));
-        self.before_silence = Some(sent);
-        self.cut(now, self.bps.min(sent) * 0.5);
-    }
-
-    /// Whether the queue grows, window after window, although less is sent than passed before, and all of
-    /// it passes.
-    fn look_for_others(&mut self, now: Instant, seconds: f64, queued: f64, growth: f64) {
-        let (sent, passed) = sent(&self.window, seconds);
-        let is_little = sent < LITTLE * self.most_passed || self.bps < MIN_BPS * 1.3;
-        let is_little = is_little && passed > LITTLE;
-        let grows = queued > DELAY_FREE && growth > DELAY_STABLE;
-        self.growing_windows = if is_little && grows { self.growing_windows + 1 } else { 0 };
-        if self.growing_windows >= SEEN_FOR {
-            self.beside_others_until = Some(now + BESIDE_OTHERS);
-        }
-    }
-
-    fn judge_beside_others(&mut self, now: Instant, received: f64) {
-        if self.window.iter().any(|fate| fate.delay.is_none()) {
-            self.cut(now, self.bps * BESIDE_CUT);
-            self.settle_until = Some(now + BESIDE_SETTLE);
-        } else {
-            let tried = received * 1.5 + 50_000.0;
-            self.bps = (self.bps + BESIDE_GROWTH).min(tried.max(self.bps)).min(MAX_BPS);
-        }
-    }
-
-    /// Not far beyond what is really sent: only that has been tried.
-    fn grow(&mut self, received: f64) {
-        let rate = match self.limit {
-            None => FIRST,
-            Some(limit) if NEAR.contains(&(self.bps / limit)) => SLOW,
-            Some(_) => FAST,
-        };
-        let tried = received * 1.5 + 50_000.0;
-        let grown = (self.bps * rate + 2_000.0).min(tried.max(self.bps));
-        self.bps = grown.min(MAX_BPS);
-    }
-
-    /// The delay of the empty path.
-    fn base(&mut self, smallest: f64) -> f64 {
-        self.smallest.push_back(smallest);
-        if self.smallest.len() > BASE_WINDOWS {
-            self.smallest.pop_front();
-        }
-        self.smallest.iter().copied().fold(f64::INFINITY, f64::min)
-    }
-
-    fn cut(&mut self, now: Instant, bps: f64) {
-        self.bps = bps.max(MIN_BPS);
-        self.settle_until = Some(now + 2 * WINDOW);
+        let (out, estimate) = watch::channel(estimator.target_bitrate() as u32);
+        (Published { estimator, out }, estimate)
     }
 }
 
-/// The share that is lost at least, when this much of so many packets is.
-fn certain(loss: f64, sent: f64) -> f64 {
-    loss - DEVIATIONS * (loss * (1.0 - loss) / sent).sqrt()
+/// An estimator whose estimate goes out through a latest-value slot.
+pub(super) struct Published {
+    estimator: Box<dyn BandwidthEstimator>,
+    out: watch::Sender<u32>,
 }
 
-/// A packet not reported before one that arrived counts as lost, also when the report that named
-/// it was lost. Leaves out such runs.
-fn without_lost_reports(fates: Vec<Fate>) -> Vec<Fate> {
-    let mut kept = Vec::with_capacity(fates.len());
-    let mut runs = fates.chunk_by(|a, b| a.delay.is_some() == b.delay.is_some()).peekable();
-    while let Some(run) = runs.next() {
-        let [first, .., last] = run else {
-            kept.extend(run);
-            continue;
-        };
-        let is_lost = first.delay.is_none() && runs.peek().is_some();
-        if !(is_lost && run.len() >= RUN && last.departed - first.departed >= RUN_SECONDS) {
-            kept.extend(run);
-        }
+impl Published {
+    fn publish(&self) {
+        self.out.send_replace(self.estimator.target_bitrate() as u32);
     }
-    kept
 }
 
-/// Bits a second that were sent, by the times of departure, and which part of that arrived, by the times
-/// of arrival.
-fn sent(window: &[Fate], seconds: f64) -> (f64, f64) {
-    let bits = |fates: &[Fate]| fates.iter().map(|fate| fate.bytes as f64 * 8.0).sum::<f64>();
-    let arrived: Vec<_> = window.iter().copied().filter(|fate| fate.delay.is_some()).collect();
-    let span = |fates: &[Fate], at: fn(&Fate) -> f64| {
-        let (first, last) = (fates.first().map(at), fates.last().map(at));
-        first.zip(last).map_or(0.0, |(first, last)| last - first).max(seconds * 0.3)
-    };
-    let sent = bits(window) / span(window, |fate| fate.departed);
-    let passed = bits(&arrived) / span(&arrived, |fate| fate.departed + fate.delay.unwrap_or(0.0));
-    (sent, passed / sent)
-}
+impl BandwidthEstimator for Published {
+    fn on_reports(&mut self, now: Instant, reports: &[PacketReport]) {
+        self.estimator.on_reports(now, reports);
+        self.publish();
+    }
 
-/// Bits a second that arrived, by the times of arrival: where packets wait in a queue, that is what the
-/// bottleneck carries, however fast they were sent and reported.
-fn received(window: &[Fate], seconds: f64) -> f64 {
-    let arrivals = window.iter().filter_map(|fate| fate.delay.map(|delay| fate.departed + delay));
-    let (first, last) = arrivals.fold((f64::INFINITY, f64::NEG_INFINITY), |(first, last), at| {
-        (first.min(at), last.max(at))
-    });
-    let arrived = window.iter().filter(|fate| fate.delay.is_some());
-    let bits = arrived.map(|fate| fate.bytes as f64 * 8.0).sum::<f64>();
-    bits / (last - first).max(seconds)
+    fn handle_timeout(&mut self, now: Instant) {
+        self.estimator.handle_timeout(now);
+        self.publish();
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        self.estimator.poll_timeout()
+    }
+
+    fn target_bitrate(&self) -> f64 {
+        self.estimator.target_bitrate()
+    }
 }

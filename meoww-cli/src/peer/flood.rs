@@ -1,15 +1,17 @@
 //! Keeps floods of media and reports from all that would work on them.
 
-use std::{collections::VecDeque, time::Instant};
+use std::collections::HashSet;
 
 use rtc::{
-    interceptor::{Interceptor, Packet, StreamInfo, TaggedPacket},
-    sansio::Protocol,
-    shared::{error::Error, marshal::MarshalSize},
+    interceptor::{Packet, TaggedPacket},
+    shared::marshal::MarshalSize,
 };
 use tokio::sync::watch;
 
-use super::budget::Budget;
+use super::{
+    budget::Budget,
+    stage::{Passing, Stage},
+};
 
 /// Bytes and packets of media a second: 32 Mbit/s, four times what browsers send of a screen.
 const MEDIA_BYTES: f64 = 4e6;
@@ -17,6 +19,9 @@ const MEDIA_PACKETS: f64 = 6_000.0;
 /// Packets of RTCP: a report on each of two streams, what arrived, and what is asked for again, each
 /// some ten times a second.
 const REPORTS: f64 = 300.0;
+/// Sources of media in a call (RFC 3550, section 8.1): two, and another one where a sender begins anew. Each
+/// costs memory until the call is over.
+const MAX_SOURCES: usize = 256;
 /// For so many seconds at once.
 const SECONDS: f64 = 3.0;
 
@@ -25,9 +30,8 @@ pub(super) struct FloodGate {
     bytes: Budget,
     packets: Budget,
     reports: Budget,
+    sources: HashSet<u32>,
     is_flooded: watch::Sender<bool>,
-    incoming: VecDeque<TaggedPacket>,
-    outgoing: VecDeque<TaggedPacket>,
 }
 
 impl FloodGate {
@@ -38,9 +42,8 @@ impl FloodGate {
             bytes: Budget::new(MEDIA_BYTES, SECONDS),
             packets: Budget::new(MEDIA_PACKETS, SECONDS),
             reports: Budget::new(REPORTS, SECONDS),
+            sources: HashSet::new(),
             is_flooded,
-            incoming: VecDeque::new(),
-            outgoing: VecDeque::new(),
         };
         (gate, flood)
     }
@@ -49,7 +52,10 @@ impl FloodGate {
         let now = packet.now;
         match &packet.message.packet {
             Packet::Rtp(rtp) => {
-                self.packets.take(now, 1.0) && self.bytes.take(now, rtp.marshal_size() as f64)
+                self.sources.insert(rtp.header.ssrc);
+                self.sources.len() <= MAX_SOURCES
+                    && self.packets.take(now, 1.0)
+                    && self.bytes.take(now, rtp.marshal_size() as f64)
             }
             Packet::Rtcp(reports) => self.reports.take(now, reports.len() as f64),
             _ => false,
@@ -57,44 +63,17 @@ impl FloodGate {
     }
 }
 
-impl Protocol<TaggedPacket, TaggedPacket, ()> for FloodGate {
-    type Rout = TaggedPacket;
-    type Wout = TaggedPacket;
-    type Eout = ();
-    type Error = Error;
-    type Time = Instant;
-
-    fn handle_read(&mut self, packet: TaggedPacket) -> Result<(), Error> {
+impl Stage for FloodGate {
+    fn incoming(&mut self, packet: TaggedPacket, out: &mut Passing) {
         if *self.is_flooded.borrow() {
-            return Ok(());
+            return;
         }
         if self.is_allowed(&packet) {
-            self.incoming.push_back(packet);
+            out.incoming(packet);
         } else {
             self.is_flooded.send_replace(true);
         }
-        Ok(())
     }
-
-    fn poll_read(&mut self) -> Option<TaggedPacket> {
-        self.incoming.pop_front()
-    }
-
-    fn handle_write(&mut self, packet: TaggedPacket) -> Result<(), Error> {
-        self.outgoing.push_back(packet);
-        Ok(())
-    }
-
-    fn poll_write(&mut self) -> Option<TaggedPacket> {
-        self.outgoing.pop_front()
-    }
-}
-
-impl Interceptor for FloodGate {
-    fn bind_local_stream(&mut self, _: &StreamInfo) {}
-    fn unbind_local_stream(&mut self, _: &StreamInfo) {}
-    fn bind_remote_stream(&mut self, _: &StreamInfo) {}
-    fn unbind_remote_stream(&mut self, _: &StreamInfo) {}
 }
 
 #[cfg(test)]
@@ -102,20 +81,23 @@ mod tests {
     use std::time::Duration;
 
     use rtc::{
-        interceptor::AttributedPacket,
         rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication, rtp,
+        sansio::Protocol,
     };
 
-    use super::*;
+    use super::{
+        super::stage::{Staged, made},
+        *,
+    };
     use crate::clock;
 
     /// Which packet of so many a second, for ten seconds, is the first too many.
     fn refused(a_second: u32, packet: &Packet) -> Option<u32> {
-        let ((mut gate, flood), start) = (FloodGate::new(), clock::now());
+        let ((gate, flood), start) = (FloodGate::new(), clock::now());
+        let mut gate = Staged::new(gate);
         (0..a_second * 10).find(|n| {
-            let message = AttributedPacket::new(packet.clone());
             let now = start + Duration::from_secs(1) / a_second * *n;
-            gate.handle_read(TaggedPacket { now, transport: Default::default(), message }).unwrap();
+            gate.handle_read(made(now, packet.clone())).unwrap();
             assert_eq!(gate.poll_read().is_none(), *flood.borrow());
             *flood.borrow()
         })
@@ -131,6 +113,19 @@ mod tests {
         assert_eq!(refused(1_000, &media(1_000)), None);
         let request = PictureLossIndication::default();
         assert_eq!(refused(100, &Packet::Rtcp(vec![Box::new(request)])), None);
+    }
+
+    #[test]
+    fn sources_without_end_are_a_flood() {
+        let ((gate, flood), now) = (FloodGate::new(), clock::now());
+        let mut gate = Staged::new(gate);
+        for ssrc in (0..MAX_SOURCES as u32).chain(0..10).chain([MAX_SOURCES as u32]) {
+            assert!(!*flood.borrow());
+            let header = rtp::Header { ssrc, ..Default::default() };
+            let packet = Packet::Rtp(rtp::Packet { header, ..Default::default() });
+            gate.handle_read(made(now, packet)).unwrap();
+        }
+        assert!(*flood.borrow());
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! The sockets of a connection, which keep to the bounds on [checks](super::checks), and as long as media
 //! is to be relayed send to servers alone, whatever the library has in mind.
 
+mod senders;
+
 use std::{
     collections::HashSet,
     fmt::Debug,
-    future::{Future, poll_fn},
+    future::Future,
     io::{self, IoSliceMut},
     net::{IpAddr, SocketAddr},
     pin::Pin,
@@ -13,13 +15,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::{sync::mpsc, time::sleep};
 use webrtc::runtime::{
     AsyncInterval, AsyncTcpListener, AsyncTcpStream, AsyncUdpSocket, JoinHandle, RecvMeta, Runtime,
     TokioRuntime, Transmit,
 };
 
-use super::checks::{Checks, TA, Verdict, is_stun};
+use self::senders::Senders;
+use super::{
+    checks::{Checks, Verdict, is_stun},
+    stream_relays::StreamRelays,
+};
 use crate::clock;
 
 type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -29,36 +34,13 @@ type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 pub(super) struct GuardedRuntime {
     tokio: TokioRuntime,
     guard: Guard,
-    /// To the task that sends checks in their turn; it ends with the connection.
-    paced: OnceLock<mpsc::Sender<Check>>,
-}
-
-/// Checks that may wait for their turn, for a third of a second; more are lost.
-const MAX_WAITING: usize = 64;
-
-/// A check in the queue.
-#[derive(Debug)]
-struct Check {
-    socket: Arc<dyn AsyncUdpSocket>,
-    destination: SocketAddr,
-    contents: Vec<u8>,
-}
-
-/// Sends what comes, one each [`TA`].
-async fn pace(mut checks: mpsc::Receiver<Check>) {
-    while let Some(Check { socket, destination, contents }) = checks.recv().await {
-        let contents = &contents[..];
-        let transmit =
-            Transmit { destination, contents, ecn: None, segment_size: None, src_ip: None };
-        // Lost where it cannot be sent, as on the network.
-        let _ = poll_fn(|cx| socket.poll_send(cx, &transmit)).await;
-        sleep(TA).await;
-    }
+    relays: StreamRelays,
+    senders: OnceLock<Senders>,
 }
 
 impl GuardedRuntime {
-    pub(super) fn new(guard: Guard) -> Self {
-        Self { tokio: TokioRuntime, guard, paced: OnceLock::new() }
+    pub(super) fn new(guard: Guard, relays: StreamRelays) -> Self {
+        Self { tokio: TokioRuntime, guard, relays, senders: OnceLock::new() }
     }
 }
 
@@ -123,14 +105,10 @@ impl Runtime for GuardedRuntime {
 
     fn wrap_udp_socket(&self, socket: std::net::UdpSocket) -> io::Result<Arc<dyn AsyncUdpSocket>> {
         let local = socket.local_addr()?;
-        let socket = self.tokio.wrap_udp_socket(socket)?;
-        let paced = self.paced.get_or_init(|| {
-            let (paced, checks) = mpsc::channel(MAX_WAITING);
-            self.tokio.spawn(Box::pin(pace(checks)));
-            paced
-        });
-        let (guard, paced) = (self.guard.clone(), paced.clone());
-        Ok(Arc::new(GuardedSocket { socket, local, guard, paced }))
+        let socket = self.relays.reached_by(self.tokio.wrap_udp_socket(socket)?, &self.guard);
+        let senders = self.senders.get_or_init(|| Senders::spawn(&self.tokio));
+        let (guard, senders) = (self.guard.clone(), senders.clone());
+        Ok(Arc::new(GuardedSocket { socket, local, guard, senders }))
     }
 
     fn wrap_tcp_listener(
@@ -150,7 +128,10 @@ impl Runtime for GuardedRuntime {
     /// Only servers are looked up: a partner's names are left to multicast DNS.
     fn resolve_host<'a>(&'a self, host: &'a str) -> Boxed<'a, io::Result<Vec<SocketAddr>>> {
         Box::pin(async move {
-            let found = self.tokio.resolve_host(host).await?;
+            let found = match self.relays.resolve(host) {
+                Some(stand_ins) => stand_ins,
+                None => self.tokio.resolve_host(host).await?,
+            };
             self.guard.rules().servers.extend(&found);
             Ok(found)
         })
@@ -186,7 +167,7 @@ struct GuardedSocket {
     socket: Arc<dyn AsyncUdpSocket>,
     local: SocketAddr,
     guard: Guard,
-    paced: mpsc::Sender<Check>,
+    senders: Senders,
 }
 
 impl AsyncUdpSocket for GuardedSocket {
@@ -200,12 +181,16 @@ impl AsyncUdpSocket for GuardedSocket {
         let size = transmit.segment_size.filter(|_| is_stun(transmit.contents));
         for packet in transmit.contents.chunks(size.unwrap_or(usize::MAX)) {
             match self.guard.may_send(self.local, transmit.destination, packet) {
-                Verdict::Now if size.is_none() => return self.socket.poll_send(cx, transmit),
-                Verdict::Now | Verdict::Paced => drop(self.paced.try_send(Check {
-                    socket: self.socket.clone(),
-                    destination: transmit.destination,
-                    contents: packet.to_vec(),
-                })),
+                Verdict::Now if size.is_none() => {
+                    let sent = self.socket.poll_send(cx, transmit);
+                    if matches!(sent, Poll::Ready(Ok(_))) {
+                        self.senders.sent(&self.socket, transmit);
+                    }
+                    return sent;
+                }
+                Verdict::Now | Verdict::Paced => {
+                    self.senders.send_paced(&self.socket, transmit.destination, packet);
+                }
                 Verdict::Never => {}
             }
         }
@@ -225,6 +210,7 @@ impl AsyncUdpSocket for GuardedSocket {
                 let packets = &buffer[..meta.len.min(buffer.len())];
                 for packet in packets.chunks(meta.stride.max(1)) {
                     checks.received((self.local, meta.addr), packet);
+                    self.senders.received(packet);
                 }
             }
         }

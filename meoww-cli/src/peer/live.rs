@@ -11,10 +11,14 @@ use super::{
     recovery,
     safety_words::{Outcome, SafetyWords, Said},
     sdp::TheirVideo,
-    session::{End, Session, Timer, fail},
+    session::{End, Session, fail},
+    timer::Timer,
     tracks::{Report, TracksEvent},
 };
-use crate::core::event::{NoPicture, PeerEvent, Safety};
+use crate::{
+    core::event::{NoPicture, PeerEvent, Safety},
+    picture::wanted::{MOST_FPS, Wanted},
+};
 
 /// From the connection to the first picture. The slowest camera is open by then.
 const PICTURE_WITHIN: Duration = Duration::from_secs(5);
@@ -107,7 +111,7 @@ impl Session {
                     "the partner sends more pictures, or more sizes of them, than any camera",
                 );
             }
-            TracksEvent::Grid => self.tell_grid().await,
+            TracksEvent::Wanted => self.tell_wanted().await,
             TracksEvent::Camera => {
                 self.camera_told = self.tracks.camera();
                 self.channel.tell(Control::Camera { on: self.camera_told }).await;
@@ -126,7 +130,7 @@ impl Session {
     ) -> ControlFlow<End> {
         match self.channel.read(event) {
             ChannelEvent::Opened => {
-                self.tell_grid().await;
+                self.tell_wanted().await;
                 if !self.tracks.follow_sound() {
                     self.channel.tell(Control::Sound { on: false }).await;
                 }
@@ -139,8 +143,9 @@ impl Session {
                 return self.go_direct(effects).await;
             }
             ChannelEvent::Said(Control::Safety(said)) => return self.safety_said(said).await,
-            ChannelEvent::Said(Control::Grid { width, height }) => {
-                self.tracks.set_partner_grid(Grid::new(width, height));
+            ChannelEvent::Said(Control::Grid { width, height, fps }) => {
+                let fps = fps.unwrap_or(MOST_FPS);
+                self.tracks.set_partner_wanted(Wanted::new(Grid::new(width, height), fps));
             }
             ChannelEvent::Said(Control::Camera { on }) => {
                 if !self.tracks.set_partner_camera(on) {
@@ -196,8 +201,8 @@ impl Session {
         self.emit(PeerEvent::Safety(Safety::Unverified))
     }
 
-    async fn tell_grid(&mut self) {
-        let grid = self.tracks.grid();
-        self.channel.tell_grid(grid).await;
+    async fn tell_wanted(&mut self) {
+        let wanted = self.tracks.wanted();
+        self.channel.tell_wanted(wanted).await;
     }
 }

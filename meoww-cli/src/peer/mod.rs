@@ -18,10 +18,12 @@ mod direct;
 mod estimate;
 mod flood;
 mod guarded_sockets;
+pub(crate) mod handshake;
 mod live;
 mod nack;
 mod negotiation;
 mod pace;
+mod path;
 mod recovery;
 pub(crate) mod remote;
 mod rtcp;
@@ -30,8 +32,12 @@ mod sdp;
 mod session;
 #[cfg(test)]
 mod simulation;
+mod sound_source;
+mod stage;
 mod stats;
+pub(crate) mod stream_relays;
 mod threads;
+mod timer;
 pub(crate) mod tracks;
 mod transport;
 mod twice;
@@ -45,7 +51,6 @@ use std::{
 };
 
 use futures_util::FutureExt;
-use meoww_paint::Grid;
 use meoww_proto::{RoomId, account::IceServer};
 use serde_json::value::RawValue;
 use tokio::{
@@ -53,11 +58,15 @@ use tokio::{
     task::JoinHandle,
 };
 
+pub use self::estimate::CongestionControl;
 use self::{session::Session, stats::Meter};
 use crate::{
     clock,
     core::event::{PeerEvent, Stats, Way},
-    picture::slot::{FrameSlot, RoomSlot},
+    picture::{
+        slot::{FrameSlot, RoomSlot},
+        wanted::Wanted,
+    },
     sound::room::RoomSound,
 };
 
@@ -79,6 +88,8 @@ pub struct PeerConfig {
     /// Addresses of this machine. It is looked at anew when ICE restarts, and a change tells that the
     /// network is another one, or that the machine slept.
     pub addresses: watch::Receiver<Vec<IpAddr>>,
+    /// Ours, but for measurements.
+    pub congestion_control: CongestionControl,
 }
 
 /// Pictures and sound in and out.
@@ -87,8 +98,8 @@ pub struct PeerMedia {
     pub local: FrameSlot,
     /// Where the partner's newest picture is put; `None` while there is none.
     pub remote: RoomSlot,
-    /// What this side can show: the partner sends no more pixels than that.
-    pub grid: watch::Receiver<Grid>,
+    /// What this side can show: the partner sends no more than that.
+    pub wanted: watch::Receiver<Wanted>,
     /// Pictures drawn, counted by the screen.
     pub drawn: Arc<AtomicU64>,
     /// What is said and heard.

@@ -8,19 +8,19 @@
 mod tests;
 
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::{BTreeMap, HashMap},
     time::{Duration, Instant},
 };
 
 use rtc::{
-    interceptor::{AttributedPacket, Interceptor, Packet, StreamInfo, TaggedPacket},
+    interceptor::{Packet, StreamInfo, TaggedPacket},
     rtcp::transport_feedbacks::transport_layer_nack::{
         TransportLayerNack, nack_pairs_from_sequence_numbers,
     },
-    sansio::Protocol,
-    shared::{TransportContext, error::Error},
 };
 use tokio::sync::watch;
+
+use super::stage::{Passing, Stage, made};
 
 /// Packets that others overtake come within this time, and are not asked for.
 const OVERTAKEN: Duration = Duration::from_millis(10);
@@ -93,54 +93,32 @@ impl Stream {
 pub(super) struct NackRequests {
     round_trip: watch::Receiver<Duration>,
     streams: HashMap<u32, Stream>,
-    incoming: VecDeque<TaggedPacket>,
-    outgoing: VecDeque<TaggedPacket>,
 }
 
 impl NackRequests {
     pub(super) fn new(round_trip: watch::Receiver<Duration>) -> Self {
-        Self {
-            round_trip,
-            streams: HashMap::new(),
-            incoming: VecDeque::new(),
-            outgoing: VecDeque::new(),
-        }
+        Self { round_trip, streams: HashMap::new() }
     }
 }
 
-impl Protocol<TaggedPacket, TaggedPacket, ()> for NackRequests {
-    type Rout = TaggedPacket;
-    type Wout = TaggedPacket;
-    type Eout = ();
-    type Error = Error;
-    type Time = Instant;
-
-    fn handle_read(&mut self, packet: TaggedPacket) -> Result<(), Error> {
+impl Stage for NackRequests {
+    fn incoming(&mut self, packet: TaggedPacket, out: &mut Passing) {
         if let Packet::Rtp(rtp) = &packet.message.packet
             && let Some(stream) = self.streams.get_mut(&rtp.header.ssrc)
         {
             stream.received(rtp.header.sequence_number, packet.now);
         }
-        self.incoming.push_back(packet);
-        Ok(())
+        out.incoming(packet);
     }
 
-    fn poll_read(&mut self) -> Option<TaggedPacket> {
-        self.incoming.pop_front()
+    fn due(&self) -> Option<Instant> {
+        let missing = self.streams.values().flat_map(|stream| stream.missing.values());
+        missing.map(|packet| packet.due).min()
     }
 
-    fn handle_write(&mut self, packet: TaggedPacket) -> Result<(), Error> {
-        self.outgoing.push_back(packet);
-        Ok(())
-    }
-
-    fn poll_write(&mut self) -> Option<TaggedPacket> {
-        self.outgoing.pop_front()
-    }
-
-    fn handle_timeout(&mut self, now: Instant) -> Result<(), Error> {
-        if self.poll_timeout().is_none_or(|due| now < due) {
-            return Ok(());
+    fn elapsed(&mut self, now: Instant, out: &mut Passing) {
+        if self.due().is_none_or(|due| now < due) {
+            return;
         }
         let round_trip = *self.round_trip.borrow();
         for (&media_ssrc, stream) in &mut self.streams {
@@ -150,21 +128,11 @@ impl Protocol<TaggedPacket, TaggedPacket, ()> for NackRequests {
             }
             let nacks = nack_pairs_from_sequence_numbers(&due);
             let request = TransportLayerNack { sender_ssrc: 0, media_ssrc, nacks };
-            let message = AttributedPacket::new(Packet::Rtcp(vec![Box::new(request)]));
-            let transport = TransportContext::default();
-            self.outgoing.push_back(TaggedPacket { now, transport, message });
+            out.outgoing(made(now, Packet::Rtcp(vec![Box::new(request)])));
         }
-        Ok(())
     }
 
-    fn poll_timeout(&mut self) -> Option<Instant> {
-        let missing = self.streams.values().flat_map(|stream| stream.missing.values());
-        missing.map(|packet| packet.due).min()
-    }
-}
-
-impl Interceptor for NackRequests {
-    fn bind_remote_stream(&mut self, info: &StreamInfo) {
+    fn bind_remote(&mut self, info: &StreamInfo) {
         let takes_requests = |kind: &str, parameter: &str| kind == "nack" && parameter.is_empty();
         if info
             .rtcp_feedback
@@ -175,10 +143,7 @@ impl Interceptor for NackRequests {
         }
     }
 
-    fn unbind_remote_stream(&mut self, info: &StreamInfo) {
+    fn unbind_remote(&mut self, info: &StreamInfo) {
         self.streams.remove(&info.ssrc);
     }
-
-    fn bind_local_stream(&mut self, _: &StreamInfo) {}
-    fn unbind_local_stream(&mut self, _: &StreamInfo) {}
 }

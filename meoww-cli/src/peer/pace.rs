@@ -11,14 +11,16 @@ use std::{
 };
 
 use rtc::{
-    interceptor::{Attribute, Interceptor, Packet, StreamInfo, TaggedPacket},
+    interceptor::{Attribute, Packet, StreamInfo, TaggedPacket},
     rtp,
-    sansio::Protocol,
-    shared::{error::Error, marshal::MarshalSize},
+    shared::marshal::MarshalSize,
 };
 use tokio::sync::watch;
 
-use super::allocate::{LEAST_SOUND, SOUND_OVERHEAD};
+use super::{
+    allocate::{LEAST_SOUND, SOUND_OVERHEAD},
+    stage::{Passing, Stage, is_video},
+};
 
 /// As fast as this many times what sound leaves of the estimate: a path is rarely as narrow as it is
 /// estimated, and a picture is not to be late. And this part of all at least.
@@ -44,21 +46,11 @@ pub(super) struct Pacer {
     waiting: VecDeque<TaggedPacket>,
     /// When the next one may leave.
     free: Option<Instant>,
-    outgoing: VecDeque<TaggedPacket>,
-    incoming: VecDeque<TaggedPacket>,
 }
 
 impl Pacer {
     pub(super) fn new(estimate: watch::Receiver<u32>, sent: Arc<AtomicU32>) -> Self {
-        Self {
-            estimate,
-            sent,
-            pictures: HashSet::new(),
-            waiting: VecDeque::new(),
-            free: None,
-            outgoing: VecDeque::new(),
-            incoming: VecDeque::new(),
-        }
+        Self { estimate, sent, pictures: HashSet::new(), waiting: VecDeque::new(), free: None }
     }
 
     fn picture<'a>(&self, packet: &'a TaggedPacket) -> Option<&'a rtp::Packet> {
@@ -90,7 +82,7 @@ impl Pacer {
         ((estimate - sound).max(estimate * LEAST_PART) * SPEED).max(1.0)
     }
 
-    fn release(&mut self, now: Instant) {
+    fn release(&mut self, now: Instant, out: &mut Passing) {
         while self.free.is_none_or(|free| free <= now + TIMER)
             && let Some(mut packet) = self.waiting.pop_front()
         {
@@ -98,7 +90,7 @@ impl Pacer {
             self.free = Some(self.free.map_or(now, |free| free.max(now)) + took);
             // The time under way begins now.
             packet.now = now;
-            self.outgoing.push_back(packet);
+            out.outgoing(packet);
         }
     }
 }
@@ -110,72 +102,49 @@ fn bits(packet: &TaggedPacket) -> f64 {
     }
 }
 
-impl Protocol<TaggedPacket, TaggedPacket, ()> for Pacer {
-    type Rout = TaggedPacket;
-    type Wout = TaggedPacket;
-    type Eout = ();
-    type Error = Error;
-    type Time = Instant;
-
-    fn handle_read(&mut self, packet: TaggedPacket) -> Result<(), Error> {
-        self.incoming.push_back(packet);
-        Ok(())
-    }
-
-    fn poll_read(&mut self) -> Option<TaggedPacket> {
-        self.incoming.pop_front()
-    }
-
-    fn handle_write(&mut self, packet: TaggedPacket) -> Result<(), Error> {
+impl Stage for Pacer {
+    fn outgoing(&mut self, packet: TaggedPacket, out: &mut Passing) {
         if matches!(packet.message.packet, Packet::Rtp(_)) {
             self.sent.fetch_add(1, Relaxed);
         }
         if self.picture(&packet).is_none() {
-            self.outgoing.push_back(packet);
+            out.outgoing(packet);
         } else if !self.is_refused(&packet) {
             let now = packet.now;
             let is_repeat = packet.message.has(&Attribute::Retransmission);
             let place = if is_repeat { self.repeats().count() } else { self.waiting.len() };
             self.waiting.insert(place, packet);
-            self.release(now);
+            self.release(now, out);
         }
-        Ok(())
     }
 
-    fn poll_write(&mut self) -> Option<TaggedPacket> {
-        self.outgoing.pop_front()
-    }
-
-    fn handle_timeout(&mut self, now: Instant) -> Result<(), Error> {
-        self.release(now);
-        Ok(())
-    }
-
-    fn poll_timeout(&mut self) -> Option<Instant> {
+    fn due(&self) -> Option<Instant> {
         self.free.filter(|_| !self.waiting.is_empty())
     }
-}
 
-impl Interceptor for Pacer {
-    fn bind_local_stream(&mut self, info: &StreamInfo) {
-        if info.mime_type.to_ascii_lowercase().starts_with("video/") {
+    fn elapsed(&mut self, now: Instant, out: &mut Passing) {
+        self.release(now, out);
+    }
+
+    fn bind_local(&mut self, info: &StreamInfo) {
+        if is_video(info) {
             self.pictures.insert(info.ssrc);
         }
     }
 
-    fn unbind_local_stream(&mut self, info: &StreamInfo) {
+    fn unbind_local(&mut self, info: &StreamInfo) {
         self.pictures.remove(&info.ssrc);
     }
-
-    fn bind_remote_stream(&mut self, _: &StreamInfo) {}
-    fn unbind_remote_stream(&mut self, _: &StreamInfo) {}
 }
 
 #[cfg(test)]
 mod tests {
-    use rtc::interceptor::AttributedPacket;
+    use rtc::{interceptor::Interceptor, sansio::Protocol};
 
-    use super::*;
+    use super::{
+        super::stage::{Staged, made},
+        *,
+    };
     use crate::clock;
 
     const PICTURES: u32 = 7;
@@ -184,19 +153,18 @@ mod tests {
         let header = rtp::Header { version: 2, ssrc, sequence_number, ..Default::default() };
         // With its header of 12 bytes, 8000 bits.
         let packet = rtp::Packet { header, payload: vec![0; 988].into() };
-        let message = AttributedPacket::new(Packet::Rtp(packet));
-        TaggedPacket { now, transport: Default::default(), message }
+        made(now, Packet::Rtp(packet))
     }
 
-    fn pacer(bps: u32) -> Pacer {
-        let mut pacer = Pacer::new(watch::channel(bps).1, Arc::default());
+    fn pacer(bps: u32) -> Staged<Pacer> {
+        let mut pacer = Staged::new(Pacer::new(watch::channel(bps).1, Arc::default()));
         let mime_type = "video/H264".to_owned();
         pacer.bind_local_stream(&StreamInfo { ssrc: PICTURES, mime_type, ..Default::default() });
         pacer
     }
 
     /// Sequence numbers that leave until then.
-    fn left(pacer: &mut Pacer) -> Vec<u16> {
+    fn left(pacer: &mut Staged<Pacer>) -> Vec<u16> {
         let number = |packet: TaggedPacket| match packet.message.packet {
             Packet::Rtp(rtp) => rtp.header.sequence_number,
             _ => unreachable!(),
@@ -264,12 +232,12 @@ mod tests {
                 again.message.add(Attribute::Retransmission);
                 pacer.handle_write(again).unwrap();
                 // 22.5 kbit/s in 150 ms are 3375 bits: more than one does not wait.
-                assert!(pacer.waiting.len() <= 1, "{round}");
+                assert!(pacer.stage.waiting.len() <= 1, "{round}");
             }
         }
         for number in 0..10_000 {
             pacer.handle_write(packet(PICTURES, number, start)).unwrap();
         }
-        assert_eq!(pacer.waiting.len(), MAX_WAITING);
+        assert_eq!(pacer.stage.waiting.len(), MAX_WAITING);
     }
 }

@@ -1,9 +1,7 @@
 //! Lets the RTCP that is about a track through to it.
 
-use std::{collections::VecDeque, time::Instant};
-
 use rtc::{
-    interceptor::{Attribute, AttributedPacket, Interceptor, Packet, StreamInfo, TaggedPacket},
+    interceptor::{Attribute, AttributedPacket, Packet, TaggedPacket},
     rtcp::{
         self,
         payload_feedbacks::{
@@ -13,19 +11,15 @@ use rtc::{
         reception_report::ReceptionReport,
         sender_report::SenderReport,
     },
-    sansio::Protocol,
-    shared::error::Error,
 };
+
+use super::stage::{Passing, Stage};
 
 /// Last in the chain on the way in: the application gets PLI (RFC 4585) and FIR (RFC 5104), sender
 /// and receiver reports (RFC 3550, section 6.4), and no other RTCP, which the chain has dealt with
 /// already. Each block goes alone, as the `rtc` crate takes a compound packet as a whole to the track
 /// that its first block names.
-#[derive(Default)]
-pub(super) struct TrackRtcp {
-    incoming: VecDeque<TaggedPacket>,
-    outgoing: VecDeque<TaggedPacket>,
-}
+pub(super) struct TrackRtcp;
 
 /// What of one RTCP packet is for tracks.
 fn for_tracks(packet: &dyn rtcp::Packet) -> Vec<Box<dyn rtcp::Packet>> {
@@ -49,46 +43,18 @@ fn blocks(ssrc: u32, blocks: &[ReceptionReport]) -> impl Iterator<Item = Box<dyn
     })
 }
 
-impl Protocol<TaggedPacket, TaggedPacket, ()> for TrackRtcp {
-    type Rout = TaggedPacket;
-    type Wout = TaggedPacket;
-    type Eout = ();
-    type Error = Error;
-    type Time = Instant;
-
-    fn handle_read(&mut self, packet: TaggedPacket) -> Result<(), Error> {
+impl Stage for TrackRtcp {
+    fn incoming(&mut self, packet: TaggedPacket, out: &mut Passing) {
         let Packet::Rtcp(compound) = &packet.message.packet else {
-            self.incoming.push_back(packet);
-            return Ok(());
+            return out.incoming(packet);
         };
         for block in compound.iter().flat_map(|packet| for_tracks(packet.as_ref())) {
-            let mut message = AttributedPacket::new(Packet::Rtcp(vec![block]));
-            message.add(Attribute::DeliverToApplication);
+            let message = AttributedPacket::new(Packet::Rtcp(vec![block]));
+            let message = message.with(Attribute::DeliverToApplication);
             let (now, transport) = (packet.now, packet.transport);
-            self.incoming.push_back(TaggedPacket { now, transport, message });
+            out.incoming(TaggedPacket { now, transport, message });
         }
-        Ok(())
     }
-
-    fn poll_read(&mut self) -> Option<TaggedPacket> {
-        self.incoming.pop_front()
-    }
-
-    fn handle_write(&mut self, packet: TaggedPacket) -> Result<(), Error> {
-        self.outgoing.push_back(packet);
-        Ok(())
-    }
-
-    fn poll_write(&mut self) -> Option<TaggedPacket> {
-        self.outgoing.pop_front()
-    }
-}
-
-impl Interceptor for TrackRtcp {
-    fn bind_local_stream(&mut self, _: &StreamInfo) {}
-    fn unbind_local_stream(&mut self, _: &StreamInfo) {}
-    fn bind_remote_stream(&mut self, _: &StreamInfo) {}
-    fn unbind_remote_stream(&mut self, _: &StreamInfo) {}
 }
 
 #[cfg(test)]

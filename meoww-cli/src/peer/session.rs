@@ -1,17 +1,11 @@
 //! The one owner of a connection: what is to be done about every event.
 
-use std::{
-    net::IpAddr,
-    ops::ControlFlow,
-    pin::Pin,
-    sync::{Arc, atomic::Ordering::Relaxed},
-    time::{Duration, Instant},
-};
+use std::{net::IpAddr, ops::ControlFlow, sync::Arc, time::Duration};
 
 use meoww_proto::RoomId;
 use tokio::{
     sync::{mpsc, watch},
-    time::{Interval, MissedTickBehavior, Sleep, interval, sleep, sleep_until, timeout},
+    time::{Interval, MissedTickBehavior, interval, timeout},
 };
 use webrtc::data_channel::DataChannelEvent;
 
@@ -19,21 +13,18 @@ use super::{
     Order, PeerConfig, PeerMedia,
     channel::ControlChannel,
     connect::Connection,
-    control::Control,
-    direct::{self, Direct},
+    direct::Direct,
     negotiation::{Agreed, Input as Negotiable},
     recovery::{self, Recovery},
     safety_words::{Role, SafetyWords},
     sdp::TheirVideo,
     stats::Tally,
+    timer::{Timer, until},
     tracks::{Tracks, TracksEvent},
     transport::{Outcome, Transport},
     webrtc_event::WebRtcEvent,
 };
-use crate::{
-    clock,
-    core::event::{NoPicture, PeerEvent},
-};
+use crate::core::event::{NoPicture, PeerEvent};
 
 /// From the start to media; a partner behind a bad relay needs a few seconds.
 const CONNECT_WITHIN: Duration = Duration::from_secs(20);
@@ -87,14 +78,14 @@ pub(super) struct Session {
     route: Interval,
     pub(super) picture_due: Timer,
     pub(super) deadline: Timer,
-    recovery: Recovery,
-    addresses: watch::Receiver<Vec<IpAddr>>,
+    pub(super) recovery: Recovery,
+    pub(super) addresses: watch::Receiver<Vec<IpAddr>>,
     pub(super) direct: Direct,
     /// Whether the owner was last told that media is relayed.
     pub(super) told_relayed: bool,
     flood: watch::Receiver<bool>,
     /// For the chain.
-    round_trip: watch::Sender<Duration>,
+    pub(super) round_trip: watch::Sender<Duration>,
 }
 
 impl Session {
@@ -245,66 +236,6 @@ impl Session {
         }
     }
 
-    async fn network_changed(&mut self) -> ControlFlow<End> {
-        let known = self.addresses.borrow_and_update().clone();
-        let is_gone = |local: IpAddr| match known.is_empty() {
-            true => !local.is_loopback(),
-            false => !known.contains(&local),
-        };
-        let is_path_gone = self.transport.guard.in_use().is_some_and(is_gone);
-        self.recover(recovery::Input::NetworkChanged { is_path_gone }).await
-    }
-
-    /// Lets the recovery decide, and carries it out.
-    pub(super) async fn recover(&mut self, input: recovery::Input) -> ControlFlow<End> {
-        for effect in self.recovery.handle(input, clock::now()) {
-            match effect {
-                recovery::Effect::Restart => self.negotiate(Negotiable::Restart).await?,
-                recovery::Effect::TellLost(why) => self.emit(PeerEvent::Reconnecting(why))?,
-                recovery::Effect::TellBack => {
-                    self.look_at_route().await?;
-                    self.emit(PeerEvent::Reconnected { relayed: self.told_relayed })?;
-                }
-                recovery::Effect::GiveUp => return fail("the connection was lost"),
-            }
-        }
-        ControlFlow::Continue(())
-    }
-
-    /// Carries out what comes of wishes for a direct path.
-    pub(super) async fn go_direct(&mut self, effects: Vec<direct::Effect>) -> ControlFlow<End> {
-        for effect in effects {
-            match effect {
-                direct::Effect::Say => self.channel.tell(Control::Direct).await,
-                direct::Effect::Allow => self.transport.allow_direct().await,
-                direct::Effect::Restart if self.told_relayed => {
-                    self.negotiate(Negotiable::Restart).await?;
-                }
-                direct::Effect::Restart => {}
-                direct::Effect::Tell(news) => self.emit(PeerEvent::GoDirect(news))?,
-            }
-        }
-        ControlFlow::Continue(())
-    }
-
-    /// Measures the path, and tells when it is another than before.
-    pub(super) async fn look_at_route(&mut self) -> ControlFlow<End> {
-        let Some(route) = self.transport.route().await else {
-            return ControlFlow::Continue(());
-        };
-        self.tally.rtt.store((route.rtt * 1e6) as u64, Relaxed);
-        if let Ok(round_trip) = Duration::try_from_secs_f64(route.rtt)
-            && !round_trip.is_zero()
-        {
-            self.round_trip.send_replace(round_trip);
-        }
-        self.tally.relayed.store(route.relayed, Relaxed);
-        if std::mem::replace(&mut self.told_relayed, route.relayed) == route.relayed {
-            return ControlFlow::Continue(());
-        }
-        self.emit(PeerEvent::Route { relayed: route.relayed })
-    }
-
     /// Tells the owner. One that does not take its events is gone.
     pub(super) fn emit(&self, event: PeerEvent) -> ControlFlow<End> {
         match self.events.try_send(event) {
@@ -327,34 +258,7 @@ impl Session {
     }
 }
 
-/// Never, when there is nothing to wait for.
-async fn until(due: Option<Instant>) {
-    match due {
-        Some(due) => sleep_until(due.into()).await,
-        None => std::future::pending().await,
-    }
-}
-
 /// Ends the session; `why` is for people.
 pub(super) fn fail(why: &str) -> ControlFlow<End> {
     ControlFlow::Break(End::Failed(why.to_owned()))
-}
-
-/// A moment, if any, that is waited for.
-#[derive(Default)]
-pub(super) struct Timer(Option<Pin<Box<Sleep>>>);
-
-impl Timer {
-    pub(super) fn after(wait: Duration) -> Self {
-        Self(Some(Box::pin(sleep(wait))))
-    }
-
-    /// Returns once, when it has passed.
-    async fn expire(&mut self) {
-        match &mut self.0 {
-            Some(sleep) => sleep.await,
-            None => std::future::pending().await,
-        }
-        self.0 = None;
-    }
 }

@@ -12,21 +12,21 @@ use std::{
 };
 
 use rtc::{
-    interceptor::{Attribute, AttributedPacket, Interceptor, Packet, StreamInfo, TaggedPacket},
+    interceptor::{Attribute, AttributedPacket, Packet, StreamInfo, TaggedPacket},
     rtcp::transport_feedbacks::transport_layer_nack::TransportLayerNack,
     rtp,
-    sansio::Protocol,
-    shared::error::Error,
 };
 use tokio::sync::watch;
+
+use super::stage::{Passing, Stage, is_video};
 
 /// Round trips from which a path is long.
 const LONG: Duration = Duration::from_millis(200);
 /// After a packet was asked for, the path is taken for one that loses packets.
 const LOSSY_FOR: Duration = Duration::from_secs(30);
 /// Bits a second of which half is enough for pictures, to begin with and to go on.
-const ENOUGH: u32 = 400_000;
-const STILL_ENOUGH: u32 = 250_000;
+const ENOUGH: u32 = 180_000;
+const STILL_ENOUGH: u32 = 150_000;
 /// From a packet to its copy: what loses the one should not lose the other.
 const APART: Duration = Duration::from_millis(30);
 /// Copies that wait, at most.
@@ -43,8 +43,6 @@ pub(super) struct Twice {
     pictures: HashSet<u32>,
     /// Copies, each with the time when it is due.
     copies: VecDeque<TaggedPacket>,
-    outgoing: VecDeque<TaggedPacket>,
-    incoming: VecDeque<TaggedPacket>,
 }
 
 impl Twice {
@@ -61,8 +59,6 @@ impl Twice {
             asked: None,
             pictures: HashSet::new(),
             copies: VecDeque::new(),
-            outgoing: VecDeque::new(),
-            incoming: VecDeque::new(),
         };
         (twice_sender, twice)
     }
@@ -88,28 +84,17 @@ impl Twice {
     }
 }
 
-impl Protocol<TaggedPacket, TaggedPacket, ()> for Twice {
-    type Rout = TaggedPacket;
-    type Wout = TaggedPacket;
-    type Eout = ();
-    type Error = Error;
-    type Time = Instant;
-
-    fn handle_read(&mut self, packet: TaggedPacket) -> Result<(), Error> {
+impl Stage for Twice {
+    fn incoming(&mut self, packet: TaggedPacket, out: &mut Passing) {
         if let Packet::Rtcp(packets) = &packet.message.packet
             && packets.iter().any(|packet| packet.as_any().is::<TransportLayerNack>())
         {
             self.asked = Some(packet.now);
         }
-        self.incoming.push_back(packet);
-        Ok(())
+        out.incoming(packet);
     }
 
-    fn poll_read(&mut self) -> Option<TaggedPacket> {
-        self.incoming.pop_front()
-    }
-
-    fn handle_write(&mut self, packet: TaggedPacket) -> Result<(), Error> {
+    fn outgoing(&mut self, packet: TaggedPacket, out: &mut Passing) {
         if let Some(picture) = self.picture(&packet)
             && self.decide(packet.now)
             && self.copies.len() < MAX_WAITING
@@ -119,67 +104,57 @@ impl Protocol<TaggedPacket, TaggedPacket, ()> for Twice {
             let now = packet.now + APART;
             self.copies.push_back(TaggedPacket { now, transport: packet.transport, message });
         }
-        self.outgoing.push_back(packet);
-        Ok(())
+        out.outgoing(packet);
     }
 
-    fn poll_write(&mut self) -> Option<TaggedPacket> {
-        self.outgoing.pop_front()
-    }
-
-    fn handle_timeout(&mut self, now: Instant) -> Result<(), Error> {
-        while let Some(copy) = self.copies.pop_front_if(|copy| copy.now <= now) {
-            self.outgoing.push_back(TaggedPacket { now, ..copy });
-        }
-        Ok(())
-    }
-
-    fn poll_timeout(&mut self) -> Option<Instant> {
+    fn due(&self) -> Option<Instant> {
         self.copies.front().map(|copy| copy.now)
     }
-}
 
-impl Interceptor for Twice {
-    fn bind_local_stream(&mut self, info: &StreamInfo) {
-        if info.mime_type.to_ascii_lowercase().starts_with("video/") {
+    fn elapsed(&mut self, now: Instant, out: &mut Passing) {
+        while let Some(copy) = self.copies.pop_front_if(|copy| copy.now <= now) {
+            out.outgoing(TaggedPacket { now, ..copy });
+        }
+    }
+
+    fn bind_local(&mut self, info: &StreamInfo) {
+        if is_video(info) {
             self.pictures.insert(info.ssrc);
         }
     }
 
-    fn unbind_local_stream(&mut self, info: &StreamInfo) {
+    fn unbind_local(&mut self, info: &StreamInfo) {
         self.pictures.remove(&info.ssrc);
     }
-
-    fn bind_remote_stream(&mut self, _: &StreamInfo) {}
-    fn unbind_remote_stream(&mut self, _: &StreamInfo) {}
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use rtc::{interceptor::Interceptor, sansio::Protocol};
+
+    use super::{
+        super::stage::{Staged, made},
+        *,
+    };
     use crate::clock;
 
     const PICTURES: u32 = 7;
     const FAR: Duration = Duration::from_millis(300);
 
-    fn twice(round_trip: Duration, estimate: u32) -> (Twice, watch::Receiver<bool>) {
+    fn twice(round_trip: Duration, estimate: u32) -> (Staged<Twice>, watch::Receiver<bool>) {
         let (round_trip, estimate) = (watch::channel(round_trip).1, watch::channel(estimate).1);
-        let (mut twice, is_on) = Twice::new(round_trip, estimate);
+        let (twice, is_on) = Twice::new(round_trip, estimate);
+        let mut twice = Staged::new(twice);
         let mime_type = "video/H264".to_owned();
         twice.bind_local_stream(&StreamInfo { ssrc: PICTURES, mime_type, ..Default::default() });
         (twice, is_on)
     }
 
-    fn tagged(packet: Packet, now: Instant) -> TaggedPacket {
-        let message = AttributedPacket::new(packet);
-        TaggedPacket { now, transport: Default::default(), message }
-    }
-
     /// How often a packet of a stream leaves within a second.
-    fn copies(twice: &mut Twice, ssrc: u32, now: Instant) -> usize {
+    fn copies(twice: &mut Staged<Twice>, ssrc: u32, now: Instant) -> usize {
         let header = rtp::Header { ssrc, ..Default::default() };
         let packet = Packet::Rtp(rtp::Packet { header, payload: Default::default() });
-        twice.handle_write(tagged(packet, now)).unwrap();
+        twice.handle_write(made(now, packet)).unwrap();
         let at_once = std::iter::from_fn(|| twice.poll_write()).count();
         assert_eq!(at_once, 1);
         twice.handle_timeout(now + APART).unwrap();
@@ -188,9 +163,9 @@ mod tests {
         at_once + later.len()
     }
 
-    fn asked(twice: &mut Twice, now: Instant) {
+    fn asked(twice: &mut Staged<Twice>, now: Instant) {
         let nack = TransportLayerNack { sender_ssrc: 0, media_ssrc: PICTURES, nacks: Vec::new() };
-        twice.handle_read(tagged(Packet::Rtcp(vec![Box::new(nack)]), now)).unwrap();
+        twice.handle_read(made(now, Packet::Rtcp(vec![Box::new(nack)]))).unwrap();
     }
 
     #[test]

@@ -6,3 +6,4 @@ pub mod filter;
 mod openh264_options;
 pub mod slot;
 pub mod source;
+pub mod wanted;

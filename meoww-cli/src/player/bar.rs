@@ -30,7 +30,7 @@ fn line(state: &State, columns: usize) -> String {
     let right = format!(
         "{} {} quality {}  {} fps  {}/s",
         state.mode.render.name(),
-        color_name(state.mode.color),
+        color_name(state.mode.render.color(state.mode.color)),
         state.mode.quality,
         figures.pictures,
         bytes(figures.bytes)

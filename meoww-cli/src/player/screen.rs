@@ -12,6 +12,7 @@ use tokio::{
 use super::{
     bar,
     feed::Feed,
+    rest::Rest,
     state::{Effect, Figures, State},
 };
 use crate::{
@@ -90,6 +91,11 @@ struct EventLoop {
     /// The newest picture, and whether it was not drawn yet.
     picture: Option<Arc<Frame>>,
     is_new: bool,
+    /// Whether it is at rest, and due to be drawn again.
+    rest: Rest,
+    is_due: bool,
+    /// The line below as the terminal has it.
+    bar: Vec<u8>,
     /// Whether the line below is to be drawn, and whether all of the screen is.
     stale_bar: bool,
     stale: bool,
@@ -128,6 +134,9 @@ impl EventLoop {
             terminal,
             picture: None,
             is_new: false,
+            rest: Rest::default(),
+            is_due: false,
+            bar: Vec::new(),
             stale_bar: true,
             stale: true,
             counted: Figures::default(),
@@ -197,6 +206,10 @@ impl EventLoop {
                 Some(Err(error)) => Some(Ending::Failed(error)),
                 None => Some(Ending::Over),
             },
+            () = self.rest.due() => {
+                self.is_due = true;
+                None
+            }
         }
     }
 
@@ -293,7 +306,7 @@ impl EventLoop {
 
     /// Draws what is not up to date, unless the terminal is still busy with what it got before.
     fn draw(&mut self) {
-        if !(self.is_new || self.stale || self.stale_bar) {
+        if !(self.is_new || self.is_due || self.stale || self.stale_bar) {
             return;
         }
         let Some(mut out) = self.writer.buffer() else { return self.draw_beside() };
@@ -304,24 +317,42 @@ impl EventLoop {
             self.painter = mode.painter(self.state.caps.traits());
             self.painter.set_quality(self.effort.quality());
             out.extend_from_slice(CLEAR);
-        }
-        let is_new = std::mem::take(&mut self.is_new);
-        let within = self.writer.drawn_in(PICTURE_WITHIN);
-        if let Some(picture) = self.picture.as_ref().filter(|_| is_new || is_whole) {
-            let before = out.len();
-            self.painter.draw(picture, self.state.area(), &[], &mut out);
-            self.stale |= self.effort.drawn(out.len() - before, within);
-            self.painter.set_quality(self.effort.quality());
+            self.bar.clear();
         }
         if std::mem::take(&mut self.stale_bar) || is_whole {
-            bar::draw(&self.state, &mut out);
+            self.draw_bar(&mut out);
         }
-        self.counted.bytes += out.len() as u64;
+        let cells = out.len();
+        let is_new = std::mem::take(&mut self.is_new);
+        if std::mem::take(&mut self.is_due) || is_new || is_whole {
+            self.draw_picture(is_new || is_whole, &mut out);
+        }
         self.left = self.left.map(|left| left.saturating_sub(is_new.into()));
         self.under_way += u64::from(is_new);
-        let pictures = self.writer.write(out, is_new.into());
+        let pictures = self.writer.write(out, cells, is_new.into());
         self.shown(pictures);
     }
+
+    /// Draws the picture for the first time, or once more because it stays.
+    fn draw_picture(&mut self, is_first: bool, out: &mut Vec<u8>) {
+        let Some(picture) = &self.picture else { return };
+        let within = self.writer.drawn_in(PICTURE_WITHIN);
+        let begin = out.len();
+        self.painter.draw(picture, self.state.area(), &[], out);
+        if self.painter.is_settled() {
+            self.rest.settled();
+        } else {
+            self.rest.drawn(!is_first);
+        }
+        let bytes = out.len() - begin;
+        self.counted.bytes += bytes as u64;
+        // One at rest has all the time it needs, and says nothing of those that move.
+        if is_first {
+            self.stale |= self.effort.drawn(bytes, within);
+            self.painter.set_quality(self.effort.quality());
+        }
+    }
+
     /// Draws the line below between two pieces of a picture.
     fn draw_beside(&mut self) {
         if self.stale || !self.stale_bar {
@@ -329,9 +360,20 @@ impl EventLoop {
         }
         if let Some(mut out) = self.writer.small_buffer() {
             self.stale_bar = false;
-            bar::draw(&self.state, &mut out);
-            self.counted.bytes += out.len() as u64;
+            self.draw_bar(&mut out);
             self.writer.insert(out);
+        }
+    }
+
+    /// Draws the line below, unless the terminal has it.
+    fn draw_bar(&mut self, out: &mut Vec<u8>) {
+        let begin = out.len();
+        bar::draw(&self.state, out);
+        if self.bar == out[begin..] {
+            out.truncate(begin);
+        } else {
+            self.bar.clear();
+            self.bar.extend_from_slice(&out[begin..]);
         }
     }
 }

@@ -92,9 +92,13 @@ impl State {
                 Some(Effect::Mode)
             }
             (false, KeyCode::Char('c')) => {
-                self.mode.color = next(&self.colors(), self.mode.color);
-                self.is_chosen = true;
-                Some(Effect::Mode)
+                let colors = self.colors();
+                let is_choice = colors.len() > 1;
+                is_choice.then(|| {
+                    self.mode.color = next(&colors, self.mode.color);
+                    self.is_chosen = true;
+                    Effect::Mode
+                })
             }
             _ => None,
         }
@@ -118,10 +122,11 @@ impl State {
         Render::ALL.into_iter().filter(|render| self.caps.shows(*render)).collect()
     }
 
-    /// The colours the terminal has.
+    /// The colours the terminal has, of those that pictures can have as they are drawn.
     fn colors(&self) -> Vec<Color> {
         let all = [Color::True, Color::Ansi256, Color::Ansi16, Color::Mono];
-        all.into_iter().skip_while(|color| *color != self.caps.color).collect()
+        let all = all.into_iter().skip_while(|color| *color != self.caps.color);
+        all.filter(|color| self.mode.render.color(*color) == *color).collect()
     }
 
     /// Where the picture is drawn: all but the last line, in the middle of it. Sixels in the last line
@@ -207,12 +212,20 @@ mod tests {
         while state.mode.render != Render::Kitty {
             assert_eq!(press(&mut state, KeyCode::Char('m')), Some(Effect::Mode));
         }
-        assert_eq!(press(&mut state, KeyCode::Char('c')), Some(Effect::Mode));
-        for color in [Color::Ansi256, Color::Ansi16, Color::Mono] {
+        assert_eq!(press(&mut state, KeyCode::Char('c')), None, "its pixels have all colours");
+    }
+
+    #[test]
+    fn colours_go_round_where_there_are_several() {
+        let mut state = state(Color::True, None);
+        for color in [Color::Ansi256, Color::Ansi16, Color::Mono, Color::True] {
+            assert_eq!(press(&mut state, KeyCode::Char('c')), Some(Effect::Mode));
             assert_eq!(state.mode.color, color);
-            press(&mut state, KeyCode::Char('c'));
         }
-        assert_eq!(state.mode.color, Color::True);
+        for render in [Render::Kitty, Render::Iterm2, Render::Sixel, Render::Braille] {
+            state.mode.render = render;
+            assert_eq!(press(&mut state, KeyCode::Char('c')), None, "{render:?}");
+        }
     }
 
     #[test]

@@ -54,7 +54,7 @@ impl Capture {
     }
 }
 
-/// The switch between a microphone and what is sent of it.
+/// The switch between a microphone and the encoder.
 #[derive(Debug, Default)]
 pub(crate) struct Gate {
     is_open: bool,

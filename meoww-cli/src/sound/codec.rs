@@ -1,4 +1,5 @@
-//! Opus (RFC 6716): mono, 48 kHz, frames of 20 ms out; of what others send, whatever it is, mono too.
+//! Opus (RFC 6716): mono, 48 kHz, frames of 20 ms out; packets of others, of any shape, are decoded to
+//! mono, too.
 
 use bytes::Bytes;
 use opusic_c::{Application, Bitrate, Channels, ErrorCode, InbandFec, SampleRate};
@@ -24,7 +25,7 @@ const MAX_LOSS: u8 = 30;
 const COMPLEXITY: u8 = 5;
 /// A packet of so many bytes says no more than that there is silence (DTX), and need not be sent.
 const SILENCE_BYTES: usize = 2;
-/// Only what is softer, in dBFS, is left out: to the codec, a tone that stays is background noise.
+/// Only sound that is softer, in dBFS, is left out: to the codec, a tone that stays is background noise.
 const SILENCE: f32 = -50.0;
 
 /// Encodes one's own sound.
@@ -95,20 +96,22 @@ impl Decoder {
         opusic_c::Decoder::new(Channels::Mono, SampleRate::Hz48000).map(Self).map_err(failed)
     }
 
-    /// Appends what is in a packet to `samples`; `false` when it is damaged.
+    /// Appends the samples of a packet to `samples`; `false` when it is damaged.
     pub(crate) fn decode(&mut self, packet: &[u8], samples: &mut Vec<f32>) -> bool {
         !packet.is_empty() && self.run(packet, MAX_PACKET_SAMPLES, false, samples)
     }
 
     /// Appends `missing` samples of the frame before `next`, from its forward error correction, or
-    /// concealed when it has none. `missing` is a multiple of [`STEP_SAMPLES`].
-    pub(crate) fn recover(&mut self, next: &[u8], missing: usize, samples: &mut Vec<f32>) {
-        if next.is_empty() || !self.run(next, missing, true, samples) {
+    /// concealed when it has none: `false`. `missing` is a multiple of [`STEP_SAMPLES`].
+    pub(crate) fn recover(&mut self, next: &[u8], missing: usize, samples: &mut Vec<f32>) -> bool {
+        let is_decoded = !next.is_empty() && self.run(next, missing, true, samples);
+        if !is_decoded {
             self.conceal(missing, samples);
         }
+        is_decoded && protects(next)
     }
 
-    /// Appends `missing` samples made up from what came before. A multiple of [`STEP_SAMPLES`].
+    /// Appends `missing` samples made up from those before. A multiple of [`STEP_SAMPLES`].
     pub(crate) fn conceal(&mut self, missing: usize, samples: &mut Vec<f32>) {
         if !self.run(&[], missing, false, samples) {
             samples.resize(samples.len() + missing, 0.0);
@@ -127,6 +130,21 @@ impl Decoder {
 /// The samples in a packet as its first bytes say, at 48 kHz; `None` when it is no Opus packet.
 pub(crate) fn samples_in(packet: &[u8]) -> Option<usize> {
     opusic_c::utils::get_nb_samples(packet, SampleRate::Hz48000).ok().filter(|samples| *samples > 0)
+}
+
+/// Whether a packet has forward error correction of the one before, by RFC 6716: only SILK and hybrid frames
+/// do (section 2.1.7), and say so after a bit for each 20 ms of voice activity (section 4.2.3). Packets of
+/// several frames are taken for ones that do not.
+fn protects(packet: &[u8]) -> bool {
+    let &[toc, header, ..] = packet else { return false };
+    let (configuration, is_stereo, frames) = (toc >> 3, toc & 4 != 0, toc & 3);
+    let activity = match configuration {
+        0..12 => [1, 1, 2, 3][usize::from(configuration % 4)],
+        12..16 => 1,
+        _ => return false,
+    };
+    let is_set = |bit: u8| header & (0x80 >> bit) != 0;
+    frames == 0 && (is_set(activity) || is_stereo && is_set(2 * activity + 1))
 }
 
 fn failed(error: ErrorCode) -> SoundError {

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::sound::{level, testing};
+use crate::sound::{SAMPLE_RATE, level, testing};
 
 fn frames(samples: &[f32]) -> impl Iterator<Item = &[f32; FRAME_SAMPLES]> {
     samples.chunks_exact(FRAME_SAMPLES).map(|frame| frame.try_into().unwrap())
@@ -52,6 +52,26 @@ fn what_is_missing_is_made_up() {
     heard.clear();
     decoder.recover(&packets[22], FRAME_SAMPLES, &mut heard);
     assert_eq!(heard.len(), FRAME_SAMPLES);
+}
+
+/// Those of an encoder that protects frames, and of one that does not.
+#[test]
+fn a_packet_says_whether_it_protects_the_one_before() {
+    let voice = |n: u32| {
+        let time = n as f32 / SAMPLE_RATE as f32 * std::f32::consts::TAU;
+        let sum: f32 = (1..10_u8).map(|k| (150.0 * f32::from(k) * time).sin() / f32::from(k)).sum();
+        0.2 * (3.0 * time).sin().abs() * sum
+    };
+    let voice: Vec<f32> = (0..3 * SAMPLE_RATE).map(voice).collect();
+    let protected = |fec| {
+        let mut encoder = Encoder::new().unwrap();
+        encoder.opus.set_inband_fec(fec).unwrap();
+        let packets = frames(&voice).filter_map(|frame| encoder.encode(frame));
+        packets.filter(|packet| protects(packet)).count()
+    };
+    assert_eq!(protected(InbandFec::Off), 0);
+    // Of 150, but for pauses between syllables.
+    assert!(protected(InbandFec::Mode1) > 100, "{}", protected(InbandFec::Mode1));
 }
 
 /// Packets of other shapes: the decoder takes what Opus allows, whatever was negotiated.

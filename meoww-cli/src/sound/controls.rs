@@ -83,7 +83,7 @@ impl Levels {
         self.lacks_input.load(Relaxed)
     }
 
-    /// Level of what is played in dBFS, -100 to 0.
+    /// Level of the sound that is played in dBFS, -100 to 0.
     pub fn output(&self) -> i32 {
         self.output.load(Relaxed)
     }

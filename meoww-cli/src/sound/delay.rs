@@ -9,7 +9,7 @@ pub(crate) const MAX_TARGET: f64 = 0.200;
 /// Packets that are judged together, and those that must be in time of them: 10 s, and 97 %.
 const WINDOW: usize = 500;
 const IN_TIME: f64 = 0.97;
-/// Between two judgements, in packets.
+/// Between two judgements, in packets; one that is too late for the target is judged at once.
 const INTERVAL: usize = 5;
 /// On top of the jitter, in seconds: blocks of 10 ms are played at once.
 const MARGIN: f64 = 0.010;
@@ -54,7 +54,8 @@ impl DelayTarget {
         self.lost = (self.lost * MEMORY + lost).max(0.0);
         self.sent = self.sent * MEMORY + lost + 1.0;
         self.observed += 1;
-        if self.observed.is_multiple_of(INTERVAL) {
+        // A queue that grows delays each packet more than the one before.
+        if lateness > self.target || self.observed.is_multiple_of(INTERVAL) {
             self.judge();
         }
     }

@@ -7,148 +7,28 @@
 mod room;
 
 use std::{
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
-    thread::{Builder, JoinHandle},
+    sync::{Arc, PoisonError, atomic::Ordering::Relaxed},
     time::Instant,
 };
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 
 use self::room::Room;
 use super::{
-    AudioIn, AudioOut, Block, Controls, Levels, SILENCE, SoundError,
+    Block, SILENCE,
+    handle::{Shared, SoundEvent},
     level::{Meter, TalkDetector},
     limiter::{self, Limiter},
     pace::{BLOCK_TIME, MAX_BEHIND},
     process::Processor,
     reference::Reference,
-    room::{self as border, RoomEnd, RoomSound},
     sink::Sink,
     source::Source,
 };
 use crate::clock;
 
-/// Events that wait to be read. Newer ones are dropped: the user has enough to read.
-const MAX_EVENTS: usize = 16;
-
-/// The source of one's own sound, and the sink for the partner's.
-#[derive(Debug, Clone, Default)]
-pub struct SoundConfig {
-    /// Where one's own sound comes from.
-    pub input: AudioIn,
-    /// Where the partner's sound goes.
-    pub output: AudioOut,
-    /// Whether the microphone is muted to begin with.
-    pub is_muted: bool,
-}
-
-/// News for the user.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SoundEvent {
-    /// Something changed, in one line.
-    Notice(String),
-    /// The user talks, and is muted.
-    MutedButTalking,
-}
-
-/// The sound of this program, until it is dropped.
-#[derive(Debug)]
-pub struct Sound {
-    shared: Arc<Shared>,
-    thread: Option<JoinHandle<()>>,
-}
-
-/// State that the sound thread shares with the others.
-#[derive(Debug, Default)]
-struct Shared {
-    controls: Controls,
-    levels: Levels,
-    /// The room that begins next.
-    next_room: Mutex<Option<RoomEnd>>,
-    is_over: AtomicBool,
-    /// Whether the partner can hear anything of this side.
-    on: watch::Sender<bool>,
-}
-
-impl Shared {
-    /// To be called after a change of what it depends on.
-    fn update_on(&self) {
-        self.on.send_if_modified(|was| {
-            let on = !self.controls.is_muted() && !self.levels.lacks_input();
-            std::mem::replace(was, on) != on
-        });
-    }
-}
-
-impl Sound {
-    /// Opens source and sink. Reads a sound file whole, so not on an async thread. Also returns what
-    /// the user should know from then on.
-    ///
-    /// # Errors
-    ///
-    /// When a file cannot be read or written, there is no device of that name, or the system has no thread
-    /// left.
-    pub fn open(config: &SoundConfig) -> Result<(Self, mpsc::Receiver<SoundEvent>), SoundError> {
-        let (source, sink) = (Source::open(&config.input)?, Sink::open(&config.output)?);
-        let (events, told) = mpsc::channel(MAX_EVENTS);
-        let shared = Arc::new(Shared::default());
-        shared.controls.set_muted(config.is_muted);
-        shared.levels.set_lacks_input(source.is_missing());
-        shared.update_on();
-        let engine = Engine::new(shared.clone(), source, sink, events);
-        let thread = Builder::new()
-            .name("meoww-sound".to_owned())
-            .spawn(|| engine.run())
-            .map_err(|error| SoundError::NoThread(error.to_string()))?;
-        Ok((Self { shared, thread: Some(thread) }, told))
-    }
-
-    /// Begins the sound of a new room; that of the last one ends at once.
-    pub fn room(&self) -> RoomSound {
-        let (sound, end) = border::pair();
-        *self.shared.next_room.lock().unwrap_or_else(PoisonError::into_inner) = Some(end);
-        sound
-    }
-
-    /// Lets the partner hear the microphone or not. Push-to-talk is this, too.
-    pub fn set_muted(&self, is_muted: bool) {
-        self.shared.controls.set_muted(is_muted);
-        self.shared.update_on();
-    }
-
-    /// Whether the partner can hear anything of this side in a call: the microphone is not muted, and
-    /// there is one, as far as is known.
-    pub fn on(&self) -> watch::Receiver<bool> {
-        self.shared.on.subscribe()
-    }
-
-    /// Mute, deafen and volume.
-    pub fn controls(&self) -> &Controls {
-        &self.shared.controls
-    }
-
-    /// Levels for meters.
-    pub fn levels(&self) -> &Levels {
-        &self.shared.levels
-    }
-}
-
-impl Drop for Sound {
-    fn drop(&mut self) {
-        self.shared.is_over.store(true, Relaxed);
-        if let Some(thread) = self.thread.take() {
-            thread.thread().unpark();
-            // Panicked or not, it is over.
-            let _ = thread.join();
-        }
-    }
-}
-
 /// State that the sound thread owns.
-struct Engine {
+pub(super) struct Engine {
     shared: Arc<Shared>,
     source: Source,
     sink: Sink,
@@ -168,7 +48,7 @@ struct Engine {
 }
 
 impl Engine {
-    fn new(
+    pub(super) fn new(
         shared: Arc<Shared>,
         source: Source,
         sink: Sink,
@@ -191,7 +71,7 @@ impl Engine {
         }
     }
 
-    fn run(mut self) {
+    pub(super) fn run(mut self) {
         let mut due = clock::now();
         while !self.shared.is_over.load(Relaxed) {
             let now = clock::now();
@@ -219,6 +99,7 @@ impl Engine {
         let is_wanted = self.room.as_ref().is_some_and(Room::is_live);
         let notices = [self.sink.poll(now), self.source.poll(now, is_wanted)];
         self.look_for_input();
+        self.reference.missed(self.sink.missed());
         for notice in notices.into_iter().flatten() {
             // Where there is no sound system, both say so.
             if self.notice.as_ref() != Some(&notice) {
@@ -261,7 +142,7 @@ impl Engine {
     fn play(&mut self, now: Instant) {
         let mut block = SILENCE;
         if let Some(room) = &mut self.room {
-            room.play(now, &mut block);
+            room.play(now, self.sink.delay(), &mut block);
         }
         self.turn(&mut block);
         self.limiter.process(&mut block);

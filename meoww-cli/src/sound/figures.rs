@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use super::playout::PlayoutFigures;
+use super::jitter::Counts;
 
 /// One room's figures so far.
 #[derive(Debug, Default)]
@@ -39,6 +39,20 @@ pub struct Figures {
     pub sent_bytes: u64,
     /// Bytes of Opus that came.
     pub received_bytes: u64,
+}
+
+/// Figures of the playout so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(crate) struct PlayoutFigures {
+    /// Packets.
+    pub(crate) counts: Counts,
+    /// Samples made up because packets were lost or late.
+    pub(crate) concealed: u64,
+    /// Seconds that packets should wait, and do.
+    pub(crate) target: f64,
+    pub(crate) delay: f64,
+    /// See [`super::jitter::JitterBuffer::drift_ppm`].
+    pub(crate) drift_ppm: f64,
 }
 
 impl RoomFigures {

@@ -15,8 +15,8 @@ use super::{
 
 /// Packets that wait, at most: 2 s of frames of 20 ms. Beyond that the oldest are dropped.
 const MAX_PACKETS: usize = 100;
-/// A sequence number so far from the last one is of a stream that began anew, if a second one
-/// confirms it (RFC 3550, appendix A.1).
+/// A sequence number so far from the last one, or a former one with another time, is of a stream that began
+/// anew, if a second one confirms it (RFC 3550, appendix A.1).
 const MAX_STEP: u16 = 500;
 /// A timestamp so many seconds off its time begins a new stream.
 const MAX_OFFSET: f64 = 1.0;
@@ -95,7 +95,12 @@ impl JitterBuffer {
             };
         }
         let step = packet.sequence.wrapping_sub(stream.highest as u16).cast_signed();
-        if step.unsigned_abs() > MAX_STEP {
+        let timestamp = packet.timestamp.wrapping_sub(stream.timestamp as u32).cast_signed();
+        let timestamp = stream.timestamp + i64::from(timestamp);
+        let base = self.clock.base(arrived).unwrap_or_default();
+        let lateness = clock::offset(timestamp, arrived) - base;
+        let is_off = lateness.abs() > MAX_OFFSET;
+        if step.unsigned_abs() > MAX_STEP || is_off && step <= 0 {
             if stream.confirms == Some(packet.sequence) {
                 return self.begin(packet, samples, arrived);
             }
@@ -103,12 +108,8 @@ impl JitterBuffer {
             return self.refuse();
         }
         stream.confirms = None;
-        let timestamp = packet.timestamp.wrapping_sub(stream.timestamp as u32).cast_signed();
-        let timestamp = stream.timestamp + i64::from(timestamp);
-        let base = self.clock.base(arrived).unwrap_or_default();
-        let lateness = clock::offset(timestamp, arrived) - base;
-        if lateness.abs() > MAX_OFFSET {
-            return if step > 0 { self.begin(packet, samples, arrived) } else { self.refuse() };
+        if is_off {
+            return self.begin(packet, samples, arrived);
         }
         let Some(missing) = stream.receive(step, timestamp) else { return self.refuse() };
         let index = if step > 0 { stream.highest } else { stream.highest + i64::from(step) };

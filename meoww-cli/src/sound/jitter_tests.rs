@@ -1,8 +1,11 @@
+use std::sync::OnceLock;
+
 use super::*;
 use crate::sound::testing::{encoded, tone};
 
 fn payload() -> Bytes {
-    encoded(&tone(1))[10].payload.clone()
+    static PAYLOAD: OnceLock<Bytes> = OnceLock::new();
+    PAYLOAD.get_or_init(|| encoded(&tone(1))[10].payload.clone()).clone()
 }
 
 /// Pushes packets of source 7; returns which of them began a stream.
@@ -67,6 +70,24 @@ fn a_stream_that_begins_anew_is_believed_when_it_goes_on() {
     let began = push(&mut buffer, &[(30_002, 5_001_920), (30_003, 5_002_880)]);
     assert_eq!(began, [true, false], "two in a row are");
     assert_eq!(taken(&mut buffer), [30_002, 30_003]);
+}
+
+/// A sender that begins anew has any number and any time, also a number of late.
+#[test]
+fn a_stream_that_begins_anew_is_heard_whatever_its_number() {
+    for first in 0..=u16::MAX {
+        if !first.is_multiple_of(1_000) && first.abs_diff(1_000) > 600 {
+            continue;
+        }
+        let mut buffer = JitterBuffer::default();
+        push(&mut buffer, &[(999, 0), (1_000, 960)]);
+        let anew: Vec<(u16, u32)> = (0..4)
+            .map(|at| (first.wrapping_add(at), 3_000_000_000 + u32::from(at) * 960))
+            .collect();
+        let began = push(&mut buffer, &anew);
+        assert_eq!(began.iter().filter(|began| **began).count(), 1, "{first}");
+        assert!(began[0] || began[1], "{first}");
+    }
 }
 
 #[test]

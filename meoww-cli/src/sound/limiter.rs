@@ -17,7 +17,7 @@ const TURNED_DOWN: f32 = 0.1;
 const DOWN: f32 = 0.63;
 const UP: f32 = 1.0077;
 
-/// Limits peaks at once, and turns down what stays at full scale for 200 ms.
+/// Limits peaks at once, and turns down sound that stays at full scale for 200 ms.
 #[derive(Debug)]
 pub(crate) struct Limiter {
     gain: f32,
@@ -60,7 +60,7 @@ impl Limiter {
     }
 }
 
-/// Replaces what is no number by silence, and bounds the rest to a hundred times full scale.
+/// Replaces NaN by silence, and clamps the rest to a hundred times full scale.
 pub(super) fn clean(block: &mut [f32]) {
     for sample in block {
         *sample = if sample.is_nan() { 0.0 } else { sample.clamp(-100.0, 100.0) };

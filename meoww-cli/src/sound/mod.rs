@@ -12,6 +12,7 @@ mod echo;
 mod engine;
 mod error;
 mod figures;
+mod handle;
 mod jitter;
 mod level;
 pub(crate) mod limiter;
@@ -22,6 +23,7 @@ mod pace;
 pub(crate) mod playout;
 pub mod process;
 mod reference;
+mod regulator;
 pub mod resample;
 pub mod room;
 mod sink;
@@ -34,8 +36,8 @@ mod testing;
 
 pub use self::{
     controls::{Controls, Levels, MAX_VOLUME},
-    engine::{Sound, SoundConfig, SoundEvent},
     error::SoundError,
+    handle::{Sound, SoundConfig, SoundEvent},
     options::{AudioIn, AudioOut},
 };
 

@@ -2,7 +2,7 @@
 //!
 //! The timeline is that of the sender's timestamps. How far its play position is behind the arrival of
 //! packets that nothing delays is known at any moment, whether packets come or not, and is held at
-//! what the jitter asks for. Position and packets meet as follows:
+//! the delay that the jitter asks for. Position and packets meet as follows:
 //!
 //! 1. The next packet is due or overdue: it is decoded; an overdue one puts the position back.
 //! 2. It is not due, and a packet before it is lost: the lost one is recovered from it where it is the
@@ -15,37 +15,15 @@ use std::time::{Duration, Instant};
 use super::{
     BLOCK_SAMPLES, Block, SAMPLE_RATE, SoundError,
     codec::{Decoder, STEP_SAMPLES},
-    jitter::{Counts, JitterBuffer, Queued},
+    figures::PlayoutFigures,
+    jitter::{JitterBuffer, Queued},
+    regulator::{Correction, FAR, Regulator},
     room::{Playing, Received},
     stretch::{Line, SHORTEN_NEEDS},
 };
 
 /// Packets that would be played later than this behind their time, in seconds, are not.
 const MAX_DELAY: f64 = 0.400;
-/// So far from its target, in seconds, the delay is corrected; and so far, at any price.
-const TOLERANCE: f64 = 0.008;
-const FAR: f64 = 0.060;
-/// How alike pieces must be to be cut, as a correlation: usually, and at any price.
-const SIMILARITY: f32 = 0.85;
-const ANY_SIMILARITY: f32 = -1.0;
-/// Blocks between two corrections: 60 ms.
-const REST: u32 = 6;
-/// The share of a block in the smoothed delay.
-const SMOOTHING: f64 = 0.05;
-
-/// Figures of the playout so far.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub(crate) struct PlayoutFigures {
-    /// Packets.
-    pub(crate) counts: Counts,
-    /// Samples made up because packets were lost or late.
-    pub(crate) concealed: u64,
-    /// Seconds that packets should wait, and do.
-    pub(crate) target: f64,
-    pub(crate) delay: f64,
-    /// See [`JitterBuffer::drift_ppm`].
-    pub(crate) drift_ppm: f64,
-}
 
 /// The receiving half of one room.
 pub(crate) struct Playout {
@@ -58,9 +36,8 @@ pub(crate) struct Playout {
     /// Samples concealed since the last packet: lost, late, or silence; the next packet tells.
     pending: u64,
     concealed: u64,
-    /// Smoothed; see [`Playout::delay`].
-    delay: f64,
-    rest: u32,
+    /// Of [`Playout::current_delay`].
+    regulator: Regulator,
     report: Option<(u64, i64)>,
     /// Seconds that the delay must be at least, for pictures that are later than sound.
     at_least: f64,
@@ -79,14 +56,13 @@ impl Playout {
             position: None,
             pending: 0,
             concealed: 0,
-            delay: 0.0,
-            rest: 0,
+            regulator: Regulator::default(),
             report: None,
             at_least: 0.0,
         })
     }
 
-    /// Takes what the connection received.
+    /// Takes a packet or a report of the connection.
     pub(crate) fn receive(&mut self, received: Received) {
         match received {
             Received::Packet(packet) => {
@@ -131,7 +107,7 @@ impl Playout {
             counts: self.buffer.counts(),
             concealed: self.concealed,
             target: self.target(),
-            delay: self.delay,
+            delay: self.regulator.delay(),
             drift_ppm: self.buffer.drift_ppm(),
         }
     }
@@ -155,10 +131,10 @@ impl Playout {
         let waited = self.current_delay(first.timestamp, now);
         let samples = samples(self.target() - waited).max(0) / STEP_SAMPLES as i64;
         self.position = Some(first.timestamp - samples * STEP_SAMPLES as i64);
-        self.delay = self.target().max(waited);
+        self.regulator.begin(self.target().max(waited));
     }
 
-    /// Makes the line longer by one packet or a piece of what is missing.
+    /// Makes the line longer by one packet, or by a piece that is recovered or concealed.
     fn extend(&mut self, now: Duration) {
         let Some(position) = self.position else {
             let end = self.line.ahead() + BLOCK_SAMPLES;
@@ -179,8 +155,9 @@ impl Playout {
         let whole = (gap / STEP_SAMPLES as i64 * STEP_SAMPLES as i64) as usize;
         if self.buffer.is_after_loss() && gap <= frame {
             let payload = next.payload.clone();
-            self.decoder.recover(&payload, whole, self.line.end());
-            self.pending += whole as u64;
+            if !self.decoder.recover(&payload, whole, self.line.end()) {
+                self.pending += whole as u64;
+            }
             self.position = Some(position + whole as i64);
         } else {
             let piece = if self.buffer.is_after_loss() { gap - frame } else { gap };
@@ -234,14 +211,10 @@ impl Playout {
     /// Moves the delay towards its target by leaving out or repeating a little.
     fn correct(&mut self, now: Duration) {
         let Some(position) = self.position else { return };
-        self.delay += (self.current_delay(position, now) - self.delay) * SMOOTHING;
-        let excess = self.delay - self.target();
-        self.rest = self.rest.saturating_sub(1);
-        if excess.abs() < TOLERANCE || self.rest > 0 {
+        let (delay, target) = (self.current_delay(position, now), self.target());
+        let Some(Correction { excess, similarity }) = self.regulator.update(delay, target) else {
             return;
-        }
-        let is_far = excess.abs() > FAR;
-        let similarity = if is_far { ANY_SIMILARITY } else { SIMILARITY };
+        };
         let most = samples(excess.abs()) as usize;
         let gained = if excess > 0.0 {
             while self.line.ahead() < SHORTEN_NEEDS && self.is_next_due() {
@@ -251,10 +224,7 @@ impl Playout {
         } else {
             -(self.line.lengthen(most, similarity) as i64)
         };
-        if gained != 0 {
-            self.delay -= gained as f64 / f64::from(SAMPLE_RATE);
-            self.rest = if is_far { 1 } else { REST };
-        }
+        self.regulator.corrected(gained as f64 / f64::from(SAMPLE_RATE));
     }
 
     fn is_next_due(&self) -> bool {

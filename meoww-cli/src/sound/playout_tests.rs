@@ -32,6 +32,21 @@ fn a_tone_for_a_minute_is_whole() {
     assert!((heard.figures.delay - MIN_TARGET).abs() < 0.011, "{}", heard.figures.delay);
 }
 
+/// A path of 40 ms, a frame of 20, 6.5 of the codec, and packets that wait for 40: devices apart.
+#[test]
+fn a_click_is_heard_within_90_ms_and_the_path() {
+    const AT: usize = 2 * 48_000;
+    let mut click = tone(4).iter().map(|sample| sample * 0.1).collect::<Vec<f32>>();
+    for sample in &mut click[AT..][..192] {
+        *sample = if sample.is_sign_positive() { 0.5 } else { -0.5 };
+    }
+    let heard = Path::default().carry(encoded(&click).into_iter(), 380);
+    let at = heard.samples.iter().position(|sample| sample.abs() > 0.15).expect("a click");
+    // The first frame is sent as it ends.
+    let took = (at + 960 - AT) as f64 / 48.0;
+    assert!((80.0..=130.0).contains(&took), "{took} ms");
+}
+
 #[test]
 fn loss_and_jitter_are_concealed() {
     for seed in 0..5 {
@@ -88,7 +103,7 @@ fn what_comes_late_is_played_late_and_made_up_for() {
     }
 }
 
-/// What is heard of frames whose path stands still for `stall` seconds after 2 s, and then carries all
+/// The sound of frames whose path stands still for `stall` seconds after 2 s, and then carries all
 /// that waited.
 fn stalled(frames: &[OpusFrame], stall: f64) -> (Vec<f32>, PlayoutFigures) {
     let start = crate::clock::now();
@@ -217,7 +232,7 @@ proptest! {
                         now += Duration::from_millis(10);
                         playout.playing(now);
                         playout.play(now, &mut SILENCE.clone());
-                        // 120 ms of one packet, and what is needed to leave some out.
+                        // 120 ms of one packet, and as many as are needed to leave some out.
                         prop_assert!(playout.line.ahead() < 2 * 5_760);
                     }
                 }

@@ -41,7 +41,7 @@ impl Processor {
     }
 }
 
-/// Samples in range: filters with memory would hold what is no number for ever.
+/// Samples in range: filters with memory would hold a NaN for ever.
 fn finite(block: &Block) -> Block {
     block.map(|sample| if sample.is_nan() { 0.0 } else { sample.clamp(-1.0, 1.0) })
 }

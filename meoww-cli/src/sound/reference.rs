@@ -1,8 +1,8 @@
 //! The reference of echo cancellation: the blocks that the speaker plays, in step with the microphone.
 //!
-//! The two devices have clocks of their own, some ten to two hundred millionths apart. What waits
-//! between them is kept at one length by playing the reference (which is not heard) faster or slower, so
-//! that the echo keeps its delay.
+//! The two devices have clocks of their own, some ten to two hundred millionths apart. The samples that
+//! wait between them are kept at one number by playing the reference (which is not heard) faster or
+//! slower, so that the echo keeps its delay.
 
 use std::collections::VecDeque;
 
@@ -14,7 +14,7 @@ use super::{
 /// Samples that should be left at the lowest, before a block is taken: two devices give and take
 /// portions of 10 and 20 ms, so there are more most of the time. Less than the delay of any speaker.
 const RESERVE: usize = 2 * BLOCK_SAMPLES;
-/// More than this is what a pause left behind, and is dropped: 150 ms.
+/// More than this was left behind by a pause, and is dropped: 150 ms.
 const MOST: usize = 15 * BLOCK_SAMPLES;
 /// Blocks between two adjustments: one second.
 const INTERVAL: u32 = 100;
@@ -51,7 +51,25 @@ impl Reference {
             self.is_playing = true;
             self.waiting.extend([0.0; RESERVE]);
         }
-        self.resampler.process(block, &mut self.waiting);
+        self.append(block);
+    }
+
+    /// The speaker played nothing for so many samples, after all blocks so far: those that follow come back
+    /// so much later.
+    pub(super) fn missed(&mut self, samples: usize) {
+        if !self.is_playing {
+            return;
+        }
+        let mut left = samples.min(MOST);
+        while left > 0 {
+            let piece = left.min(BLOCK_SAMPLES);
+            self.append(&SILENCE[..piece]);
+            left -= piece;
+        }
+    }
+
+    fn append(&mut self, samples: &[f32]) {
+        self.resampler.process(samples, &mut self.waiting);
         if self.waiting.len() > MOST {
             self.waiting.drain(..self.waiting.len() - RESERVE);
         }
@@ -94,6 +112,7 @@ impl Reference {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sound::testing::noise;
 
     /// Counts up, so that a gap shows; all below one.
     fn counting(number: usize) -> Block {
@@ -132,6 +151,38 @@ mod tests {
             let bounds = RESERVE - BLOCK_SAMPLES..=RESERVE + BLOCK_SAMPLES;
             let off = seconds.iter().skip(60).find(|(_, lowest)| !bounds.contains(lowest));
             assert_eq!(off, None, "{ppm} ppm");
+        }
+    }
+
+    /// The speaker misses half a block or a whole one, and the microphone goes on.
+    #[test]
+    fn a_gap_of_the_speaker_leaves_the_echo_its_delay() {
+        for gap in [BLOCK_SAMPLES / 2, BLOCK_SAMPLES] {
+            let mut reference = Reference::default();
+            // All that the speaker plays, with the gap, and the reference beside it.
+            let (mut speaker, mut given, mut noise) = (Vec::new(), Vec::new(), noise());
+            for number in 0..300 {
+                if number == 200 {
+                    speaker.extend(vec![0.0; gap]);
+                    reference.missed(gap);
+                }
+                let block = std::array::from_fn(|_| noise.next().unwrap());
+                speaker.extend(block);
+                reference.played(&block);
+                while given.len() + BLOCK_SAMPLES <= speaker.len() {
+                    given.extend(reference.next());
+                }
+            }
+            let delay = |at: usize| {
+                let alike = |delay: usize| -> f32 {
+                    let played = &speaker[at - delay..];
+                    given[at..][..2_000].iter().zip(played).map(|(a, b)| a * b).sum()
+                };
+                (0..3_000).max_by(|one, other| alike(*one).total_cmp(&alike(*other))).unwrap()
+            };
+            let (before, after) = (delay(180 * BLOCK_SAMPLES), delay(280 * BLOCK_SAMPLES));
+            // It is made longer or shorter by some hundredths of a millisecond in a second.
+            assert!(before.abs_diff(after) < 48, "a gap of {gap}: from {before} to {after}");
         }
     }
 

@@ -1,6 +1,6 @@
 //! From one sample rate to another, for devices and files whose rate is not ours.
 //!
-//! Windowed sinc interpolation by `rubato`; what is left over of one call waits for the next, so that
+//! Windowed sinc interpolation by `rubato`; samples left over of one call wait for the next, so that
 //! any number of samples can be given at a time.
 
 use rubato::{
@@ -14,7 +14,7 @@ pub const RATES: std::ops::RangeInclusive<u32> = 8_000..=384_000;
 /// The most that [`Resampler::set_speed`] changes: a thousandth is a sixtieth of a semitone.
 pub const MAX_SPEED_CHANGE: f64 = 0.001;
 
-/// Delays by half of its length, which is 1.3 ms at 48 kHz, and passes what is below 90 % of half the
+/// Delays by half of its length, which is 1.3 ms at 48 kHz, and passes frequencies below 90 % of half the
 /// lower rate.
 const SINC: SincInterpolationParameters = SincInterpolationParameters {
     sinc_len: 128,
@@ -104,7 +104,7 @@ fn sinc(from: u32, to: u32) -> Result<Async<f32>, UnusableRate> {
         }
     }
     let ratio = f64::from(to) / f64::from(from);
-    // 5 ms at a time: what waits is delay.
+    // 5 ms at a time: samples that wait are delay.
     let chunk = (from / 200) as usize;
     let most = 1.0 + 2.0 * MAX_SPEED_CHANGE;
     let made = Async::new_sinc(ratio, most, &SINC, chunk, 1, FixedAsync::Input);

@@ -5,7 +5,7 @@ use std::{
     fs::File,
     io::BufWriter,
     path::{Path, PathBuf},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use hound::{SampleFormat, WavSpec, WavWriter};
@@ -17,8 +17,8 @@ use super::{
 };
 use crate::clock;
 
-/// Blocks between two updates of a WAV file's header: what was written can be read after a kill, but
-/// for the last second.
+/// Blocks between two updates of a WAV file's header: a killed program loses the last
+/// second of it at most.
 const FLUSH_BLOCKS: u32 = 100;
 
 /// An open sink.
@@ -55,8 +55,8 @@ impl Sink {
         Self::Speaker(Box::new(Speaker::new(name, clock::now())))
     }
 
-    /// Goes on with what is under way; returns what the user should know. To be called from the thread
-    /// that a device is to wake.
+    /// Goes on opening a device, or sees whether it still works; returns a notice for the user. To be
+    /// called from the thread that a device is to wake.
     pub(super) fn poll(&mut self, now: Instant) -> Option<String> {
         match self {
             Self::Speaker(speaker) => speaker.poll(now),
@@ -72,11 +72,27 @@ impl Sink {
         }
     }
 
-    /// Whether what is played can come back through a microphone.
+    /// Whether its sound can come back through a microphone.
     pub(super) fn is_audible(&mut self) -> bool {
         match self {
             Self::Speaker(speaker) => speaker.is_open(),
             Self::None(_) | Self::Taken(..) | Self::WavFile(..) => false,
+        }
+    }
+
+    /// Samples for which a speaker had nothing to play since the last call, after all blocks so far.
+    pub(super) fn missed(&mut self) -> usize {
+        match self {
+            Self::Speaker(speaker) => speaker.missed(),
+            Self::None(_) | Self::Taken(..) | Self::WavFile(..) => 0,
+        }
+    }
+
+    /// How long it takes until the next block is heard.
+    pub(super) fn delay(&mut self) -> Duration {
+        match self {
+            Self::Speaker(speaker) => speaker.delay(),
+            Self::None(_) | Self::Taken(..) | Self::WavFile(..) => Duration::ZERO,
         }
     }
 
@@ -92,7 +108,7 @@ impl Sink {
     ///
     /// # Errors
     ///
-    /// Once, what the user should know.
+    /// Once, with a notice for the user.
     pub(super) fn put(&mut self, block: &Block) -> Result<(), SoundError> {
         let written = match self {
             Self::None(_) => Ok(()),

@@ -17,7 +17,7 @@ const STRIDE: usize = 4;
 const HISTORY: usize = MAX_LAG;
 /// Samples that can be played must be so many to leave any out: a block is there afterwards, too.
 pub(crate) const SHORTEN_NEEDS: usize = MAX_LAG + BLOCK_SAMPLES;
-/// Mean power of what is so quiet that any cut is inaudible: -60 dBFS.
+/// Mean power of sound so quiet that any cut is inaudible: -60 dBFS.
 const QUIET: f32 = 1e-6;
 
 /// Samples in a row: those that were played, and those that will be.

@@ -1,18 +1,24 @@
-//! A call in virtual time: sound of one side, a path that loses and delays, and what the other hears.
+//! A call in virtual time: sound of one side, a path that loses and delays, and the ears of the other.
 
-use std::time::{Duration, Instant};
+use std::{
+    process::Command,
+    time::{Duration, Instant},
+};
 
 use rand::{RngExt as _, SeedableRng as _, rngs::SmallRng};
 
 use super::{
-    BLOCK_SAMPLES, Block, SILENCE,
+    BLOCK_SAMPLES, Block, SAMPLE_RATE, SILENCE,
     capture::Capture,
-    playout::{Playout, PlayoutFigures},
+    figures::PlayoutFigures,
+    playout::Playout,
+    process::Processor,
+    resample::Resampler,
     room::{OpusFrame, OpusPacket, Received},
 };
 use crate::clock;
 
-/// What lies between the two.
+/// The network between the two sides.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Path {
     /// The share of packets that are lost.
@@ -27,7 +33,7 @@ pub(super) struct Path {
 /// Seconds that every packet takes.
 const WAY: f64 = 0.040;
 
-/// What was heard.
+/// The sound that came out, and how it got there.
 pub(super) struct Heard {
     pub(super) samples: Vec<f32>,
     pub(super) figures: PlayoutFigures,
@@ -122,4 +128,59 @@ pub(super) fn longest_silence(samples: &[f32], dbfs: f32) -> usize {
         longest = longest.max(current);
     }
     longest * 5 / 2
+}
+
+/// Of some 12 s.
+pub(super) const FAR: &str = "Are you in the kitchen? I can hear the kettle. It is raining here since the morning, \
+     and the cat sits at the window. She watches the pigeons on the roof of the house next door. \
+     Nothing else has happened today, but tomorrow my sister comes, and she brings her dog.";
+pub(super) const SECOND: usize = SAMPLE_RATE as usize;
+
+/// Speech made by espeak-ng, of so many seconds, begun again if it is shorter, at -26 dBFS.
+pub(super) fn speech(voice: &str, text: &str, seconds: usize) -> Vec<f32> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("speech.wav");
+    let made = Command::new("espeak-ng").args(["-v", voice, "-w"]).arg(&path).arg(text).status();
+    assert!(made.expect("espeak-ng; scripts/setup test installs it").success());
+    let file = std::fs::read(&path).unwrap();
+    let number = |at| u32::from_le_bytes(file[at..at + 4].try_into().unwrap());
+    assert_eq!(&file[36..40], b"data", "mono, 16 bit, nothing but sound");
+    let samples: Vec<f32> = file[44..]
+        .chunks_exact(2)
+        .map(|sample| f32::from(i16::from_le_bytes([sample[0], sample[1]])) / 32_768.0)
+        .collect();
+    let mut speech = Vec::new();
+    Resampler::new(number(24), SAMPLE_RATE).unwrap().process(&samples, &mut speech);
+    let speech: Vec<f32> = speech.iter().copied().cycle().take(seconds * SECOND).collect();
+    let gain = 0.05 / power(&speech).sqrt();
+    speech.iter().map(|sample| sample * gain).collect()
+}
+
+pub(super) fn power(samples: &[f32]) -> f32 {
+    samples.iter().map(|sample| sample * sample).sum::<f32>() / samples.len() as f32
+}
+
+pub(super) fn decibels(ratio: f32) -> f32 {
+    10.0 * ratio.log10()
+}
+
+/// The samples of a microphone, cleaned of the echo of those of a speaker.
+pub(super) fn cleaned_of(near: &[f32], far: &[f32]) -> Vec<f32> {
+    let mut processor = Processor::default();
+    let mut cleaned = Vec::new();
+    for (near, far) in near.chunks_exact(BLOCK_SAMPLES).zip(far.chunks_exact(BLOCK_SAMPLES)) {
+        let mut block: Block = near.try_into().unwrap();
+        processor.process(&mut block, far.try_into().unwrap());
+        cleaned.extend_from_slice(&block);
+    }
+    cleaned
+}
+
+/// Numbers between -1 and 1, the same each time.
+pub(super) fn noise() -> impl Iterator<Item = f32> {
+    let mut state = 1_u32;
+    std::iter::repeat_with(move || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        state as f32 / u32::MAX as f32 * 2.0 - 1.0
+    })
 }

@@ -64,11 +64,17 @@ impl Caps {
     /// cells.
     pub fn mode(self, asked: Option<Render>, may_have_pixels: bool) -> Mode {
         let cells = if self.color == Color::Mono { Render::Ascii } else { Render::HalfBlock };
-        let pixels =
-            [Render::Kitty, Render::Iterm2, Render::Sixel].into_iter().filter(|_| may_have_pixels);
+        let pixels = [Render::Kitty, Render::Iterm2, Render::Sixel].into_iter();
+        let pixels = pixels.filter(|render| may_have_pixels && self.is_sure_of(*render));
         let choices = asked.into_iter().chain(pixels).chain([cells]);
         let render = choices.into_iter().find(|render| self.shows(*render));
         Mode::new(render.unwrap_or(Render::Ascii), self.color)
+    }
+
+    /// Whether pictures drawn so are shown, and not only taken. tmux takes sixels whatever the terminal
+    /// around it shows, and writes `SIXEL IMAGE` where that shows none.
+    fn is_sure_of(self, render: Render) -> bool {
+        render != Render::Sixel || !self.sixel_traits.in_tmux
     }
 
     /// Returns the bytes that take off every picture that cells drawn over it do not.

@@ -150,6 +150,10 @@ fn unicode(probe: &Probe) -> String {
 fn sixels(probe: &Probe) -> String {
     let (caps, answers) = (probe.caps(), probe.answers());
     match (caps.sixel, answers.sixel_colors) {
+        (true, _) if caps.sixel_traits.in_tmux => {
+            "only if --render sixel asks for them, as tmux takes them whatever is around it"
+                .to_owned()
+        }
         (true, _) if caps.sixel_traits.keeps_colors => "yes, and keeps their colours".to_owned(),
         (true, _) => "yes".to_owned(),
         (false, Some(count)) if count < sixel::COLORS => {

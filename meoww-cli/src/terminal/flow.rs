@@ -57,8 +57,9 @@ impl Flow {
             return 0;
         }
         let under_way = self.under_way();
-        let room = self.window.room(under_way, now).min(self.window.piece());
-        if self.answers { room } else { room.min(MAX_UNANSWERED.saturating_sub(under_way)) }
+        let most = if self.answers { usize::MAX } else { MAX_UNANSWERED };
+        let room = self.window.room(under_way, now).min(most / 4);
+        if under_way.saturating_add(room) > most { 0 } else { room }
     }
 
     /// Whether another update may begin: as many are under way as are shown in the time an answer

@@ -169,6 +169,12 @@ impl Probe {
         self.answers.sixel.is_some()
     }
 
+    /// Whether no more answers are to be expected: tmux answers sooner than the terminal around it, whose
+    /// answers come last.
+    pub(super) fn is_complete(&self) -> bool {
+        self.is_answered() && (!self.env.is_tmux() || self.answers.kitty_shares.is_some())
+    }
+
     pub(super) fn answers(&self) -> &Answers {
         &self.answers
     }

@@ -139,6 +139,34 @@ fn pictures_are_asked_about_and_believed() {
 }
 
 #[test]
+fn in_tmux_the_terminal_around_it_is_waited_for() {
+    let [mut alone, mut tmux] = [probe(&[]), probe(&[("TMUX", "/tmp/x")])];
+    for probe in [&mut alone, &mut tmux] {
+        assert!(!probe.is_complete());
+        probe.reply(&DA1);
+    }
+    assert!(alone.is_complete() && !tmux.is_complete());
+    for (id, is_last) in [(31, false), (32, false), (33, true)] {
+        tmux.reply(&Reply::Graphics { id, is_ok: true });
+        assert_eq!(tmux.is_complete(), is_last);
+    }
+}
+
+/// tmux 3.5a in kitty 0.41.1: DA1 is `1;2;4`, and what kitty shows of a sixel is `SIXEL IMAGE`.
+#[test]
+fn sixels_in_tmux_are_drawn_only_where_they_are_asked_for() {
+    let mut tmux = probe(&[("TMUX", "/tmp/x"), ("COLORTERM", "truecolor")]);
+    tmux.reply(&Reply::CellPixels { width: 9, height: 18 });
+    tmux.reply(&Reply::Attributes { sixel: true });
+    assert_eq!(tmux.mode().render, Render::HalfBlock);
+    tmux.wish = Wish { render: Some(Render::Sixel), ..Wish::default() };
+    assert_eq!(tmux.mode().render, Render::Sixel);
+    tmux.wish = Wish::default();
+    tmux.reply(&Reply::Graphics { id: 31, is_ok: true });
+    assert_eq!(tmux.mode().render, Render::Kitty, "kitty answers for itself");
+}
+
+#[test]
 fn a_background_is_light_or_dark() {
     let is_light = |color| {
         let mut probe = probe(&[]);

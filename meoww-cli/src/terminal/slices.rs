@@ -34,6 +34,7 @@ fn length(bytes: &[u8]) -> usize {
     };
     match bytes {
         [ESC, b'[', ..] => find(2, &|at| (0x40..=0x7e).contains(&bytes[at])),
+        [ESC, b'P', b't', b'm', b'u', b'x', b';', ..] => passed(bytes),
         [ESC, b'P' | b'_' | b'^' | b'X' | b']', ..] => {
             find(2, &|at| bytes[at] == 0x07 || bytes[at] == b'\\' && bytes[at - 1] == ESC)
         }
@@ -43,6 +44,19 @@ fn length(bytes: &[u8]) -> usize {
             1 + bytes[1..].iter().take_while(is_part).count()
         }
         _ => 1,
+    }
+}
+
+/// Of tmux's passthrough sequence, in which each ESC of what it lets pass is there twice.
+fn passed(bytes: &[u8]) -> usize {
+    let mut at = 2;
+    loop {
+        match bytes[at..] {
+            [ESC, b'\\', ..] => return at + 2,
+            [ESC, ESC, ..] => at += 2,
+            [_, ..] => at += 1,
+            [] => return at,
+        }
     }
 }
 
@@ -85,6 +99,17 @@ mod tests {
         assert_eq!(pieces(bytes, 1), expected);
         assert_eq!(pieces(bytes, 1000).len(), 1);
         assert_eq!(pieces(b"abcdef", 4), ["abcd", "ef"]);
+    }
+
+    #[test]
+    fn what_tmux_lets_pass_is_not_cut_at_the_end_of_what_is_in_it() {
+        let mut bytes = Vec::new();
+        meoww_paint::push_passed(b"\x1b_Gi=1;x\x1b\\\x1b]0;t\x07", &mut bytes);
+        let length = bytes.len();
+        bytes.extend_from_slice(b"ab");
+        assert_eq!(cut(&bytes, 1), length);
+        assert_eq!(cut(&bytes, length + 1), length + 1);
+        assert_eq!(cut(&bytes[..length - 3], 1), length - 3, "it ends within one");
     }
 
     proptest! {

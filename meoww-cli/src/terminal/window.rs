@@ -55,13 +55,18 @@ impl Default for Window {
 }
 
 impl Window {
-    /// How many bytes may be sent, when so many are under way.
+    /// How many bytes may be sent at once, when so many are under way. None until there is room for a
+    /// whole piece: small ones, of which each has its question, would take all the places there are
+    /// (the silly window syndrome, RFC 1122, section 4.2.3.4).
     pub(super) fn room(&self, under_way: usize, now: Duration) -> usize {
         match (self.is_base_old(now), under_way) {
             // Alone, to see how long an answer takes when nothing waits.
             (true, 0) => MEASURE,
             (true, _) => 0,
-            (false, _) => self.size.saturating_sub(under_way),
+            (false, _) => {
+                let room = self.size.saturating_sub(under_way);
+                if room < self.piece() { 0 } else { self.piece() }
+            }
         }
     }
 
@@ -70,10 +75,10 @@ impl Window {
         self.base.map_or(Duration::ZERO, |(base, _)| base)
     }
 
-    /// The largest piece that is sent at once. Of a few, one is always under way while another is
-    /// answered for.
-    pub(super) fn piece(&self) -> usize {
-        (self.size / PIECES).max(MIN)
+    /// The piece that is sent at once. Of a few, one is always under way while another is answered
+    /// for.
+    fn piece(&self) -> usize {
+        (self.size / PIECES).max(MIN).min(self.size / 2)
     }
 
     /// Bytes a second that the terminal draws; `None` where it always drew faster than it was sent.
@@ -102,7 +107,7 @@ impl Window {
         let Some((base, _)) = self.base else { return };
         let wanted = base + QUEUE;
         // What does not fill the window does not show that it is too small.
-        let is_tried = 4 * sample.under_way > 3 * self.size || delay > wanted;
+        let is_tried = sample.under_way + self.piece() > self.size || delay > wanted;
         if sample.sent < self.changed || !is_tried {
             return;
         }
@@ -160,7 +165,7 @@ mod tests {
             while self.now < end {
                 loop {
                     let under_way: usize = self.pieces.iter().map(|(piece, _)| piece.bytes).sum();
-                    let bytes = window.room(under_way, self.now).min(window.piece());
+                    let bytes = window.room(under_way, self.now);
                     if bytes == 0 {
                         break;
                     }
@@ -222,6 +227,19 @@ mod tests {
         let longest = terminal.delays.iter().max().unwrap();
         assert!(longest < &(40 * MS), "{longest:?}");
         assert!(window.rate().unwrap() < 310e3);
+    }
+
+    /// As of a picture that is sent byte by byte as the terminal makes room.
+    #[test]
+    fn no_piece_is_small() {
+        let (mut window, mut slow) = (Window::default(), Slow::new(300e3, MS));
+        slow.run(&mut window, SECOND);
+        let piece = window.piece();
+        assert!(piece >= MIN);
+        for under_way in 0..2 * window.size {
+            let room = window.room(under_way, slow.now);
+            assert!(room == 0 || room == piece && under_way + room <= window.size);
+        }
     }
 
     #[test]

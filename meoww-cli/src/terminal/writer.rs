@@ -39,6 +39,8 @@ pub struct Writer {
     /// The update that is being sent, and how much of it was.
     update: Vec<u8>,
     sent: usize,
+    /// How many of its first bytes draw cells outside of pictures.
+    cells: usize,
     /// How many pictures it has.
     pictures: u64,
     /// Whether [`SYNC`] is to be asked with the next piece.
@@ -71,6 +73,7 @@ impl Writer {
             flow: Flow::default(),
             update: Vec::new(),
             sent: 0,
+            cells: 0,
             pictures: 0,
             sync: false,
             is_synchronized: false,
@@ -96,9 +99,11 @@ impl Writer {
         is_free.then(|| self.empty())
     }
 
-    /// An empty buffer for something small, although an update is not sent whole.
+    /// An empty buffer for something small, although an update is not sent whole. `None` also until
+    /// the cells of that update are sent: they are older, and would be drawn over what is newer.
     pub fn small_buffer(&mut self) -> Option<Vec<u8>> {
-        self.flow.has_place().then(|| self.empty())
+        let is_free = self.sent >= self.cells && self.flow.has_place();
+        is_free.then(|| self.empty())
     }
 
     /// Whether a part of an update is still to be sent.
@@ -111,16 +116,16 @@ impl Writer {
         self.flow.rate().map(|rate| (rate * time.as_secs_f64()) as usize)
     }
 
-    /// Sends off what was drawn into the buffer, with so many pictures in it. Returns how many were
-    /// shown by that: all, when nothing had to be drawn.
-    pub fn write(&mut self, update: Vec<u8>, pictures: u64) -> u64 {
+    /// Sends off what was drawn into the buffer: `cells` bytes for cells outside of pictures, then so
+    /// many pictures. Returns how many of these were shown by that: all, when nothing had to be drawn.
+    pub fn write(&mut self, update: Vec<u8>, cells: usize, pictures: u64) -> u64 {
         debug_assert!(!self.is_amid_update(), "the last one would be lost");
         if update.is_empty() {
             self.spare.push(update);
             return pictures;
         }
         self.spare.push(std::mem::replace(&mut self.update, update));
-        (self.sent, self.pictures) = (0, pictures);
+        (self.sent, self.cells, self.pictures) = (0, cells, pictures);
         self.pump();
         0
     }
@@ -201,7 +206,7 @@ impl Writer {
     /// The rest of the update is not sent: the terminal is about to be given back.
     pub fn abandon(&mut self) {
         self.update.clear();
-        self.sent = 0;
+        (self.sent, self.cells) = (0, 0);
     }
 
     /// Sends as much of the update as may be under way.
@@ -281,7 +286,7 @@ mod tests {
         let sink = Sink::default();
         let mut writer = Writer::new(sink.clone()).unwrap();
         writer.reply(&Reply::Attributes { sixel: false });
-        assert_eq!(writer.write(vec![b'x'; LARGE], 1), 0);
+        assert_eq!(writer.write(vec![b'x'; LARGE], 0, 1), 0);
         assert!(writer.is_amid_update() && writer.buffer().is_none());
         let mut small = writer.small_buffer().unwrap();
         small.extend_from_slice(b"echo");
@@ -298,5 +303,32 @@ mod tests {
         let at = written.find("\x1b7echo\x1b8").expect("it leaves the cursor as it was");
         assert!((1..20_000).contains(&at), "{at}");
         assert_eq!(written.replace("\x1b7echo\x1b8", ""), "x".repeat(LARGE));
+    }
+
+    #[tokio::test]
+    async fn what_is_small_waits_for_the_cells_of_what_is_large() {
+        const CELLS: usize = 3000;
+        let sink = Sink::default();
+        let mut writer = Writer::new(sink.clone()).unwrap();
+        // How fast it is, is not known yet: little is sent at once.
+        writer.reply(&Reply::Attributes { sixel: false });
+        writer.write(vec![b'x'; 100_000], CELLS, 1);
+        let mut small = loop {
+            if let Some(small) = writer.small_buffer() {
+                break small;
+            }
+            writer.progress().await.unwrap();
+            writer.reply(&Reply::Ready);
+        };
+        assert!(writer.is_amid_update(), "it does not wait for pictures");
+        small.extend_from_slice(b"echo");
+        writer.insert(small);
+        while writer.is_amid_update() {
+            writer.progress().await.unwrap();
+            writer.reply(&Reply::Ready);
+        }
+        let written = String::from_utf8(sink.0.lock().unwrap().clone()).unwrap();
+        let cells = written.find("\x1b7echo").map(|at| written[..at].matches('x').count());
+        assert!(cells >= Some(CELLS), "{cells:?}");
     }
 }

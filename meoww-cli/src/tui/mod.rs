@@ -14,6 +14,7 @@ pub mod update;
 pub mod view;
 
 mod canvas;
+mod rate;
 mod screen;
 
 pub use screen::{Outcome, Screen, run};

@@ -9,7 +9,6 @@ use std::{
 };
 
 use anyhow::Context;
-use meoww_paint::Grid;
 use ratatui::layout::Size;
 use tokio::{
     sync::{mpsc, watch},
@@ -19,6 +18,7 @@ use tokio::{
 use self::tty::{Tty, measure};
 use super::{
     canvas::Canvas,
+    rate::Rate,
     sound::{Microphone, Sound},
     state::State,
     update::{Effect, Msg, update},
@@ -26,10 +26,10 @@ use super::{
 use crate::{
     core::event::{CallEvent, Command},
     driver::SoundSwitch,
-    picture::slot::FrameSlot,
+    picture::{slot::FrameSlot, wanted::Wanted},
     terminal::{
         ask::{ask, last_answers},
-        effort::Effort,
+        effort::{Effort, PICTURE_WITHIN},
         input::{Inputs, Reply, TerminalInput, read_terminal},
         probe::Probe,
         signals::{self, Signal},
@@ -57,8 +57,8 @@ pub struct Screen {
     pub sound: SoundSwitch,
     /// How the microphone is to begin with.
     pub microphone: Microphone,
-    /// How many pixels of the partner's picture there is room for.
-    pub grid: watch::Sender<Grid>,
+    /// The pictures of the partner that can be shown.
+    pub wanted: watch::Sender<Wanted>,
     /// Counts the partner's pictures that reached the terminal.
     pub drawn: Arc<AtomicU64>,
     /// Whether the picture of a new partner is coarse for three seconds.
@@ -103,8 +103,9 @@ struct EventLoop {
     state: State,
     canvas: Canvas,
     writer: Writer,
-    /// What is spent on pictures.
+    /// What is spent on pictures, and how many are asked for.
     effort: Effort,
+    rate: Rate,
     tty: Tty,
     start: Instant,
     /// Whether the state is to be drawn, and whether pictures are.
@@ -136,6 +137,7 @@ impl EventLoop {
             canvas,
             writer,
             effort,
+            rate: Rate::default(),
             tty,
             start,
             stale: true,
@@ -192,7 +194,10 @@ impl EventLoop {
                 None => return Some(Outcome::CallOver),
             },
             Ok(()) = self.screen.remote.changed() => {
-                (self.stale_pictures, self.is_new) = (true, true);
+                self.stale_pictures = true;
+                if std::mem::replace(&mut self.is_new, true) {
+                    self.rate.left_out();
+                }
                 return None;
             }
             // Beside the partner's picture, one's own is drawn along with it or with a tick.
@@ -323,11 +328,14 @@ impl EventLoop {
         }
     }
 
-    /// Tells how large a picture can be shown. A screen too small for any leaves it as it was.
-    fn announce(&self) {
+    /// Tells how large a picture can be shown, and how many. A screen too small for any leaves it as it
+    /// was.
+    fn announce(&mut self) {
         let Some(layout) = &self.state.layout else { return };
-        let grid: Grid = self.canvas.grid(layout.remote());
-        self.screen.grid.send_if_modified(|last| std::mem::replace(last, grid) != grid);
+        let is_slow = self.writer.drawn_in(PICTURE_WITHIN).is_some();
+        let fps = self.rate.at(self.start.elapsed(), is_slow);
+        let wanted = Wanted::new(self.canvas.grid(layout.remote()), fps);
+        self.screen.wanted.send_if_modified(|last| std::mem::replace(last, wanted) != wanted);
     }
 }
 

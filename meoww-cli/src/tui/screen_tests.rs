@@ -5,7 +5,7 @@ use std::{
 };
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use meoww_paint::Frame;
+use meoww_paint::{Frame, Grid};
 
 use super::*;
 use crate::{
@@ -52,7 +52,7 @@ struct World {
     commands: mpsc::Receiver<Command>,
     remote: watch::Sender<Option<Arc<Frame>>>,
     camera_on: watch::Receiver<bool>,
-    grid: watch::Receiver<Grid>,
+    wanted: watch::Receiver<Wanted>,
     drawn: Arc<AtomicU64>,
     input: mpsc::Sender<io::Result<TerminalInput>>,
     signals: mpsc::Sender<Signal>,
@@ -67,7 +67,7 @@ fn world(gate: Option<sync::Receiver<()>>) -> (World, impl Future<Output = Outco
     let (remote, remote_slot) = watch::channel(None);
     let (local, local_slot) = watch::channel(None);
     let (camera_out, camera_on) = watch::channel(true);
-    let (grid_out, grid) = watch::channel(Grid::new(0, 0));
+    let (wanted_out, wanted) = watch::channel(Wanted::ALL);
     let (input, input_in) = mpsc::channel(8);
     let (updates_out, updates) = watch::channel(0);
     let drawn = Arc::new(AtomicU64::new(0));
@@ -84,7 +84,7 @@ fn world(gate: Option<sync::Receiver<()>>) -> (World, impl Future<Output = Outco
         camera_on: camera_out,
         sound: SoundSwitch::open_blocking(&sound).unwrap().0,
         microphone: Microphone::Open,
-        grid: grid_out,
+        wanted: wanted_out,
         drawn: drawn.clone(),
         probe: Probe::new(modern(), Wish::default(), SIZE),
     };
@@ -98,7 +98,7 @@ fn world(gate: Option<sync::Receiver<()>>) -> (World, impl Future<Output = Outco
         commands,
         remote,
         camera_on,
-        grid,
+        wanted,
         drawn,
         input,
         signals,
@@ -205,8 +205,8 @@ async fn keys_become_commands_and_sizes_grids() {
         world
             .until(|world| world.terminal.lock().unwrap().screen().contents().contains("live"))
             .await;
-        let grid = *world.grid.borrow_and_update();
-        assert_eq!(grid, Grid::new(48, 42));
+        let wanted = *world.wanted.borrow_and_update();
+        assert_eq!(wanted, Wanted::new(Grid::new(96, 84), 30), "two pixels for one");
         for c in "hi".chars() {
             world.press(KeyCode::Char(c), KeyModifiers::NONE).await;
         }
@@ -217,8 +217,8 @@ async fn keys_become_commands_and_sizes_grids() {
         world.press(KeyCode::F(4), KeyModifiers::NONE).await;
         world.camera_on.wait_for(|on| !on).await.unwrap();
         world.signals.send(Signal::Resized).await.unwrap();
-        world.grid.changed().await.unwrap();
-        assert_eq!(*world.grid.borrow(), Grid::new(111, 74));
+        world.wanted.changed().await.unwrap();
+        assert_eq!(world.wanted.borrow().grid, Grid::new(222, 148));
         world.events = mpsc::channel(1).0;
     })
     .await;
@@ -285,13 +285,13 @@ async fn cells_of_another_shape_have_another_grid() {
     let (mut world, show) = world(None);
     let (_, ()) = play(show, async {
         world.live().await;
-        world.grid.wait_for(|grid| *grid == Grid::new(48, 42)).await.unwrap();
+        let usual = Grid::new(96, 84);
+        world.wanted.wait_for(|wanted| wanted.grid == usual).await.unwrap();
         // Half a cell of 10 x 16 is 10 x 8: 1.25 pixels of the picture across.
         world.reply(Reply::CellPixels { width: 10, height: 16 }).await;
-        let grid = world.grid.wait_for(|grid| *grid != Grid::new(48, 42)).await.unwrap();
-        assert_eq!(f64::from(grid.height()) / 21.0, 2.0);
-        assert_eq!(grid.width(), 60);
-        drop(grid);
+        let grid = world.wanted.wait_for(|wanted| wanted.grid != usual).await.unwrap().grid;
+        // Two pixels for one, each way.
+        assert_eq!((grid.width(), grid.height()), (2 * 60, 2 * 42));
         world.events = mpsc::channel(1).0;
     })
     .await;

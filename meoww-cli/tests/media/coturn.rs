@@ -64,6 +64,7 @@ impl Coturn {
             is_initiator,
             room_id: super::room(),
             addresses: watch::channel(vec![own.into()]).1,
+            congestion_control: Default::default(),
         }
     }
 }

@@ -22,10 +22,11 @@ use meoww_cli::{
     picture::{
         slot::{FrameSlot, RoomSlot},
         source::pattern::{self, Stamp},
+        wanted::Wanted,
     },
     sound::room::{self, OpusFrame, Playing, Received},
 };
-use meoww_paint::{Frame, Grid};
+use meoww_paint::Frame;
 use meoww_proto::RoomId;
 use tokio::sync::{mpsc, watch};
 
@@ -56,7 +57,7 @@ pub(crate) struct Side {
     pub(crate) bitrate: watch::Receiver<u32>,
     pub(crate) loss_percent: watch::Receiver<u8>,
     pub(crate) events: mpsc::Receiver<PeerEvent>,
-    pub(crate) grid: watch::Sender<Grid>,
+    pub(crate) wanted: watch::Sender<Wanted>,
     local: FrameSlot,
     pub(crate) remote: FrameSlot,
     camera_on: Arc<AtomicBool>,
@@ -74,6 +75,7 @@ impl Side {
             is_initiator,
             room_id: room(),
             addresses: own_addresses(),
+            congestion_control: Default::default(),
         };
         Self::open_with(config).await
     }
@@ -91,7 +93,7 @@ impl Side {
         variant: u8,
     ) -> Self {
         let (local_sender, local) = watch::channel(None);
-        let (grid, grids) = watch::channel(Grid::FULL);
+        let (wanted, wanted_out) = watch::channel(Wanted::ALL);
         let camera_on = Arc::new(AtomicBool::new(true));
         let camera = tokio::spawn(film(local_sender, camera_on.clone(), variant));
         let drawn = Arc::new(AtomicU64::new(0));
@@ -100,7 +102,7 @@ impl Side {
         let media = PeerMedia {
             local: local.clone(),
             remote,
-            grid: grids,
+            wanted: wanted_out,
             drawn,
             sound: PeerSound { room: sound, on: switched },
         };
@@ -118,7 +120,7 @@ impl Side {
             bitrate: end.bitrate,
             loss_percent: end.loss_percent,
             events,
-            grid,
+            wanted,
             local,
             remote: shown,
             camera_on,

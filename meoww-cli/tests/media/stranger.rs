@@ -1,17 +1,29 @@
 //! A partner that is no client of ours: the bare `webrtc` crate, to do with what it likes.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
 
 use meoww_cli::core::event::PeerEvent;
 use rtc::{
+    interceptor::{Interceptor, Packet, Registry, Slot, StreamInfo, TaggedPacket},
     media_stream::MediaStreamTrack,
-    peer_connection::configuration::media_engine::{MIME_TYPE_H264, MIME_TYPE_VP8, MediaEngine},
-    rtp,
+    peer_connection::configuration::media_engine::{
+        MIME_TYPE_H264, MIME_TYPE_OPUS, MIME_TYPE_VP8, MediaEngine,
+    },
+    rtcp, rtp,
     rtp_transceiver::rtp_sender::{
         RTCRtpCodec, RTCRtpCodecParameters, RTCRtpCodingParameters, RTCRtpEncodingParameters,
         RtpCodecKind,
     },
-    shared::ifaces::ifaces,
+    sansio::Protocol,
+    shared::{error::Error, ifaces::ifaces},
 };
 use serde_json::value::{RawValue, to_raw_value};
 use tokio::sync::mpsc;
@@ -62,6 +74,89 @@ impl Film {
             let _ = self.track.write_rtp(packet).await;
         }
     }
+
+    /// Sends reports and requests, in one packet.
+    pub(crate) async fn report(&self, reports: Vec<Box<dyn rtcp::Packet>>) {
+        let _ = self.track.write_rtcp(reports).await;
+    }
+}
+
+/// The voice of a stranger.
+pub(crate) struct Voice {
+    track: Arc<TrackLocalStaticRTP>,
+    ssrc: u32,
+    source: Arc<AtomicU32>,
+    sequence: u16,
+    timestamp: u32,
+}
+
+impl Voice {
+    /// Sends one packet of 20 ms.
+    pub(crate) async fn send(&mut self, payload: &[u8]) {
+        let header = rtp::Header {
+            version: 2,
+            payload_type: PAYLOAD_TYPE,
+            sequence_number: self.sequence,
+            timestamp: self.timestamp,
+            ssrc: self.ssrc,
+            ..Default::default()
+        };
+        self.sequence = self.sequence.wrapping_add(1);
+        self.timestamp = self.timestamp.wrapping_add(960);
+        let packet = rtp::Packet { header, payload: payload.to_vec().into() };
+        // Fails before there is a connection, and after.
+        let _ = self.track.write_rtp(packet).await;
+    }
+
+    /// Begins anew as another source (RFC 3550, section 8.2), with a time and numbers of its own.
+    pub(crate) fn change_source(&mut self) {
+        self.source.fetch_add(1, Relaxed);
+        (self.sequence, self.timestamp) = (rand::random(), rand::random());
+    }
+}
+
+/// Adds a number to the source of each packet, last on the way out: the library sends no other than that
+/// of its description.
+struct OtherSource {
+    add: Arc<AtomicU32>,
+    outgoing: VecDeque<TaggedPacket>,
+    incoming: VecDeque<TaggedPacket>,
+}
+
+impl Protocol<TaggedPacket, TaggedPacket, ()> for OtherSource {
+    type Rout = TaggedPacket;
+    type Wout = TaggedPacket;
+    type Eout = ();
+    type Error = Error;
+    type Time = Instant;
+
+    fn handle_read(&mut self, packet: TaggedPacket) -> Result<(), Error> {
+        self.incoming.push_back(packet);
+        Ok(())
+    }
+
+    fn poll_read(&mut self) -> Option<TaggedPacket> {
+        self.incoming.pop_front()
+    }
+
+    fn handle_write(&mut self, mut packet: TaggedPacket) -> Result<(), Error> {
+        if let Packet::Rtp(rtp) = &mut packet.message.packet {
+            rtp.header.ssrc = rtp.header.ssrc.wrapping_add(self.add.load(Relaxed));
+        }
+        self.outgoing.push_back(packet);
+        Ok(())
+    }
+
+    fn poll_write(&mut self) -> Option<TaggedPacket> {
+        self.outgoing.pop_front()
+    }
+}
+
+impl Interceptor for OtherSource {
+    fn bind_local_stream(&mut self, _: &StreamInfo) {}
+    fn unbind_local_stream(&mut self, _: &StreamInfo) {}
+    fn bind_remote_stream(&mut self, _: &StreamInfo) {}
+    fn unbind_remote_stream(&mut self, _: &StreamInfo) {}
 }
 
 struct Handler(mpsc::UnboundedSender<Box<RawValue>>);
@@ -86,12 +181,12 @@ fn address() -> SocketAddr {
 impl Stranger {
     /// Knows no video but VP8.
     pub(crate) async fn new() -> Self {
-        Self::knowing(RTCRtpCodec {
+        let codec = RTCRtpCodec {
             mime_type: MIME_TYPE_VP8.to_owned(),
             clock_rate: 90_000,
             ..RTCRtpCodec::default()
-        })
-        .await
+        };
+        Self::knowing(codec, RtpCodecKind::Video, Registry::new()).await
     }
 
     /// Sends H.264, or what it calls so.
@@ -102,28 +197,57 @@ impl Stranger {
             sdp_fmtp_line: "packetization-mode=1;profile-level-id=42e01f".to_owned(),
             ..RTCRtpCodec::default()
         };
-        let stranger = Self::knowing(codec.clone()).await;
+        let stranger = Self::knowing(codec.clone(), RtpCodecKind::Video, Registry::new()).await;
+        let (track, ssrc) = stranger.track(codec, RtpCodecKind::Video).await;
+        (stranger, Film { track, ssrc, sequence: 0, timestamp: 0 })
+    }
+
+    /// Talks, and has no camera.
+    pub(crate) async fn talking() -> (Self, Voice) {
+        let codec = RTCRtpCodec {
+            mime_type: MIME_TYPE_OPUS.to_owned(),
+            clock_rate: 48_000,
+            channels: 2,
+            ..RTCRtpCodec::default()
+        };
+        let source = Arc::<AtomicU32>::default();
+        let (outgoing, incoming) = Default::default();
+        let other = OtherSource { add: source.clone(), outgoing, incoming };
+        let registry = Registry::new().with(Slot::from(100), other);
+        let stranger = Self::knowing(codec.clone(), RtpCodecKind::Audio, registry).await;
+        let (track, ssrc) = stranger.track(codec, RtpCodecKind::Audio).await;
+        (stranger, Voice { track, ssrc, source, sequence: 0, timestamp: 0 })
+    }
+
+    /// Adds a track; returns its source as well.
+    async fn track(
+        &self,
+        codec: RTCRtpCodec,
+        kind: RtpCodecKind,
+    ) -> (Arc<TrackLocalStaticRTP>, u32) {
         let ssrc = rand::random();
         let coding = RTCRtpCodingParameters { ssrc: Some(ssrc), ..Default::default() };
         let coding =
             RTCRtpEncodingParameters { rtp_coding_parameters: coding, codec, ..Default::default() };
-        let kind = RtpCodecKind::Video;
-        let [stream, track, label] = ["stream", "hostile", "video"].map(str::to_owned);
+        let [stream, track, label] = ["stream", "hostile", "label"].map(str::to_owned);
         let track = MediaStreamTrack::new(stream, track, label, kind, vec![coding]);
         let track = Arc::new(TrackLocalStaticRTP::new(track));
-        stranger.webrtc.add_track(track.clone()).await.unwrap();
-        (stranger, Film { track, ssrc, sequence: 0, timestamp: 0 })
+        self.webrtc.add_track(track.clone()).await.unwrap();
+        (track, ssrc)
     }
 
-    async fn knowing(codec: RTCRtpCodec) -> Self {
+    async fn knowing(codec: RTCRtpCodec, kind: RtpCodecKind, registry: Registry) -> Self {
         let mut media = MediaEngine::default();
         let codec = RTCRtpCodecParameters { rtp_codec: codec, payload_type: PAYLOAD_TYPE };
-        media.register_codec(codec, RtpCodecKind::Video).unwrap();
+        media.register_codec(codec, kind).unwrap();
         let (sender, candidates) = mpsc::unbounded_channel();
         let webrtc = PeerConnectionBuilder::new()
             .with_media_engine(media)
+            .with_interceptor_registry(registry)
             .with_handler(Arc::new(Handler(sender)))
             .with_udp_addrs(vec![address()])
+            // Of its own, so that what it has not sent takes no memory here.
+            .with_data_channel_send_buffer_limit(64 << 10)
             .build()
             .await
             .unwrap();

@@ -10,9 +10,11 @@ use std::{
 };
 
 use rtc::interceptor::{BandwidthEstimator, PacketReport};
-use tokio::sync::watch;
 
-use super::{Estimator, Fate, START_BPS};
+use super::{
+    aimd::{Estimator, START_BPS},
+    window::Fate,
+};
 
 /// Bytes of a packet that are not RTP: IPv4 20, UDP 8, authentication 10.
 const LOWER_HEADERS: usize = 20 + 8 + 10;
@@ -46,8 +48,8 @@ impl Arrived {
     }
 }
 
-/// The estimator in the chain of interceptors; the estimate goes out through a latest-value slot.
-pub(in crate::peer) struct Feedback {
+/// Our estimator, as the `rtc` crate drives it.
+pub(super) struct Feedback {
     estimator: Estimator,
     arrived: Arrived,
     /// Of the last packet that arrived.
@@ -58,19 +60,19 @@ pub(in crate::peer) struct Feedback {
     sent: Arc<AtomicU32>,
     /// When the next report is missed.
     missed_at: Option<Instant>,
-    out: watch::Sender<u32>,
 }
 
 impl Feedback {
-    /// `sent` is where packets are counted that are sent. Where the newest estimate can be read, in
-    /// bits a second, comes second.
-    pub(in crate::peer) fn new(sent: Arc<AtomicU32>) -> (Self, watch::Receiver<u32>) {
-        let (out, estimate) = watch::channel(START_BPS as u32);
-        let (estimator, arrived) = (Estimator::new(START_BPS), Arrived::default());
-        (
-            Self { estimator, arrived, last_delay: None, origin: None, sent, missed_at: None, out },
-            estimate,
-        )
+    /// `sent` is where packets are counted that are sent.
+    pub(super) fn new(sent: Arc<AtomicU32>) -> Self {
+        Self {
+            estimator: Estimator::new(START_BPS),
+            arrived: Arrived::default(),
+            last_delay: None,
+            origin: None,
+            sent,
+            missed_at: None,
+        }
     }
 }
 
@@ -93,8 +95,8 @@ impl BandwidthEstimator for Feedback {
         });
         self.estimator.report(now, fates);
         self.sent.store(0, Relaxed);
-        self.missed_at = Some(now + SILENCE);
-        self.out.send_replace(self.estimator.bps() as u32);
+        let wait = if self.estimator.is_silent() { STILL_SILENT } else { SILENCE };
+        self.missed_at = Some(now + wait);
     }
 
     fn handle_timeout(&mut self, now: Instant) {
@@ -102,10 +104,10 @@ impl BandwidthEstimator for Feedback {
             return;
         }
         self.missed_at = Some(now + STILL_SILENT);
-        if self.sent.load(Relaxed) >= SILENT_PACKETS {
-            self.estimator.silence(now);
-            self.out.send_replace(self.estimator.bps() as u32);
-        }
+        let Some(origin) = self.origin.filter(|_| self.sent.load(Relaxed) >= SILENT_PACKETS) else {
+            return;
+        };
+        self.estimator.silence(now, now.saturating_duration_since(origin).as_secs_f64());
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
@@ -122,11 +124,11 @@ mod tests {
     use super::*;
     use crate::clock;
 
-    /// One of 20 packets is lost and sent again three times. The first copy arrives, and the receiver drops the
-    /// others.
+    /// One of 20 packets is lost and sent again three times. The first copy arrives, and the receiver
+    /// drops the others.
     #[test]
     fn copies_of_what_arrived_are_not_lost() {
-        let (mut feedback, _) = Feedback::new(Arc::default());
+        let mut feedback = Feedback::new(Arc::default());
         let report = |sequence, arrived| PacketReport {
             ssrc: 1,
             id: 0,
@@ -142,7 +144,8 @@ mod tests {
         let reports: Vec<_> = (0..20).map(|sequence| report(sequence, sequence != 7)).collect();
         feedback.on_reports(clock::now(), &reports);
         feedback.on_reports(clock::now(), &[report(7, true), report(7, false), report(7, false)]);
-        let lost = feedback.estimator.window.iter().filter(|fate| fate.delay.is_none()).count();
-        assert_eq!((feedback.estimator.window.len(), lost), (23, 1));
+        let window = feedback.estimator.window();
+        let lost = window.iter().filter(|fate| fate.delay.is_none()).count();
+        assert_eq!((window.len(), lost), (23, 1));
     }
 }

@@ -1,8 +1,13 @@
 //! Paths in virtual time, and reports of any kind.
 
+use std::time::{Duration, Instant};
+
 use proptest::prelude::*;
 
-use super::*;
+use super::{
+    aimd::{Estimator, LOSS_NOISE, MAX_BPS, MIN_BPS, START_BPS},
+    window::{Fate, carried, certain, without_lost_reports},
+};
 use crate::clock;
 
 const PACKET: usize = 1_000;
@@ -84,6 +89,28 @@ fn a_report_that_was_lost_is_no_loss_of_packets() {
     assert_eq!(without_lost_reports(lost.clone().collect()), lost.collect::<Vec<_>>());
 }
 
+/// Sent at 800 kbit/s, and from then on carried at 200.
+#[test]
+fn a_queue_tells_how_fast_it_is_emptied() {
+    let before = (0..10).map(|n| (f64::from(n) * 0.01, 0.04));
+    let after = (10..16).map(|n| (f64::from(n) * 0.01, 0.04 + f64::from(n - 9) * 0.03));
+    let fate = |(departed, delay)| Fate { bytes: PACKET, departed, delay: Some(delay) };
+    let window: Vec<Fate> = before.chain(after).map(fate).collect();
+    let carried = carried(&window, 0.04, 0.02).unwrap();
+    assert!((carried - 200_000.0).abs() < 1.0, "{carried}");
+    assert_eq!(super::window::carried(&window[..12], 0.04, 0.02), None, "too few");
+}
+
+/// Carried at 200 kbit/s, 1000 bytes each 40 ms; a report that named five of them did not come.
+#[test]
+fn packets_of_a_lost_report_were_carried_as_well() {
+    let sent = (0..20).filter(|n| !(8..13).contains(n)).map(f64::from);
+    let fate = |n| Fate { bytes: PACKET, departed: n * 0.01, delay: Some(0.04 + n * 0.03) };
+    let window: Vec<Fate> = sent.map(fate).collect();
+    let carried = carried(&window, 0.04, 0.02).unwrap();
+    assert!((carried - 200_000.0).abs() < 1.0, "{carried}");
+}
+
 #[test]
 fn a_bottleneck_is_found_and_held() {
     let mut path = Path::new();
@@ -93,6 +120,21 @@ fn a_bottleneck_is_found_and_held() {
     let (bps, arrived) = path.run(60.0, 300_000.0, 2e6, 0.0);
     assert!((200_000.0..330_000.0).contains(&bps), "{bps}");
     assert!(arrived > 0.97, "{arrived}");
+}
+
+/// Reports and checks of the connection are not in what the estimate knows of, and on a narrow path they
+/// are a tenth of all.
+#[test]
+fn on_a_narrow_path_a_queue_of_its_own_is_not_that_of_others() {
+    for rate in [90_000.0, 100_000.0, 120_000.0] {
+        let mut path = Path::new();
+        let mut seconds_beside = 0;
+        for _ in 0..60 {
+            path.run(1.0, rate - 12_000.0, 2e6, 0.0);
+            seconds_beside += i32::from(path.estimator.is_beside_others(path.now));
+        }
+        assert_eq!(seconds_beside, 0, "{rate}");
+    }
 }
 
 #[test]
@@ -107,6 +149,29 @@ fn it_recovers_after_a_bottleneck() {
     path.run(20.0, 150_000.0, 2e6, 0.0);
     let (bps, _) = path.run(20.0, 5e6, 2e6, 0.0);
     assert!(bps > 600_000.0, "{bps}");
+}
+
+/// A report that was under way says nothing of the path since.
+#[test]
+fn a_report_from_before_a_silence_does_not_end_it() {
+    let mut path = Path::new();
+    path.run(10.0, 5e6, 2e6, 0.0);
+    let (mut estimator, now) = (path.estimator, path.now);
+    let report = |estimator: &mut Estimator, after: Duration, departed: f64| {
+        let fate =
+            |n| Fate { bytes: PACKET, departed: departed + f64::from(n) / 1e3, delay: Some(0.04) };
+        estimator.report(now + after, (0..10).map(fate));
+        estimator.bps()
+    };
+    report(&mut estimator, Duration::from_millis(200), path.time);
+    for seconds in [0.6, 0.8] {
+        estimator.silence(now + Duration::from_secs_f64(seconds), path.time + seconds);
+    }
+    let cut = estimator.bps();
+    let late = report(&mut estimator, Duration::from_millis(810), path.time + 0.3);
+    assert!(late <= cut, "{late} after {cut}");
+    let after = report(&mut estimator, Duration::from_millis(1_020), path.time + 0.7);
+    assert!(after > cut, "{after} after {cut}");
 }
 
 #[test]
@@ -131,7 +196,7 @@ proptest! {
             });
             estimator.report(now, fates);
             if wait > 400 {
-                estimator.silence(now);
+                estimator.silence(now, 0.0);
             }
             prop_assert!((MIN_BPS..=MAX_BPS).contains(&estimator.bps()), "{}", estimator.bps());
         }

@@ -1,7 +1,11 @@
 use proptest::prelude::*;
-use rtc::{interceptor::RTCPFeedback, rtp};
+use rtc::{
+    interceptor::{Interceptor, RTCPFeedback},
+    rtp,
+    sansio::Protocol,
+};
 
-use super::*;
+use super::{super::stage::Staged, *};
 use crate::clock;
 
 const PICTURES: u32 = 7;
@@ -10,8 +14,8 @@ fn millis(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
-fn requests(round_trip: Duration) -> NackRequests {
-    let mut requests = NackRequests::new(watch::channel(round_trip).1);
+fn requests(round_trip: Duration) -> Staged<NackRequests> {
+    let mut requests = Staged::new(NackRequests::new(watch::channel(round_trip).1));
     let feedback = RTCPFeedback { typ: "nack".to_owned(), parameter: String::new() };
     let rtcp_feedback = vec![feedback];
     let stream = StreamInfo { ssrc: PICTURES, rtcp_feedback, ..Default::default() };
@@ -19,15 +23,14 @@ fn requests(round_trip: Duration) -> NackRequests {
     requests
 }
 
-fn receive(requests: &mut NackRequests, sequence_number: u16, now: Instant) {
+fn receive(requests: &mut Staged<NackRequests>, sequence_number: u16, now: Instant) {
     let header = rtp::Header { ssrc: PICTURES, sequence_number, ..Default::default() };
     let packet = rtp::Packet { header, payload: Default::default() };
-    let message = AttributedPacket::new(Packet::Rtp(packet));
-    requests.handle_read(TaggedPacket { now, transport: Default::default(), message }).unwrap();
+    requests.handle_read(made(now, Packet::Rtp(packet))).unwrap();
 }
 
 /// The packets asked for at each millisecond of so many, from `start` on.
-fn asked(requests: &mut NackRequests, start: Instant, ms: u64) -> Vec<(u64, Vec<u16>)> {
+fn asked(requests: &mut Staged<NackRequests>, start: Instant, ms: u64) -> Vec<(u64, Vec<u16>)> {
     let mut asked = Vec::new();
     for ms in 0..ms {
         requests.handle_timeout(start + millis(ms)).unwrap();
@@ -96,8 +99,8 @@ proptest! {
             receive(&mut requests, sequence, now);
             requests.handle_timeout(now).unwrap();
             prop_assert!(requests.poll_timeout().is_none_or(|due| due > now));
-            prop_assert!(requests.streams[&PICTURES].missing.len() <= MAX_MISSING);
-            requests.outgoing.clear();
+            prop_assert!(requests.stage.streams[&PICTURES].missing.len() <= MAX_MISSING);
+            while requests.poll_write().is_some() {}
         }
     }
 }

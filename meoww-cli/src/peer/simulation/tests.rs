@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use meoww_examples::network::{Profile, Way};
+use meoww_paint::Grid;
 
-use super::Call;
+use super::{BLOCK, Call, End};
 
 /// Whole seconds.
 fn secs(secs: u64) -> Duration {
@@ -51,7 +52,7 @@ fn on_a_long_path_pictures_are_waited_for_instead_of_key_frames() {
     let age = call.seen().age(0.5);
     assert!(age <= millis(250), "{age:?}");
     // One as a call begins.
-    assert!(call.ends.iter().all(|end| end.seen.keys_asked <= 2));
+    assert!(call.ends.iter().all(|end| end.seen.keys_asked <= 3));
 }
 
 #[test]
@@ -66,14 +67,48 @@ fn a_narrow_path_carries_clean_sound_first_and_has_a_short_queue() {
     }
 }
 
+/// A small picture leaves a part of the path unused, of which the estimate says little: a larger one
+/// is not to take all that is estimated at once.
+#[test]
+fn a_larger_picture_takes_what_a_narrow_path_has_step_by_step() {
+    let ends = [(); 2].map(|()| {
+        let mut end = End::new();
+        (end.grid, end.enough) = (Grid::new(320, 240), 0.15);
+        end
+    });
+    let call = Call::run_between(ends, Profile::named("rate-300").unwrap(), LENGTH);
+    call.report(LENGTH);
+    for (end, way) in call.ends.iter().zip([Way::There, Way::Back]) {
+        let queue = call.network.record(way).longest_queue;
+        assert!(queue <= millis(150), "{queue:?}");
+        assert!(end.seen.freeze(secs(1)) <= millis(200), "{:?}", end.seen.freeze(secs(1)));
+        assert!(end.seen.keys_asked <= 2, "{}", end.seen.keys_asked);
+    }
+}
+
+/// Sound begins with the first picture, when nothing is known of the path.
+#[test]
+fn on_a_narrow_path_sound_is_clean_from_the_beginning() {
+    for (profile, most) in [("rate-100", 100), ("rate-300", 80), ("rate-1000", 0), ("near", 0)] {
+        let call = Call::heard(profile, 3);
+        call.report(3);
+        for end in &call.ends {
+            let concealed = BLOCK * end.seen.concealed.len() as u32;
+            println!("{profile}: {concealed:?} concealed, at {:?}", end.seen.concealed);
+            assert!(concealed <= millis(most), "{profile}: {concealed:?}");
+        }
+    }
+}
+
 #[test]
 fn a_rate_that_falls_and_rises_is_followed() {
     let (call, _) = call("step");
     let record = call.network.record(Way::There);
     let below = record.time_to(secs(10), secs(20), millis(500), |bps| bps <= 200_000.0);
-    assert!(below.is_some_and(|after| after <= millis(1_200)), "{below:?}");
+    assert!(below.is_some_and(|after| after <= secs(1)), "{below:?}");
     let usual = record.sent_bps(secs(6)..secs(10));
     let back = record.time_to(secs(20), secs(LENGTH), secs(1), |bps| bps >= 0.8 * usual);
+    println!("below the rate after {below:?}, back to 80 % after {back:?}");
     assert!(back.is_some_and(|after| after <= secs(8)), "{back:?}");
     assert!(call.seen().fps(secs(15), secs(20)) >= 10.0);
 }

@@ -133,9 +133,11 @@ impl<P> LipSync<P> {
         let since_report =
             f64::from(timestamp.wrapping_sub(reported).cast_signed()) / f64::from(VIDEO_RATE);
         let since_heard = ntp_seconds(playing.ntp, ntp) - since_report;
-        let age = now.saturating_duration_since(playing.at).as_secs_f64();
+        // A speaker has some blocks ahead, so that this one may be yet to be heard.
+        let age = now.saturating_duration_since(playing.at).as_secs_f64()
+            - playing.at.saturating_duration_since(now).as_secs_f64();
         let behind = since_heard + age;
-        (age < NONSENSE && behind.abs() < NONSENSE).then_some(behind)
+        (age.abs() < NONSENSE && behind.abs() < NONSENSE).then_some(behind)
     }
 }
 
@@ -159,12 +161,17 @@ mod tests {
     /// after that, of which it waits 60; returns when the pictures are shown, in ms after they were
     /// made.
     fn shown(picture: u64, sound: u64) -> (LipSync<u64>, Vec<u64>) {
+        shown_with(picture, sound, 0)
+    }
+
+    /// Likewise, with a speaker that is given its sound so long before it is heard.
+    fn shown_with(picture: u64, sound: u64, ahead: u64) -> (LipSync<u64>, Vec<u64>) {
         let (start, mut sync, mut shown) = (clock::now(), LipSync::default(), Vec::new());
         sync.report(1000 * SECOND, u32::MAX - 50_000);
         for now in 0..5000 {
             let at = start + millis(now);
-            let heard = (now + 10_000 - sound) * SECOND / 1000;
-            let playing = Playing { ntp: 990 * SECOND + heard, at };
+            let heard = (now + ahead + 10_000 - sound) * SECOND / 1000;
+            let playing = Playing { ntp: 990 * SECOND + heard, at: at + millis(ahead) };
             if let Some(made) = now.checked_sub(picture).filter(|made| made.is_multiple_of(30)) {
                 let timestamp = (u32::MAX - 50_000).wrapping_add(made as u32 * 90);
                 sync.push(timestamp, made, Some((playing, millis(60))), at);
@@ -182,6 +189,15 @@ mod tests {
             assert!(shown.len() > 150, "{} pictures", shown.len());
             // Those of 50 and 80 ms are 30 ms ahead: without a wait of 60, they would be 30 behind.
             assert!(sync.sound_waits() <= millis(60));
+        }
+    }
+
+    /// Sound is heard 150 ms after it was made, however early the speaker has it.
+    #[test]
+    fn a_speaker_that_has_sound_ahead_is_waited_for() {
+        for ahead in [0, 40, 130] {
+            let (_, shown) = shown_with(50, 150, ahead);
+            assert!(shown.iter().all(|after| after.abs_diff(110) <= 1), "{ahead}: {shown:?}");
         }
     }
 

@@ -16,7 +16,6 @@ pub(super) mod stream;
 use std::sync::{Arc, atomic::Ordering::Relaxed};
 
 use anyhow::Context;
-use meoww_paint::Grid;
 use rtc::rtp_transceiver::rtp_sender::RtpCodecKind;
 use tokio::{
     sync::{mpsc, watch},
@@ -32,7 +31,10 @@ use self::{
     stream::LocalTrack,
 };
 use super::{PeerMedia, PeerSound, stats::Tally, threads::Threads};
-use crate::picture::slot::{FrameSlot, RoomSlot};
+use crate::picture::{
+    slot::{FrameSlot, RoomSlot},
+    wanted::Wanted,
+};
 
 /// First picture, and what is refused; each is reported once.
 const REPORTS: usize = 4;
@@ -40,8 +42,8 @@ const REPORTS: usize = 4;
 /// Events for the session.
 pub(super) enum TracksEvent {
     Report(Report),
-    /// The size that this side can show has changed.
-    Grid,
+    /// What this side can show has changed.
+    Wanted,
     /// This side's camera was switched.
     Camera,
     /// This side's sound was switched.
@@ -51,7 +53,7 @@ pub(super) enum TracksEvent {
 pub(super) struct Tracks {
     local: FrameSlot,
     remote: RoomSlot,
-    grid: watch::Receiver<Grid>,
+    wanted: watch::Receiver<Wanted>,
     sound: Sound,
     sound_on: watch::Receiver<bool>,
     orders: watch::Sender<Orders>,
@@ -77,8 +79,9 @@ impl Tracks {
         (estimate, twice): (watch::Receiver<u32>, watch::Receiver<bool>),
         tally: Arc<Tally>,
     ) -> anyhow::Result<Self> {
-        let PeerMedia { local, remote, grid, sound: PeerSound { room, on: sound_on }, .. } = media;
-        let orders = Orders { payload_type: None, grid: Grid::FULL, with_sound: false };
+        let PeerMedia { local, remote, wanted, sound: PeerSound { room, on: sound_on }, .. } =
+            media;
+        let orders = Orders { payload_type: None, wanted: Wanted::ALL, with_sound: false };
         let (orders, ordered) = watch::channel(orders);
         let (reporter, reports) = mpsc::channel(REPORTS);
         let sound = Sound::new(room, sound, estimate.clone(), tally.clone());
@@ -97,7 +100,7 @@ impl Tracks {
         Ok(Self {
             local,
             remote,
-            grid,
+            wanted,
             sound,
             sound_on,
             orders,
@@ -136,9 +139,10 @@ impl Tracks {
         on
     }
 
-    /// Sets the size that the partner can show.
-    pub(super) fn set_partner_grid(&self, grid: Grid) {
-        self.orders.send_if_modified(|orders| std::mem::replace(&mut orders.grid, grid) != grid);
+    /// Sets what the partner can show.
+    pub(super) fn set_partner_wanted(&self, wanted: Wanted) {
+        self.orders
+            .send_if_modified(|orders| std::mem::replace(&mut orders.wanted, wanted) != wanted);
     }
 
     /// Returns whether that is news.
@@ -176,11 +180,11 @@ impl Tracks {
     /// Waits for the next event for the session. `told` is what the partner was told about this side's
     /// camera; without it, there is no channel to tell the partner anything.
     pub(super) async fn next(&mut self, told: Option<bool>) -> TracksEvent {
-        let Self { grid, local, sound_on, .. } = self;
+        let Self { wanted, local, sound_on, .. } = self;
         let is_told = |picture: &Option<_>| picture.is_some() == told.unwrap_or_default();
         tokio::select! {
             report = next_report(&mut self.reports) => TracksEvent::Report(report),
-            Ok(()) = grid.changed(), if told.is_some() => TracksEvent::Grid,
+            Ok(()) = wanted.changed(), if told.is_some() => TracksEvent::Wanted,
             Ok(_) = local.wait_for(|picture| !is_told(picture)), if told.is_some() => TracksEvent::Camera,
             Ok(()) = sound_on.changed() => TracksEvent::Sound,
         }
@@ -196,9 +200,9 @@ impl Tracks {
         self.tally.bytes_in.load(Relaxed) > 0
     }
 
-    /// The size that this side can show.
-    pub(super) fn grid(&mut self) -> Grid {
-        *self.grid.borrow_and_update()
+    /// What this side can show.
+    pub(super) fn wanted(&mut self) -> Wanted {
+        *self.wanted.borrow_and_update()
     }
 
     /// Whether this side's camera is on.

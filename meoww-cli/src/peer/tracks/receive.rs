@@ -224,7 +224,8 @@ impl Receiver {
         state.keyframes.lost();
     }
 
-    /// Hands a picture on, to be shown in time with its sound. Larger than any screen asks for is made smaller here, where it is in no one's way.
+    /// Hands a picture on, to be shown in time with its sound. Larger than any screen asks for is made
+    /// smaller here, where it is in no one's way.
     fn show(&self, picture: Frame, timestamp: u32, state: &mut State) {
         self.tally.width.store(picture.width() as u32, Relaxed);
         self.tally.height.store(picture.height() as u32, Relaxed);

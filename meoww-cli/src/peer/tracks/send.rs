@@ -6,7 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use meoww_paint::{Frame, Grid, Scaler};
+use meoww_paint::{Frame, Scaler};
 use rtc::{
     rtcp::payload_feedbacks::{
         full_intra_request::FullIntraRequest, picture_loss_indication::PictureLossIndication,
@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{
     clock,
-    picture::{encode::Encoder, slot::FrameSlot},
+    picture::{encode::Encoder, slot::FrameSlot, wanted::Wanted},
 };
 
 /// Settings of the session for what is sent. The thread ends when its other end is dropped.
@@ -35,8 +35,8 @@ use crate::{
 pub(super) struct Orders {
     /// RTP payload type that was negotiated; `None` before there is a connection.
     pub(super) payload_type: Option<u8>,
-    /// The size that the partner can show.
-    pub(super) grid: Grid,
+    /// What the partner can show.
+    pub(super) wanted: Wanted,
     /// Whether sound takes its share of the path.
     pub(super) with_sound: bool,
 }
@@ -113,7 +113,7 @@ impl Sender {
                 Wake::Report => continue,
                 Wake::End => return,
             }
-            let Orders { payload_type: Some(payload_type), grid, with_sound } =
+            let Orders { payload_type: Some(payload_type), wanted, with_sound } =
                 *self.orders.borrow()
             else {
                 continue;
@@ -125,7 +125,7 @@ impl Sender {
             };
             let shares = Shares::of(*self.estimate.borrow(), with_sound);
             let share = shares.picture / if *self.twice.borrow() { 2 } else { 1 };
-            if let Some(coded) = state.code(clock::now(), &picture, grid, share) {
+            if let Some(coded) = state.code(clock::now(), &picture, wanted, share) {
                 let (at, bytes) = (coded.at, coded.data.len());
                 let packets = state.packetizer.packets(payload_type, coded);
                 if runtime.block_on(self.send(at, bytes, packets)).is_none() {
@@ -183,11 +183,12 @@ impl State {
         &mut self,
         now: Instant,
         picture: &Arc<Frame>,
-        grid: Grid,
+        wanted: Wanted,
         share: u32,
     ) -> Option<Coded> {
+        self.shape.limit_fps(wanted.fps());
         let Plan { size, bps, key } =
-            self.shape.plan(now, (picture.width(), picture.height()), grid, share)?;
+            self.shape.plan(now, (picture.width(), picture.height()), wanted.grid, share)?;
         self.encoder.set_bitrate(bps);
         let picture = self.scaler.scale(picture, size);
         let at = now.saturating_duration_since(self.began);

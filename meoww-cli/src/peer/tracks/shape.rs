@@ -5,16 +5,21 @@
 //! smaller. A new size costs a key frame, so that it changes at once when it must and slowly when it
 //! may.
 
+#[cfg(test)]
+mod tests;
+
 use std::time::{Duration, Instant};
 
 use meoww_paint::Grid;
+
+use crate::picture::wanted;
 
 /// Bits a pixel at which a moving picture looks right, and at least.
 const BITS_PER_PIXEL: f64 = 0.2;
 const LEAST_BITS_PER_PIXEL: f64 = 0.05;
 /// Pictures a second: as many as cameras have, down to what still moves.
-const MOST_FPS: f64 = 30.0;
-const LEAST_FPS: f64 = 5.0;
+const MOST_FPS: f64 = wanted::MOST_FPS as f64;
+const LEAST_FPS: f64 = wanted::LEAST_FPS as f64;
 /// Bits a second from which there are all of them, and those for ten a second.
 const FULL_PACE_BPS: f64 = 150_000.0;
 const TEN_A_SECOND_BPS: f64 = 20_000.0;
@@ -35,6 +40,9 @@ const GROW_GAP: Duration = Duration::from_secs(4);
 const TOO_MANY_BITS: f64 = 1.25;
 const TOO_MANY_MEMORY: f64 = 0.95;
 const GROW_AGAIN: Duration = Duration::from_secs(15);
+/// A larger picture begins with the bits that the smaller one had, and may have so many times as many a
+/// second later: what the path carries beyond them is a guess.
+const RISE: f64 = 1.6;
 /// Seconds of the share that may be sent ahead of it; then, pictures are left out.
 const MAX_DEBT: f64 = 0.1;
 /// The part that is paid back, in shares, so that the debt of a key frame does not stay.
@@ -56,6 +64,8 @@ pub(in crate::peer) struct Plan {
 
 /// Decides, picture by picture.
 pub(in crate::peer) struct Shape {
+    /// Pictures a second, however many the path carries.
+    most_fps: f64,
     /// When the next picture is due.
     due: Option<Instant>,
     /// The last two key frames, the older one first, and how many times the bits of another the last had.
@@ -71,6 +81,8 @@ pub(in crate::peer) struct Shape {
     /// Bits made, of those planned.
     excess: f64,
     planned: f64,
+    /// Bits a second of a smaller picture, until a larger one has as many as it may.
+    before_growth: Option<(f64, Instant)>,
     /// Bits sent ahead of the share, at a time.
     debt: (f64, Option<Instant>),
 }
@@ -78,6 +90,7 @@ pub(in crate::peer) struct Shape {
 impl Default for Shape {
     fn default() -> Self {
         Self {
+            most_fps: MOST_FPS,
             due: None,
             keys: [None; 2],
             key_cost: 0.0,
@@ -89,6 +102,7 @@ impl Default for Shape {
             no_growth_until: None,
             excess: 1.0,
             planned: 0.0,
+            before_growth: None,
             debt: (0.0, None),
         }
     }
@@ -98,6 +112,11 @@ impl Shape {
     /// The next picture is to be a key frame.
     pub(in crate::peer) fn want_key(&mut self) {
         self.key_wanted = true;
+    }
+
+    /// The partner shows no more pictures a second.
+    pub(in crate::peer) fn limit_fps(&mut self, fps: u8) {
+        self.most_fps = f64::from(fps);
     }
 
     /// Decides on a picture of this size, for a partner who can show `grid`, with `share` bits a
@@ -113,8 +132,8 @@ impl Shape {
         if self.debt(now, share) > share * MAX_DEBT {
             return None;
         }
-        let fps = pace(share);
-        let fit = self.fit(now, picture, grid, share / fps);
+        let fps = pace(share).min(self.most_fps);
+        let fit = self.fit(now, picture, grid, share, fps);
         // Their cost now: the share may have been another when the last was made.
         let two_keys = 2.0 * self.key_cost * self.planned.min(share / fps);
         let two_keys = Duration::from_secs_f64(two_keys / (share * KEY_SHARE).max(1.0));
@@ -132,7 +151,7 @@ impl Shape {
         self.due = Some(
             self.due.map_or(now, |due| due.max(now.checked_sub(period).unwrap_or(now))) + period,
         );
-        let bps = share.min(pixels(size) * BITS_PER_PIXEL * fps);
+        let bps = self.risen(now, share.min(pixels(size) * BITS_PER_PIXEL * fps));
         self.planned = bps / fps;
         Some(Plan { size, bps: (bps * MOST_FPS / fps) as u32, key })
     }
@@ -151,23 +170,34 @@ impl Shape {
         }
     }
 
+    /// So many bits a second, or as many as a picture may have that became larger.
+    fn risen(&mut self, now: Instant, bps: f64) -> f64 {
+        let Some((before, grown)) = self.before_growth else { return bps };
+        let most = before * RISE.powf(now.saturating_duration_since(grown).as_secs_f64());
+        if most >= bps {
+            self.before_growth = None;
+        }
+        bps.min(most)
+    }
+
     fn debt(&mut self, now: Instant, share: f64) -> f64 {
         let elapsed = since(now, self.debt.1.replace(now)).unwrap_or_default().as_secs_f64();
         self.debt.0 = (self.debt.0 - share * PAID_BACK * elapsed).max(0.0);
         self.debt.0
     }
 
-    /// The size for so many bits a picture.
+    /// The size for so many bits and pictures a second.
     fn fit(
         &mut self,
         now: Instant,
         picture: (usize, usize),
         grid: Grid,
-        bits: f64,
+        share: f64,
+        fps: f64,
     ) -> (usize, usize) {
         let sizes = SCALES.map(|scale| scaled(picture, grid, scale));
         let last = sizes.iter().rposition(|size| pixels(*size) >= LEAST_PIXELS).unwrap_or(0);
-        let room = bits / LEAST_BITS_PER_PIXEL;
+        let room = share / fps / LEAST_BITS_PER_PIXEL;
         let fits = |size: &(usize, usize)| pixels(*size) <= room;
         let mut wanted = sizes.iter().position(fits).unwrap_or(last).min(last);
         self.scale = self.scale.min(last);
@@ -193,6 +223,7 @@ impl Shape {
         } else if since(now, Some(*self.room_since.get_or_insert(now))) >= Some(ROOM_FOR) {
             self.scale -= 1;
             self.room_since = None;
+            self.before_growth = Some((self.planned * self.excess.min(1.0) * fps, now));
         }
         sizes[self.scale]
     }
@@ -216,130 +247,4 @@ fn pixels((width, height): (usize, usize)) -> f64 {
 
 fn since(now: Instant, then: Option<Instant>) -> Option<Duration> {
     then.map(|then| now.saturating_duration_since(then))
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::clock;
-
-    const CAMERA: (usize, usize) = (320, 240);
-    const FRAME: Duration = Duration::from_micros(33_333);
-
-    /// The pictures sent in so many seconds of a camera of 30 a second; each picture as large as it
-    /// was planned.
-    fn film(shape: &mut Shape, start: Instant, share: u32, seconds: f64) -> Vec<Plan> {
-        let mut plans = Vec::new();
-        for n in 0..(seconds * 30.0) as u32 {
-            let now = start + FRAME * n;
-            if let Some(plan) = shape.plan(now, CAMERA, Grid::FULL, share) {
-                let key = if plan.key { 4.0 } else { 1.0 };
-                shape.coded(now, (f64::from(plan.bps) / 30.0 / 8.0 * key) as usize, plan.key);
-                plans.push(plan);
-            }
-        }
-        plans
-    }
-
-    fn bits(plans: &[Plan]) -> f64 {
-        plans.iter().map(|plan| f64::from(plan.bps) / 30.0 * if plan.key { 4.0 } else { 1.0 }).sum()
-    }
-
-    #[test]
-    fn size_pace_and_exactness_fall_together() {
-        // Of 300, 150 and 100 kbit/s, pictures have 200, 87 and 45.
-        for (share, size, fps) in [
-            (200_000, (320, 240), 29..=30),
-            (87_000, (320, 240), 19..=22),
-            (45_000, (240, 180), 12..=14),
-        ] {
-            let plans = film(&mut Shape::default(), clock::now(), share, 10.0);
-            let last = plans.last().unwrap();
-            assert_eq!(last.size, size, "{share}");
-            assert!(fps.contains(&(plans.len() / 10)), "{share}: {}", plans.len());
-            let bps = bits(&plans) / 10.0;
-            assert!(bps <= f64::from(share) * 1.1, "{share}: {bps}");
-        }
-    }
-
-    #[test]
-    fn it_shrinks_at_once_and_grows_back_when_there_is_room_for_some_time() {
-        let (mut shape, start) = (Shape::default(), clock::now());
-        assert_eq!(film(&mut shape, start, 200_000, 2.0).last().unwrap().size, (320, 240));
-        let start = start + Duration::from_secs(2);
-        assert_eq!(film(&mut shape, start, 45_000, 0.5)[0].size, (240, 180));
-        let start = start + Duration::from_millis(500);
-        let grown = film(&mut shape, start, 200_000, 5.0);
-        assert_eq!(grown[0].size, (240, 180));
-        assert_eq!(grown.last().unwrap().size, (320, 240));
-        // A new size is the only reason for a key frame.
-        assert_eq!(grown.iter().filter(|plan| plan.key).count(), 1);
-    }
-
-    /// Noise, at a size for which the encoder has no coarser quality.
-    #[test]
-    fn an_encoder_that_makes_too_much_gets_a_smaller_picture_and_pictures_are_left_out() {
-        let (mut shape, start) = (Shape::default(), clock::now());
-        let (mut sent, mut sizes) = (0, Vec::new());
-        for n in 0..150 {
-            let now = start + FRAME * n;
-            if let Some(plan) = shape.plan(now, CAMERA, Grid::FULL, 100_000) {
-                let bytes = plan.size.0 * plan.size.1 / 100;
-                shape.coded(now, bytes, plan.key);
-                sent += bytes * 8;
-                sizes.push(plan.size);
-            }
-        }
-        // 5 s of 110 kbit/s, and what may be sent ahead.
-        assert!(sent <= 570_000, "{sent}");
-        assert_eq!(sizes.last(), Some(&(240, 180)));
-    }
-
-    #[test]
-    fn key_frames_that_a_stranger_asks_for_take_no_more_than_their_part() {
-        let (mut shape, start) = (Shape::default(), clock::now());
-        let mut keys = 0;
-        for n in 0..300 {
-            shape.want_key();
-            let now = start + FRAME * n;
-            if let Some(plan) = shape.plan(now, CAMERA, Grid::FULL, 200_000) {
-                shape.coded(
-                    now,
-                    (f64::from(plan.bps) / 30.0 / 8.0) as usize * if plan.key { 6 } else { 1 },
-                    plan.key,
-                );
-                keys += usize::from(plan.key);
-            }
-        }
-        // Two of 6 times 6.67 kbit in each 0.8 s are half of 200 kbit/s; in 10 s, 25.
-        assert!((15..=26).contains(&keys), "{keys}");
-    }
-
-    proptest! {
-        /// Whatever the path does, pictures fit what the other can show, and never more is sent than the
-        /// path carries, but for a tenth of a second and one key frame.
-        #[test]
-        fn every_plan_fits(
-            shares in prop::collection::vec((1_000u32..3_000_000, 1u32..60), 1..20),
-            camera in (8usize..1000, 8usize..1000), grid in (0u32..2000, 0u32..2000),
-        ) {
-            let (mut shape, mut now) = (Shape::default(), clock::now());
-            let camera = (camera.0 * 2, camera.1 * 2);
-            let grid = Grid::new(grid.0, grid.1);
-            let whole = grid.fit(camera.0, camera.1);
-            for (share, pictures) in shares {
-                for _ in 0..pictures {
-                    now += FRAME;
-                    let Some(plan) = shape.plan(now, camera, grid, share) else { continue };
-                    prop_assert!(plan.size.0 <= whole.0 && plan.size.1 <= whole.1);
-                    prop_assert!(plan.size.0 % 2 == 0 && plan.size.1 % 2 == 0 && plan.size.0 > 0);
-                    prop_assert!(f64::from(plan.bps) <= f64::from(share) * MOST_FPS / LEAST_FPS);
-                    prop_assert!(shape.debt.0 <= f64::from(share) * MAX_DEBT + 1.0);
-                    shape.coded(now, plan.bps as usize / 240, plan.key);
-                }
-            }
-        }
-    }
 }

@@ -13,7 +13,7 @@ pub(super) use self::open::{Held, start};
 use super::{Device, DeviceError, Kind};
 use crate::text::SafeText;
 
-/// Entries of ALSA's list that are no devices: converters, parts of cards, and what bypasses its mixer.
+/// Entries of ALSA's list that are no devices: converters, parts of cards, and devices that bypass its mixer.
 /// The device behind each is listed as `plughw`.
 const ALSA_PLUMBING: [&str; 23] = [
     "center_lfe",
@@ -41,7 +41,7 @@ const ALSA_PLUMBING: [&str; 23] = [
     "vdownmix",
 ];
 
-/// PulseAudio or PipeWire where one of them runs, else what the system has itself: ALSA, Core Audio or
+/// PulseAudio or PipeWire where one of them runs, else the system's own: ALSA, Core Audio or
 /// WASAPI.
 pub(super) struct Host(cpal::Host);
 
@@ -84,7 +84,7 @@ impl Host {
             Kind::Microphone => self.0.default_input_device(),
             Kind::Speaker => self.0.default_output_device(),
         };
-        // Without a microphone, PulseAudio offers what the speaker plays.
+        // Without a microphone, PulseAudio offers the monitor of a speaker.
         let is_real = |device: &cpal::Device| name(device).is_some_and(|name| !is_monitor(&name));
         device.filter(is_real).ok_or(DeviceError::Missing { kind })
     }
@@ -150,6 +150,20 @@ fn is_plumbing(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_failure_of_a_device_says_what_to_do() {
+        for (kind, expected) in [
+            (ErrorKind::DeviceBusy, "The speaker usb is held by another program. Close that,"),
+            (ErrorKind::PermissionDenied, "The speaker usb may not be used by you. Allow it"),
+            (ErrorKind::DeviceNotAvailable, "The speaker usb is gone."),
+            (ErrorKind::UnsupportedConfig, "The speaker usb does not open ("),
+        ] {
+            let error =
+                device_error(Kind::Speaker, "usb\u{1b}", &cpal::Error::new(kind)).to_string();
+            assert!(error.starts_with(expected), "{error}");
+        }
+    }
 
     /// As `aplay -L` and cpal list them for a laptop with PipeWire's ALSA plugin.
     #[test]

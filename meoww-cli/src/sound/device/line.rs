@@ -48,6 +48,13 @@ impl Line {
         Self { kind, plan: Plan::new(kind, chosen), state: State::Waiting(now) }
     }
 
+    /// Begins with a device that is open.
+    #[cfg(test)]
+    pub(super) fn with(kind: Kind, stream: Stream, now: Instant) -> Self {
+        let state = State::Open { stream, frames: 0, moved: now, polled: now };
+        Self { kind, plan: Plan::new(kind, None), state }
+    }
+
     /// The device, if one is open.
     pub(super) fn stream(&mut self) -> Option<&mut Stream> {
         match &mut self.state {
@@ -73,7 +80,8 @@ impl Line {
         }
     }
 
-    /// Goes on with what is under way. To be called from the thread that the device is to wake.
+    /// Goes on opening a device, or sees whether it still works. To be called from the thread that the
+    /// device is to wake.
     pub(super) fn poll(&mut self, now: Instant) -> Change {
         match &mut self.state {
             State::Waiting(until) if now >= *until => {

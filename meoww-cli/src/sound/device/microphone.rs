@@ -50,7 +50,7 @@ impl Microphone {
         self.line.is_without()
     }
 
-    /// Takes what the device has recorded; returns what the user should know. It is opened when it is
+    /// Takes the samples that the device has recorded; returns a notice for the user. It is opened when it is
     /// wanted first: no system shows a microphone in use before. To be called from the thread that the
     /// device is to wake.
     pub(in crate::sound) fn poll(&mut self, now: Instant, is_wanted: bool) -> Option<String> {
@@ -76,7 +76,7 @@ impl Microphone {
             self.portion.extend(std::iter::from_fn(|| ring.pop().ok()));
             resampler.process(&self.portion, &mut self.waiting);
         }
-        // Silence stood for what comes late.
+        // Silence was given instead of samples that come late.
         if self.is_late && self.waiting.len() > BLOCK_SAMPLES {
             self.waiting.drain(..self.waiting.len() - BLOCK_SAMPLES);
         }

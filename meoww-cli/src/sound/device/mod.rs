@@ -87,8 +87,17 @@ pub fn find(kind: Kind, wanted: &str) -> Result<Device, DeviceError> {
 
 #[cfg(test)]
 #[cfg(all(feature = "sound", target_os = "linux"))]
+mod echo_tests;
+#[cfg(test)]
+#[cfg(all(feature = "sound", target_os = "linux"))]
 mod pulseaudio;
+#[cfg(test)]
+#[cfg(all(feature = "sound", target_os = "linux"))]
+mod testing;
 #[cfg(test)]
 #[cfg(all(feature = "sound", target_os = "linux"))]
 #[path = "device_tests.rs"]
 mod tests;
+#[cfg(test)]
+#[cfg(all(feature = "sound", target_os = "linux"))]
+mod trouble_tests;

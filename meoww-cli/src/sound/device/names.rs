@@ -4,7 +4,7 @@ use super::{Device, DeviceError, Kind};
 use crate::text::SafeText;
 
 /// The one device that matches best: by its whole name or description, else by a part of one; and
-/// what records a speaker only if nothing else matches. Letters are compared without case.
+/// the monitor of a speaker only if nothing else matches. Letters are compared without case.
 pub(super) fn find<'a>(
     kind: Kind,
     wanted: &str,

@@ -9,7 +9,7 @@ use super::{DeviceError, Kind};
 
 /// Until a device is tried again after none opened.
 const AGAIN: Duration = Duration::from_secs(3);
-/// A device that worked for so long is not to blame for what was said before.
+/// After a device has worked for so long, notices on it are repeated.
 const GOOD: Duration = Duration::from_secs(10);
 
 /// The next step.
@@ -92,7 +92,7 @@ impl Plan {
             return (Next::Stop, notice);
         }
         let is_another_left = !self.is_trying_default || worked;
-        // The first reason is what the user has to know.
+        // The user has to know the first reason.
         let reason = self.reason.take().unwrap_or(error);
         if is_another_left {
             self.reason = Some(reason);

@@ -1,4 +1,4 @@
-//! How much a speaker has in reserve, beside what it takes at once. Decides only; the time is an
+//! How much a speaker has in reserve, beside the portion it takes at once. Decides only; the time is an
 //! argument.
 //!
 //! Where a machine is too busy to bring blocks in time, the speaker runs dry, and a gap is heard. Each
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 /// Blocks of 10 ms, at least and at most.
 const LEAST: usize = 1;
 const MOST: usize = 6;
-/// Gaps within this time are one: what made them is over before a larger reserve can help.
+/// Gaps within this time are one: their cause is over before a larger reserve can help.
 const ONE_GAP: Duration = Duration::from_millis(200);
 /// Time without a gap until the reserve shrinks by a block.
 const CALM: Duration = Duration::from_secs(30);

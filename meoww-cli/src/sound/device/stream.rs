@@ -19,6 +19,8 @@ use super::{
 
 /// Errors in a row that a device may have.
 const MAX_ERRORS: usize = 50;
+/// The longest delay of a device that is believed: that of slow wireless headphones.
+const MAX_DELAY: Duration = Duration::from_millis(500);
 /// How often it is looked whether a device is still there.
 const CHECK: Duration = Duration::from_secs(1);
 
@@ -37,6 +39,9 @@ pub(super) struct Counters {
     frames: AtomicU64,
     largest: AtomicUsize,
     gaps: AtomicUsize,
+    missing: AtomicU64,
+    /// In microseconds.
+    delay: AtomicU64,
     errors: AtomicUsize,
     has_failed: AtomicBool,
 }
@@ -49,9 +54,15 @@ impl Counters {
         self.errors.store(0, Relaxed);
     }
 
-    /// The device wanted more than there was.
-    pub(super) fn add_gap(&self) {
+    /// The device wanted so many frames more than there were.
+    pub(super) fn add_gap(&self, missing: usize) {
         self.gaps.fetch_add(1, Relaxed);
+        self.missing.fetch_add(missing as u64, Relaxed);
+    }
+
+    /// The device plays what it takes so long after it takes it.
+    pub(super) fn set_delay(&self, delay: Duration) {
+        self.delay.store(delay.min(MAX_DELAY).as_micros() as u64, Relaxed);
     }
 
     /// The device is over.
@@ -124,6 +135,16 @@ impl Stream {
     /// How often a speaker wanted more than there was.
     pub(super) fn gaps(&self) -> usize {
         self.counters.gaps.load(Relaxed)
+    }
+
+    /// Frames that a speaker wanted and that were not there: it played nothing for so long.
+    pub(super) fn missing(&self) -> u64 {
+        self.counters.missing.load(Relaxed)
+    }
+
+    /// From the moment a speaker takes frames until it plays the first of them, as far as it says.
+    pub(super) fn delay(&self) -> Duration {
+        Duration::from_micros(self.counters.delay.load(Relaxed))
     }
 
     /// Whether the system said that it is over.

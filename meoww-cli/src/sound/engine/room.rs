@@ -1,6 +1,6 @@
 //! One room, as the sound thread sees it.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::error::TryRecvError;
 
@@ -35,7 +35,7 @@ impl Room {
         *self.end.is_live.borrow()
     }
 
-    /// Takes what the connection received since the last time; `false` when the room is over.
+    /// Takes the packets that the connection received since the last time; `false` when the room is over.
     pub(super) fn receive(&mut self) -> bool {
         loop {
             match self.end.incoming.try_recv() {
@@ -51,10 +51,10 @@ impl Room {
         }
     }
 
-    /// Fills a block of the partner's sound.
-    pub(super) fn play(&mut self, now: Instant, block: &mut Block) {
+    /// Fills a block of the partner's sound, which is heard `delay` later.
+    pub(super) fn play(&mut self, now: Instant, delay: Duration, block: &mut Block) {
         self.playout.wait_at_least(*self.end.wait_at_least.borrow());
-        let playing = self.playout.playing(now);
+        let playing = self.playout.playing(now + delay);
         self.playout.play(now, block);
         self.end.figures.set_played(&self.playout.figures());
         self.end.playing.send_if_modified(|last| std::mem::replace(last, playing) != playing);

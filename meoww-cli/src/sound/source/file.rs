@@ -79,7 +79,7 @@ fn wav(path: &Path) -> Option<Result<Vec<f32>, hound::Error>> {
 fn at_our_rate(mut samples: Vec<f32>, rate: u32) -> Vec<f32> {
     let wanted = (samples.len() as u64 * u64::from(SAMPLE_RATE)).div_ceil(u64::from(rate));
     let Ok(mut resampler) = Resampler::new(rate, SAMPLE_RATE) else { return samples };
-    // Pushes out what the resampler holds back.
+    // Pushes out the samples that the resampler holds back.
     samples.resize(samples.len() + rate as usize / 50, 0.0);
     let mut converted = Vec::new();
     resampler.process(&samples, &mut converted);

@@ -59,8 +59,9 @@ impl Source {
         }
     }
 
-    /// Goes on with what is under way; returns what the user should know. `is_wanted` says whether it
-    /// may be heard now. To be called from the thread that a device is to wake.
+    /// Goes on opening a device, or sees whether it still works; returns a notice for the user.
+    /// `is_wanted` says whether it may be heard now. To be called from the thread that a device is to
+    /// wake.
     pub(super) fn poll(&mut self, now: Instant, is_wanted: bool) -> Option<String> {
         match self {
             Self::Microphone(microphone) => microphone.poll(now, is_wanted),

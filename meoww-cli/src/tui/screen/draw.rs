@@ -18,12 +18,14 @@ use crate::{
 };
 
 impl EventLoop {
-    /// Draws what is not up to date, unless the terminal is still busy with what it got before.
+    /// Draws what is not up to date, unless the terminal is still busy with what it got before. What one
+    /// types waits for no picture, nor for one to be drawn.
     pub(super) fn draw(&mut self) -> io::Result<()> {
+        self.draw_beside()?;
         if !(self.stale || self.stale_pictures) {
             return Ok(());
         }
-        let Some(mut out) = self.writer.buffer() else { return self.draw_beside() };
+        let Some(mut out) = self.writer.buffer() else { return Ok(()) };
         self.is_new |= self.screen.remote.has_changed().unwrap_or(false);
         let remote: Option<Arc<Frame>> = self.screen.remote.borrow_and_update().clone();
         let local: Option<Arc<Frame>> = self.screen.local.borrow_and_update().clone();
@@ -40,9 +42,9 @@ impl EventLoop {
             self.canvas.draw_state(&self.state, &mut out)?;
         }
         self.stale_pictures = false;
-        let before = out.len();
+        let cells = out.len();
         let shown = self.canvas.draw_pictures(remote.as_deref(), local.as_deref(), &mut out);
-        let (bytes, is_new) = (out.len() - before, shown && self.is_new);
+        let (bytes, is_new) = (out.len() - cells, shown && self.is_new);
         self.canvas.finish(&mut out);
         let is_drawn = shown && std::mem::take(&mut self.is_new);
         if bytes == 0 && !is_drawn {
@@ -50,7 +52,7 @@ impl EventLoop {
             self.writer.insert(out);
             return Ok(());
         }
-        let pictures = self.writer.write(out, is_drawn.into());
+        let pictures = self.writer.write(out, cells, is_drawn.into());
         self.count(pictures);
         if is_new {
             self.follow(bytes);
@@ -66,7 +68,7 @@ impl EventLoop {
         self.canvas.set_quality(self.effort.quality());
     }
 
-    /// Draws the state between two pieces of a picture: what one types waits for none.
+    /// Draws the state before a picture or between two pieces of one.
     fn draw_beside(&mut self) -> io::Result<()> {
         if !self.stale {
             return Ok(());
@@ -81,7 +83,8 @@ impl EventLoop {
     }
 
     /// Counts pictures of the partner that the terminal has shown.
-    pub(super) fn count(&self, pictures: u64) {
+    pub(super) fn count(&mut self, pictures: u64) {
+        self.rate.shown(pictures);
         self.screen.drawn.fetch_add(pictures, Ordering::Relaxed);
     }
 }

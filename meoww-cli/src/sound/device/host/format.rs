@@ -4,8 +4,9 @@
 use std::{sync::Arc, thread::Thread};
 
 use cpal::{
-    BufferSize, Error, ErrorKind, FromSample, I24, SampleFormat, SizedSample, Stream, StreamConfig,
-    SupportedBufferSize, SupportedStreamConfig, SupportedStreamConfigRange, traits::DeviceTrait,
+    BufferSize, Error, ErrorKind, FromSample, I24, OutputCallbackInfo, OutputStreamTimestamp,
+    SampleFormat, SizedSample, Stream, StreamConfig, SupportedBufferSize, SupportedStreamConfig,
+    SupportedStreamConfigRange, traits::DeviceTrait,
 };
 
 use super::open::PATIENCE;
@@ -84,15 +85,12 @@ pub(super) fn record(
     }
 }
 
-fn record_as<T: SizedSample>(
+fn record_as<T: Recorded>(
     device: &cpal::Device,
     config: StreamConfig,
     mut end: End<rtrb::Producer<f32>>,
     on_error: impl FnMut(Error) + Send + 'static,
-) -> Result<Stream, Error>
-where
-    f32: FromSample<T>,
-{
+) -> Result<Stream, Error> {
     let channels = usize::from(config.channels);
     let copy = move |samples: &[T], _: &_| {
         for frame in samples.chunks_exact(channels) {
@@ -130,28 +128,61 @@ fn play_as<T: SizedSample + FromSample<f32>>(
 ) -> Result<Stream, Error> {
     let channels = usize::from(config.channels);
     let mut last = 0.0;
-    let copy = move |samples: &mut [T], _: &_| {
-        let is_short = end.ring.slots() < samples.len() / channels;
+    let copy = move |samples: &mut [T], info: &OutputCallbackInfo| {
+        let mut missing = 0;
         for frame in samples.chunks_exact_mut(channels) {
-            // An empty ring fades out, as a sudden end clicks.
-            last = end.ring.pop().unwrap_or(last * 0.99);
+            last = end.ring.pop().unwrap_or_else(|_| {
+                missing += 1;
+                // An empty ring fades out, as a sudden end clicks.
+                last * 0.99
+            });
             spread(last, frame);
         }
-        if is_short {
-            end.counters.add_gap();
+        if missing > 0 {
+            end.counters.add_gap(missing);
         }
+        let OutputStreamTimestamp { callback, playback } = info.timestamp();
+        end.counters.set_delay(playback.saturating_duration_since(callback));
         end.counters.add(samples.len() / channels);
         end.reader.unpark();
     };
     device.build_output_stream(config, copy, on_error, Some(PATIENCE))
 }
 
-/// The mean of the channels of one frame; silence for what is no number.
-fn mean<T: Copy>(frame: &[T]) -> f32
-where
-    f32: FromSample<T>,
-{
-    let sum: f32 = frame.iter().map(|sample| f32::from_sample_(*sample)).sum();
+/// A sample as a microphone gives it.
+trait Recorded: SizedSample {
+    /// As a part of full scale.
+    fn level(self) -> f32;
+}
+
+impl Recorded for f32 {
+    fn level(self) -> f32 {
+        self
+    }
+}
+
+impl Recorded for i32 {
+    fn level(self) -> f32 {
+        f32::from_sample_(self)
+    }
+}
+
+impl Recorded for I24 {
+    /// PulseAudio gives 24 bits in 32, and the upper ones are not those of the sign.
+    fn level(self) -> f32 {
+        f32::from_sample_(self.inner() << 8)
+    }
+}
+
+impl Recorded for i16 {
+    fn level(self) -> f32 {
+        f32::from_sample_(self)
+    }
+}
+
+/// The mean of the channels of one frame; silence for NaN and infinity.
+fn mean<T: Recorded>(frame: &[T]) -> f32 {
+    let sum: f32 = frame.iter().map(|sample| sample.level()).sum();
     let mean = sum / frame.len() as f32;
     if mean.is_finite() { mean.clamp(-1.0, 1.0) } else { 0.0 }
 }
@@ -172,6 +203,8 @@ mod tests {
         assert_eq!(mean(&[16_384_i16]), 0.5);
         assert_eq!(mean(&[-1_073_741_824_i32]), -0.5);
         assert_eq!(mean(&[I24::new(4_194_304).unwrap()]), 0.5);
+        assert_eq!(mean(&[I24::new(-4_194_304).unwrap()]), -0.5);
+        assert_eq!(mean(&[I24::new_unchecked(0x00c0_0000)]), -0.5, "as PulseAudio gives it");
         assert_eq!(mean(&[0.5_f32]), 0.5);
         let mut frame = [0_i16; 1];
         spread(0.5, &mut frame);
