@@ -10,8 +10,9 @@ use crate::{
         configuration::Configuration,
         db::Db,
         documents::{self, Completions, Man},
+        drain::Drain,
         failure::Failure,
-        lobby::{Broadcast, Drain, Rooms},
+        lobby::{Broadcast, Rooms},
         mail::Mail,
         output::{self, Out},
         report::Report,
@@ -45,7 +46,12 @@ Of a database elsewhere (MEOWW_DATABASE_URL):
  15  takes no writes: it is a standby
  16  no TLS as sslmode demands it
  17  other servers on it have another secret
- 18  its clock and the one here differ by more than two seconds";
+ 18  its clock and the one here differ by more than two seconds
+Of other nodes (MEOWW_NATS_URL):
+ 19  done, but some did not answer; the message names them
+ 20  NATS cannot be reached
+ 21  NATS refuses user or password
+ 22  NATS takes too short messages";
 
 const EXAMPLES: &str = "\
 Commands go to the server that runs on the data directory, or open the database themselves when
@@ -70,7 +76,8 @@ pub struct Cli {
 
 #[derive(Args)]
 struct Common {
-    /// Directory of the database, the secrets and the outbox [default: the user's data directory, env: MEOWW_DATA_DIR]
+    /// Directory of the database, the secrets and the outbox [default: the user's data directory, env:
+    /// MEOWW_DATA_DIR]
     #[arg(long, value_name = "DIR", global = true)]
     data_dir: Option<PathBuf>,
     /// TOML file with settings [env: MEOWW_CONFIG]
@@ -91,7 +98,6 @@ enum Command {
     /// Look at what users report of each other.
     #[command(subcommand)]
     Report(Report),
-    /// Count accounts and, of a running server, connections and rooms.
     Stats(Stats),
     Rooms(Rooms),
     Broadcast(Broadcast),

@@ -228,6 +228,24 @@ impl Config {
         }
     }
 
+    /// Says what will not be as it should with these settings, though a server starts with them.
+    pub fn shortcomings(&self) -> Vec<&'static str> {
+        let mut found = Vec::new();
+        if self.nats.is_some() && self.photo_store.is_none() {
+            found.push(
+                "MEOWW_PHOTO_STORE: a photo in a folder is shown by the one server it was sent to; \
+                 servers that share MEOWW_NATS_URL need a bucket",
+            );
+        }
+        if self.nats.is_some() && self.smtp_url.is_none() {
+            found.push(
+                "MEOWW_SMTP_URL: without a mail server each server leaves mails in a folder of its own; \
+                 servers that share MEOWW_NATS_URL need one",
+            );
+        }
+        found
+    }
+
     /// Resolves what was said. `flags` win over `env`, a lookup of environment variables, which
     /// wins over the file that either of them names.
     pub fn resolve(

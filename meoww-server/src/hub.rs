@@ -2,10 +2,13 @@
 //! carries out what the lobby decides. Relays do not pass through here; a match hands each connection
 //! the way to the other.
 
+mod evacuation;
 pub(crate) mod lead;
+mod nodes;
 mod task;
 
 use std::{
+    collections::BTreeSet,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -13,18 +16,23 @@ use std::{
     time::Duration,
 };
 
-use meoww_proto::{RoomId, UserId, error::SignalErrorCode};
+use meoww_proto::{RoomId, UserId, error::SignalErrorCode, signal::Presence};
 use time::OffsetDateTime;
 use tokio::sync::{Mutex, MutexGuard, mpsc, oneshot};
 
-use self::lead::Lead;
+pub(crate) use self::nodes::Question;
+use self::{
+    lead::Lead,
+    nodes::{Heard, Words},
+};
 use crate::{
     core::{
+        fleet::NodeId,
         lobby::{ConnId, Counts, Departure, Input},
-        safety::Block,
+        safety::{Block, BlockList},
         session::SessionId,
     },
-    metrics::Sockets,
+    metrics::{FleetFigures, Sockets},
     send_queue::SendQueue,
     store::{Arrival, Store, StoreError},
     tokens::Bearer,
@@ -42,7 +50,9 @@ pub(crate) struct HubHandle {
     /// Where it is kept who is never to meet whom.
     store: Store,
     block_order: Arc<BlockOrder>,
-    revocations: Arc<Mutex<mpsc::Receiver<UserId>>>,
+    /// This node of a fleet, if it is one.
+    node: Option<NodeId>,
+    heard: Arc<Heard>,
 }
 
 /// Keeps the lobby's blocks of a user in the order of those on disk: each reading or writing of them
@@ -81,7 +91,17 @@ enum HubMessage {
     Broadcast(Arc<str>),
     Drain(Duration),
     Count(oneshot::Sender<Counts>),
-    ListRooms(oneshot::Sender<Vec<OpenRoom>>),
+    Describe(oneshot::Sender<Standing>),
+    ListRooms(RoomsAfter, oneshot::Sender<Vec<OpenRoom>>),
+    OfThese(BTreeSet<UserId>, oneshot::Sender<BTreeSet<UserId>>),
+    /// Whom a user is never to meet, as the database has it.
+    Blocks {
+        user: UserId,
+        list: BlockList,
+    },
+    ListNodes(oneshot::Sender<Vec<NodeId>>),
+    AskNode(NodeId, String, oneshot::Sender<String>),
+    AnswerNode(Question, String),
     #[cfg(test)]
     Fail,
 }
@@ -91,6 +111,37 @@ pub(crate) struct Connected {
     pub(crate) conn: ConnId,
     /// When its session ends unless it is refreshed; `None` if it has ended by now.
     pub(crate) session_end: Option<OffsetDateTime>,
+}
+
+/// How things stand with this node of a fleet.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Standing {
+    /// Users on all nodes, and how many of them are in the queue.
+    pub(crate) presence: Presence,
+    /// Whether it matches for all.
+    pub(crate) is_matching: bool,
+    /// Whether it has clients go to another node, of which there is one.
+    pub(crate) is_evacuating: bool,
+    /// Other nodes it has a link to.
+    pub(crate) peers: usize,
+    /// The round of the term it follows.
+    pub(crate) round: u64,
+}
+
+impl Standing {
+    /// For those who watch it.
+    pub(crate) fn figures(self) -> FleetFigures {
+        let Presence { online, searching } = self.presence;
+        let matching = self.is_matching.then_some([online, searching]);
+        FleetFigures { peers: self.peers, round: self.round, matching }
+    }
+}
+
+/// Which rooms to list: the first so many after this one, in the order of their ids.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RoomsAfter {
+    pub(crate) after: Option<RoomId>,
+    pub(crate) limit: usize,
 }
 
 /// A room, for the operator.
@@ -147,9 +198,9 @@ impl HubHandle {
         let _order = self.block_order.of(user).await;
         // Not before: what is decided from now on reaches the lobby by itself.
         match self.store.arrival(user, session).await {
-            Ok(Arrival { session_end, blocked }) => {
-                for blocked in blocked {
-                    self.send_input(Input::Block { user, blocked }).await;
+            Ok(Arrival { session_end, blocks }) => {
+                if blocks != BlockList::default() {
+                    self.send(HubMessage::Blocks { user, list: blocks }).await;
                 }
                 Some(Connected { conn, session_end })
             }
@@ -164,18 +215,29 @@ impl HubHandle {
     /// Keeps a user for ever from meeting another: on disk first, then in the lobby.
     pub(crate) async fn block(&self, user: UserId, block: Block) -> Result<(), StoreError> {
         let _order = self.block_order.of(user).await;
-        let blocked = block.blocked;
         self.store.add_block(user, block).await?;
-        self.send_input(Input::Block { user, blocked }).await;
-        Ok(())
+        self.tell_blocks(user).await
     }
 
     /// Takes back the block a user made in this room; `false` if there is none.
     pub(crate) async fn unblock(&self, user: UserId, room: RoomId) -> Result<bool, StoreError> {
         let _order = self.block_order.of(user).await;
-        let Some(blocked) = self.store.remove_block(user, room).await? else { return Ok(false) };
-        self.send_input(Input::Unblock { user, blocked }).await;
-        Ok(true)
+        let is_removed = self.store.remove_block(user, room).await?.is_some();
+        self.tell_blocks(user).await?;
+        Ok(is_removed)
+    }
+
+    /// Brings the lobby's blocks of a user to what the database has.
+    pub(crate) async fn renew_blocks(&self, user: UserId) -> Result<(), StoreError> {
+        let _order = self.block_order.of(user).await;
+        self.tell_blocks(user).await
+    }
+
+    /// Reads the blocks of a user, in whose order this is, and reports them.
+    async fn tell_blocks(&self, user: UserId) -> Result<(), StoreError> {
+        let list = self.store.block_list(user).await?;
+        self.send(HubMessage::Blocks { user, list }).await;
+        Ok(())
     }
 
     /// Reports what a connection did.
@@ -209,7 +271,42 @@ impl HubHandle {
 
     /// Returns the next user of whom another node says that sessions ended. One task may ask.
     pub(crate) async fn next_revoked(&self) -> Option<UserId> {
-        self.revocations.lock().await.recv().await
+        self.heard.revoked.lock().await.recv().await
+    }
+
+    /// Those of these users who have a connection to this server.
+    pub(crate) async fn of_these(&self, users: BTreeSet<UserId>) -> BTreeSet<UserId> {
+        if users.is_empty() {
+            return users;
+        }
+        self.inquire(|answer| HubMessage::OfThese(users, answer)).await
+    }
+
+    /// This node of a fleet; `None` of a server that runs alone.
+    pub(crate) fn node(&self) -> Option<NodeId> {
+        self.node
+    }
+
+    /// The other nodes that were heard of lately.
+    pub(crate) async fn other_nodes(&self) -> Vec<NodeId> {
+        self.inquire(HubMessage::ListNodes).await
+    }
+
+    /// Asks another node, and waits for its answer however long it takes; `None` if the hub is gone.
+    pub(crate) async fn ask_node(&self, node: NodeId, text: String) -> Option<String> {
+        let (answer, answered) = oneshot::channel();
+        self.send(HubMessage::AskNode(node, text, answer)).await;
+        answered.await.ok()
+    }
+
+    /// Returns the next question of another node. One task may ask.
+    pub(crate) async fn next_question(&self) -> Option<Question> {
+        self.heard.questions.lock().await.recv().await
+    }
+
+    /// Answers the question of another node.
+    pub(crate) async fn answer_node(&self, question: Question, text: String) {
+        self.send(HubMessage::AnswerNode(question, text)).await;
     }
 
     /// Says something to everybody.
@@ -217,19 +314,25 @@ impl HubHandle {
         self.send(HubMessage::Broadcast(text.into())).await;
     }
 
-    /// Matches nobody from now on, and tells everybody that the server goes after `grace`.
+    /// Matches nobody from now on, and tells everybody that the server goes after `grace`. Where there
+    /// is another node to go to, connections are closed a few at a time, and the rest is told then.
     pub(crate) async fn drain(&self, grace: Duration) {
         self.send(HubMessage::Drain(grace)).await;
     }
 
-    /// How many there are; nothing if the hub is gone.
+    /// How many there are on this server; nothing if the hub is gone.
     pub(crate) async fn counts(&self) -> Counts {
         self.inquire(HubMessage::Count).await
     }
 
-    /// Every room, in no order.
-    pub(crate) async fn rooms(&self) -> Vec<OpenRoom> {
-        self.inquire(HubMessage::ListRooms).await
+    /// How things stand with this node; nothing of a server that runs alone.
+    pub(crate) async fn standing(&self) -> Standing {
+        self.inquire(HubMessage::Describe).await
+    }
+
+    /// Rooms with a member on this server.
+    pub(crate) async fn rooms(&self, which: RoomsAfter) -> Vec<OpenRoom> {
+        self.inquire(|answer| HubMessage::ListRooms(which, answer)).await
     }
 
     /// Makes the hub's task panic.
@@ -268,13 +371,13 @@ impl HubHandle {
 #[expect(clippy::disallowed_methods, reason = "the hub's one task; it ends with its last handle")]
 pub(crate) fn start(store: Store, lead: Lead) -> HubHandle {
     let (messages, inbox) = mpsc::channel(CAPACITY);
-    let (revoked, revocations) = mpsc::channel(CAPACITY);
+    let (words, heard) = Words::new();
     let metrics = Arc::<Sockets>::default();
     let next_conn = Arc::new(AtomicU64::new(lead.first_conn()));
-    tokio::spawn(task::Hub::new(lead, revoked, metrics.clone()).run(inbox));
+    let node = lead.node();
+    tokio::spawn(task::Hub::new(lead, words, metrics.clone()).run(inbox));
     let block_order = Arc::new(BlockOrder([const { Mutex::const_new(()) }; 64]));
-    let revocations = Arc::new(Mutex::new(revocations));
-    HubHandle { messages, next_conn, metrics, store, block_order, revocations }
+    HubHandle { messages, next_conn, metrics, store, block_order, node, heard: Arc::new(heard) }
 }
 
 #[cfg(test)]

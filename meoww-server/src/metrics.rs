@@ -153,6 +153,65 @@ impl Default for HashQueue {
     }
 }
 
+/// The connection to NATS, of a node of a fleet.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct BusMetrics {
+    /// 1 while it stands.
+    pub(crate) connected: Gauge,
+    /// Messages that could not leave: no connection, or too much waited.
+    pub(crate) unsent: Counter,
+    /// Messages from outside the fleet.
+    pub(crate) rejected: Counter,
+}
+
+/// How things stand with a node of a fleet.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct FleetFigures {
+    /// Other nodes it has a link to.
+    pub(crate) peers: usize,
+    /// The round of the highest term it follows.
+    pub(crate) round: u64,
+    /// Users on all nodes and those of them in the queue, if this node matches for all.
+    pub(crate) matching: Option<[u32; 2]>,
+}
+
+/// Of a node of a fleet. Each figure can be summed over nodes but the round, of which the highest counts.
+#[derive(Default)]
+struct FleetMetrics {
+    peers: Gauge,
+    round: Gauge,
+    matching: Gauge,
+    online: Gauge,
+    searching: Gauge,
+}
+
+impl FleetMetrics {
+    fn register(registry: &mut Registry, bus: &BusMetrics) -> Self {
+        let it = Self::default();
+        registry.register("nats_connected", "Whether NATS is connected", bus.connected.clone());
+        registry.register("nats_unsent", "Messages that could not leave", bus.unsent.clone());
+        let rejected = "Messages from outside the fleet";
+        registry.register("nats_rejected", rejected, bus.rejected.clone());
+        registry.register("fleet_peers", "Other nodes it has a link to", it.peers.clone());
+        registry.register("fleet_round", "Round of the term it follows", it.round.clone());
+        registry.register("fleet_matching", "Whether it matches for all", it.matching.clone());
+        let online = "Users on all nodes, of the node that matches";
+        registry.register("fleet_online", online, it.online.clone());
+        let searching = "Users in the queue of all nodes, of the node that matches";
+        registry.register("fleet_searching", searching, it.searching.clone());
+        it
+    }
+
+    fn set(&self, figures: FleetFigures) {
+        self.peers.set(i64::try_from(figures.peers).unwrap_or(i64::MAX));
+        self.round.set(i64::try_from(figures.round).unwrap_or(i64::MAX));
+        self.matching.set(figures.matching.is_some().into());
+        let [online, searching] = figures.matching.unwrap_or_default();
+        self.online.set(online.into());
+        self.searching.set(searching.into());
+    }
+}
+
 /// Requests and what became of them.
 #[derive(Default)]
 pub(crate) struct Http {
@@ -195,10 +254,17 @@ pub(crate) struct Metrics {
     online: Gauge,
     searching: Gauge,
     rooms: Gauge,
+    fleet: Option<FleetMetrics>,
 }
 
 impl Metrics {
-    pub(crate) fn new(sockets: &Sockets, store: &StoreLatency, hashing: &HashQueue) -> Self {
+    /// `bus` is there for a node of a fleet alone.
+    pub(crate) fn new(
+        sockets: &Sockets,
+        store: &StoreLatency,
+        hashing: &HashQueue,
+        bus: Option<&BusMetrics>,
+    ) -> Self {
         let mut registry = Registry::with_prefix("meoww");
         let (http, online) = (Http::default(), Gauge::default());
         let mails = Family::<Labels<1>, Counter>::default();
@@ -219,7 +285,8 @@ impl Metrics {
         for (name, help, times) in times {
             registry.register_with_unit(name, help, Unit::Seconds, times.clone());
         }
-        Self { registry, http, mails, online, searching, rooms }
+        let fleet = bus.map(|bus| FleetMetrics::register(&mut registry, bus));
+        Self { registry, http, mails, online, searching, rooms, fleet }
     }
 
     /// Counts a try to send a mail.
@@ -228,7 +295,14 @@ impl Metrics {
     }
 
     /// OpenMetrics text, with the lobby as it is now.
-    pub(crate) fn encode(&self, counts: Counts) -> Result<String, fmt::Error> {
+    pub(crate) fn encode(
+        &self,
+        counts: Counts,
+        figures: FleetFigures,
+    ) -> Result<String, fmt::Error> {
+        if let Some(fleet) = &self.fleet {
+            fleet.set(figures);
+        }
         let now = [
             (&self.online, counts.users),
             (&self.searching, counts.searching),
@@ -251,14 +325,18 @@ mod tests {
     fn what_is_counted_is_written_down() {
         let (sockets, store, hashing) =
             (Sockets::default(), StoreLatency::default(), HashQueue::default());
-        let metrics = Metrics::new(&sockets, &store, &hashing);
+        let bus = BusMetrics::default();
+        let metrics = Metrics::new(&sockets, &store, &hashing, Some(&bus));
         let open = Counted::in_gauge(&sockets.ws);
         sockets.relayed(&RelayPayload::Chat("hello".into())).inc();
         sockets.refused(SignalErrorCode::NotInRoom);
         store.write.observe(0.003);
         metrics.http.answered("POST", "/api/auth/login", 401);
         metrics.mail("retried");
-        let text = metrics.encode(Counts { searching: 3, ..Counts::default() }).expect("text");
+        bus.unsent.inc();
+        let figures = FleetFigures { peers: 2, round: 7, matching: Some([5, 1]) };
+        let counts = Counts { searching: 3, ..Counts::default() };
+        let text = metrics.encode(counts, figures).expect("text");
         for line in [
             "meoww_connections{adapter=\"ws\"} 1",
             "meoww_connections{adapter=\"socketio\"} 0",
@@ -269,6 +347,11 @@ mod tests {
             "meoww_http_requests_total{method=\"POST\",route=\"/api/auth/login\",status=\"401\"} 1",
             "meoww_searching 3",
             "meoww_store_write_seconds_count 1",
+            "meoww_nats_unsent_total 1",
+            "meoww_fleet_peers 2",
+            "meoww_fleet_round 7",
+            "meoww_fleet_matching 1",
+            "meoww_fleet_online 5",
             "# EOF",
         ] {
             assert!(text.lines().any(|known| known == line), "{line} is not in\n{text}");

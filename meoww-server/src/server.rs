@@ -13,7 +13,7 @@ use tokio_rustls::TlsAcceptor;
 
 pub use crate::services::StartError;
 use crate::{
-    admin::{Desk, socket::Socket},
+    admin::{Desk, nodes, socket::Socket},
     clock,
     config::Config,
     http,
@@ -31,6 +31,8 @@ const SHUTDOWN_GRACE: Duration = Duration::from_secs(10);
 const EXPORT_GRACE: Duration = Duration::from_secs(10);
 /// How often what has run out is forgotten.
 const PURGE_INTERVAL: Duration = Duration::from_secs(60 * 60);
+/// How often counts of rate limits that are over are forgotten, where servers count together.
+const FORGET_INTERVAL: Duration = Duration::from_secs(60);
 
 /// One server.
 pub struct Server {
@@ -81,6 +83,7 @@ impl Server {
     ) -> io::Result<()> {
         self.services.look_for_old_hashes().await.map_err(io::Error::other)?;
         self.services.resume_mails().await.map_err(io::Error::other)?;
+        let watched = self.services.store.watch().await.map_err(io::Error::other)?;
         let service = Service {
             router: routes(self.services.clone()),
             tls: self.acceptor().map_err(io::Error::other)?,
@@ -89,16 +92,19 @@ impl Server {
         let mut serving = listener::start(listener, service, self.services.closing.clone());
         let admin = Socket::open(&self.services.config.data_dir)
             .inspect_err(|error| tracing::error!(%error, "admin socket did not open"));
+        let desk = Arc::new(Desk { services: self.services.clone(), is_serving: true });
         tokio::pin!(stop);
         tokio::select! {
             failed = &mut serving => tracing::error!(?failed, "listener stopped accepting"),
             () = self.services.hub.failed() => tracing::error!("the hub has failed"),
             () = self.serve_metrics() => {}
             () = self.forget_expired() => {}
-            () = self.services.heed_revocations() => {}
+            () = self.forget_counts() => {}
+            () = self.services.heed_others(watched) => {}
             () = exports::keep(&self.services.store, &self.services.config.data_dir) => {}
             () = self.watch_certificate() => {}
-            () = self.answer_operators(admin.as_ref().ok()) => {}
+            () = answer_operators(admin.as_ref().ok(), desk.clone()) => {}
+            never = nodes::answer_others(desk) => match never {},
             () = self.services.drained() => tracing::info!("server is stopping"),
             () = &mut stop => tracing::info!("server is stopping"),
         }
@@ -189,26 +195,27 @@ impl Server {
         }
     }
 
-    /// Runs as long as the server does, also where a file system has no sockets.
-    async fn answer_operators(self: &Arc<Self>, socket: Option<&Socket>) {
-        match socket {
-            Some(socket) => {
-                match socket
-                    .answer(Desk { services: self.services.clone(), is_serving: true })
-                    .await {}
-            }
-            None => std::future::pending().await,
-        }
-    }
-
     /// Whether none of the servers on the database did this lately.
-    async fn is_due(&self, duty: &'static str) -> bool {
-        // The timers of two servers, and of one in two hours, are a little apart.
-        match self.services.store.claim(duty, PURGE_INTERVAL / 2).await {
+    async fn is_due(&self, duty: &'static str, every: Duration) -> bool {
+        // The timers of two servers, and of one at two times, are a little apart.
+        match self.services.store.claim(duty, every / 2).await {
             Ok(is_due) => is_due,
             Err(error) => {
                 tracing::error!(%error, duty, "store could not say whose duty it is");
                 false
+            }
+        }
+    }
+
+    /// Runs as long as the server does.
+    async fn forget_counts(&self) {
+        let mut timer = tokio::time::interval(FORGET_INTERVAL);
+        loop {
+            timer.tick().await;
+            if self.is_due("counts", FORGET_INTERVAL).await
+                && let Err(error) = self.services.store.forget_tallies().await
+            {
+                tracing::error!(%error, "store could not forget counts that are over");
             }
         }
     }
@@ -219,18 +226,26 @@ impl Server {
         loop {
             timer.tick().await;
             let (store, photos) = (&self.services.store, &self.services.photos);
-            if self.is_due("purge").await
+            if self.is_due("purge", PURGE_INTERVAL).await
                 && let Err(error) = store.purge_expired(clock::now()).await
             {
                 tracing::error!(%error, "store could not purge expired records");
             }
             // Those in a folder are this server's alone.
             let is_due = self.services.config.photo_store.is_none()
-                || self.is_due("removal of photos").await;
+                || self.is_due("removal of photos", PURGE_INTERVAL).await;
             if is_due && let Err(error) = photos.remove_orphans(store, clock::now()).await {
                 tracing::warn!(%error, "could not remove photos that belong to nobody");
             }
         }
+    }
+}
+
+/// Runs as long as the server does, also where a file system has no sockets.
+async fn answer_operators(socket: Option<&Socket>, desk: Arc<Desk>) {
+    match socket {
+        Some(socket) => match socket.answer(desk).await {},
+        None => std::future::pending().await,
     }
 }
 

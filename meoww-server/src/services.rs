@@ -9,6 +9,7 @@ pub(crate) mod limits;
 mod mail_queue;
 pub(crate) mod open;
 pub(crate) mod origins;
+mod others;
 mod passwords;
 mod photos;
 pub(crate) mod readiness;

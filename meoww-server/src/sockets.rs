@@ -57,6 +57,9 @@ async fn upgrade(
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, Refusal> {
     cors::check_origin(&headers, &services.origins)?;
+    if services.sends_away().await {
+        return Err(Refusal::Busy);
+    }
     let upgrade = upgrade.map_err(|_| Refusal::Invalid("WebSocket upgrade required".into()))?;
     // A room that cannot be read is a room that is over: the client is welcomed without one.
     let resume = query.ok().and_then(|Query(query)| query.resume?.parse().ok());

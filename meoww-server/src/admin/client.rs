@@ -90,7 +90,8 @@ impl Client {
             return Err(Problem::new(Kind::DataDirectory, message).into());
         }
         // Nothing is served from here, so nothing that only serving needs may stand in the way.
-        let config = Config { tls: None, metrics_listen: None, ..self.config.clone() };
+        // Nor does a command match anybody: other nodes find in the database what it has done.
+        let config = Config { tls: None, metrics_listen: None, nats: None, ..self.config.clone() };
         let services: Arc<Services> = match needs {
             Needs::PlaceForDatabase => Services::open_to_restore(config).await?,
             Needs::DataDirectory | Needs::Database | Needs::Server => {

@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     config::{Config, ConfigError, Flags, settings},
+    fleet::bus::Bus,
     mail::Mailer,
     services::StartError,
     store::Store,
@@ -26,8 +27,8 @@ use crate::{
 pub(crate) enum Configuration {
     /// Show every setting in force and who says so: a flag, the environment, the file or nobody.
     Show,
-    /// Say whether the server would start with these settings, also on the PostgreSQL they name; the
-    /// exit code is that of `serve` if not.
+    /// Say whether the server would start with these settings, also on the PostgreSQL and NATS they
+    /// name; the exit code is that of `serve` if not, and 9 if something would not work.
     Check,
     Init(Init),
 }
@@ -68,6 +69,13 @@ impl Configuration {
                 check(&config)?;
                 if let Some(url) = &config.database {
                     Store::try_out(url).await.map_err(StartError::Store)?;
+                }
+                if let Some(url) = &config.nats {
+                    Bus::try_out(url).await.map_err(StartError::Bus)?;
+                }
+                let shortcomings = config.shortcomings();
+                if !shortcomings.is_empty() {
+                    return Err(Problem::new(Kind::FoundWrong, shortcomings.join("\n")).into());
                 }
                 Ok(out.one(&Good { ok: true }, "the settings are good")?)
             }

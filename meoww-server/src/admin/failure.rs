@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     config::ConfigError,
     core::account::InvalidField,
+    fleet::bus::BusError,
     hashing::HashError,
     services::StartError,
     store::{DatabaseError, Fault, StoreError},
@@ -46,6 +47,7 @@ pub(crate) enum Kind {
     NotFound,
     FoundWrong,
     Taken,
+    Silent,
 }
 
 impl Problem {
@@ -96,6 +98,7 @@ impl Failure {
             Self::Config(_) | Self::Start(StartError::Config(_) | StartError::Tls(_)) => 3,
             Self::Listen(..) | Self::Start(StartError::Listen(..)) => 5,
             Self::Start(StartError::Store(StoreError::Database(error))) => elsewhere(error),
+            Self::Start(StartError::Bus(error)) => bus(error),
             Self::Start(_) => 4,
             Self::Refused(problem) => match problem.kind {
                 Kind::Failed => 1,
@@ -105,8 +108,19 @@ impl Failure {
                 Kind::NotFound => 8,
                 Kind::FoundWrong => 9,
                 Kind::Taken => 10,
+                Kind::Silent => 19,
             },
         }
+    }
+}
+
+/// Returns the exit code for a fault of NATS.
+fn bus(error: &BusError) -> u8 {
+    match error {
+        BusError::Url(_) => 3,
+        BusError::Unreachable { .. } => 20,
+        BusError::Refused(_) => 21,
+        BusError::SmallPayload(_) => 22,
     }
 }
 

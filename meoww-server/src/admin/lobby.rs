@@ -1,60 +1,133 @@
-//! `rooms`, `broadcast`, `drain`: what makes sense only where people are connected.
+//! `rooms`, `broadcast`: what makes sense only where people are connected.
 
-use std::time::Duration;
+use std::collections::BTreeMap;
 
 use clap::Args;
+use futures_util::future::join_all;
+use meoww_proto::RoomId;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::{
     AdminRequest, Desk, Needs,
     client::Client,
     failure::{Failure, Kind, Problem},
+    nodes,
     output::Out,
 };
-use crate::{config, core::account::rfc3339_millis};
+use crate::{
+    core::{account::rfc3339_millis, fleet::NodeId},
+    hub::{OpenRoom, RoomsAfter},
+};
 
 /// Longest text to everybody, in characters.
 const MAX_TEXT: usize = 500;
 
-/// List the rooms of a running server: who is with whom, and since when.
+/// Rooms that one node tells another at once: as many as fit into one answer.
+const PAGE: usize = 400;
+
+/// List the rooms of a running server, in a fleet those of all nodes: who is with whom, and since
+/// when.
 #[derive(Args, Serialize, Deserialize)]
 pub(crate) struct Rooms {}
 
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Room {
-    room: String,
+    room: RoomId,
     members: [String; 2],
     since: String,
+}
+
+impl From<OpenRoom> for Room {
+    fn from(open: OpenRoom) -> Self {
+        Self {
+            room: open.room,
+            members: open.members.map(|user| user.to_string()),
+            since: rfc3339_millis(open.since),
+        }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Listed {
+    rooms: Vec<Room>,
+    silent: Vec<u32>,
+}
+
+/// The rooms that one node knows, a page at a time.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct RoomsHere {
+    after: Option<RoomId>,
+}
+
+impl AdminRequest for RoomsHere {
+    const NAME: &'static str = "rooms here";
+    type Answer = Vec<Room>;
+
+    async fn answer(self, desk: &Desk) -> Result<Vec<Room>, Problem> {
+        let page = RoomsAfter { after: self.after, limit: PAGE };
+        Ok(desk.services.hub.rooms(page).await.into_iter().map(Room::from).collect())
+    }
+}
+
+impl RoomsHere {
+    /// Every room that another node knows; `None` if it does not answer to the end.
+    async fn of(desk: &Desk, node: NodeId) -> Option<Vec<Room>> {
+        let mut rooms: Vec<Room> = Vec::new();
+        loop {
+            let ask = Self { after: rooms.last().map(|last| last.room) };
+            let page = nodes::ask_node(desk, node, &ask).await?;
+            let is_last = page.len() < PAGE;
+            rooms.extend(page);
+            if is_last {
+                return Some(rooms);
+            }
+        }
+    }
 }
 
 impl AdminRequest for Rooms {
     const NAME: &'static str = "rooms";
     const NEEDS: Needs = Needs::Server;
-    type Answer = Vec<Room>;
+    type Answer = Listed;
 
-    async fn answer(self, desk: &Desk) -> Result<Vec<Room>, Problem> {
-        let mut rooms = desk.services.hub.rooms().await;
-        rooms.sort_by_key(|room| room.since);
-        let shown = rooms.iter().map(|open| Room {
-            room: open.room.to_string(),
-            members: open.members.map(|user| user.to_string()),
-            since: rfc3339_millis(open.since),
-        });
-        Ok(shown.collect())
+    async fn answer(self, desk: &Desk) -> Result<Listed, Problem> {
+        let hub = &desk.services.hub;
+        let all = RoomsAfter { after: None, limit: usize::MAX };
+        let others = hub.other_nodes().await;
+        let others = others.into_iter().map(async |node| (node, RoomsHere::of(desk, node).await));
+        let (here, others) = tokio::join!(hub.rooms(all), join_all(others));
+        let silent = nodes::silent(desk, &others).await;
+        let others = others.into_iter().flat_map(|(_, rooms)| rooms.unwrap_or_default());
+        // A room of two nodes is told twice; who came back to it later knows it for a shorter time.
+        let mut rooms = BTreeMap::<RoomId, Room>::new();
+        for room in here.into_iter().map(Room::from).chain(others) {
+            let known = rooms.entry(room.room).or_insert_with(|| room.clone());
+            if room.since < known.since {
+                *known = room;
+            }
+        }
+        let mut rooms: Vec<Room> = rooms.into_values().collect();
+        rooms.sort_by(|one, other| one.since.cmp(&other.since));
+        Ok(Listed { rooms, silent })
     }
 }
 
 impl Rooms {
     pub(crate) async fn run(self, client: &Client, out: &Out) -> Result<(), Failure> {
-        let rooms = client.ask(self).await?;
-        Ok(out.rows(&rooms, ["ROOM", "ONE", "OTHER", "SINCE"], |open| {
+        let Listed { rooms, silent } = client.ask(self).await?;
+        out.rows(&rooms, ["ROOM", "ONE", "OTHER", "SINCE"], |open| {
             let [one, other] = open.members.clone();
-            [open.room.clone(), one, other, open.since.clone()]
-        })?)
+            [open.room.to_string(), one, other, open.since.clone()]
+        })?;
+        if out.is_json() && !silent.is_empty() {
+            out.one(&json!({ "silent": silent }), "")?;
+        }
+        Ok(nodes::demand_all(&silent)?)
     }
 }
 
-/// Say something to everybody who is connected to the running server.
+/// Say something to everybody who is connected to the running server, in a fleet to all of its nodes.
 #[derive(Args, Serialize, Deserialize)]
 #[command(after_help = "\
 Example:
@@ -76,6 +149,25 @@ fn text(text: &str) -> Result<String, String> {
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Told {
     connections: u64,
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    silent: Vec<u32>,
+}
+
+/// What one node does of it.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct BroadcastHere {
+    text: String,
+}
+
+impl AdminRequest for BroadcastHere {
+    const NAME: &'static str = "broadcast here";
+    type Answer = u64;
+
+    async fn answer(self, desk: &Desk) -> Result<u64, Problem> {
+        let text = text(&self.text).map_err(|reason| Problem::new(Kind::Usage, reason))?;
+        desk.services.hub.broadcast(text).await;
+        Ok(desk.services.hub.counts().await.connections as u64)
+    }
 }
 
 impl AdminRequest for Broadcast {
@@ -84,57 +176,19 @@ impl AdminRequest for Broadcast {
     type Answer = Told;
 
     async fn answer(self, desk: &Desk) -> Result<Told, Problem> {
-        let text = text(&self.text).map_err(|reason| Problem::new(Kind::Usage, reason))?;
-        desk.services.hub.broadcast(text).await;
-        Ok(Told { connections: desk.services.hub.counts().await.connections as u64 })
+        let ask = || BroadcastHere { text: self.text.clone() };
+        let here = ask().answer(desk).await?;
+        let others = nodes::ask_others(desk, &ask()).await;
+        let silent = nodes::silent(desk, &others).await;
+        let there: u64 = others.iter().filter_map(|(_, told)| *told).sum();
+        Ok(Told { connections: here + there, silent })
     }
 }
 
 impl Broadcast {
     pub(crate) async fn run(self, client: &Client, out: &Out) -> Result<(), Failure> {
         let told = client.ask(self).await?;
-        Ok(out.one(&told, &format!("said to {} connections", told.connections))?)
-    }
-}
-
-/// Let the running server end: nobody is matched any more, everybody is told, calls go on.
-///
-/// The server ends once the last room is over, or when the time is up, with exit code 0. The first
-/// SIGTERM does the same, the next ends it at once.
-#[derive(Args, Serialize, Deserialize)]
-pub(crate) struct Drain {
-    /// Longest that calls may go on, like 30s, 5m or 1h [default: the setting drain_grace]
-    #[arg(long = "for", value_name = "DURATION", value_parser = length)]
-    grace: Option<Duration>,
-}
-
-fn length(text: &str) -> Result<Duration, String> {
-    config::grace(text).ok_or_else(|| format!("{text:?} is no duration like 90s, 15m, 1h or 7d"))
-}
-
-#[derive(Serialize, Deserialize)]
-pub(crate) struct Draining {
-    rooms: u64,
-    seconds: u64,
-}
-
-impl AdminRequest for Drain {
-    const NAME: &'static str = "drain";
-    const NEEDS: Needs = Needs::Server;
-    type Answer = Draining;
-
-    async fn answer(self, desk: &Desk) -> Result<Draining, Problem> {
-        let grace = self.grace.unwrap_or(desk.services.config.drain_grace);
-        let rooms = desk.services.hub.counts().await.rooms as u64;
-        desk.services.begin_drain(grace);
-        Ok(Draining { rooms, seconds: grace.as_secs() })
-    }
-}
-
-impl Drain {
-    pub(crate) async fn run(self, client: &Client, out: &Out) -> Result<(), Failure> {
-        let Draining { rooms, seconds } = client.ask(self).await?;
-        let human = format!("the server ends when {rooms} rooms are over, or in {seconds} s");
-        Ok(out.one(&Draining { rooms, seconds }, &human)?)
+        out.one(&told, &format!("said to {} connections", told.connections))?;
+        Ok(nodes::demand_all(&told.silent)?)
     }
 }

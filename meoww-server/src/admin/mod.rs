@@ -2,15 +2,18 @@
 //!
 //! A command that asks about accounts or the lobby is an [`AdminRequest`]: a request that one function
 //! answers, inside the running server (`socket`) or, when none runs, here with the database opened
-//! for the purpose (`client`).
+//! for the purpose (`client`). What concerns all servers of a fleet, the one that is asked asks the
+//! others (`nodes`).
 
 pub(crate) mod client;
 pub(crate) mod configuration;
 pub(crate) mod db;
 pub(crate) mod documents;
+pub(crate) mod drain;
 pub(crate) mod failure;
 pub(crate) mod lobby;
 pub(crate) mod mail;
+pub(crate) mod nodes;
 pub(crate) mod output;
 pub(crate) mod protocol;
 pub(crate) mod report;

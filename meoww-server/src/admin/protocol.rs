@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    AdminRequest, Desk, db,
+    AdminRequest, Desk, db, drain,
     failure::{Kind, Problem},
     lobby, report, stats, user,
 };
@@ -79,8 +79,20 @@ pub(crate) async fn answer(desk: &Desk, request: Request) -> Result<Value, Probl
         report::Resolve::NAME => run::<report::Resolve>(desk, of).await,
         lobby::Rooms::NAME => run::<lobby::Rooms>(desk, of).await,
         lobby::Broadcast::NAME => run::<lobby::Broadcast>(desk, of).await,
-        lobby::Drain::NAME => run::<lobby::Drain>(desk, of).await,
+        drain::Drain::NAME => run::<drain::Drain>(desk, of).await,
         _ => Err(Problem::new(Kind::Failed, format!("the server knows no command {ask:?}"))),
+    }
+}
+
+/// Answers what another node asks of this one on behalf of an operator.
+pub(crate) async fn answer_node(desk: &Desk, request: Request) -> Result<Value, Problem> {
+    let Request { ask, of, .. } = request;
+    match ask.as_str() {
+        stats::StatsHere::NAME => run::<stats::StatsHere>(desk, of).await,
+        lobby::RoomsHere::NAME => run::<lobby::RoomsHere>(desk, of).await,
+        lobby::BroadcastHere::NAME => run::<lobby::BroadcastHere>(desk, of).await,
+        drain::DrainHere::NAME => run::<drain::DrainHere>(desk, of).await,
+        _ => Err(Problem::new(Kind::Failed, format!("this node knows no question {ask:?}"))),
     }
 }
 

@@ -58,8 +58,7 @@ impl Socket {
     }
 
     /// Answers whoever asks, for as long as the server runs.
-    pub(crate) async fn answer(&self, desk: Desk) -> Infallible {
-        let desk = Arc::new(desk);
+    pub(crate) async fn answer(&self, desk: Arc<Desk>) -> Infallible {
         let mut peers = JoinSet::new();
         loop {
             while peers.len() >= MAX_PEERS {

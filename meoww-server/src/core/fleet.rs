@@ -19,11 +19,12 @@ pub use self::{
     id::NodeId,
     link::{BEAT, GIVEN_UP, SUSPECTED},
     message::{
-        ConnReport, MAX_ANSWER_BYTES, MAX_BLOCKS, MAX_ENTRIES, Message, Order, RelayKind,
-        RelayText, Request, ResumedSeat, RollEntry, RollSeat,
+        BlockPart, ConnReport, CopyChange, MAX_ANSWER_BYTES, MAX_BLOCKS, MAX_ENTRIES, Message,
+        Order, RelayKind, RelayText, Request, ResumedSeat, RollEntry, RollSeat, RoomCopy,
+        SharedRoom,
     },
     node::{Effect, Fleet, Input, MAX_LAG},
-    packet::{Beat, Body, Count, DecodeError, MAX_PACKET_BYTES, Packet},
+    packet::{Beat, Body, Count, DecodeError, MAX_PACKET_BYTES, Packet, Pulse},
     term::Term,
 };
 

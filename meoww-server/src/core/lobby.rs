@@ -4,6 +4,7 @@
 mod adopt;
 mod criteria;
 mod event;
+mod kept_tickets;
 mod matching;
 mod pace;
 mod queue;
@@ -12,7 +13,6 @@ mod users;
 
 use std::time::{Duration, Instant};
 
-use foldhash::HashMap;
 use meoww_proto::{RoomId, UserId};
 use rand::Rng;
 
@@ -24,10 +24,12 @@ pub use self::{
 };
 use self::{
     adopt::Tentative,
+    kept_tickets::KeptTickets,
     queue::Queue,
     rooms::{Rooms, Seat},
     users::{UserKey, Users},
 };
+use super::unordered::Map;
 
 /// How long a place in a room is kept for a user whose connection was lost: longer than a client
 /// waits between two attempts to come back.
@@ -41,13 +43,14 @@ pub const MISMATCH_WAIT: Duration = Duration::from_secs(600);
 pub const MAX_CONNECTIONS: usize = 8;
 
 /// Connections, queue and rooms.
-#[derive(Default)]
+#[derive(Clone, Default, Hash)]
 pub struct Lobby {
-    connections: HashMap<ConnId, UserKey>,
+    connections: Map<ConnId, UserKey>,
     users: Users,
     /// Users with a connection.
     online: usize,
     queue: Queue,
+    kept_tickets: KeptTickets,
     rooms: Rooms,
     draining: bool,
     unpaced: bool,
@@ -117,6 +120,12 @@ impl Lobby {
         self.users.key_of(user).map_or(&[], |key| &self.users[key].connections)
     }
 
+    /// Whom a user has blocked.
+    pub fn blocks_of(&self, user: UserId) -> impl Iterator<Item = UserId> {
+        let key = self.users.key_of(user);
+        key.into_iter().flat_map(|key| self.users[key].blocks.iter().copied())
+    }
+
     /// How many there are.
     pub fn counts(&self) -> Counts {
         Counts {
@@ -184,6 +193,9 @@ impl Lobby {
         now: Instant,
         effects: &mut Vec<Effect>,
     ) {
+        if departure == Departure::Lost {
+            self.keep_ticket(conn, now);
+        }
         let Some(key) = self.forget_connection(conn) else { return };
         let seat = self.users[key].room.filter(|_| self.seat_of(key) == Some(Seat::Taken(conn)));
         let Some(room) = seat else { return self.forget_if_gone(key, now) };
@@ -195,6 +207,14 @@ impl Lobby {
             Departure::Lost => {
                 self.rooms.set_seat(room, key, Seat::Vacant { until: now + SEAT_LEASE });
             }
+        }
+    }
+
+    fn keep_ticket(&mut self, conn: ConnId, now: Instant) {
+        if let Some(&key) = self.connections.get(&conn)
+            && let Some(ticket) = self.users[key].ticket.filter(|ticket| ticket.conn == conn)
+        {
+            self.kept_tickets.insert(self.users[key].id, ticket, now);
         }
     }
 

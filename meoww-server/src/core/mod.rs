@@ -14,3 +14,4 @@ pub mod recent_partners;
 pub mod safety;
 pub mod session;
 pub mod turn;
+mod unordered;

@@ -1,6 +1,6 @@
 //! What one stranger may do about another: never meet again, and tell the operators.
 
-use std::{fmt, str::FromStr, time::Duration};
+use std::{collections::BTreeSet, fmt, str::FromStr, time::Duration};
 
 use meoww_proto::{RoomId, UserId};
 use rand::{CryptoRng, RngExt};
@@ -23,6 +23,16 @@ pub struct Block {
     /// When.
     #[serde(with = "time::serde::timestamp::milliseconds")]
     pub since: OffsetDateTime,
+}
+
+/// All users whom a user has blocked, as one reading of the database has them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct BlockList {
+    /// Counts the changes that the reading has seen, at least. Of two lists the one with the higher
+    /// version is the later one. Always 0 where one server alone has the database.
+    pub version: u64,
+    /// The blocked users.
+    pub blocked: BTreeSet<UserId>,
 }
 
 /// One report: a UUID of version 7 (RFC 9562), so that the order of ids is that of time.

@@ -1,31 +1,30 @@
 //! The connection to NATS. Nothing here waits for it: what cannot leave at once is dropped and
 //! counted, as the links between nodes resend what does not arrive.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::time::Duration;
 
 use async_nats::{
     Client, ConnectErrorKind, ConnectOptions, Event, ServerAddr, Subscriber, connection::State,
 };
 use bytes::Bytes;
-use futures_util::{StreamExt, stream};
+use futures_util::{
+    FutureExt, StreamExt,
+    stream::{self, SelectAll},
+};
 use percent_encoding::percent_decode_str;
+use prometheus_client::metrics::{counter::Counter, gauge::Gauge};
 use rand::RngExt;
-use tokio::sync::mpsc;
+use tokio::task::coop::unconstrained;
 
 use super::envelope::{BusKey, Forged};
 use crate::{
     config::Secret,
     core::fleet::{MAX_PACKET_BYTES, NodeId},
+    metrics::BusMetrics,
 };
 
-/// Messages that may wait to be written, and as many again in the client's own queue.
-const OUTGOING: usize = 1024;
+/// Messages that may wait to be written.
+const OUTGOING: usize = 2048;
 /// Messages that may wait to be read; NATS drops the next ones.
 const INCOMING: usize = 4096;
 /// Bytes that a NATS server must take in one message: a packet and its proof.
@@ -62,21 +61,13 @@ pub enum BusError {
     SmallPayload(usize),
 }
 
-/// What was not carried, since the start.
-#[derive(Debug, Default)]
-pub(crate) struct Lost {
-    /// Could not leave: no connection, or too much waits.
-    pub(crate) unsent: AtomicU64,
-    /// Came from outside the fleet.
-    pub(crate) rejected: AtomicU64,
-}
-
-/// One node's way to the others. The tasks behind it end with it.
+/// One node's way to the others. Whoever holds it speaks to the client itself, without a task between:
+/// to wake one more thread for each relay is dearer than all that is done to it here.
 #[derive(Clone, Debug)]
 pub(crate) struct Bus {
     key: BusKey,
-    outgoing: mpsc::Sender<(String, Bytes)>,
-    pub(crate) lost: Arc<Lost>,
+    client: Client,
+    pub(crate) metrics: BusMetrics,
 }
 
 impl Bus {
@@ -86,77 +77,63 @@ impl Bus {
         url: &Secret,
         key: BusKey,
         node: NodeId,
-    ) -> Result<(Self, mpsc::Receiver<Bytes>), BusError> {
+    ) -> Result<(Self, Incoming), BusError> {
         let servers = servers(url)?;
-        let client = client(&servers, node).await?;
-        let limit = client.server_info().max_payload;
-        if limit < MIN_PAYLOAD {
-            return Err(BusError::SmallPayload(limit));
-        }
+        let metrics = BusMetrics::default();
+        let name = format!("meoww-server {}", node.get());
+        let client = client(&servers, name, metrics.connected.clone()).await?;
         let mut subscriptions = Vec::new();
         for subject in [key.subject(Some(node)), key.subject(None)] {
             let subscribed = client.subscribe(subject).await;
             subscriptions.push(subscribed.map_err(|error| unreachable(&servers, &error))?);
         }
-        let lost = Arc::<Lost>::default();
-        let (outgoing, queue) = mpsc::channel(OUTGOING);
-        let (received, incoming) = mpsc::channel(INCOMING);
-        spawn(send(client.clone(), queue, lost.clone()));
-        spawn(receive(subscriptions, key.clone(), lost.clone(), received));
-        Ok((Self { key, outgoing, lost }, incoming))
+        let (key_of_others, rejected) = (key.clone(), metrics.rejected.clone());
+        let subscriptions = stream::select_all(subscriptions);
+        let incoming = Incoming { subscriptions, key: key_of_others, rejected };
+        Ok((Self { key, client, metrics }, incoming))
     }
 
-    /// Sends to a node, or to all but this one, if that is possible at once.
+    /// Tries whether a node could be connected.
+    pub(crate) async fn try_out(url: &Secret) -> Result<(), BusError> {
+        let name = "meoww-server config check".into();
+        client(&servers(url)?, name, Gauge::default()).await.map(drop)
+    }
+
+    /// Sends to a node, or to all but this one, if that is possible at once. Later it would be old: its
+    /// link has sent it again by then.
     pub(crate) fn send(&self, to: Option<NodeId>, body: &[u8]) {
-        if self.outgoing.try_send((self.key.subject(to), self.key.seal(body))).is_err() {
-            self.lost.unsent.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-}
-
-#[expect(clippy::disallowed_methods, reason = "ends with the bus")]
-fn spawn(task: impl Future<Output = ()> + Send + 'static) {
-    tokio::spawn(task);
-}
-
-/// Runs until the bus is gone.
-async fn send(client: Client, mut queue: mpsc::Receiver<(String, Bytes)>, lost: Arc<Lost>) {
-    while let Some((subject, message)) = queue.recv().await {
-        // Later it would be old: its link has sent it again by then.
-        let is_sent = client.connection_state() == State::Connected
-            && client.publish(subject, message).await.is_ok();
+        let publish = self.client.publish(self.key.subject(to), self.key.seal(body));
+        let is_sent = self.client.connection_state() == State::Connected
+            // Only a full queue makes it wait, and no turn of the scheduler.
+            && matches!(unconstrained(publish).now_or_never(), Some(Ok(())));
         if !is_sent {
-            lost.unsent.fetch_add(1, Ordering::Relaxed);
+            self.metrics.unsent.inc();
         }
     }
 }
 
-/// Runs until nobody reads what comes.
-async fn receive(
-    subscriptions: Vec<Subscriber>,
+/// Messages of other nodes to this one; its subscriptions end with it.
+#[derive(Debug)]
+pub(crate) struct Incoming {
+    subscriptions: SelectAll<Subscriber>,
     key: BusKey,
-    lost: Arc<Lost>,
-    received: mpsc::Sender<Bytes>,
-) {
-    let mut messages = stream::select_all(subscriptions);
-    loop {
-        let message = tokio::select! {
-            message = messages.next() => message,
-            () = received.closed() => return,
-        };
-        let Some(message) = message else { return };
-        match key.open(&message.payload) {
-            Ok(body) => {
-                if received.send(body).await.is_err() {
-                    return;
-                }
-            }
-            // The first is logged: one with another secret may send many.
-            Err(Forged) => {
-                if lost.rejected.fetch_add(1, Ordering::Relaxed) == 0 {
-                    tracing::warn!(
-                        "message on the bus is of no node of this fleet; more are counted"
-                    );
+    rejected: Counter,
+}
+
+impl Incoming {
+    /// Returns the next that is of this fleet; `None` once the client has ended. Cancel safe.
+    pub(crate) async fn recv(&mut self) -> Option<Bytes> {
+        loop {
+            let message = self.subscriptions.next().await?;
+            match self.key.open(&message.payload) {
+                Ok(body) => return Some(body),
+                // The first is logged: one with another secret may send many.
+                Err(Forged) => {
+                    if self.rejected.inc() == 0 {
+                        tracing::warn!(
+                            "message on the bus is of no node of this fleet; more are counted"
+                        );
+                    }
                 }
             }
         }
@@ -185,14 +162,18 @@ fn unreachable(servers: &[ServerAddr], error: &dyn std::fmt::Display) -> BusErro
     BusError::Unreachable { servers: named(servers), reason: error.to_string() }
 }
 
-async fn client(servers: &[ServerAddr], node: NodeId) -> Result<Client, BusError> {
+async fn client(
+    servers: &[ServerAddr],
+    name: String,
+    connected: Gauge,
+) -> Result<Client, BusError> {
     let mut options = ConnectOptions::new();
     // Of a cluster, which knows the same users everywhere.
     if let Some((user, password)) = servers.iter().find_map(credentials) {
         options = options.user_and_password(user, password);
     }
     let options = options
-        .name(format!("meoww-server {}", node.get()))
+        .name(name)
         .no_echo()
         .connection_timeout(CONNECT_TIMEOUT)
         .ping_interval(PING_INTERVAL)
@@ -200,13 +181,26 @@ async fn client(servers: &[ServerAddr], node: NodeId) -> Result<Client, BusError
         .subscription_capacity(INCOMING)
         .max_reconnects(None)
         .reconnect_delay_callback(reconnect_delay)
-        .event_callback(|event| async move { log(&event) });
-    options.connect(servers).await.map_err(|error| match error.kind() {
+        .event_callback({
+            let connected = connected.clone();
+            move |event| {
+                let connected = connected.clone();
+                async move { note(&event, &connected) }
+            }
+        });
+    let client = options.connect(servers).await.map_err(|error| match error.kind() {
         ConnectErrorKind::AuthorizationViolation | ConnectErrorKind::Authentication => {
             BusError::Refused(named(servers))
         }
         _ => unreachable(servers, &error),
-    })
+    })?;
+    match client.server_info().max_payload {
+        limit if limit < MIN_PAYLOAD => Err(BusError::SmallPayload(limit)),
+        _ => {
+            connected.set(1);
+            Ok(client)
+        }
+    }
 }
 
 /// Returns the user and the password in the URL of a server.
@@ -223,7 +217,12 @@ fn reconnect_delay(attempts: usize) -> Duration {
     longest.mul_f64(rand::rng().random_range(0.5..=1.0))
 }
 
-fn log(event: &Event) {
+fn note(event: &Event, connected: &Gauge) {
+    match event {
+        Event::Connected => drop(connected.set(1)),
+        Event::Disconnected | Event::Closed => drop(connected.set(0)),
+        _ => {}
+    }
     match event {
         Event::Connected => tracing::info!("connected to NATS"),
         Event::SlowConsumer(_) => tracing::warn!("NATS dropped messages: this node is too slow"),

@@ -75,11 +75,11 @@ pub(crate) async fn is_password_of(
     guesser: Guesser,
     password: String,
 ) -> Result<bool, Refusal> {
-    let counted = services.rate_limiters.admit_password(tried_on, guesser)?;
+    let counted = services.rate_limiters.admit_password(tried_on, guesser).await?;
     let expected = account.map(|account| account.password_hash.clone());
     let outcome = services.hasher.verify(password, expected).await;
     if !matches!(outcome, Ok(false)) {
-        services.rate_limiters.forgive_password(tried_on, guesser, counted);
+        services.rate_limiters.forgive_password(counted).await;
     }
     Ok(outcome?)
 }

@@ -58,7 +58,7 @@ pub(crate) async fn forgot(
     let Body(request) = body?;
     let email = Email::parse(&request.email)?;
     let asker = device.guesser(&email);
-    services.forgot_password(email, asker)?;
+    services.forgot_password(email, asker).await?;
     let message = "If there is such an account, a code is on its way.".into();
     Ok(Json(Done { message }))
 }

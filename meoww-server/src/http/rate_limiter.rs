@@ -39,12 +39,17 @@ pub(crate) struct Limit {
 }
 
 impl Limit {
-    /// Counts every request.
+    /// Counts every request but those that the server put off (503): they are to come again.
     pub(crate) fn all(
         services: &Arc<Services>,
         rate_limiter: fn(&RateLimiters) -> &RateLimiter<Caller>,
     ) -> Self {
-        Self { services: services.clone(), rate_limiter, counts: |_| true, knows_accounts: false }
+        Self {
+            services: services.clone(),
+            rate_limiter,
+            counts: |status| status != StatusCode::SERVICE_UNAVAILABLE,
+            knows_accounts: false,
+        }
     }
 
     /// Counts what failed by the client's fault. A right password that does not suffice (403) is
@@ -91,18 +96,19 @@ pub(crate) async fn enforce(
         Err(error) => return Refusal::from(error).into_response(),
     };
     let rate_limiter = (limit.rate_limiter)(&limit.services.rate_limiters);
-    let (mut response, status) = match rate_limiter.count(caller) {
-        None => return next.run(request).await,
-        Some(Err(status)) => {
+    let (mut response, status) = match rate_limiter.count(caller).await {
+        Err(error) => return Refusal::from(error).into_response(),
+        Ok(None) => return next.run(request).await,
+        Ok(Some(Err(status))) => {
             let wait = status.reset(clock::instant());
             (Refusal::TooMany(rate_limiter.refusal, wait).into_response(), status)
         }
-        Some(Ok(counted)) => {
+        Ok(Some(Ok(counted))) => {
             let response = next.run(request).await;
             let status = if (limit.counts)(response.status()) {
-                counted
+                counted.status
             } else {
-                rate_limiter.forgive(&caller, Some(counted)).unwrap_or(counted)
+                rate_limiter.take_back(counted).await
             };
             (response, status)
         }

@@ -44,7 +44,8 @@ pub(crate) async fn ready(
 /// `GET /metrics`.
 async fn metrics(State(services): State<Arc<Services>>) -> Response {
     let counts = services.hub.counts().await;
-    match services.metrics.encode(counts) {
+    let figures = services.hub.standing().await.figures();
+    match services.metrics.encode(counts, figures) {
         Ok(text) => ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response(),
         Err(_) => Refusal::Internal.into_response(),
     }

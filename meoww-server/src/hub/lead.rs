@@ -2,16 +2,15 @@
 
 use std::time::Instant;
 
-use bytes::Bytes;
 use meoww_proto::{UserId, signal::Presence};
-use tokio::sync::mpsc;
 
 use crate::{
     core::{
         fleet::{self, Fleet, NodeId, Packet},
         lobby::{ConnId, Counts, Lobby, RoomInfo},
     },
-    fleet::bus::Bus,
+    fleet::bus::{Bus, Incoming},
+    metrics::BusMetrics,
     queue,
     send_queue::RemoteRelay,
 };
@@ -28,9 +27,11 @@ pub(crate) enum Lead {
 pub(crate) struct Member {
     pub(super) fleet: Fleet,
     pub(super) bus: Bus,
-    packets: mpsc::Receiver<Bytes>,
+    packets: Incoming,
     relays: queue::Receiver<RemoteRelay>,
     pub(super) to_relays: queue::Sender<RemoteRelay>,
+    /// Whether the log says that a node cannot be understood.
+    has_warned: bool,
 }
 
 /// What a node hears beside its own connections.
@@ -43,10 +44,9 @@ pub(super) enum News {
 
 impl Member {
     /// Joins the nodes that are reached over a bus, whose packets are `packets`.
-    pub(crate) fn new(node: NodeId, (bus, packets): (Bus, mpsc::Receiver<Bytes>)) -> Self {
+    pub(crate) fn new(fleet: Fleet, (bus, packets): (Bus, Incoming)) -> Self {
         let (to_relays, relays) = RemoteRelay::queue();
-        let fleet = Fleet::new(node, crate::clock::instant());
-        Self { fleet, bus, packets, relays, to_relays }
+        Self { fleet, bus, packets, relays, to_relays, has_warned: false }
     }
 
     /// The next that is whole. Cancel safe.
@@ -56,8 +56,16 @@ impl Member {
                 relay = self.relays.recv() => return News::Relay(relay),
                 bytes = self.packets.recv() => match bytes.as_deref().map(Packet::decode) {
                     Some(Ok(packet)) => return News::Packet(packet),
-                    // The sender knows the secrets, so it is of another version.
-                    Some(Err(error)) => tracing::warn!(%error, "a node cannot be understood"),
+                    // The sender knows the secrets, so it is of another version. It says something
+                    // each second.
+                    Some(Err(error)) if !std::mem::replace(&mut self.has_warned, true) => {
+                        tracing::warn!(
+                            %error,
+                            "a server of another version is on the same NATS: the two do not match \
+                             with each other until one of them is updated"
+                        );
+                    }
+                    Some(Err(_)) => {}
                     // The bus ends with this.
                     None => std::future::pending().await,
                 },
@@ -67,11 +75,48 @@ impl Member {
 }
 
 impl Lead {
+    /// This node, if the server is one of many.
+    pub(super) fn node(&self) -> Option<NodeId> {
+        match self {
+            Self::Alone(_) => None,
+            Self::Among(member) => Some(member.fleet.id()),
+        }
+    }
+
     /// The first number of a connection.
     pub(super) fn first_conn(&self) -> u64 {
+        self.node().map_or(0, |node| node.conn(0).0)
+    }
+
+    /// What is counted of the bus, if there is one.
+    pub(crate) fn bus_metrics(&self) -> Option<BusMetrics> {
         match self {
-            Self::Alone(_) => 0,
-            Self::Among(member) => member.fleet.id().conn(0).0,
+            Self::Alone(_) => None,
+            Self::Among(member) => Some(member.bus.metrics.clone()),
+        }
+    }
+
+    /// The other nodes that were heard of lately.
+    pub(super) fn other_nodes(&self) -> Vec<NodeId> {
+        match self {
+            Self::Alone(_) => Vec::new(),
+            Self::Among(member) => member.fleet.known_nodes().collect(),
+        }
+    }
+
+    /// Whether clients of this node have another one to go to.
+    pub(super) fn has_elsewhere(&self) -> bool {
+        match self {
+            Self::Alone(_) => false,
+            Self::Among(member) => member.fleet.peers().any(|(_, is_draining)| !is_draining),
+        }
+    }
+
+    /// The connections that wait for a partner, where clients may go to another node.
+    pub(super) fn searching(&self) -> Vec<ConnId> {
+        match self {
+            Self::Alone(_) => Vec::new(),
+            Self::Among(member) => member.fleet.searching().collect(),
         }
     }
 
@@ -126,7 +171,7 @@ impl Lead {
         }
     }
 
-    /// Every room that this server knows of: of a fleet, those of all nodes if this one matches.
+    /// Every room with a member on this server; in a fleet twice where both members are.
     pub(super) fn rooms(&self) -> Vec<RoomInfo> {
         match self {
             Self::Alone(lobby) => lobby.rooms().collect(),

@@ -1,7 +1,7 @@
 //! The hub's task.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -10,8 +10,10 @@ use meoww_proto::{UserId, error::SignalErrorCode};
 use tokio::sync::mpsc;
 
 use super::{
-    ConnectionSelector, HubMessage, OpenRoom,
+    ConnectionSelector, HubMessage, OpenRoom, Question, RoomsAfter, Standing,
+    evacuation::Evacuation,
     lead::{Lead, News},
+    nodes::Words,
 };
 use crate::{
     clock,
@@ -19,6 +21,7 @@ use crate::{
         fleet::{self, Message, NodeId},
         lobby::{ConnId, Departure, Effect, Input, ResumedRoom},
         presence::{Announcer, Audience},
+        safety::BlockList,
         session::SessionId,
     },
     metrics::Sockets,
@@ -34,8 +37,10 @@ pub(super) struct Hub {
     announcer: Announcer,
     /// When the server goes, once that is decided.
     goes_at: Option<Instant>,
-    /// Users of whom other nodes say that sessions ended.
-    revoked: mpsc::Sender<UserId>,
+    /// Has connections go elsewhere, once the server is to go and there is an elsewhere.
+    evacuation: Option<Evacuation>,
+    /// With other nodes, beside matching.
+    words: Words,
     metrics: Arc<Sockets>,
 }
 
@@ -45,21 +50,23 @@ struct Connected {
 }
 
 impl Hub {
-    pub(super) fn new(lead: Lead, revoked: mpsc::Sender<UserId>, metrics: Arc<Sockets>) -> Self {
+    pub(super) fn new(lead: Lead, words: Words, metrics: Arc<Sockets>) -> Self {
         Self {
             lead,
             effects: Vec::new(),
             connections: HashMap::new(),
             announcer: Announcer::default(),
             goes_at: None,
-            revoked,
+            evacuation: None,
+            words,
             metrics,
         }
     }
 
     pub(super) async fn run(mut self, mut inbox: mpsc::Receiver<HubMessage>) {
         loop {
-            let timeouts = [self.lead.poll_timeout(), self.announcer.poll_timeout()];
+            let leaving = self.evacuation.as_ref().map(Evacuation::poll_timeout);
+            let timeouts = [self.lead.poll_timeout(), self.announcer.poll_timeout(), leaving];
             let deadline = timeouts.into_iter().flatten().min();
             let timer = async {
                 match deadline {
@@ -75,6 +82,7 @@ impl Hub {
                 news = self.lead.next() => self.hear(news),
                 () = timer => self.step(Input::Timeout),
             }
+            self.evacuate();
             self.tell_presence();
         }
     }
@@ -109,23 +117,57 @@ impl Hub {
             HubMessage::Drain(grace) => self.drain(grace),
             // Whoever asked may have gone away.
             HubMessage::Count(answer) => drop(answer.send(self.lead.counts())),
-            HubMessage::ListRooms(answer) => drop(answer.send(self.rooms())),
+            HubMessage::Describe(answer) => drop(answer.send(self.standing())),
+            HubMessage::ListRooms(which, answer) => drop(answer.send(self.rooms(which))),
+            HubMessage::OfThese(mut users, answer) => {
+                users.retain(|user| !self.lead.connections_of(*user).is_empty());
+                let _ = answer.send(users);
+            }
+            HubMessage::Blocks { user, list } => self.renew_blocks(user, list),
+            HubMessage::ListNodes(answer) => drop(answer.send(self.lead.other_nodes())),
+            HubMessage::AskNode(node, text, asker) => {
+                let question = self.words.ask(text, asker);
+                self.say([node], &question);
+            }
+            HubMessage::AnswerNode(Question { from, id, .. }, text) => {
+                self.say([from], &Message::Answer { id, text });
+            }
             #[cfg(test)]
             HubMessage::Fail => panic!("as a test wants it"),
+        }
+    }
+
+    fn renew_blocks(&mut self, user: UserId, list: BlockList) {
+        let known: BTreeSet<UserId> = match &mut self.lead {
+            Lead::Alone(lobby) => lobby.blocks_of(user).collect(),
+            Lead::Among(member) => {
+                let effects = member.handle(fleet::Input::Blocks { user, list });
+                self.carry_out_all(None, effects);
+                return;
+            }
+        };
+        for blocked in list.blocked.difference(&known).copied() {
+            self.step(Input::Block { user, blocked });
+        }
+        for blocked in known.difference(&list.blocked).copied() {
+            self.step(Input::Unblock { user, blocked });
         }
     }
 
     fn close(&mut self, selector: ConnectionSelector, reason: SignalErrorCode) {
         let user = selector.user();
         self.close_those(user, |session| selector.includes(session), reason);
-        if let Lead::Among(member) = &mut self.lead {
-            let nodes: Vec<NodeId> = member.fleet.peers().map(|(node, _)| node).collect();
-            let mut effects = Vec::new();
-            for node in nodes {
-                effects.extend(member.handle(fleet::Input::Send(node, Message::Revoked(user))));
-            }
-            self.carry_out_all(None, effects);
+        self.say(self.lead.other_nodes(), &Message::Revoked(user));
+    }
+
+    /// Says something to other nodes that is not about matching.
+    fn say(&mut self, nodes: impl IntoIterator<Item = NodeId>, message: &Message) {
+        let Lead::Among(member) = &mut self.lead else { return };
+        let mut effects = Vec::new();
+        for node in nodes {
+            effects.extend(member.handle(fleet::Input::Send(node, message.clone())));
         }
+        self.carry_out_all(None, effects);
     }
 
     fn close_those(
@@ -151,9 +193,43 @@ impl Hub {
 
     fn drain(&mut self, grace: Duration) {
         self.goes_at = Some(clock::instant() + grace);
+        // Those who wait for a partner go first: here they wait for nothing from now on.
+        let searching = self.lead.searching();
         self.step(Input::Drain);
+        if self.lead.node().is_some() {
+            self.evacuation = Some(Evacuation::new(searching, clock::instant()));
+        }
+        if !self.lead.has_elsewhere() {
+            let seconds = self.seconds_left();
+            self.tell_all(|| ConnectionEvent::Draining { seconds });
+        }
+    }
+
+    /// Has the next connections go to another node, if it is time.
+    fn evacuate(&mut self) {
+        let Some(evacuation) = &mut self.evacuation else { return };
+        let due = evacuation.due(clock::instant());
+        if due == 0 || !self.lead.has_elsewhere() {
+            return;
+        }
+        let leaving = evacuation.next_of(due, &self.connections);
         let seconds = self.seconds_left();
-        self.tell_all(|| ConnectionEvent::Draining { seconds });
+        for conn in leaving {
+            self.deliver(conn, ConnectionEvent::Draining { seconds });
+            // It reports by itself that it is gone, and whether it may come back.
+            self.closed(conn, SignalErrorCode::ShuttingDown);
+        }
+    }
+
+    fn standing(&self) -> Standing {
+        let Lead::Among(member) = &self.lead else { return Standing::default() };
+        Standing {
+            presence: self.lead.presence(),
+            is_matching: member.fleet.is_matching(),
+            is_evacuating: self.evacuation.is_some() && self.lead.has_elsewhere(),
+            peers: member.fleet.peers().count(),
+            round: member.fleet.term().map_or(0, |term| term.round),
+        }
     }
 
     fn seconds_left(&self) -> u32 {
@@ -161,9 +237,13 @@ impl Hub {
         left.map_or(0, |left| u32::try_from(left.as_secs()).unwrap_or(u32::MAX))
     }
 
-    fn rooms(&self) -> Vec<OpenRoom> {
+    fn rooms(&self, RoomsAfter { after, limit }: RoomsAfter) -> Vec<OpenRoom> {
         let (now, instant) = (clock::now(), clock::instant());
-        let rooms = self.lead.rooms().into_iter().map(|info| OpenRoom {
+        let mut rooms = self.lead.rooms();
+        rooms.retain(|info| after.is_none_or(|after| info.room > after));
+        rooms.sort_unstable_by_key(|info| info.room);
+        rooms.dedup_by_key(|info| info.room);
+        let rooms = rooms.into_iter().take(limit).map(|info| OpenRoom {
             room: info.room,
             members: info.members,
             since: now - instant.saturating_duration_since(info.since),
@@ -240,23 +320,12 @@ impl Hub {
                 fleet::Effect::Relay { to, relay } => {
                     self.deliver(to, ConnectionEvent::Relay(relay));
                 }
-                fleet::Effect::Received(node, message) => self.heed(node, message),
+                fleet::Effect::Received(node, message) => self.words.take(node, message),
                 // It has left.
                 fleet::Effect::Send(_) => {}
             }
         }
         refusal
-    }
-
-    /// Another node says that sessions of a user ended.
-    fn heed(&mut self, node: NodeId, message: Message) {
-        match message {
-            Message::Revoked(user) => {
-                // With many of them waiting, the poll of the store finds this one.
-                let _ = self.revoked.try_send(user);
-            }
-            other => tracing::debug!(%node, ?other, "node said what this one does not use"),
-        }
     }
 
     fn carry_out(&mut self, effect: Effect) {

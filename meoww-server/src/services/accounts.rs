@@ -33,14 +33,14 @@ impl Services {
             let (key, subject) = (&services.otp_key, Subject::SignUp(account.id));
             let challenge = Challenge::generate(key, subject, &mut rand::rng(), now);
             let mail = challenge.mail(MailSubject::SignUp(account.id));
-            let counted = services.rate_limiters.admit_code(None, &account.email)?;
-            match services.store.create_account(account.clone(), challenge, now).await? {
-                Creation::Created => {}
-                Creation::Taken => {
-                    services.rate_limiters.forgive_code(&account.email, counted);
-                    let message = "Email or Username already exists".into();
-                    return Err(Refusal::Rejected(ApiErrorCode::Taken, message));
-                }
+            let counted = services.rate_limiters.admit_code(None, &account.email).await?;
+            let creation = services.store.create_account(account.clone(), challenge, now).await;
+            if !matches!(creation, Ok(Creation::Created)) {
+                services.rate_limiters.forgive_code(counted).await;
+            }
+            if let Creation::Taken = creation? {
+                let message = "Email or Username already exists".into();
+                return Err(Refusal::Rejected(ApiErrorCode::Taken, message));
             }
             if let Some(photo) = photo
                 && let Err(error) = services.photos.put(photo).await
@@ -73,10 +73,19 @@ impl Services {
             let (key, subject) = (&services.otp_key, Subject::SignUp(user));
             let fresh = Challenge::generate(key, subject, &mut rand::rng(), now);
             let waiting = services.store.account(user).await?;
-            if let Some(waiting) = waiting.filter(|account| !account.is_verified) {
-                services.rate_limiters.admit_code(Some(user), &waiting.email)?;
+            let counted = match waiting.filter(|account| !account.is_verified) {
+                Some(waiting) => {
+                    Some(services.rate_limiters.admit_code(Some(user), &waiting.email).await?)
+                }
+                None => None,
+            };
+            let reissue = services.store.reissue_otp(user, fresh, now).await;
+            if let Some(counted) = counted
+                && !matches!(reissue, Ok(Reissue::Queued(_)))
+            {
+                services.rate_limiters.forgive_code(counted).await;
             }
-            match services.store.reissue_otp(user, fresh, now).await? {
+            match reissue? {
                 Reissue::Queued(mail) => services.deliver_or_refuse(mail).await,
                 Reissue::NoAccount => Err(Refusal::Invalid("User not found".into())),
                 Reissue::AlreadyVerified => {

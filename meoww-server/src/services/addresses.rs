@@ -22,12 +22,18 @@ impl Services {
         email: Email,
     ) -> Result<(), Refusal> {
         self.finish(async move |services: Arc<Self>| {
-            services.rate_limiters.admit_code(Some(user), &email)?;
+            let rate_limiters = &services.rate_limiters;
+            let counted = rate_limiters.admit_code(Some(user), &email).await?;
             let now = clock::now();
             let (key, subject) = (&services.otp_key, Subject::ChangeEmail(user));
             let fresh = Challenge::generate(key, subject, &mut rand::rng(), now);
-            let queued = services.store.begin_address_change(user, email, fresh, now).await?;
-            services.deliver_or_refuse(queued.ok_or_else(Refusal::address_taken)?).await
+            let queued = services.store.begin_address_change(user, email, fresh, now).await;
+            match queued {
+                Ok(Some(_)) => {}
+                Ok(None) => rate_limiters.forgive_mailbox(counted).await,
+                Err(_) => rate_limiters.forgive_code(counted).await,
+            }
+            services.deliver_or_refuse(queued?.ok_or_else(Refusal::address_taken)?).await
         })
         .await
     }

@@ -44,12 +44,24 @@ impl Services {
         tracing::info!(seconds = grace.as_secs(), "server is draining");
         self.hub.drain(grace).await;
         let over = async {
-            while self.hub.counts().await.rooms > 0 {
+            while !self.is_deserted().await {
                 tokio::time::sleep(LOOK_EVERY).await;
             }
         };
         if tokio::time::timeout(grace, over).await.is_err() {
             tracing::info!("server waits for calls no longer");
         }
+    }
+
+    /// Whether the server may go: nobody is in a room, and nobody is left who may go to another node.
+    async fn is_deserted(&self) -> bool {
+        let counts = self.hub.counts().await;
+        let is_evacuating = self.hub.standing().await.is_evacuating;
+        counts.rooms == 0 && (counts.connections == 0 || !is_evacuating)
+    }
+
+    /// Whether who connects is to do so at another server.
+    pub(crate) async fn sends_away(&self) -> bool {
+        self.is_draining() && self.hub.standing().await.is_evacuating
     }
 }

@@ -1,21 +1,22 @@
 //! Rate limits, with the words of the Node.js backend. Those by client address are layers of their
 //! routes (`http/rate_limiter.rs`), those by account are asked where the account is known.
+//!
+//! Servers on one database count together what is rare or matters most: passwords, codes, sign-ups,
+//! photos, credentials of the relay. Connections and refreshes each counts for itself: those limits
+//! bound work, and to count them together would make work at the database (docs/scaling.md).
 
-use std::{
-    hash::Hash,
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+mod limiter;
 
 use meoww_proto::UserId;
 
+pub(crate) use self::limiter::{Counted, RateLimiter, SharedCounts};
 use super::Refusal;
 use crate::{
-    clock,
     config::Limits,
     core::{
         account::{Email, Mailbox},
         device::{DeviceId, Guesser},
-        limits::{Caller, Quota, RateLimitStatus, WindowLimiter},
+        limits::{Caller, Quota},
         otp,
         session::SessionId,
     },
@@ -45,38 +46,48 @@ pub(crate) struct RateLimiters {
     mailbox_code: RateLimiter<Mailbox>,
     /// Codes mailed for forgotten passwords, by where they went and the known device that asked, if
     /// one did: strangers use up nothing of the owner's, nor of a sign-up's.
-    reset_code: RateLimiter<(Mailbox, Option<DeviceId>)>,
+    pub(super) reset_code: RateLimiter<(Mailbox, Option<DeviceId>)>,
     /// Wrong codes for forgotten passwords, by address and where they came from.
     pub(super) reset_tries: RateLimiter<(Email, Guesser)>,
 }
 
 /// A password that was counted before it was looked at.
 pub(crate) struct CountedPassword {
-    here: Option<RateLimitStatus>,
-    total: Option<RateLimitStatus>,
+    here: Option<Counted<(Email, Guesser)>>,
+    total: Option<Counted<Email>>,
+}
+
+/// A code that was counted before its mail was queued.
+pub(crate) struct CountedCode {
+    asker: Option<Counted<UserId>>,
+    mailbox: Option<Counted<Mailbox>>,
 }
 
 impl RateLimiters {
-    pub(crate) fn new(limits: &Limits) -> Self {
+    pub(crate) fn new(limits: &Limits, shared: Option<SharedCounts>) -> Self {
         const ATTEMPTS: &str = "Too many attempts, please try again in 15 minutes.";
         const CODES: &str = "Too many OTP requests, please wait before requesting again.";
         const REFRESHES: &str = "Too many refreshes, please try again later.";
+        const SIGNUPS: &str = "Too many signup attempts, please try again later.";
+        const PHOTOS: &str = "Too many photos, please try again later.";
+        const CONNECTIONS: &str = "Too many connections, please try again later.";
+        let shared = shared.as_ref();
         let rate_limiters = Self {
-            signup: RateLimiter::new("Too many signup attempts, please try again later."),
-            login: RateLimiter::new(ATTEMPTS),
-            resend: RateLimiter::new(CODES),
-            turn: RateLimiter::new("Too many TURN credential requests."),
-            verify: RateLimiter::new(ATTEMPTS),
-            photo: RateLimiter::new("Too many photos, please try again later."),
-            connect: RateLimiter::new("Too many connections, please try again later."),
-            refresh: RateLimiter::new(REFRESHES),
-            session_refresh: RateLimiter::new(REFRESHES),
-            account_login: RateLimiter::new(ATTEMPTS),
-            account_login_total: RateLimiter::new(ATTEMPTS),
-            account_code: RateLimiter::new(CODES),
-            mailbox_code: RateLimiter::new(CODES),
-            reset_code: RateLimiter::new(CODES),
-            reset_tries: RateLimiter::new(ATTEMPTS),
+            signup: RateLimiter::new("signup", SIGNUPS, shared),
+            login: RateLimiter::new("login", ATTEMPTS, shared),
+            resend: RateLimiter::new("resend", CODES, shared),
+            turn: RateLimiter::new("turn", "Too many TURN credential requests.", shared),
+            verify: RateLimiter::new("verify", ATTEMPTS, shared),
+            photo: RateLimiter::new("photo", PHOTOS, shared),
+            connect: RateLimiter::new("connect", CONNECTIONS, None),
+            refresh: RateLimiter::new("refresh", REFRESHES, None),
+            session_refresh: RateLimiter::new("session_refresh", REFRESHES, None),
+            account_login: RateLimiter::new("account_login", ATTEMPTS, shared),
+            account_login_total: RateLimiter::new("account_login_total", ATTEMPTS, shared),
+            account_code: RateLimiter::new("account_code", CODES, shared),
+            mailbox_code: RateLimiter::new("mailbox_code", CODES, shared),
+            reset_code: RateLimiter::new("reset_code", CODES, shared),
+            reset_tries: RateLimiter::new("reset_tries", ATTEMPTS, shared),
         };
         let window = otp::LIFETIME.unsigned_abs();
         rate_limiters.reset_tries.adopt(Some(Quota { requests: otp::MAX_TRIES.into(), window }));
@@ -103,107 +114,73 @@ impl RateLimiters {
     }
 
     /// Counts a password about to be looked at.
-    pub(crate) fn admit_password(
+    pub(crate) async fn admit_password(
         &self,
         tried_on: &Email,
         guesser: Guesser,
     ) -> Result<CountedPassword, Refusal> {
-        let here = self.account_login.admit((tried_on.clone(), guesser))?;
+        let here = self.account_login.admit((tried_on.clone(), guesser)).await?;
         let total = match guesser {
-            Guesser::Network(_) => self.account_login_total.admit(tried_on.clone()),
+            Guesser::Network(_) => self.account_login_total.admit(tried_on.clone()).await,
             Guesser::Device(_) | Guesser::Session(_) => Ok(None),
         };
         match total {
             Ok(total) => Ok(CountedPassword { here, total }),
             Err(refusal) => {
-                self.account_login.forgive(&(tried_on.clone(), guesser), here);
+                self.account_login.forgive(here).await;
                 Err(refusal)
             }
         }
     }
 
     /// Takes back a password that was not wrong.
-    pub(crate) fn forgive_password(
-        &self,
-        tried_on: &Email,
-        guesser: Guesser,
-        CountedPassword { here, total }: CountedPassword,
-    ) {
-        self.account_login.forgive(&(tried_on.clone(), guesser), here);
-        self.account_login_total.forgive(tried_on, total);
+    pub(crate) async fn forgive_password(&self, counted: CountedPassword) {
+        self.account_login.forgive(counted.here).await;
+        self.account_login_total.forgive(counted.total).await;
     }
 
     /// Counts a code about to be mailed for a forgotten password.
-    pub(crate) fn admit_reset_code(&self, to: &Email, asker: Guesser) -> Result<(), Refusal> {
+    pub(crate) async fn admit_reset_code(
+        &self,
+        to: &Email,
+        asker: Guesser,
+    ) -> Result<Option<Counted<(Mailbox, Option<DeviceId>)>>, Refusal> {
         let device = match asker {
             Guesser::Device(device) => Some(device),
             Guesser::Network(_) | Guesser::Session(_) => None,
         };
-        self.reset_code.admit((to.mailbox(), device)).map(|_| ())
+        self.reset_code.admit((to.mailbox(), device)).await
     }
 
     /// Counts a code about to be mailed, so that nobody's mailbox is flooded from many addresses
     /// and no account floods many mailboxes.
-    pub(crate) fn admit_code(
+    pub(crate) async fn admit_code(
         &self,
         user: Option<UserId>,
         to: &Email,
-    ) -> Result<Option<RateLimitStatus>, Refusal> {
-        if let Some(user) = user {
-            self.account_code.admit(user)?;
-        }
-        self.mailbox_code.admit(to.mailbox())
-    }
-
-    /// Takes back a code that was not mailed after all.
-    pub(crate) fn forgive_code(&self, to: &Email, counted: Option<RateLimitStatus>) {
-        self.mailbox_code.forgive(&to.mailbox(), counted);
-    }
-}
-
-/// Lets so many of a key through; without a quota, all of them.
-pub(crate) struct RateLimiter<K> {
-    /// Counting takes nanoseconds, too little to queue for: hence a lock and no task.
-    limiter: Mutex<Option<WindowLimiter<K>>>,
-    pub(crate) refusal: &'static str,
-}
-
-impl<K: Clone + Eq + Hash> RateLimiter<K> {
-    fn new(refusal: &'static str) -> Self {
-        Self { limiter: Mutex::new(None), refusal }
-    }
-
-    fn adopt(&self, quota: Option<Quota>) {
-        let mut limiter = self.limiter();
-        if limiter.as_ref().map(WindowLimiter::quota) != quota {
-            *limiter = quota.map(WindowLimiter::new);
+    ) -> Result<CountedCode, Refusal> {
+        let asker = match user {
+            Some(user) => self.account_code.admit(user).await?,
+            None => None,
+        };
+        match self.mailbox_code.admit(to.mailbox()).await {
+            Ok(mailbox) => Ok(CountedCode { asker, mailbox }),
+            Err(refusal) => {
+                self.account_code.forgive(asker).await;
+                Err(refusal)
+            }
         }
     }
 
-    fn limiter(&self) -> MutexGuard<'_, Option<WindowLimiter<K>>> {
-        self.limiter.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Takes back a code whose mail was not queued after all.
+    pub(crate) async fn forgive_code(&self, counted: CountedCode) {
+        self.account_code.forgive(counted.asker).await;
+        self.mailbox_code.forgive(counted.mailbox).await;
     }
 
-    /// Counts one of `key`.
-    pub(crate) fn admit(&self, key: K) -> Result<Option<RateLimitStatus>, Refusal> {
-        let now = clock::instant();
-        match self.count(key) {
-            Some(Err(status)) => Err(Refusal::TooMany(self.refusal, status.reset(now))),
-            Some(Ok(status)) => Ok(Some(status)),
-            None => Ok(None),
-        }
-    }
-
-    /// Takes back what turned out not to count.
-    pub(crate) fn forgive(
-        &self,
-        key: &K,
-        counted: Option<RateLimitStatus>,
-    ) -> Option<RateLimitStatus> {
-        Some(self.limiter().as_mut()?.forgive(key, counted?))
-    }
-
-    pub(crate) fn count(&self, key: K) -> Option<Result<RateLimitStatus, RateLimitStatus>> {
-        Some(self.limiter().as_mut()?.admit(key, clock::instant()))
+    /// Takes back a code that was refused for the address it was to go to. It still counts for who
+    /// asked, as it told them that the address has an account.
+    pub(crate) async fn forgive_mailbox(&self, counted: CountedCode) {
+        self.mailbox_code.forgive(counted.mailbox).await;
     }
 }

@@ -13,15 +13,24 @@ use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    Services, background::Background, drain::Drain, limits::RateLimiters,
-    mail_queue::MAX_DELIVERIES, origins::Origins, readiness::Readiness,
+    Services,
+    background::Background,
+    drain::Drain,
+    limits::{RateLimiters, SharedCounts},
+    mail_queue::MAX_DELIVERIES,
+    origins::Origins,
+    readiness::Readiness,
 };
 use crate::{
+    clock,
     config::{
         Bucket, Config, ConfigError,
         secrets::{self, OwnSecrets},
     },
-    core::{fleet::NodeId, lobby::Lobby},
+    core::{
+        fleet::{Fleet, NodeId},
+        lobby::Lobby,
+    },
     fleet::{
         bus::{Bus, BusError},
         envelope::BusKey,
@@ -108,12 +117,15 @@ impl Services {
         let tokens = AccessTokens::new(access, config.access_lifetime);
         let hasher = files.hasher;
         let lead = lead(&config, &store, access, &files.secrets.otp).await?;
+        let bus = lead.bus_metrics();
         let hub = hub::start(store.clone(), lead);
-        let metrics = Metrics::new(&hub.metrics, &store.latency, &hasher.queue);
+        let shared = SharedCounts::new(&store, &files.secrets.otp);
+        let rate_limiters = RateLimiters::new(&config.limits, shared);
+        let metrics = Metrics::new(&hub.metrics, &store.latency, &hasher.queue, bus.as_ref());
         Ok(Arc::new(Self {
             metrics: Arc::new(metrics),
             readiness: Readiness::default(),
-            rate_limiters: RateLimiters::new(&config.limits),
+            rate_limiters,
             drain: Drain::new(),
             hub,
             store,
@@ -140,6 +152,9 @@ async fn lead(
     access: &[u8],
     otp: &[u8],
 ) -> Result<Lead, StartError> {
+    for shortcoming in config.shortcomings() {
+        tracing::warn!("{shortcoming}");
+    }
     let Some(url) = &config.nats else {
         let lobby = if config.limit_skips { Lobby::default() } else { Lobby::unpaced() };
         return Ok(Lead::Alone(Box::new(lobby)));
@@ -150,7 +165,9 @@ async fn lead(
     let key = BusKey::derive(access, otp, store.database_id().await?);
     let bus = Bus::connect(url, key, node).await?;
     tracing::info!(%node, "joined the nodes on NATS");
-    Ok(Lead::Among(Box::new(Member::new(node, bus))))
+    let fleet = Fleet::new(node, clock::instant());
+    let fleet = if config.limit_skips { fleet } else { fleet.unpaced() };
+    Ok(Lead::Among(Box::new(Member::new(fleet, bus))))
 }
 
 /// The opened data directory, and everything else that blocks at the start.

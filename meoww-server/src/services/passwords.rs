@@ -38,27 +38,36 @@ impl Services {
     }
 
     /// Mails a code to an address, if it has an account; returns before that.
-    pub(crate) fn forgot_password(
+    pub(crate) async fn forgot_password(
         self: &Arc<Self>,
         email: Email,
         asker: Guesser,
     ) -> Result<(), Refusal> {
         let place = self.background.permit().ok_or(Refusal::Busy)?;
-        self.rate_limiters.admit_reset_code(&email, asker)?;
-        self.background.run(place, self.clone().send_reset_code(email, asker));
+        let counted = self.rate_limiters.admit_reset_code(&email, asker).await?;
+        let services = self.clone();
+        self.background.run(place, async move {
+            if let Err(error) = services.send_reset_code(email, asker).await {
+                tracing::error!(%error, "no code for a forgotten password");
+                services.rate_limiters.reset_code.forgive(counted).await;
+            }
+        });
         Ok(())
     }
 
-    async fn send_reset_code(self: Arc<Self>, email: Email, asker: Guesser) {
+    async fn send_reset_code(
+        self: &Arc<Self>,
+        email: Email,
+        asker: Guesser,
+    ) -> Result<(), StoreError> {
         let (now, subject) = (clock::now(), Subject::Reset(&email));
         let fresh = Challenge::generate(&self.otp_key, subject, &mut rand::rng(), now);
-        let begun = self.store.begin_reset(email.clone(), fresh, asker.presenter(), now).await;
-        match begun {
-            Ok(None) => {}
+        let begun = self.store.begin_reset(email, fresh, asker.presenter(), now).await?;
+        if let Some(mail) = begun {
             // Its permit is free while the mail server takes its time.
-            Ok(Some(mail)) => self.deliver_later(mail),
-            Err(error) => tracing::error!(%error, "no code for a forgotten password"),
+            self.deliver_later(mail);
         }
+        Ok(())
     }
 
     /// Sets a new password with a mailed code and says whose; `None` if the code is no good.
@@ -70,12 +79,16 @@ impl Services {
         password_hash: String,
     ) -> Result<Option<UserId>, Refusal> {
         self.finish(async move |services: Arc<Self>| {
-            let counted = services.rate_limiters.reset_tries.admit((email.clone(), guesser))?;
+            let tries = &services.rate_limiters.reset_tries;
+            let counted = tries.admit((email.clone(), guesser)).await?;
             let (now, candidate) = (clock::now(), (seal, guesser.presenter()));
             let store = &services.store;
-            let reset = store.reset_password(email.clone(), candidate, password_hash, now).await?;
+            let reset = store.reset_password(email, candidate, password_hash, now).await;
+            if !matches!(reset, Ok(None)) {
+                tries.forgive(counted).await;
+            }
+            let reset = reset?;
             if let Some(user) = reset {
-                services.rate_limiters.reset_tries.forgive(&(email, guesser), counted);
                 services.close(ConnectionSelector::User(user)).await;
             }
             Ok(reset)

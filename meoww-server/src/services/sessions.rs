@@ -66,11 +66,15 @@ impl Services {
         presented: &str,
     ) -> Result<Option<(Refresh, RefreshToken)>, Refusal> {
         let Some(session) = self.session_of(presented).await? else { return Ok(None) };
-        self.rate_limiters.session_refresh.admit(session)?;
+        let limiter = &self.rate_limiters.session_refresh;
+        let counted = limiter.admit(session).await?;
         let successor = RefreshToken::successor(presented, session, &self.otp_key);
         let tokens = (TokenDigest::of(presented), successor.digest());
-        let refresh = self.rotate(session, tokens).await?;
-        Ok(Some((refresh, successor)))
+        let refresh = self.rotate(session, tokens).await;
+        if refresh.is_err() {
+            limiter.forgive(counted).await;
+        }
+        Ok(Some((refresh?, successor)))
     }
 
     /// Returns the live session that a refresh token is or was of. Reads only: requests without
@@ -155,27 +159,6 @@ impl Services {
             Ok(())
         })
         .await
-    }
-
-    /// Closes sockets of sessions that end on other nodes; runs as long as the server does.
-    pub(crate) async fn heed_revocations(&self) {
-        while let Some(user) = self.hub.next_revoked().await {
-            if let Err(error) = self.close_revoked(user).await {
-                tracing::error!(%error, "could not look up whose sessions ended on another node");
-            }
-        }
-    }
-
-    async fn close_revoked(&self, user: UserId) -> Result<(), StoreError> {
-        let now = clock::now();
-        let account = self.store.account(user).await?;
-        let is_banned = account.is_some_and(|account| account.ban_in_force(now).is_some());
-        let reason =
-            if is_banned { SignalErrorCode::Banned } else { SignalErrorCode::SessionEnded };
-        let live = if is_banned { Vec::new() } else { self.store.sessions_of(user, now).await? };
-        let live = live.iter().map(|session| session.id).collect();
-        self.hub.close_all_but(user, live, reason).await;
-        Ok(())
     }
 
     async fn close_session(&self, user: UserId, session: SessionId) {

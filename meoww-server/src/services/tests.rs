@@ -194,7 +194,8 @@ async fn a_reset_is_mailed_again_until_the_mail_is_taken() {
     tokio::time::pause();
     services.deliver_later(queued);
     let is_counted = async |line| {
-        let text = services.metrics.encode(services.hub.counts().await).expect("text");
+        let text =
+            services.metrics.encode(services.hub.counts().await, Default::default()).expect("text");
         text.lines().any(|known| known == line)
     };
     // The outbox is full.

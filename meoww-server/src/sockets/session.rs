@@ -137,7 +137,9 @@ impl<F: Framing> Session<'_, F> {
                     self.send_all(event).await
                 }
                 _ = ping.tick() => self.framing.ping().await,
-                frame = self.framing.read() => self.handle_all(frame).await,
+                frame = self.framing.read(), if self.connection.is_welcome() => {
+                    self.handle_all(frame).await
+                }
             };
             if let Err(end) = step {
                 return end;

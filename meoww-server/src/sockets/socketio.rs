@@ -17,7 +17,7 @@ use std::{
 
 use axum::{
     extract::{FromRequestParts, Request, WebSocketUpgrade, ws::Message},
-    http::{Method, header},
+    http::{HeaderMap, Method, header},
     response::{IntoResponse, Response},
 };
 use tokio::sync::oneshot;
@@ -30,7 +30,10 @@ use self::{
     transport::{Post, Transport},
 };
 use crate::{
-    core::limits::{Caller, Network},
+    core::{
+        fleet::NodeId,
+        limits::{Caller, Network},
+    },
     queue,
     services::{Refusal, Services},
     sockets::{session::PING_INTERVAL, ws},
@@ -80,6 +83,31 @@ fn unknown() -> Refusal {
     Refusal::Invalid("Session ID unknown".into())
 }
 
+/// Draws a session id, of which the first 24 bits say which node it is of: 0 is a server that runs
+/// alone.
+fn new_sid(node: Option<NodeId>) -> Uuid {
+    let mut bytes = *Uuid::new_v4().as_bytes();
+    let [_, number @ ..] = node.map_or(0, NodeId::get).to_be_bytes();
+    bytes[..number.len()].copy_from_slice(&number);
+    Uuid::from_bytes(bytes)
+}
+
+/// A session that is over, or one of another node.
+fn unknown_here(sid: Uuid, node: Option<NodeId>) -> Refusal {
+    let [a, b, c, ..] = *sid.as_bytes();
+    let of = NodeId::new(u32::from_be_bytes([0, a, b, c]));
+    match (of, node) {
+        (Some(of), Some(node)) if of != node => Refusal::Invalid(
+            format!(
+                "Session ID of another server: it is of node {of}, and this is node {node}. Polling \
+                 needs a balancer that keeps a client on one server (docs/scaling.md)"
+            )
+            .into(),
+        ),
+        _ => unknown(),
+    }
+}
+
 impl Clients {
     pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self { door: Door::new(), bodies: Bodies::new(), polling: Mutex::default() })
@@ -98,13 +126,17 @@ impl Clients {
     ) -> Result<Response, Refusal> {
         let query = Query::parse(request.uri().query().unwrap_or_default())?;
         let Some(sid) = query.sid else {
+            if services.sends_away().await {
+                return Err(Refusal::Busy);
+            }
             return match (query.websocket, request.method()) {
                 (true, &Method::GET) => self.open_socket(services, network, request).await,
-                (false, &Method::GET) => self.open(services, network, &request),
+                (false, &Method::GET) => self.open(services, network, request).await,
                 _ => Err(Refusal::Invalid("Bad handshake method".into())),
             };
         };
-        let requests = self.polling().get(&sid).cloned().ok_or_else(unknown)?;
+        let requests = self.polling().get(&sid).cloned();
+        let requests = requests.ok_or_else(|| unknown_here(sid, services.hub.node()))?;
         match (query.websocket, request.method()) {
             (true, &Method::GET) => self.upgrade(sid, requests, request).await,
             (false, &Method::GET) => poll(requests).await,
@@ -113,25 +145,25 @@ impl Clients {
         }
     }
 
-    fn knock(
+    async fn knock(
         &self,
         services: &Services,
         network: Network,
-        request: &Request,
+        headers: &HeaderMap,
     ) -> Result<Handshake, Refusal> {
-        services.rate_limiters.connect.admit(Caller::Network(network))?;
-        self.door.knock(network, request.headers(), &services.tokens).ok_or(Refusal::Busy)
+        services.rate_limiters.connect.admit(Caller::Network(network)).await?;
+        self.door.knock(network, headers, &services.tokens).ok_or(Refusal::Busy)
     }
 
     /// A client begins to poll.
-    fn open(
+    async fn open(
         self: Arc<Self>,
         services: Arc<Services>,
         network: Network,
-        request: &Request,
+        request: Request,
     ) -> Result<Response, Refusal> {
-        let handshake = self.knock(&services, network, request)?;
-        let sid = Uuid::new_v4();
+        let handshake = self.knock(&services, network, request.headers()).await?;
+        let sid = new_sid(services.hub.node());
         let (transport, requests) = Transport::new(None);
         self.polling().insert(sid, requests);
         services.sockets.clone().spawn(async move {
@@ -148,7 +180,7 @@ impl Clients {
         network: Network,
         request: Request,
     ) -> Result<Response, Refusal> {
-        let handshake = self.knock(&services, network, &request)?;
+        let handshake = self.knock(&services, network, request.headers()).await?;
         let upgrade = websocket(request).await?;
         Ok(upgrade.on_upgrade(move |socket| {
             services.sockets.clone().track_future(async move {

@@ -24,8 +24,8 @@ pub enum Creation {
 }
 
 impl Store {
-    /// Adds an account that waits for its code, and queues the mail with it. An unverified account whose code has expired
-    /// gives up its name and address to the new one.
+    /// Adds an account that waits for its code, and queues the mail with it. An unverified account whose
+    /// code has expired gives up its name and address to the new one.
     pub async fn create_account(
         &self,
         account: Account,
@@ -136,6 +136,8 @@ impl Tables {
             tx.drop_mail(&MailSubject::ChangeEmail(user))?;
             tx.drop_mail(&MailSubject::Reset(account.email.clone()))?;
             tx.end_sessions(user, None)?;
+            // Those of the moment as well, or an export would have blocks of nobody.
+            tx.remove_under(Table::Blocks, user.as_bytes())?;
             Ok(Some(account))
         })?;
         self.forget_safety_of(user)?;

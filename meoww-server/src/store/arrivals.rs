@@ -4,14 +4,14 @@ use meoww_proto::UserId;
 use time::OffsetDateTime;
 
 use super::{Store, StoreError};
-use crate::core::session::SessionId;
+use crate::core::{safety::BlockList, session::SessionId};
 
 /// How things stand for a user who connects.
 pub(crate) struct Arrival {
     /// When the session ends unless it is refreshed; `None` if it has ended.
     pub(crate) session_end: Option<OffsetDateTime>,
     /// Whom the user is never to meet.
-    pub(crate) blocked: Vec<UserId>,
+    pub(crate) blocks: BlockList,
 }
 
 impl Store {
@@ -21,13 +21,17 @@ impl Store {
         user: UserId,
         session: SessionId,
     ) -> Result<Arrival, StoreError> {
-        let (session_end, blocks_somebody) = self
+        let (session_end, version, blocks_somebody) = self
             .look_up(move |tables| {
-                Ok((tables.session_end(session)?, tables.blocks_somebody(user)?))
+                let session_end = tables.session_end(session)?;
+                let version = tables.blocks_version(user)?;
+                Ok((session_end, version, tables.blocks_somebody(user)?))
             })
             .await?;
-        let blocks = if blocks_somebody { self.blocks_of(user).await? } else { Vec::new() };
-        let blocked = blocks.into_iter().map(|block| block.blocked).collect();
-        Ok(Arrival { session_end, blocked })
+        let blocks = match blocks_somebody {
+            true => self.block_list(user).await?,
+            false => BlockList { version, ..BlockList::default() },
+        };
+        Ok(Arrival { session_end, blocks })
     }
 }

@@ -18,7 +18,7 @@ use crate::{clock, config::DatabaseUrl, metrics::StoreLatency};
 /// The database of one server.
 #[derive(Clone)]
 pub struct Store {
-    engine: Engine,
+    pub(super) engine: Engine,
     pub(crate) latency: StoreLatency,
 }
 

@@ -4,6 +4,7 @@
 mod accounts;
 mod addresses;
 mod arrivals;
+mod changes;
 mod check;
 mod codes;
 mod engine;
@@ -27,6 +28,7 @@ mod sessions;
 mod shared;
 mod sled;
 mod tables;
+mod tallies;
 mod transaction;
 
 pub use self::{
@@ -44,7 +46,12 @@ pub use self::{
     safety::{Filing, ReportFilter},
     sessions::{NewSession, Refresh},
 };
-pub(crate) use self::{arrivals::Arrival, shared::SharedSecret};
+pub(crate) use self::{
+    arrivals::Arrival,
+    changes::{Changes, UserChange},
+    shared::SharedSecret,
+    tallies::{Tally, TallyKey},
+};
 
 pub(crate) use self::sled::OnMissingDatabase;
 

@@ -9,7 +9,9 @@ use super::{
     scan::KeyRange,
     tables::{Table, Tables},
 };
-use crate::core::safety::{Block, MAX_REPORTS, REPORT_WINDOW, Report, ReportId, Resolution};
+use crate::core::safety::{
+    Block, BlockList, MAX_REPORTS, REPORT_WINDOW, Report, ReportId, Resolution,
+};
 
 /// What became of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +47,19 @@ impl Store {
     /// A user's own blocks, newest first.
     pub async fn blocks_of(&self, user: UserId) -> Result<Vec<Block>, StoreError> {
         self.read(move |tables| tables.blocks_of(user)).await
+    }
+
+    /// Likewise, to be held against other readings of them.
+    pub async fn block_list(&self, user: UserId) -> Result<BlockList, StoreError> {
+        let (version, blocks) = self
+            .read(move |tables| {
+                // First, so that the list has all that the version counts.
+                let version = tables.blocks_version(user)?;
+                Ok((version, tables.blocks_of(user)?))
+            })
+            .await?;
+        let blocked = blocks.into_iter().map(|block| block.blocked).collect();
+        Ok(BlockList { version, blocked })
     }
 
     /// Takes back the block that was made in this room; says whom it was about, if there was one.
@@ -106,6 +121,14 @@ impl Tables {
         let mut blocks = blocks?;
         blocks.sort_unstable_by_key(|block| std::cmp::Reverse(block.since));
         Ok(blocks)
+    }
+
+    /// Returns how often the blocks of a user have changed; 0 where no other server changes them.
+    pub(super) fn blocks_version(&self, user: UserId) -> Result<u64, StoreError> {
+        match self {
+            Self::Sled(_) => Ok(0),
+            Self::Postgres(database) => Ok(database.blocks_version(user)?),
+        }
     }
 
     pub(super) fn blocks_somebody(&self, user: UserId) -> Result<bool, StoreError> {

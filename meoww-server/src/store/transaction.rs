@@ -104,4 +104,13 @@ impl Tx<'_> {
             }
         }
     }
+
+    /// Removes all under a prefix, once something was read. sled's transactions cannot look for it:
+    /// there, that is done before and behind them.
+    pub(super) fn remove_under(&self, table: Table, prefix: &[u8]) -> Transaction<()> {
+        match self {
+            Self::Sled(_) => Ok(()),
+            Self::Postgres(tx) => tx.remove_under(table, prefix),
+        }
+    }
 }

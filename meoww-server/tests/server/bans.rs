@@ -5,15 +5,18 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite;
 
-use crate::harness::{PASSWORD, Reply, TestServer};
+use crate::{
+    harness::{PASSWORD, Reply, TestServer},
+    records::Records,
+};
 
 /// What an operator does to an account.
-fn ban(db: &sled::Db, user: UserId, ban: &Value) {
-    let accounts = db.open_tree("accounts").expect("opened");
-    let record = accounts.get(user.as_bytes()).expect("read").expect("an account");
-    let mut record: Value = serde_json::from_slice(&record).expect("JSON");
+fn ban(records: &mut Records, user: UserId, ban: &Value) {
+    let accounts = records.get_mut("accounts").expect("a table");
+    let account = accounts.get_mut(user.as_bytes().as_slice()).expect("an account");
+    let mut record: Value = serde_json::from_slice(account).expect("JSON");
     record["value"]["ban"] = ban.clone();
-    accounts.insert(user.as_bytes(), record.to_string().as_bytes()).expect("written");
+    *account = record.to_string().into_bytes();
 }
 
 fn assert_banned(reply: &Reply, words: &str) {
@@ -33,7 +36,7 @@ async fn the_banned_are_told_until_when_wherever_they_come() {
     ] {
         let server = TestServer::start().await;
         let ada = server.member("ada").await;
-        let server = server.restarted(|db| ban(db, ada.id, &sentence)).await;
+        let server = server.restarted(|records| ban(records, ada.id, &sentence)).await;
         assert_banned(&server.login(&ada.email, PASSWORD).await, words);
         let guess = server.login(&ada.email, "wrong horse").await;
         assert_eq!(guess.status, StatusCode::UNAUTHORIZED, "only the owner is told");
@@ -64,7 +67,8 @@ async fn a_repeated_refresh_lets_nobody_in_who_is_banned() {
     let cookie = format!("refresh_token={}", ada.refresh);
     let replaced = server.post_with_cookie("/api/auth/refresh", &cookie).await;
     assert_eq!(replaced.status, StatusCode::OK);
-    let server = server.restarted(|db| ban(db, ada.id, &json!({ "reason": "rude" }))).await;
+    let server =
+        server.restarted(|records| ban(records, ada.id, &json!({ "reason": "rude" }))).await;
     let reply = server.post_with_cookie("/api/auth/refresh", &cookie).await;
     assert_banned(&reply, "Account banned: rude");
 }
@@ -75,7 +79,8 @@ async fn the_right_code_lets_nobody_in_who_is_banned() {
     let user = server.sign_up("ada").await.body["userId"].as_str().expect("an id").to_owned();
     let code = server.next_code().await.code;
     let sentence = json!({ "reason": "rude" });
-    let server = server.restarted(|db| ban(db, user.parse().expect("an id"), &sentence)).await;
+    let server =
+        server.restarted(|records| ban(records, user.parse().expect("an id"), &sentence)).await;
     assert_banned(&server.verify(&user, &code).await, "Account banned: rude");
 }
 
@@ -84,7 +89,7 @@ async fn a_ban_that_is_over_is_over() {
     let server = TestServer::start().await;
     let ada = server.member("ada").await;
     let sentence = json!({ "reason": "rude", "until": 1_000 });
-    let server = server.restarted(|db| ban(db, ada.id, &sentence)).await;
+    let server = server.restarted(|records| ban(records, ada.id, &sentence)).await;
     assert_eq!(server.get_as("/api/auth/me", &ada.access).await.status, StatusCode::OK);
     assert_eq!(server.login(&ada.email, PASSWORD).await.status, StatusCode::OK);
 }

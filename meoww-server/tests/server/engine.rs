@@ -109,7 +109,8 @@ impl Cluster {
     ) -> Self {
         let mut conf = format!(
             "unix_socket_directories = '{}'\nport = {port}\nmax_connections = 300\n\
-             fsync = off\nsynchronous_commit = off\nfull_page_writes = off\n",
+             fsync = off\nsynchronous_commit = off\nfull_page_writes = off\n\
+             autovacuum = off\n",
             dir.display()
         );
         for (name, value) in settings {

@@ -27,7 +27,7 @@ use tokio::{
 };
 
 use crate::{
-    engine::{self, on_both_engines},
+    engine::{self, Cluster, on_both_engines},
     export::exported,
 };
 
@@ -300,4 +300,27 @@ async fn who_takes_an_export_slowly_keeps_nobody_from_writing(store: &Store) {
     let after = exported(store).await;
     assert!(after != before, "changed meanwhile");
     demand_whole(&after).await;
+}
+
+/// A server that stands still within a transaction, and whose connection the database closes by the
+/// bound that servers set. Until then, with so few connections, the database has no room to tell what is in
+/// whose way.
+#[tokio::test(flavor = "multi_thread")]
+async fn writers_outlast_a_transaction_that_stands_still() {
+    let settings = [("listen_addresses", "''"), ("max_connections", "20")];
+    let cluster = tokio::task::spawn_blocking(move || Cluster::with(&settings, None));
+    let cluster = cluster.await.expect("a cluster");
+    let url = cluster.url("postgres");
+    let store = engine::connect(&url).await;
+    fill(&store, &mut SmallRng::seed_from_u64(1)).await;
+    let still = engine::client(&url).await;
+    let begin = "SET idle_in_transaction_session_timeout = '3s'; \
+                 BEGIN ISOLATION LEVEL SERIALIZABLE; CREATE TABLE still (n int); SELECT 1";
+    still.batch_execute(begin).await.expect("begun");
+    let writers = Writers::start(&store, rand::rng().random());
+    while !still.is_closed() {
+        assert_eq!(store.check().await.expect("checked").1, []);
+    }
+    writers.end().await;
+    tokio::task::spawn_blocking(|| cluster.stop()).await.expect("stopped");
 }

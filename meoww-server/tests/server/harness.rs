@@ -25,7 +25,10 @@ use tokio_tungstenite::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::engine;
+use crate::{
+    engine,
+    records::{self, Records},
+};
 
 /// Longest any awaited event may take before a test counts as hung. Never a measure of speed.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -45,6 +48,8 @@ pub(crate) struct TestServer {
     stop: CancellationToken,
     serving: JoinHandle<std::io::Result<()>>,
     dir: tempfile::TempDir,
+    /// Where its database is, if that is elsewhere.
+    database: Option<String>,
 }
 
 /// An answer, taken apart.
@@ -57,6 +62,15 @@ pub(crate) struct Reply {
 }
 
 impl Reply {
+    /// Sends a request, and waits for all of its answer.
+    pub(crate) async fn to(request: reqwest::RequestBuilder) -> Self {
+        let response = patiently(request.send()).await.expect("an answer");
+        let (status, headers) = (response.status(), response.headers().clone());
+        let bytes = response.bytes().await.expect("a body").to_vec();
+        let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+        Self { status, headers, bytes, body }
+    }
+
     pub(crate) fn error(&self) -> &str {
         self.body["error"].as_str().unwrap_or_default()
     }
@@ -100,19 +114,20 @@ impl TestServer {
     ) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let dir = tempfile::tempdir().expect("a directory");
-        Self::open_in(dir, adjust, mailer, mail).await
+        let is_elsewhere =
+            std::env::var("MEOWW_TEST_DATABASE").is_ok_and(|engine| engine == "postgres");
+        let database = if is_elsewhere { Some(engine::fresh_database().await) } else { None };
+        Self::open_in((dir, database), adjust, mailer, mail).await
     }
 
     async fn open_in(
-        dir: tempfile::TempDir,
+        (dir, database): (tempfile::TempDir, Option<String>),
         adjust: impl FnOnce(&mut Config),
         mailer: Mailer,
         mail: mpsc::Receiver<SentCode>,
     ) -> Self {
         let mut config = Config::new(dir.path().join("data"));
-        if std::env::var("MEOWW_TEST_DATABASE").is_ok_and(|engine| engine == "postgres") {
-            config.database = Some(engine::url(&engine::fresh_database().await));
-        }
+        config.database = database.as_deref().map(engine::url);
         adjust(&mut config);
         let app: Arc<Server> = Server::with_mailer(config, mailer).await.expect("it opens");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
@@ -120,7 +135,7 @@ impl TestServer {
         let stop = CancellationToken::new();
         let serving = tokio::spawn(app.clone().serve(listener, stop.clone().cancelled_owned()));
         let http = reqwest::Client::new();
-        Self { url, app, http, mail: Mutex::new(mail), stop, serving, dir }
+        Self { url, app, http, mail: Mutex::new(mail), stop, serving, dir, database }
     }
 
     /// A folder of its data directory.
@@ -134,8 +149,31 @@ impl TestServer {
         patiently(self.serving).await.expect("it does not panic")
     }
 
-    /// Stops, lets somebody at the database, and starts again without limits.
-    pub(crate) async fn restarted(self, meanwhile: impl FnOnce(&sled::Db)) -> Self {
+    /// Stops, lets somebody at the records, and starts again without limits.
+    pub(crate) async fn restarted(mut self, meanwhile: impl FnOnce(&mut Records)) -> Self {
+        let Some(url) = self.database.take() else {
+            return self
+                .reopened(|db| {
+                    let before = records::of_sled(db);
+                    let mut after = before.clone();
+                    meanwhile(&mut after);
+                    records::write_sled(db, &before, &after);
+                })
+                .await;
+        };
+        self.stop.cancel();
+        patiently(self.serving).await.expect("it does not panic").expect("it stops");
+        drop(self.app);
+        let client = engine::client(&url).await;
+        let before = records::of_postgres(&client).await;
+        let mut after = before.clone();
+        meanwhile(&mut after);
+        records::write_postgres(&client, &before, &after).await;
+        Self::anew(self.dir, Some(url)).await
+    }
+
+    /// Stops, lets somebody at the embedded database, and starts again without limits.
+    pub(crate) async fn reopened(self, meanwhile: impl FnOnce(&sled::Db)) -> Self {
         self.stop.cancel();
         patiently(self.serving).await.expect("it does not panic").expect("it stops");
         drop(self.app);
@@ -145,9 +183,13 @@ impl TestServer {
         db.flush().expect("flushed");
         drop(db);
         patiently(unlocked(&path)).await;
+        Self::anew(self.dir, None).await
+    }
+
+    async fn anew(dir: tempfile::TempDir, database: Option<String>) -> Self {
         let (outbox, mail) = mpsc::channel(256);
         let adjust = |config: &mut Config| config.limits = Limits::OFF;
-        Self::open_in(self.dir, adjust, Mailer::Memory(outbox), mail).await
+        Self::open_in((dir, database), adjust, Mailer::Memory(outbox), mail).await
     }
 
     /// A request with any headers and body.
@@ -162,11 +204,7 @@ impl TestServer {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let response = patiently(request.send()).await.expect("an answer");
-        let (status, headers) = (response.status(), response.headers().clone());
-        let bytes = response.bytes().await.expect("a body").to_vec();
-        let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
-        Reply { status, headers, bytes, body }
+        Reply::to(request).await
     }
 
     /// A request without a body, and its answer as it is.

@@ -7,7 +7,7 @@ use meoww_proto::{
     tags::{MAX_TAG_WAIT, Tag},
 };
 use meoww_server::core::lobby::{
-    ConnId, Departure, Effect, Input, MISMATCH_WAIT, REMATCH_WAIT, SearchCriteria,
+    ConnId, Departure, Effect, Input, MISMATCH_WAIT, REMATCH_WAIT, SEAT_LEASE, SearchCriteria,
 };
 
 use crate::lobby::{World, matched_conns, matched_room, user};
@@ -54,6 +54,27 @@ fn a_common_tag_comes_before_age_and_age_before_everything_else() {
     assert_eq!(world.search_for(4, "xc", WAIT), [2, 4]);
     assert_eq!(world.search_for(5, "bca", WAIT), [1, 5]);
     assert_eq!(world.search_for(6, "", WAIT), [3, 6]);
+}
+
+#[test]
+fn who_loses_the_connection_keeps_the_turn() {
+    let met_after = |departure, away, tags| {
+        let mut world = World::with_users(3);
+        world.block(1, 2);
+        assert!(world.search_for(1, "", Duration::ZERO).is_empty());
+        assert!(world.search_for(2, "", Duration::ZERO).is_empty());
+        world.handle(Input::Disconnect(ConnId(1), departure));
+        world.after(away);
+        world.connect(4, 1);
+        world.block(1, 2);
+        assert!(world.search_for(4, tags, Duration::ZERO).is_empty());
+        world.search_for(3, "", Duration::ZERO)
+    };
+    let soon = Duration::from_secs(29);
+    assert_eq!(met_after(Departure::Lost, soon, ""), [3, 4]);
+    assert_eq!(met_after(Departure::Lost, SEAT_LEASE, ""), [2, 3], "too late");
+    assert_eq!(met_after(Departure::Lost, soon, "a"), [2, 3], "on other terms");
+    assert_eq!(met_after(Departure::Clean, soon, ""), [2, 3], "by its own doing");
 }
 
 #[test]

@@ -23,7 +23,15 @@ fn user(id: u32, name: &str) -> Value {
 
 #[tokio::test]
 async fn users_of_the_node_backend_come_along_and_log_in() {
-    let operator = Operator::new();
+    come_along(Operator::new()).await;
+}
+
+#[tokio::test]
+async fn users_of_the_node_backend_come_along_to_postgres() {
+    come_along(Operator::with_postgres().await).await;
+}
+
+async fn come_along(operator: Operator) {
     let mut old = user(2, "bob");
     old["createdAt"] = json!({ "$date": { "$numberLong": "1700000000000" } });
     let mut bare = user(3, "cyd");

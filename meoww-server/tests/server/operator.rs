@@ -11,6 +11,7 @@ use tempfile::TempDir;
 use tokio::{io::AsyncWriteExt, process::Command};
 
 use crate::{
+    engine,
     harness::{PASSWORD, patiently, signup},
     process::{Process, command},
 };
@@ -18,6 +19,8 @@ use crate::{
 /// A data directory, and the commands on it.
 pub(crate) struct Operator {
     pub(crate) dir: TempDir,
+    /// Where the database is, if that is elsewhere.
+    pub(crate) database: Option<String>,
 }
 
 /// What a command said.
@@ -29,7 +32,12 @@ pub(crate) struct Said {
 
 impl Operator {
     pub(crate) fn new() -> Self {
-        Self { dir: tempfile::tempdir().expect("a directory") }
+        Self { dir: tempfile::tempdir().expect("a directory"), database: None }
+    }
+
+    /// One with an empty PostgreSQL.
+    pub(crate) async fn with_postgres() -> Self {
+        Self { database: Some(engine::fresh_database().await), ..Self::new() }
     }
 
     pub(crate) fn data(&self) -> std::path::PathBuf {
@@ -41,7 +49,13 @@ impl Operator {
     }
 
     pub(crate) async fn server(&self) -> Process {
-        Process::spawn(command(&self.data()).stderr(Stdio::null())).await
+        let mut command = command(&self.data());
+        command.envs(self.database()).stderr(Stdio::null());
+        Process::spawn(&mut command).await
+    }
+
+    fn database(&self) -> Option<(&'static str, &str)> {
+        self.database.as_deref().map(|url| ("MEOWW_DATABASE_URL", url))
     }
 
     pub(crate) async fn types(&self, arguments: &[&str]) -> Said {
@@ -56,7 +70,7 @@ impl Operator {
     ) -> Said {
         let mut command = Command::new(env!("CARGO_BIN_EXE_meoww-server"));
         command.args(arguments).arg("--data-dir").arg(self.data()).env_clear();
-        command.envs(env.iter().copied()).kill_on_drop(true);
+        command.envs(self.database()).envs(env.iter().copied()).kill_on_drop(true);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("it starts");
         let mut pipe = child.stdin.take().expect("piped");

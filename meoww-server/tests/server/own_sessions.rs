@@ -4,6 +4,7 @@ use meoww_proto::{
     account::{SessionInfo, Sessions},
     error::SignalErrorCode,
 };
+use meoww_server::config::Limits;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
@@ -159,7 +160,12 @@ async fn one_account_has_a_bounded_number_of_sessions() {
 
 #[tokio::test]
 async fn a_database_of_before_the_index_gets_one() {
-    let server = TestServer::start().await;
+    let server = TestServer::with(|config| {
+        config.limits = Limits::OFF;
+        // The other engine has had the index from its first day.
+        config.database = None;
+    })
+    .await;
     let ada = server.member("ada").await;
     login(&server, &ada.email, "laptop").await;
     let old = |db: &sled::Db| {
@@ -168,9 +174,9 @@ async fn a_database_of_before_the_index_gets_one() {
     };
     let imported =
         |db: &sled::Db| db.open_tree("user_sessions").and_then(|t| t.clear()).expect("cleared");
-    let server = server.restarted(old).await;
+    let server = server.reopened(old).await;
     assert_eq!(sessions(&server, &ada.access).await.len(), 2);
-    let server = server.restarted(imported).await;
+    let server = server.reopened(imported).await;
     assert_eq!(sessions(&server, &ada.access).await.len(), 2);
     let reply = server.send_as(Method::DELETE, PATH, &ada.access, Value::Null).await;
     assert_eq!(reply.status, StatusCode::OK);

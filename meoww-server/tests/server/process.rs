@@ -99,6 +99,20 @@ pub(crate) async fn failure(mut command: Command) -> (i32, String) {
     (status.code().expect("an exit code"), said)
 }
 
+/// The code in the mail to `name`.
+pub(crate) fn code_for(outbox: &Path, name: &str) -> Option<String> {
+    let to = format!("To: {name}@example.com\r\n");
+    let mails = std::fs::read_dir(outbox).ok()?.filter_map(|entry| Some(entry.ok()?.path()));
+    for path in mails.filter(|path| path.extension().is_some_and(|kind| kind == "eml")) {
+        let mail = std::fs::read_to_string(path).expect("text");
+        if mail.contains(&to) {
+            let is_code = |line: &&str| line.len() == 6 && line.bytes().all(|b| b.is_ascii_digit());
+            return mail.lines().find(is_code).map(str::to_owned);
+        }
+    }
+    None
+}
+
 #[tokio::test]
 async fn sigterm_ends_it_well_and_a_restart_remembers() {
     let dir = tempfile::tempdir().expect("a directory");

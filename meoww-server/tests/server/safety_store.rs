@@ -2,7 +2,7 @@
 
 use meoww_proto::{RoomId, UserId};
 use meoww_server::{
-    core::safety::{Block, Line, MAX_REPORTS, REPORT_WINDOW, Report, ReportId, Speaker},
+    core::safety::{Block, BlockList, Line, MAX_REPORTS, REPORT_WINDOW, Report, ReportId, Speaker},
     store::{Creation, Filing, ReportFilter, Store},
 };
 use time::{Duration, OffsetDateTime};
@@ -55,6 +55,7 @@ async fn listed(store: &Store, filter: ReportFilter) -> Vec<ReportId> {
 
 on_both_engines! {
     a_block_is_listed_until_it_is_taken_back,
+    the_version_of_blocks_counts_their_changes,
     reports_are_listed_and_resolved,
     a_deleted_account_is_named_in_no_report,
     nobody_buries_the_operators_in_reports,
@@ -80,6 +81,27 @@ async fn a_block_is_listed_until_it_is_taken_back(store: &Store) {
     store.add_block(user(1), block(2, 10)).await.expect("stored");
     assert_eq!(blocks_of(1).await.expect("read"), [], "not even one that came too late");
     assert_eq!(blocks_of(2).await.expect("read"), [block(1, 30)], "what others decided stays");
+}
+
+/// On PostgreSQL; on the embedded database there is no other server that changes them.
+async fn the_version_of_blocks_counts_their_changes(store: &Store) {
+    sign_up(store, 1).await;
+    let mut lists = vec![store.block_list(user(1)).await.expect("read")];
+    for blocked in [2, 3, 3] {
+        store.add_block(user(1), block(blocked, 10)).await.expect("stored");
+        lists.push(store.block_list(user(1)).await.expect("read"));
+    }
+    store.remove_block(user(1), room(2)).await.expect("stored");
+    lists.push(store.block_list(user(1)).await.expect("read"));
+    let blocked = lists.iter().map(|list| list.blocked.iter().copied().collect());
+    let blocked: Vec<Vec<UserId>> = blocked.collect();
+    let [two, three] = [2, 3].map(user);
+    assert_eq!(blocked, [vec![], vec![two], vec![two, three], vec![two, three], vec![three]]);
+    let versions: Vec<u64> = lists.iter().map(|list| list.version).collect();
+    assert!(versions == [0; 5] || versions == [0, 1, 2, 3, 4], "{versions:?}");
+
+    store.delete_account(user(1)).await.expect("stored");
+    assert_eq!(store.block_list(user(1)).await.expect("read"), BlockList::default());
 }
 
 async fn reports_are_listed_and_resolved(store: &Store) {

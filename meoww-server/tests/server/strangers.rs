@@ -141,7 +141,11 @@ async fn only_strangers_one_has_met_can_be_blocked_or_reported() {
 async fn a_report_is_kept_with_what_was_said() {
     let dir = tempfile::tempdir().expect("a directory");
     let data_dir = dir.path().join("data");
-    let server = TestServer::with(|config| config.data_dir = data_dir.clone()).await;
+    let server = TestServer::with(|config| {
+        config.data_dir = data_dir.clone();
+        config.database = None;
+    })
+    .await;
     let ([one, other], [mut ada, mut bob], room) = room_of_two(&server).await;
     chat(&mut ada, &mut bob, room, "hello").await;
     chat(&mut bob, &mut ada, room, "boo").await;

@@ -1,5 +1,7 @@
 //! What those who watch the server are told.
 
+use std::net::SocketAddr;
+
 use meoww_proto::signal::{ClientMessage, ServerMessage};
 use meoww_server::mail::Mailer;
 use reqwest::{Method, StatusCode};
@@ -11,7 +13,12 @@ async fn get(url: String) -> (StatusCode, String) {
     (response.status(), response.text().await.expect("text"))
 }
 
-fn figure(metrics: &str, name: &str) -> f64 {
+/// What a server tells at this address.
+pub(crate) async fn metrics(address: SocketAddr) -> String {
+    get(format!("http://{address}/metrics")).await.1
+}
+
+pub(crate) fn figure(metrics: &str, name: &str) -> f64 {
     let line = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
     line.unwrap_or_else(|| panic!("{name} is not in\n{metrics}")).parse().expect("a number")
 }

@@ -24,8 +24,8 @@ const MAX_SAID: usize = 80;
 /// What takes the users whose names are refused here.
 const HINT: &str = "--rename takes the user under another";
 
-/// Adds the accounts to a batch, and returns what is wrong with the others. With `rename`, those whose names break the
-/// rules come along under other ones.
+/// Adds the accounts to a batch, and returns what is wrong with the others. With `rename`, those whose
+/// names break the rules come along under other ones.
 pub(crate) fn parse(mut batch: Batch, input: impl BufRead, rename: bool) -> (Batch, Vec<Fault>) {
     let mut faults = Vec::new();
     for (line, document) in Documents::new(input) {

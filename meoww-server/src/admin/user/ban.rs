@@ -28,7 +28,8 @@ Examples:
 pub(crate) struct Ban {
     #[command(flatten)]
     named: Named,
-    /// How long, like 12h or 7d, or the first day (UTC) or moment (RFC 3339) it no longer holds [default: for good]
+    /// How long, like 12h or 7d, or the first day (UTC) or moment (RFC 3339) it no longer holds
+    /// [default: for good]
     #[arg(long, value_name = "WHEN")]
     until: Option<Until>,
     /// Why; the user is told

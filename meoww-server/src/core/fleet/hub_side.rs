@@ -1,6 +1,8 @@
-//! The connections of this node: the truth about where each of them is.
+//! The connections of this node and the seat of each, which everything else follows.
 
+mod blocks;
 mod orders;
+mod partners;
 mod roll;
 mod seat;
 
@@ -9,25 +11,29 @@ use std::{
     time::Instant,
 };
 
-use foldhash::HashMap;
 use meoww_proto::{RoomId, UserId};
 
 use self::seat::{Away, Local, LocalUser, Seat, Seated};
-use super::{Effect, Request, RollSeat, message::millis};
-use crate::core::lobby::{
-    self, ConnId, Counts, Departure, MISMATCH_WAIT, SEAT_LEASE, SearchCriteria,
+use super::{
+    Effect, Request, RollSeat,
+    message::{PartialLists, millis},
+};
+use crate::core::{
+    lobby::{self, ConnId, Counts, Departure, MISMATCH_WAIT, RoomInfo, SEAT_LEASE, SearchCriteria},
+    unordered::Map,
 };
 
-/// Mismatches of a user that are told a new matcher.
+/// Mismatches of a user that are kept for the roll.
 const MAX_MISMATCHES: usize = 16;
 
 /// The connections, users and kept seats of this node.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, Hash)]
 pub(super) struct HubSide {
-    conns: HashMap<ConnId, Local>,
-    users: HashMap<UserId, LocalUser>,
+    conns: Map<ConnId, Local>,
+    users: Map<UserId, LocalUser>,
     /// Seats kept for users whose connection to this node was lost.
-    away: BTreeMap<RoomId, Away>,
+    away: BTreeMap<(RoomId, UserId), Away>,
+    partial_lists: PartialLists<()>,
     is_draining: bool,
     /// Rooms that began and whose initiator was here.
     matches: u64,
@@ -36,7 +42,7 @@ pub(super) struct HubSide {
 /// The requests and effects of one step of the hub.
 pub(super) struct Out<'a> {
     pub(super) now: Instant,
-    /// For the matcher, in this order.
+    /// Requests to the matcher, in this order.
     pub(super) requests: &'a mut Vec<Request>,
     pub(super) effects: &'a mut Vec<Effect>,
 }
@@ -66,13 +72,8 @@ impl HubSide {
                 self.report_left(conn, left, out);
                 self.stop(conn, out);
             }
-            lobby::Input::Block { user, blocked } => self.block(user, blocked, out),
-            lobby::Input::Unblock { user, blocked } => {
-                if let Some(known) = self.users.get_mut(&user) {
-                    known.blocks.remove(&blocked);
-                }
-                out.requests.push(Request::Unblock { user, blocked });
-            }
+            // A node hears of all blocks of a user at once.
+            lobby::Input::Block { .. } | lobby::Input::Unblock { .. } => {}
             lobby::Input::Mismatch { user, other } => self.mismatch(user, other, out),
             lobby::Input::Disconnect(conn, departure) => self.disconnect(conn, departure, out),
             lobby::Input::Drain => self.drain(out),
@@ -80,7 +81,7 @@ impl HubSide {
         }
     }
 
-    /// The connections of a user to this node, oldest first.
+    /// Returns the connections of a user to this node, oldest first.
     pub(super) fn connections_of(&self, user: UserId) -> &[ConnId] {
         self.users.get(&user).map_or(&[], |known| &known.connections)
     }
@@ -90,17 +91,31 @@ impl HubSide {
     }
 
     pub(super) fn counts(&self) -> Counts {
-        let seats = || self.conns.values().map(|local| &local.seat);
-        let rooms: BTreeSet<RoomId> =
-            seats().filter_map(|seat| seat.open().map(|seated| seated.room)).collect();
+        // Of the two members of a room one counts it, so that counts of nodes can be summed.
+        let counts_room = |(conn, local): &(&ConnId, &Local)| {
+            let seated = local.seat.open();
+            seated.is_some_and(|seated| seated.partner.is_none_or(|partner| **conn < partner))
+        };
         Counts {
             connections: self.conns.len(),
             users: self.users.len(),
-            searching: seats().filter(|seat| matches!(seat, Seat::Waiting { .. })).count(),
-            rooms: rooms.len(),
+            searching: self.searching().count(),
+            rooms: self.conns.iter().filter(counts_room).count(),
             matches: self.matches,
             draining: self.is_draining,
         }
+    }
+
+    pub(super) fn rooms(&self) -> impl Iterator<Item = RoomInfo> {
+        self.conns.values().filter_map(|local| {
+            let Seated { room, stranger, since, .. } = *local.seat.open()?;
+            Some(RoomInfo { room, members: [local.user, stranger], since })
+        })
+    }
+
+    pub(super) fn searching(&self) -> impl Iterator<Item = ConnId> {
+        let waiting = |local: &Local| matches!(local.seat, Seat::Waiting { .. });
+        self.conns.iter().filter(move |(_, local)| waiting(local)).map(|(conn, _)| *conn)
     }
 
     pub(super) fn users(&self) -> usize {
@@ -121,7 +136,7 @@ impl HubSide {
         out.requests.extend(self.report(conn, out.now).map(Request::Connect));
     }
 
-    /// Without criteria, by those of the last search.
+    /// Queues a connection; without criteria, by those of its last search.
     fn search(&mut self, conn: ConnId, criteria: Option<SearchCriteria>, out: &mut Out<'_>) {
         let Some(local) = self.conns.get_mut(&conn) else { return };
         let wanted = criteria.unwrap_or(local.criteria);
@@ -202,22 +217,6 @@ impl HubSide {
         }
     }
 
-    /// A room of the two is over when the matcher says so; one that has not begun does not begin.
-    fn block(&mut self, user: UserId, blocked: UserId, out: &mut Out<'_>) {
-        out.requests.push(Request::Block { user, blocked });
-        self.note_block(user, blocked, out);
-    }
-
-    fn note_block(&mut self, user: UserId, blocked: UserId, out: &mut Out<'_>) {
-        let Some(known) = self.users.get_mut(&user) else { return };
-        known.blocks.insert(blocked);
-        for conn in known.connections.clone() {
-            if self.conns.get_mut(&conn).is_some_and(|local| local.unhold(blocked)) {
-                self.report_change(conn, out);
-            }
-        }
-    }
-
     fn mismatch(&mut self, user: UserId, other: UserId, out: &mut Out<'_>) {
         if let Some(known) = self.users.get_mut(&user) {
             known.apart.retain(|(known, _)| *known != other);
@@ -234,9 +233,10 @@ impl HubSide {
         let room = local.seat.open().copied();
         if let Some(Seated { room, stranger, .. }) = room.filter(|_| departure == Departure::Lost) {
             let until = out.now + SEAT_LEASE;
-            self.away.insert(room, Away { user: local.user, stranger, until });
+            self.away.insert((room, local.user), Away { stranger, until });
         }
-        let is_lost = departure == Departure::Lost && room.is_some();
+        let has_place = room.is_some() || matches!(local.seat, Seat::Waiting { .. });
+        let is_lost = departure == Departure::Lost && has_place;
         out.requests.push(Request::Disconnect { conn, is_lost });
     }
 
@@ -251,16 +251,26 @@ impl HubSide {
         Some(local)
     }
 
-    /// From now on, connections of this node are neither queued nor matched.
+    /// Stops queueing and matching connections of this node. Those that wait go on at another, and the
+    /// matcher keeps their turns as if they were lost.
     fn drain(&mut self, out: &mut Out<'_>) {
         self.is_draining = true;
         let conns: BTreeSet<ConnId> = self.conns.keys().copied().collect();
         for conn in conns {
-            self.stop(conn, out);
+            let local = self.conns.get_mut(&conn);
+            match local.filter(|local| matches!(local.seat, Seat::Waiting { .. })) {
+                Some(local) => {
+                    local.attempt += 1;
+                    local.seat = Seat::Idle;
+                    out.requests.push(Request::Disconnect { conn, is_lost: true });
+                    out.requests.extend(self.report(conn, out.now).map(Request::Connect));
+                }
+                None => self.stop(conn, out),
+            }
         }
     }
 
-    /// Returns where a connection is.
+    /// Returns the state of a connection.
     pub(super) fn report(&self, conn: ConnId, now: Instant) -> Option<super::ConnReport> {
         let local = self.conns.get(&conn)?;
         let seat = match &local.seat {
@@ -271,6 +281,7 @@ impl HubSide {
                 room: seated.room,
                 partner: seated.partner,
                 stranger: seated.stranger,
+                partner_left_ms: seated.partner_until.map(|until| millis(until, now)),
                 age_ms: millis(now, seated.since),
                 is_open: seated.is_open,
                 is_initiator: seated.is_initiator,
@@ -278,5 +289,14 @@ impl HubSide {
         };
         let Local { user, attempt, criteria, .. } = *local;
         Some(super::ConnReport { conn, user, attempt, criteria, seat })
+    }
+}
+
+#[cfg(test)]
+impl HubSide {
+    pub(super) fn lose_seat(&mut self, conn: ConnId) {
+        if let Some(local) = self.conns.get_mut(&conn) {
+            local.seat = Seat::Idle;
+        }
     }
 }

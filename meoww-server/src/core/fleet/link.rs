@@ -1,9 +1,9 @@
 //! The link to one other node: messages arrive once and in order, or the link is reset and both
 //! ends know it.
 //!
-//! A link lasts for a pair of sessions, one of each end. Whoever resets it begins a new session,
-//! which the other end sees and does likewise. Packets that name another session count for nothing,
-//! however late they come. Arrived messages are acknowledged in each beat; what is not is sent again.
+//! A link lasts for a pair of sessions, one of each end. A reset begins a new session at one end; the
+//! other end sees it and begins one too. Packets of other sessions are ignored. Each packet
+//! acknowledges the messages that have arrived; the rest is sent again with the next beat.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -12,45 +12,47 @@ use std::{
 
 use super::{Beat, Body, Message, NodeId, Packet};
 
-/// How often each node tells each other node that it is alive.
+/// Interval of the beats from each node to each other node.
 pub const BEAT: Duration = Duration::from_millis(200);
-/// Silence after which a node is not counted on.
+/// Silence after which a node is not alive.
 pub const SUSPECTED: Duration = Duration::from_secs(1);
-/// Silence after which a node is given up.
+/// Silence after which the link to a node is reset.
 pub const GIVEN_UP: Duration = Duration::from_millis(1200);
 
 /// Messages that may wait for an acknowledgement; one more resets the link.
 const WINDOW: usize = 16 * 1024;
-/// Bytes of them, about.
+/// Approximate bytes of them.
 const WINDOW_BYTES: usize = 32 * 1024 * 1024;
-/// Messages that are kept for those before them to come.
+/// Messages that are kept until those before them have arrived.
 const MAX_EARLY: usize = 1024;
-/// Messages that are sent again at once.
+/// Messages that are sent again with one beat.
 const RESENT: usize = 128;
 
 /// One end of a link.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Hash)]
 pub(super) struct Link {
     me: NodeId,
     peer: NodeId,
-    /// Of this end.
+    /// The session of this end.
     session: u32,
-    /// Of the other end; 0 if it is not known.
+    /// The session of the other end; 0 if it is not known.
     peer_session: u32,
     /// Whether the other end has named this session.
     is_up: bool,
     next_seq: u64,
     unacked: VecDeque<Message>,
     unacked_bytes: usize,
-    /// When a message was sent first or acknowledged.
+    /// When a message was last acknowledged, or sent with none unacknowledged.
     progress_at: Instant,
-    /// How many have arrived in order.
+    /// How many messages have arrived in order.
     arrived: u64,
     early: BTreeMap<u64, Message>,
     heard_at: Instant,
     /// When the other end last said that it hears this one.
     was_heard_at: Instant,
     pub(super) last_beat: Option<Beat>,
+    /// Whether the other end said that it is about to go, also in a session before.
+    pub(super) is_leaving: bool,
 }
 
 /// The contents of a packet, in order.
@@ -69,7 +71,7 @@ pub(super) struct Received {
 pub(super) struct WindowFull;
 
 impl Link {
-    /// `session` is higher than any this node has used.
+    /// Returns a link that is not up. `session` is higher than any this node has used.
     pub(super) fn new(me: NodeId, peer: NodeId, session: u32, now: Instant) -> Self {
         Self {
             me,
@@ -86,39 +88,41 @@ impl Link {
             heard_at: now,
             was_heard_at: now,
             last_beat: None,
+            is_leaving: false,
         }
     }
 
-    /// Begins anew.
+    /// Begins a new session.
     pub(super) fn reset(&mut self, session: u32, now: Instant) {
-        *self = Self { heard_at: self.heard_at, ..Self::new(self.me, self.peer, session, now) };
+        let Self { heard_at, is_leaving, .. } = *self;
+        *self = Self { heard_at, is_leaving, ..Self::new(self.me, self.peer, session, now) };
     }
 
     pub(super) fn is_up(&self) -> bool {
         self.is_up
     }
 
-    /// Whether messages pass both ways, as far as is known.
+    /// Returns whether packets pass both ways.
     pub(super) fn is_alive(&self, now: Instant) -> bool {
         self.is_up && self.silence(now) < SUSPECTED
     }
 
-    /// When messages last passed both ways, as far as is known.
+    /// Returns when packets last passed both ways.
     pub(super) fn heard_well_at(&self) -> Instant {
         self.heard_at.min(self.was_heard_at)
     }
 
-    /// How long one direction has been silent.
+    /// Returns how long one direction has been silent.
     pub(super) fn silence(&self, now: Instant) -> Duration {
         now.saturating_duration_since(self.heard_well_at())
     }
 
-    /// Whether nothing at all has come for so long.
+    /// Returns whether no packet has come for so long.
     pub(super) fn is_silent_for(&self, time: Duration, now: Instant) -> bool {
         now.saturating_duration_since(self.heard_at) >= time
     }
 
-    /// This node stood still: the silence of that time was its own.
+    /// Forgives silence up to now, after a standstill of this node.
     pub(super) fn excuse(&mut self, now: Instant) {
         (self.heard_at, self.was_heard_at) = (now, now);
     }
@@ -158,7 +162,7 @@ impl Link {
         packets
     }
 
-    /// Takes in a packet of the other end. `next_session` is the session to reset to.
+    /// Handles a packet of the other end. `next_session` is the session to reset to.
     pub(super) fn receive(&mut self, packet: Packet, next_session: u32, now: Instant) -> Received {
         let mut received = Received::default();
         let names_me = packet.peer_session == self.session;
@@ -187,6 +191,7 @@ impl Link {
                     self.was_heard_at = now;
                 }
                 self.last_beat = Some(beat);
+                self.is_leaving = beat.is_draining;
                 received.beat = Some(beat);
             }
             Body::Data { seq, message } => received.messages = self.arrive(seq, message),
@@ -205,7 +210,7 @@ impl Link {
         }
     }
 
-    /// Returns the messages that are next.
+    /// Returns the messages that are next in order.
     fn arrive(&mut self, seq: u64, message: Message) -> Vec<Message> {
         let mut next = Vec::new();
         if seq == self.arrived {

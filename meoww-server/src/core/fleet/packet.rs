@@ -8,9 +8,9 @@ use super::{Message, NodeId, Term};
 /// Longest packet. A bus carries at least this much in one message.
 pub const MAX_PACKET_BYTES: usize = 128 * 1024;
 /// Changes with the format: nodes of two versions do not understand each other.
-const VERSION: u8 = 1;
+const VERSION: u8 = 4;
 
-/// What one node sends to another.
+/// A packet from one node to another.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Packet {
     /// The sender.
@@ -23,14 +23,14 @@ pub struct Packet {
     pub peer_session: u32,
     /// How many messages of the recipient's session have arrived in order.
     pub ack: u64,
-    /// What it carries.
+    /// The contents.
     pub body: Body,
 }
 
-/// What a packet carries.
+/// The contents of a packet.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Body {
-    /// There is a node of this name.
+    /// Announces a node.
     Hello,
     /// The sender is alive.
     Beat(Beat),
@@ -43,19 +43,32 @@ pub enum Body {
     },
 }
 
-/// What nodes tell each other all the time.
+/// The state of a node that it sends to each other node at an interval.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Beat {
     /// The highest term the sender has promised to follow.
     pub term: Option<Term>,
     /// Whether the sender is its matcher.
     pub leads: bool,
-    /// Whether the sender is about to go.
+    /// Whether the sender is draining.
     pub is_draining: bool,
     /// Whether the sender has heard from the recipient lately.
     pub hears_you: bool,
-    /// How many users the matcher knows of, and how many of them search; from the matcher alone.
+    /// How many other nodes the sender hears and is heard by.
+    pub reach: u32,
+    /// The newest sign of life of the matcher of `term` that the sender has heard of.
+    pub pulse: Pulse,
+    /// Presence on all nodes; from the matcher alone.
     pub presence: Option<Count>,
+}
+
+/// A sign of life of a matcher, which all nodes that follow it pass on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Pulse {
+    /// Counts the beats of the term.
+    pub count: u64,
+    /// How many other nodes the matcher hears and is heard by.
+    pub reach: u32,
 }
 
 /// A [`Presence`], in a type that can be hashed.
@@ -79,7 +92,7 @@ pub enum DecodeError {
     /// Longer than [`MAX_PACKET_BYTES`].
     #[error("packet is longer than {MAX_PACKET_BYTES} bytes")]
     TooLong,
-    /// Of a server of another version.
+    /// From a server of another version.
     #[error("packet has format {0}, and this version speaks {VERSION}")]
     Version(u8),
     /// Anything else.

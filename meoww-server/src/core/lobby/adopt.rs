@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use foldhash::HashMap;
 use meoww_proto::{RoomId, UserId, error::SignalErrorCode};
 use rand::Rng;
 
@@ -11,6 +10,7 @@ use super::{
     queue::Ticket,
     rooms::{Member, Seat},
 };
+use crate::core::unordered::Map;
 
 /// A seat taken over: who is in it, or until when it is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,12 +22,13 @@ pub struct AdoptedSeat {
 }
 
 /// The tickets of pairs that may be undone.
-pub(super) type Tentative = HashMap<RoomId, [Ticket; 2]>;
+pub(super) type Tentative = Map<RoomId, [Ticket; 2]>;
 
 impl Lobby {
-    /// One whose rooms can be undone until they are confirmed.
-    pub fn tentative() -> Self {
-        Self { tentative: Some(Tentative::default()), ..Self::default() }
+    /// One whose rooms can be undone until they are confirmed. Unless it is paced, everybody may skip
+    /// as fast as they like.
+    pub fn tentative(is_paced: bool) -> Self {
+        Self { tentative: Some(Tentative::default()), unpaced: !is_paced, ..Self::default() }
     }
 
     /// Makes a room one that is not undone.
@@ -76,8 +77,18 @@ impl Lobby {
         self.search(conn, Some(criteria), asked, context);
     }
 
+    /// Notes the version of the blocks of a user that are told next; `false` if those of a later one
+    /// are known, or the user is not.
+    pub fn renews_blocks(&mut self, user: UserId, version: u64) -> bool {
+        let Some(key) = self.users.key_of(user) else { return false };
+        let known = &mut self.users[key].blocks_version;
+        let is_latest = version >= *known;
+        *known = version.max(*known);
+        is_latest
+    }
+
     /// Takes over a room, whose members wait for no other one then; `false` if one of them is in
-    /// another.
+    /// another, or has blocked the other.
     pub fn adopt(
         &mut self,
         room: RoomId,
@@ -85,10 +96,15 @@ impl Lobby {
         since: Instant,
         effects: &mut Vec<Effect>,
     ) -> bool {
-        let keys = seats.map(|seat| self.users.find_or_add(seat.user));
-        if keys[0] == keys[1] || keys.iter().any(|key| self.users[*key].room.is_some()) {
+        let [first, second] = seats.map(|seat| seat.user);
+        let is_free = |user, other| {
+            let known = self.users.key_of(user).map(|key| &self.users[key]);
+            known.is_none_or(|user| user.room.is_none() && !user.blocks.contains(&other))
+        };
+        if first == second || !is_free(first, second) || !is_free(second, first) {
             return false;
         }
+        let keys = [first, second].map(|user| self.users.find_or_add(user));
         for key in keys {
             let waiting = self.withdraw(key).map(|ticket| ticket.conn);
             effects.extend(
@@ -119,7 +135,9 @@ impl Lobby {
     ) {
         if let Some(key) = self.users.key_of(user) {
             let user = &mut self.users[key];
-            user.pace.owe(owed, now);
+            if !self.unpaced {
+                user.pace.owe(owed, now);
+            }
             user.last_partner = last_partner.or(user.last_partner);
         }
     }
@@ -128,6 +146,23 @@ impl Lobby {
     pub fn recall_mismatch(&mut self, user: UserId, other: UserId, until: Instant) {
         if let Some(key) = self.users.key_of(user) {
             self.users[key].keep_apart(other, until);
+        }
+    }
+
+    /// Ends the room in which the seat of a user is vacant, if the room began before `left_before`: the
+    /// user has gone on to another.
+    pub fn give_up_seat(
+        &mut self,
+        user: UserId,
+        left_before: Instant,
+        now: Instant,
+        effects: &mut Vec<Effect>,
+    ) {
+        if let Some(key) = self.users.key_of(user)
+            && matches!(self.seat_of(key), Some(Seat::Vacant { .. }))
+            && self.users[key].room.is_some_and(|room| self.rooms[room].since <= left_before)
+        {
+            self.end_room(key, now, effects);
         }
     }
 
@@ -152,6 +187,15 @@ impl Lobby {
         let key = self.users.key_of(user)?;
         let partner = self.rooms[self.users[key].room?].seen_by(key).1;
         Some((self.users[partner.user].id, partner.seat.conn()))
+    }
+
+    /// Returns until when the seat of a user's partner is kept, if it is vacant.
+    pub fn partner_kept_until(&self, user: UserId) -> Option<Instant> {
+        let key = self.users.key_of(user)?;
+        match self.rooms[self.users[key].room?].seen_by(key).1.seat {
+            Seat::Vacant { until } => Some(until),
+            Seat::Taken(_) => None,
+        }
     }
 
     /// Returns the connection with which a user waits.

@@ -32,7 +32,8 @@ pub enum Input {
         resume: Option<RoomId>,
     },
     /// Queue me. A room whose connection was lost is over then: its user has started afresh. Who
-    /// waits already goes on waiting, on other terms as if from now on.
+    /// waits already, or did when the connection was lost, goes on waiting, on other terms as if from
+    /// now on.
     Search(ConnId, SearchCriteria),
     /// Take me out of the queue.
     Cancel(ConnId),
@@ -72,7 +73,7 @@ pub enum Input {
 }
 
 /// What is to be done, in this order. Every `conn` is connected.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Effect {
     /// First to every connection, with the room it takes up, if any.
     Welcome {
@@ -143,7 +144,7 @@ impl Effect {
 }
 
 /// A room taken up again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ResumedRoom {
     /// The room.
     pub room: RoomId,

@@ -48,8 +48,19 @@ impl Lobby {
             self.withdraw(key);
         }
         let user = &self.users[key];
-        let since = asked + user.pace.delay(asked);
-        let ticket = Ticket::new(conn, user.criteria, asked, since, self.queue.next_position());
+        let kept = self.kept_tickets.take(user.id, context.now);
+        let ticket = match kept.filter(|kept| kept.criteria == user.criteria) {
+            Some(mut kept) => {
+                if kept.phase == Phase::Held {
+                    kept.position = self.queue.next_position();
+                }
+                kept.moved_to(conn)
+            }
+            None => {
+                let since = asked + user.pace.delay(asked);
+                Ticket::new(conn, user.criteria, asked, since, self.queue.next_position())
+            }
+        };
         self.look_around(key, ticket, context);
         if self.users[key].ticket.is_some() {
             context.effects.push(Effect::Searching(conn));

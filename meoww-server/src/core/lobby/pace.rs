@@ -5,8 +5,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use foldhash::HashMap;
 use meoww_proto::UserId;
+
+use crate::core::unordered::Map;
 
 /// What leaving a partner costs, in time that has to pass before it is forgotten.
 const COST: Duration = Duration::from_secs(2);
@@ -22,7 +23,7 @@ const MAX_DEPARTED: usize = 100_000;
 
 /// What a user's skips have cost and time has not yet paid: the virtual scheduling of the generic
 /// cell rate algorithm (ITU-T I.371).
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Hash)]
 pub(in crate::core) struct Pace {
     paid_at: Option<Instant>,
 }
@@ -51,9 +52,9 @@ impl Pace {
 }
 
 /// The paces of users who are gone, each until it is paid: a user who comes back goes on with it.
-#[derive(Default)]
+#[derive(Clone, Default, Hash)]
 pub(super) struct Departed {
-    paces: HashMap<UserId, Pace>,
+    paces: Map<UserId, Pace>,
     by_payment: BTreeSet<(Instant, UserId)>,
 }
 

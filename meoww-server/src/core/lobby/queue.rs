@@ -6,16 +6,15 @@ use std::{
     time::Instant,
 };
 
-use foldhash::HashMap;
-
 use super::{ConnId, SearchCriteria, criteria::Interest, users::UserKey};
+use crate::core::unordered::Map;
 
 /// The order in which tickets began to look for a partner.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct QueuePosition(u64);
 
 /// What a ticket may be matched with by now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Phase {
     /// Nobody: its user goes from stranger to stranger too fast.
     Held,
@@ -26,7 +25,7 @@ pub(super) enum Phase {
 }
 
 /// A place in the queue.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Hash)]
 pub(super) struct Ticket {
     pub(super) conn: ConnId,
     pub(super) criteria: SearchCriteria,
@@ -52,6 +51,11 @@ impl Ticket {
         Self { conn, criteria, asked, since, phase: Phase::Held, position, alarm: None }
     }
 
+    /// In another connection of its user.
+    pub(super) fn moved_to(self, conn: ConnId) -> Self {
+        Self { conn, ..self }
+    }
+
     pub(super) fn phase_at(&self, now: Instant) -> Phase {
         if now < self.since {
             Phase::Held
@@ -75,11 +79,11 @@ impl Ticket {
 
 /// Finds tickets, which are kept with their users. Of those it holds, no two may meet: a newcomer
 /// is matched before it is put in here, and so is whoever an alarm has woken.
-#[derive(Default)]
+#[derive(Clone, Default, Hash)]
 pub(super) struct Queue {
     len: usize,
     positions: u64,
-    by_interest: HashMap<Interest, Sharing>,
+    by_interest: Map<Interest, Sharing>,
     open: BTreeMap<QueuePosition, UserKey>,
     alarms: BTreeMap<(Instant, QueuePosition), UserKey>,
 }
@@ -152,6 +156,7 @@ impl Queue {
 }
 
 /// Those with one interest. Most often it is one alone, who is found without a further step.
+#[derive(Clone, Hash)]
 struct Sharing {
     oldest: (QueuePosition, UserKey),
     others: BTreeMap<QueuePosition, UserKey>,

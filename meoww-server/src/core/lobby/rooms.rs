@@ -6,13 +6,14 @@ use meoww_proto::RoomId;
 use slab::Slab;
 
 use super::{ConnId, users::UserKey};
+use crate::core::unordered::Unordered;
 
 /// Where a room is kept; good until it is closed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct RoomKey(usize);
 
 /// A member's place.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Seat {
     /// The connection that is in the room.
     Taken(ConnId),
@@ -29,12 +30,13 @@ impl Seat {
     }
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Hash)]
 pub(super) struct Member {
     pub(super) user: UserKey,
     pub(super) seat: Seat,
 }
 
+#[derive(Clone, Hash)]
 pub(super) struct Room {
     pub(super) id: RoomId,
     pub(super) members: [Member; 2],
@@ -49,9 +51,9 @@ impl Room {
     }
 }
 
-#[derive(Default)]
+#[derive(Clone, Default, Hash)]
 pub(super) struct Rooms {
-    rooms: Slab<Room>,
+    rooms: Unordered<Slab<Room>>,
     opened: u64,
     /// One entry a vacant seat, soonest end first.
     leases: BTreeSet<(Instant, UserKey)>,

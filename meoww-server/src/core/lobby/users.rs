@@ -6,7 +6,6 @@ use std::{
     time::Instant,
 };
 
-use foldhash::{HashMap, HashSet};
 use meoww_proto::UserId;
 use slab::Slab;
 
@@ -16,15 +15,17 @@ use super::{
     queue::Ticket,
     rooms::RoomKey,
 };
+use crate::core::unordered::{Map, Set, Unordered};
 
 /// Where a user is kept; good until the user is forgotten.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct UserKey(usize);
 
 /// Strangers who cannot be seen that a user is kept apart from at once.
 const MAX_MISMATCHES: usize = 16;
 
 /// What is remembered of a user.
+#[derive(Clone, Hash)]
 pub(super) struct User {
     pub(super) id: UserId,
     /// Oldest first.
@@ -36,11 +37,14 @@ pub(super) struct User {
     pub(super) criteria: SearchCriteria,
     pub(super) pace: Pace,
     pub(super) last_partner: Option<UserId>,
-    pub(super) blocks: HashSet<UserId>,
+    pub(super) blocks: Set<UserId>,
+    /// The version of the blocks, where nodes tell them.
+    pub(super) blocks_version: u64,
     mismatches: VecDeque<Mismatch>,
 }
 
 /// Somebody whom a user cannot see.
+#[derive(Clone, Hash)]
 struct Mismatch {
     other: UserId,
     until: Instant,
@@ -62,10 +66,10 @@ impl User {
     }
 }
 
-#[derive(Default)]
+#[derive(Clone, Default, Hash)]
 pub(super) struct Users {
-    users: Slab<User>,
-    keys: HashMap<UserId, UserKey>,
+    users: Unordered<Slab<User>>,
+    keys: Map<UserId, UserKey>,
     departed: Departed,
 }
 
@@ -85,7 +89,8 @@ impl Users {
                 criteria: SearchCriteria::default(),
                 pace: departed.take(id),
                 last_partner: None,
-                blocks: HashSet::default(),
+                blocks: Set::default(),
+                blocks_version: 0,
                 mismatches: VecDeque::new(),
             }))
         })

@@ -12,16 +12,16 @@ fn node(number: u32) -> NodeId {
     NodeId::new(number).expect("a node")
 }
 
-async fn join(url: &str, number: u32) -> (Bus, mpsc::Receiver<Bytes>) {
+async fn join(url: &str, number: u32) -> (Bus, Incoming) {
     Bus::connect(&Secret::new(url.into()), key(1), node(number)).await.expect("joined")
 }
 
-async fn next(incoming: &mut mpsc::Receiver<Bytes>) -> Bytes {
+async fn next(incoming: &mut Incoming) -> Bytes {
     incoming.recv().await.expect("the bus is there")
 }
 
 /// Sends a body until it arrives, as a link does.
-async fn get_through(from: &Bus, to: u32, incoming: &mut mpsc::Receiver<Bytes>, body: &[u8]) {
+async fn get_through(from: &Bus, to: u32, incoming: &mut Incoming, body: &[u8]) {
     loop {
         from.send(Some(node(to)), body);
         let patience = tokio::time::timeout(Duration::from_millis(50), next(incoming)).await;
@@ -52,7 +52,7 @@ async fn one_node_reaches_another_or_all_others() {
 }
 
 /// Skips what was sent more often than it took.
-async fn next_but_hello(incoming: &mut mpsc::Receiver<Bytes>) -> Bytes {
+async fn next_but_hello(incoming: &mut Incoming) -> Bytes {
     loop {
         let message = next(incoming).await;
         if message != "hello" {
@@ -75,7 +75,7 @@ async fn messages_of_others_are_not_taken() {
     }
     stranger.publish(subject, key(1).seal(b"genuine")).await.expect("sent");
     assert_eq!(next_but_hello(&mut incoming).await, "genuine");
-    assert_eq!(ours.lost.rejected.load(Ordering::Relaxed), 3);
+    assert_eq!(ours.metrics.rejected.get(), 3);
 }
 
 #[tokio::test]
@@ -89,7 +89,7 @@ async fn fleets_on_one_bus_do_not_hear_each_other() {
     ours.send(Some(node(2)), b"ours");
     // Behind them on the server: the subjects of one client are served in order.
     get_through(&theirs_too, 2, &mut to_theirs, b"theirs").await;
-    assert_eq!(theirs.lost.rejected.load(Ordering::Relaxed), 0);
+    assert_eq!(theirs.metrics.rejected.get(), 0);
 }
 
 #[tokio::test]
@@ -104,7 +104,7 @@ async fn while_nats_is_away_nothing_waits_and_later_all_goes_on() {
     };
     nats.restart(speak).await;
     get_through(&second, 1, &mut to_first, b"again").await;
-    assert!(second.lost.unsent.load(Ordering::Relaxed) > 0);
+    assert!(second.metrics.unsent.get() > 0);
 }
 
 #[tokio::test]

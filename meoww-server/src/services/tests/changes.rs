@@ -50,7 +50,7 @@ async fn who_is_unblocked_is_met_again_whoever_hangs_up() {
             .add_block(user, Block { room, blocked, since: clock::now() })
             .await
             .expect("kept");
-        services.hub.send_input(Input::Block { user, blocked }).await;
+        services.hub.renew_blocks(user).await.expect("read");
         let answered = hang_up_after(waits, services, services.unblock(user, room)).await;
         let is_kept = !services.store.blocks_of(user).await.expect("read").is_empty();
         for window in [&ada, &eve] {

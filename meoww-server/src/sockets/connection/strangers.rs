@@ -10,21 +10,20 @@ use super::{Connection, EventOutcome, error};
 use crate::{core::lobby::Input, services::Unfiled, store::StoreError};
 
 impl Connection {
-    /// From here on nothing of the room passes, even if the block cannot be kept.
+    /// From here on nothing of the room passes, even if the block cannot be kept. The partner is told
+    /// before it is: a database that fails over takes seconds.
     pub(super) async fn block(&mut self, room_id: RoomId) -> EventOutcome {
         let Some(met) = self.recent_partners.of(room_id) else {
             return EventOutcome::refused(SignalErrorCode::WrongRoom);
         };
         let was_present =
             self.current_room.take_if(|current_room| current_room.room == room_id).is_some();
+        if was_present {
+            self.services.hub.send_input(Input::Leave(self.conn)).await;
+        }
         match self.services.block(self.user, met).await {
             Ok(()) => EventOutcome::Answered(ServerMessage::Blocked { room_id }),
-            Err(failure) => {
-                if was_present {
-                    self.services.hub.send_input(Input::Leave(self.conn)).await;
-                }
-                not_kept(&failure)
-            }
+            Err(failure) => not_kept(&failure),
         }
     }
 

@@ -7,6 +7,7 @@ use tokio::{runtime::Handle, time::timeout};
 use tokio_postgres::{Error, Row, types::ToSql};
 
 use super::{
+    STATEMENT_TIMEOUT,
     errors::DatabaseError,
     sql::{Statements, Value},
     transaction::backoff,
@@ -18,8 +19,13 @@ use crate::store::{
     tables::{NAMES, Table, Tables},
 };
 
-/// Longest wait for an answer; the database itself gives up before.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
+/// How much longer an answer is waited for than the database itself goes on with a statement.
+const ANSWER_MARGIN: Duration = Duration::from_secs(5);
+/// The database's bounds, in seconds, for what is done while nobody else writes.
+const LOCK_TIMEOUT_ALONE: u64 = 30;
+const STATEMENT_TIMEOUT_ALONE: u64 = 60;
+/// Such a job, and one that reads, may do something else between two statements.
+const MAY_PAUSE: &str = "SET LOCAL idle_in_transaction_session_timeout = '60s'";
 /// Rows asked for at once.
 const PAGE: i64 = 512;
 /// How often an import that another writer is in the way of begins again.
@@ -34,6 +40,20 @@ pub(super) enum Within {
     Moment,
     /// A transaction beside which others read and nobody writes.
     Locks,
+    /// A transaction that has no bound of time, as it waits for one of another server that may take
+    /// as long as it needs.
+    Migration,
+}
+
+impl Within {
+    /// How long the database goes on with a statement.
+    fn statement_timeout(self) -> Option<Duration> {
+        match self {
+            Self::Nothing | Self::Moment => Some(Duration::from_secs(STATEMENT_TIMEOUT)),
+            Self::Locks => Some(Duration::from_secs(STATEMENT_TIMEOUT_ALONE)),
+            Self::Migration => None,
+        }
+    }
 }
 
 /// A connection of the pool.
@@ -62,7 +82,9 @@ impl Connection {
         &self,
         answer: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, DatabaseError> {
-        let answer = self.runtime.block_on(async { timeout(ANSWER_TIMEOUT, answer).await });
+        let longest = self.within.statement_timeout();
+        let longest = longest.map_or(Duration::MAX, |longest| longest + ANSWER_MARGIN);
+        let answer = self.runtime.block_on(async { timeout(longest, answer).await });
         let result = match answer {
             Ok(result) => result.map_err(|error| DatabaseError::on_statement(&error)),
             Err(_) => Err(DatabaseError::Away("no answer in time".into())),
@@ -174,13 +196,16 @@ impl Connection {
     pub(super) fn begin_enclosing(&self) -> Result<(), DatabaseError> {
         self.mark_open(true);
         if self.within == Within::Moment {
-            return self.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
+            let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+            return self.execute(&format!("{begin}; {MAY_PAUSE}"));
         }
         // A transaction under way may hold one table and want the next, so one of the two gives way.
         let tables = NAMES.join(", ");
         let begin = format!(
-            "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '30s'; \
-             SET LOCAL statement_timeout = '60s'; LOCK TABLE {tables} IN EXCLUSIVE MODE"
+            "BEGIN ISOLATION LEVEL READ COMMITTED; \
+             SET LOCAL lock_timeout = '{LOCK_TIMEOUT_ALONE}s'; \
+             SET LOCAL statement_timeout = '{STATEMENT_TIMEOUT_ALONE}s'; {MAY_PAUSE}; \
+             LOCK TABLE {tables} IN EXCLUSIVE MODE"
         );
         for attempt in 0.. {
             match self.execute(&begin) {

@@ -4,9 +4,10 @@
 use std::fmt::Write;
 
 use super::{
-    Postgres,
+    Postgres, changes,
     connection::{Connection, Within, is_json},
     errors::DatabaseError,
+    tallies,
 };
 use crate::store::{
     StoreError,
@@ -29,12 +30,27 @@ pub(in crate::store) struct Migration {
     sql: fn() -> String,
 }
 
-const MIGRATIONS: [Migration; 2] = [
+const MIGRATIONS: [Migration; 5] = [
     Migration { version: 1, about: "make the tables and the sequence of node ids", sql: tables },
     Migration {
         version: 2,
         about: "make the views users, user_reports and bans for operators",
         sql: views,
+    },
+    Migration {
+        version: 3,
+        about: "note ends of sessions and changes of blocks for all servers",
+        sql: changes::tables,
+    },
+    Migration {
+        version: 4,
+        about: "make the table in which rate limits are counted",
+        sql: tallies::tables,
+    },
+    Migration {
+        version: 5,
+        about: "count the changes of the blocks of each account",
+        sql: changes::versions,
     },
 ];
 const NEWEST: i32 = MIGRATIONS[MIGRATIONS.len() - 1].version;
@@ -81,7 +97,7 @@ impl Postgres {
 
     /// Does the steps that are to be done, and returns them.
     pub(in crate::store) async fn migrate(&self) -> Result<Vec<Migration>, StoreError> {
-        let connection = self.connection(Within::Nothing).await?;
+        let connection = self.connection(Within::Migration).await?;
         blocking(move || {
             connection.mark_open(true);
             // Another server may be at it, and it may take long.

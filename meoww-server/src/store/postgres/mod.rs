@@ -4,12 +4,14 @@
 //! A job blocks, as on sled, on a thread of the blocking pool that waits for each answer of the
 //! database. It has a connection before it has a thread, so the pool bounds both.
 
+mod changes;
 mod connection;
 mod errors;
 mod founding;
 mod migrations;
 mod snapshot;
 mod sql;
+mod tallies;
 mod tls;
 mod transaction;
 
@@ -35,11 +37,16 @@ use crate::config::DatabaseUrl;
 const POOL_TIMEOUT: Duration = Duration::from_secs(5);
 /// After so long without an answer of its machine a connection counts as lost.
 const SILENCE: Duration = Duration::from_secs(10);
-/// What holds for each connection. A table of a few rows is read by its index as well: to read it
-/// whole would put every transaction in the way of every other.
-const OPTIONS: &str = "-c statement_timeout=10s -c lock_timeout=5s \
-    -c idle_in_transaction_session_timeout=60s -c enable_seqscan=off \
-    -c client_min_messages=warning";
+/// How long the database goes on with a statement, in seconds.
+const STATEMENT_TIMEOUT: u64 = 10;
+/// Settings of each connection, beside the bound for a statement. A table of a few rows is read by
+/// its index as well: to read it whole would put every transaction in the way of every other. And a
+/// transaction of a server that stands still is soon ended, as in the end it is in the way of all: while
+/// it is open the database forgets nothing of those that came after, and from some ten for each connection
+/// it allows on, it keeps only a summary, by which new ones fail that are in nobody's way
+/// (`src/backend/storage/lmgr/README-SSI`, "Summarization").
+const OPTIONS: &str = "-c lock_timeout=2s -c idle_in_transaction_session_timeout=3s \
+    -c enable_seqscan=off -c client_min_messages=warning";
 
 /// The database of one server or of many.
 #[derive(Clone)]
@@ -53,10 +60,8 @@ impl Postgres {
     /// Prepares a pool of so many connections, and makes none.
     pub(super) fn new(url: &DatabaseUrl, connections: usize) -> Result<Self, DatabaseError> {
         let mut settings = url.settings();
-        let options = match settings.get_options() {
-            Some(own) => format!("{OPTIONS} {own}"),
-            None => OPTIONS.to_owned(),
-        };
+        let own = settings.get_options().unwrap_or_default();
+        let options = format!("{OPTIONS} -c statement_timeout={STATEMENT_TIMEOUT}s {own}");
         settings.options(options).tcp_user_timeout(SILENCE).keepalives_idle(SILENCE);
         if settings.get_connect_timeout().is_none() {
             settings.connect_timeout(POOL_TIMEOUT);

@@ -16,19 +16,23 @@ use rand::RngExt;
 use tokio_postgres::{Error, types::ToSql};
 
 use super::{
-    connection::{COMMIT, Connection, WAIT_FOR_STANDBY, Within},
+    connection::{COMMIT, Connection, Order, WAIT_FOR_STANDBY, Within},
     errors::{DatabaseError, is_loss},
     sql::{Statements, Value},
 };
-use crate::store::{
-    StoreError,
-    tables::Table,
-    transaction::{Transaction, TxError},
+use crate::{
+    clock,
+    store::{
+        StoreError,
+        scan::KeyRange,
+        tables::Table,
+        transaction::{Transaction, TxError},
+    },
 };
 
-/// How often a transaction is run that others are in the way of. With the waits between, about two
-/// seconds.
-const ATTEMPTS: u32 = 20;
+/// For how long a transaction is run again that others are in the way of: longer than one that stands
+/// still goes on.
+const PATIENCE: Duration = Duration::from_secs(6);
 const FIRST_WAIT: Duration = Duration::from_millis(2);
 const LONGEST_WAIT: Duration = Duration::from_millis(200);
 const BEGIN: &str = "BEGIN ISOLATION LEVEL SERIALIZABLE";
@@ -56,7 +60,8 @@ impl Connection {
         &self,
         job: impl Fn(&PgTx<'_>) -> Transaction<T>,
     ) -> Result<T, StoreError> {
-        for attempt in 0..ATTEMPTS {
+        let until = clock::instant() + PATIENCE;
+        for attempt in 0.. {
             if attempt > 0 {
                 thread::sleep(backoff(attempt));
             }
@@ -66,7 +71,7 @@ impl Connection {
                 Err(TxError::Abort(error)) => return Err(error),
                 Ok(value) => return Ok(value),
             }
-            if self.within != Within::Nothing {
+            if self.within != Within::Nothing || clock::instant() > until {
                 break;
             }
         }
@@ -124,6 +129,14 @@ impl PgTx<'_> {
 
     pub(in crate::store) fn remove(&self, table: Table, key: &[u8]) {
         self.writes.borrow_mut().insert((table, key.to_vec()), None);
+    }
+
+    /// Removes all under a prefix, once something was read: before, no transaction has begun.
+    pub(in crate::store) fn remove_under(&self, table: Table, prefix: &[u8]) -> Transaction<()> {
+        for entry in self.connection.scan(table, KeyRange::prefix(prefix), Order::Forward) {
+            self.remove(table, &entry?.0);
+        }
+        Ok(())
     }
 
     /// Sends all writes, and ends the transaction unless another is around it.
@@ -230,7 +243,7 @@ mod tests {
 
     #[test]
     fn waits_grow_to_a_bound() {
-        for attempt in 0..ATTEMPTS {
+        for attempt in 0..100 {
             let wait = backoff(attempt);
             assert!(wait <= LONGEST_WAIT && wait <= FIRST_WAIT * (1 << attempt.min(10)));
         }

@@ -27,6 +27,8 @@ pub(super) struct Model {
     pub(super) last_partner: [Option<Name>; USERS],
     /// Until when a place in a room is kept of those who lost their connection.
     pub(super) away: [Option<Instant>; USERS],
+    /// Places in the queue of those who lost their connection, and until when they are kept.
+    pub(super) lost: [Option<(Waiter, Instant)>; USERS],
     pub(super) criteria: [(Tags, Duration); USERS],
     /// What skips cost: how much at which time.
     pub(super) owed: [Option<(Duration, Instant)>; USERS],
@@ -65,9 +67,12 @@ impl Model {
             }
             self.waiting.remove(at);
         }
+        let lost = self.lost[name].take().filter(|(_, until)| *until > now);
+        let kept = lost.map(|(kept, _)| kept).filter(|kept| (kept.tags, kept.wait) == (tags, wait));
         self.turns += 1;
         let delay = self.owed(name, now).saturating_sub(Duration::from_secs(10)) / 4;
-        let (since, turn) = (now + delay, self.turns);
+        let since = kept.map_or(now + delay, |kept| kept.since);
+        let turn = kept.filter(|kept| kept.looks).map_or(self.turns, |kept| kept.turn);
         let (looks, is_open, alarm) = (false, false, None);
         self.look(Waiter { name, tags, wait, since, turn, looks, is_open, alarm }, now)
     }
@@ -204,6 +209,9 @@ impl Model {
                 Vec::new()
             }
             Action::Lose(name) => {
+                let waiter = self.waiting.iter().find(|waiter| waiter.name == name);
+                let kept = waiter.map(|waiter| (*waiter, now + SEAT_LEASE));
+                self.lost[name] = kept.or(self.lost[name]);
                 self.waiting.retain(|waiter| waiter.name != name);
                 match self.partner[name] {
                     Some(_) => drop(self.away[name].get_or_insert(now + SEAT_LEASE)),

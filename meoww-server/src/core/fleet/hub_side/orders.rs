@@ -1,13 +1,13 @@
-//! Carries out orders of the matcher, and takes relays of partners on other nodes.
+//! Orders of the matcher.
 
 use std::time::Duration;
 
-use meoww_proto::RoomId;
+use meoww_proto::{RoomId, error::SignalErrorCode};
 
-use super::{HubSide, Out, Seat, Seated};
+use super::{HubSide, Out, Seat, Seated, blocks::tell_blocks};
 use crate::core::{
-    fleet::{Effect, Message, Order, RelayText, Request, ResumedSeat},
-    lobby::{self, ConnId, ResumedRoom},
+    fleet::{Order, Request, ResumedSeat},
+    lobby::{self, ConnId, ResumedRoom, SEAT_LEASE},
 };
 
 impl HubSide {
@@ -17,52 +17,71 @@ impl HubSide {
             Order::Hold { conn, attempt, room, partner, stranger, is_initiator } => {
                 let (since, partner) = (out.now, Some(partner));
                 let (is_open, asked) = (false, since);
-                let seated =
-                    Seated { room, partner, stranger, since, asked, is_open, is_initiator };
+                let seated = Seated {
+                    room,
+                    partner,
+                    stranger,
+                    partner_until: None,
+                    since,
+                    asked,
+                    is_open,
+                    is_initiator,
+                };
                 self.hold(conn, attempt, seated, out);
             }
             Order::Open { conn, room } => self.open(conn, room, out),
-            Order::Undo { conn, room, asks_again } => {
-                let Some(local) = self.conns.get_mut(&conn) else { return };
-                if let Some(Seated { is_open: false, asked, .. }) = local.seat_in(room).copied() {
-                    local.seat = Seat::Waiting { asked };
-                }
-                if asks_again && matches!(local.seat, Seat::Waiting { .. }) {
-                    self.report_change(conn, out);
+            Order::Undo { conn, room, asks_again } => self.undo(conn, room, asks_again, out),
+            Order::PartnerAway { conn, room, left_ms } => {
+                let local = self.conns.get_mut(&conn);
+                if let Some(seated) = local.and_then(|local| local.seat_in(room)) {
+                    let left = Duration::from_millis(left_ms.into()).min(SEAT_LEASE);
+                    seated.partner_until = Some(out.now + left);
                 }
             }
             Order::PartnerMoved { conn, room, partner } => {
                 let local = self.conns.get_mut(&conn);
                 let Some(seated) = local.and_then(|local| local.seat_in(room)) else { return };
-                seated.partner = Some(partner);
+                (seated.partner, seated.partner_until) = (Some(partner), None);
                 if seated.is_open {
                     out.tell(lobby::Effect::PartnerMoved { conn, room, partner });
                 }
             }
             Order::RoomOver { conn, room } => self.room_over(conn, room, out),
-            Order::Refused { conn, attempt, code } => {
-                let Some(local) = self.conns.get_mut(&conn) else { return };
-                let is_searching = match local.seat {
-                    Seat::Waiting { .. } => true,
-                    Seat::Seated(seated) => !seated.is_open,
-                    Seat::Idle | Seat::Resuming { .. } => false,
-                };
-                if local.attempt == attempt && is_searching {
-                    local.seat = Seat::Idle;
-                    out.tell(lobby::Effect::Refused(conn, code));
-                }
-            }
+            Order::Refused { conn, attempt, code } => self.refused(conn, attempt, code, out),
             Order::Displaced { conn } => {
                 if self.forget(conn).is_some() {
                     out.tell(lobby::Effect::Displaced(conn));
                 }
             }
-            Order::Block { user, blocked } => self.note_block(user, blocked, out),
-            Order::Unblock { user, blocked } => {
-                if let Some(known) = self.users.get_mut(&user) {
-                    known.blocks.remove(&blocked);
+            Order::Blocks(part) => {
+                let user = part.user;
+                if let Some(list) = self.partial_lists.add((), part) {
+                    self.renew_blocks(user, list, out);
                 }
             }
+        }
+    }
+
+    fn undo(&mut self, conn: ConnId, room: RoomId, asks_again: bool, out: &mut Out<'_>) {
+        let Some(local) = self.conns.get_mut(&conn) else { return };
+        if let Some(Seated { is_open: false, asked, .. }) = local.seat_in(room).copied() {
+            local.seat = Seat::Waiting { asked };
+        }
+        if asks_again && matches!(local.seat, Seat::Waiting { .. }) {
+            self.report_change(conn, out);
+        }
+    }
+
+    fn refused(&mut self, conn: ConnId, attempt: u32, code: SignalErrorCode, out: &mut Out<'_>) {
+        let Some(local) = self.conns.get_mut(&conn) else { return };
+        let is_searching = match local.seat {
+            Seat::Waiting { .. } => true,
+            Seat::Seated(seated) => !seated.is_open,
+            Seat::Idle | Seat::Resuming { .. } => false,
+        };
+        if local.attempt == attempt && is_searching {
+            local.seat = Seat::Idle;
+            out.tell(lobby::Effect::Refused(conn, code));
         }
     }
 
@@ -76,6 +95,7 @@ impl HubSide {
                 room,
                 partner,
                 stranger,
+                partner_until: None,
                 since: out.now,
                 asked: out.now,
                 is_open: true,
@@ -84,7 +104,7 @@ impl HubSide {
             None => Seat::Idle,
         };
         let resumed = resumed.map(|ResumedSeat { room, stranger, partner }| {
-            self.away.remove(&room);
+            self.away.remove(&(room, user));
             ResumedRoom { room, stranger, partner }
         });
         out.tell(lobby::Effect::Welcome { conn, user, resumed });
@@ -101,18 +121,20 @@ impl HubSide {
             && local.attempt == attempt
         {
             let user = local.user;
-            if !self.users.get(&user).is_some_and(|known| known.blocks.contains(&blocked)) {
+            let blocks = self.users.get(&user).map(|known| &known.blocks);
+            let blocks = blocks.filter(|blocks| blocks.blocked.contains(&blocked));
+            let Some(blocks) = blocks else {
                 local.seat = Seat::Seated(Seated { asked, ..seated });
                 return out.requests.push(Request::Held { conn, room });
-            }
-            // Or the matcher would pair the two for ever.
-            out.requests.push(Request::Block { user, blocked });
+            };
+            // The matcher does not know of the block: it would pair the two again.
+            tell_blocks(user, blocks, out);
         }
         out.requests.push(Request::Refuse { conn, room });
     }
 
-    /// Begins a room that waits to begin.
-    fn open(&mut self, conn: ConnId, room: RoomId, out: &mut Out<'_>) {
+    /// Begins a room that is held.
+    pub(super) fn open(&mut self, conn: ConnId, room: RoomId, out: &mut Out<'_>) {
         let Some(local) = self.conns.get_mut(&conn) else { return };
         let seated = local.seat_in(room).filter(|seated| !seated.is_open);
         if let Some(seated) = seated
@@ -147,39 +169,6 @@ impl HubSide {
         } else {
             local.seat = Seat::Waiting { asked };
             self.report_change(conn, out);
-        }
-    }
-
-    /// Takes in a relay from another node; returns the answer, if there is one. A partner who relays
-    /// is in the room already, so it has begun.
-    pub(in crate::core::fleet) fn relayed(
-        &mut self,
-        [from, to]: [ConnId; 2],
-        room: RoomId,
-        text: RelayText,
-        out: &mut Out<'_>,
-    ) -> Option<Message> {
-        self.open(to, room, out);
-        let local = self.conns.get(&to);
-        if local.and_then(|local| local.seat.open()).is_some_and(|seated| seated.room == room) {
-            out.effects.extend(text.into_relay(room).map(|relay| Effect::Relay { to, relay }));
-            return None;
-        }
-        let is_away = self.away.contains_key(&room);
-        (!is_away).then_some(Message::NotHere { conn: from, room, partner: to })
-    }
-
-    /// The node of a partner says that the partner is not in the room.
-    pub(in crate::core::fleet) fn doubt(
-        &mut self,
-        conn: ConnId,
-        room: RoomId,
-        partner: ConnId,
-        out: &mut Out<'_>,
-    ) {
-        let seated = self.conns.get_mut(&conn).and_then(|local| local.seat_in(room));
-        if seated.is_some_and(|seated| seated.partner == Some(partner)) {
-            out.requests.push(Request::Doubt { conn, room, partner });
         }
     }
 }

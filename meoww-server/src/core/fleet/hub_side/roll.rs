@@ -1,4 +1,4 @@
-//! The roll: all that this node holds, for a new matcher.
+//! The roll: the state of all connections and users of this node, for a new matcher.
 
 use std::{collections::BTreeSet, time::Instant};
 
@@ -6,14 +6,19 @@ use meoww_proto::UserId;
 
 use super::{Away, HubSide, LocalUser};
 use crate::core::{
-    fleet::{MAX_BLOCKS, MAX_ENTRIES, Request, RollEntry, RollSeat, message::millis},
+    fleet::{BlockPart, MAX_ENTRIES, Request, RollEntry, RollSeat, message::millis},
     lobby::ConnId,
+    safety::BlockList,
 };
 
 impl HubSide {
-    /// Returns the requests that make up the roll: who waits first, then who is in a room, then the
-    /// others, and what is known of their users.
-    pub(in crate::core::fleet) fn roll(&self, now: Instant) -> Vec<Request> {
+    /// Returns the requests that make up the roll: waiters first, then members of rooms, then the
+    /// others, each with the state of its user; at last the copies of rooms of other nodes.
+    pub(in crate::core::fleet) fn roll(
+        &self,
+        copies: Vec<RollEntry>,
+        now: Instant,
+    ) -> Vec<Request> {
         let mut conns: Vec<ConnId> = self.conns.keys().copied().collect();
         conns.sort_unstable();
         let mut reports: Vec<_> =
@@ -32,10 +37,11 @@ impl HubSide {
                 entries.extend(user.entries(report.user, now));
             }
         }
-        entries.extend(self.away.iter().map(|(room, away)| {
-            let Away { user, stranger, until } = *away;
-            RollEntry::Away { room: *room, user, stranger, left_ms: millis(until, now) }
+        entries.extend(self.away.iter().map(|(&(room, user), away)| {
+            let Away { stranger, until } = *away;
+            RollEntry::Away { room, user, stranger, left_ms: millis(until, now) }
         }));
+        entries.extend(copies);
         let parts = entries.chunks(MAX_ENTRIES).map(|part| Request::Roll(part.to_vec()));
         [Request::RollBegin].into_iter().chain(parts).chain([Request::RollEnd]).collect()
     }
@@ -49,9 +55,10 @@ impl LocalUser {
             let last_partner = self.last_partner;
             entries.push(RollEntry::User { user, owed_ms: owed, last_partner });
         }
-        let blocks: Vec<UserId> = self.blocks.iter().copied().collect();
-        let parts = blocks.chunks(MAX_BLOCKS);
-        entries.extend(parts.map(|part| RollEntry::Blocks { user, blocked: part.to_vec() }));
+        if self.blocks != BlockList::default() {
+            let parts = BlockPart::all_of(user, &self.blocks);
+            entries.extend(parts.into_iter().map(RollEntry::Blocks));
+        }
         let apart = self.apart.iter().filter(|(_, until)| *until > now);
         entries.extend(apart.map(|(other, until)| RollEntry::Apart {
             user,

@@ -1,29 +1,32 @@
-//! Where a connection is.
+//! The seat of a connection, and the state of its user.
 
-use std::{collections::BTreeSet, time::Instant};
+use std::time::Instant;
 
 use meoww_proto::{RoomId, UserId};
 
-use crate::core::lobby::{ConnId, Pace, SearchCriteria};
+use crate::core::{
+    lobby::{ConnId, Pace, SearchCriteria},
+    safety::BlockList,
+};
 
 /// A connection of this node.
-#[derive(Debug)]
+#[derive(Debug, Clone, Hash)]
 pub(super) struct Local {
     pub(super) user: UserId,
-    /// Counts what its user asked for.
+    /// Counts the requests of its user.
     pub(super) attempt: u32,
-    /// Of the last search.
+    /// Criteria of the last search.
     pub(super) criteria: SearchCriteria,
     pub(super) seat: Seat,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Hash)]
 pub(super) enum Seat {
     Idle,
     /// It is not welcomed until the matcher knows whether the room is there.
     Resuming {
         room: RoomId,
-        /// Of a search that came meanwhile.
+        /// Criteria of a search that came meanwhile.
         criteria: Option<SearchCriteria>,
     },
     Waiting {
@@ -33,35 +36,36 @@ pub(super) enum Seat {
 }
 
 /// A seat in a room.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Hash)]
 pub(super) struct Seated {
     pub(super) room: RoomId,
     /// `None` while the partner is away.
     pub(super) partner: Option<ConnId>,
     pub(super) stranger: UserId,
+    /// Until when the partner's seat is kept, if the partner is away.
+    pub(super) partner_until: Option<Instant>,
     /// When the two were matched.
     pub(super) since: Instant,
     /// When the user asked for a partner.
     pub(super) asked: Instant,
-    /// Whether it has begun; until then the user knows nothing of it.
+    /// Whether the room has begun; until then the user is not told of it.
     pub(super) is_open: bool,
     pub(super) is_initiator: bool,
 }
 
 /// A seat kept for a user who has lost the connection.
-#[derive(Debug)]
+#[derive(Debug, Clone, Hash)]
 pub(super) struct Away {
-    pub(super) user: UserId,
     pub(super) stranger: UserId,
     pub(super) until: Instant,
 }
 
 /// A user with connections to this node.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, Hash)]
 pub(super) struct LocalUser {
     /// Oldest first.
     pub(super) connections: Vec<ConnId>,
-    pub(super) blocks: BTreeSet<UserId>,
+    pub(super) blocks: BlockList,
     /// Users not to be met before a moment.
     pub(super) apart: Vec<(UserId, Instant)>,
     pub(super) pace: Pace,

@@ -1,59 +1,18 @@
-//! What the matcher makes of rolls.
+//! Rolls: the matcher's lobby is rebuilt from what hubs hold.
 
-use std::time::{Duration, Instant};
+use std::{collections::BTreeSet, time::Duration};
 
 use meoww_proto::{RoomId, UserId};
 use rand::Rng;
 
-use super::{Known, Matcher, Step, ago};
-use crate::core::{
-    fleet::{ConnReport, NodeId, Order, Request, RollEntry, RollSeat},
-    lobby::{self, AdoptedSeat, ConnId, SEAT_LEASE},
+use super::{
+    Known, Matcher, Step, ago,
+    claims::{Claim, ClaimedSeat},
 };
-
-/// What a hub says of one seat of a room.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Claim {
-    pub(super) node: NodeId,
-    user: UserId,
-    stranger: UserId,
-    seat: ClaimedSeat,
-}
-
-#[derive(Debug, Clone, Copy)]
-enum ClaimedSeat {
-    Taken { conn: ConnId, partner: Option<ConnId>, since: Instant, is_open: bool },
-    Away { until: Instant },
-}
-
-impl Claim {
-    fn conn(&self) -> Option<ConnId> {
-        match self.seat {
-            ClaimedSeat::Taken { conn, .. } => Some(conn),
-            ClaimedSeat::Away { .. } => None,
-        }
-    }
-
-    fn partner(&self) -> Option<ConnId> {
-        match self.seat {
-            ClaimedSeat::Taken { partner, .. } => partner,
-            ClaimedSeat::Away { .. } => None,
-        }
-    }
-
-    /// Since when it is taken.
-    fn since(&self) -> Option<Instant> {
-        match self.seat {
-            ClaimedSeat::Taken { since, .. } => Some(since),
-            ClaimedSeat::Away { .. } => None,
-        }
-    }
-
-    fn agrees_with(&self, other: &Self) -> bool {
-        let is_mutual = self.partner() == other.conn() && other.partner() == self.conn();
-        self.conn().is_some() && other.conn().is_some() && is_mutual
-    }
-}
+use crate::core::{
+    fleet::{BlockPart, ConnReport, NodeId, Order, Request, RollEntry, RollSeat},
+    lobby::{self, ConnId, SEAT_LEASE},
+};
 
 impl Matcher {
     pub(super) fn enrol(&mut self, node: NodeId, entry: RollEntry, step: &mut Step<'_, impl Rng>) {
@@ -63,14 +22,14 @@ impl Matcher {
                 let owed = Duration::from_millis(owed_ms.into());
                 self.lobby.recall(user, owed, last_partner, step.now);
             }
-            RollEntry::Blocks { user, blocked } => {
-                for blocked in blocked {
-                    self.undo_between(user, blocked, step);
-                    self.input(lobby::Input::Block { user, blocked }, step);
-                    if self.lobby.connections_of(user).is_empty() {
-                        // All of them ask for a room, and are not known before that is decided.
-                        self.deferred.push_back((node, Request::Block { user, blocked }));
-                    }
+            RollEntry::Blocks(part) => {
+                let user = part.user;
+                let Some(list) = self.partial_lists.add(node, part) else { return };
+                self.renew_blocks(node, user, &list, step);
+                if self.lobby.connections_of(user).is_empty() {
+                    // All of them ask for a room, and are not known before that is decided.
+                    let parts = BlockPart::all_of(user, &list).into_iter();
+                    self.deferred.extend(parts.map(|part| (node, Request::Blocks(part))));
                 }
             }
             RollEntry::Apart { user, other, left_ms } => {
@@ -79,17 +38,24 @@ impl Matcher {
             }
             RollEntry::Away { room, user, stranger, left_ms } => {
                 let left = Duration::from_millis(left_ms.into()).min(SEAT_LEASE);
-                let presumed = self.presumed.get_mut(&node);
-                presumed.into_iter().for_each(|it| it.retain(|known| *known != (room, stranger)));
+                if let Some(presumed) = self.presumed.get_mut(&node) {
+                    presumed.remove(&(room, stranger));
+                }
                 let seat = ClaimedSeat::Away { until: step.now + left };
                 self.claim(room, Claim { node, user, stranger, seat }, step);
+            }
+            RollEntry::Copy { copy, left_ms } => {
+                let left = Duration::from_millis(left_ms.into()).min(SEAT_LEASE);
+                self.copies.insert(copy, step.now + left);
             }
         }
     }
 
     fn enrol_conn(&mut self, node: NodeId, report: ConnReport, step: &mut Step<'_, impl Rng>) {
         let ConnReport { conn, user, attempt, criteria, seat } = report;
-        let RollSeat::Seated { room, partner, stranger, age_ms, is_open, .. } = seat else {
+        let RollSeat::Seated { room, partner, stranger, partner_left_ms, age_ms, is_open, .. } =
+            seat
+        else {
             if let RollSeat::Resuming { .. } = seat {
                 // The room may be on a roll that is not complete.
                 return self.deferred.push_back((node, Request::Connect(report)));
@@ -110,106 +76,33 @@ impl Matcher {
             if let Some(partner) = partner {
                 step.order(conn, Order::PartnerMoved { conn, room, partner });
             }
-            step.order(conn, Order::Open { conn, room });
+            if !is_open {
+                step.order(conn, Order::Open { conn, room });
+            }
         } else if known.is_some() {
             step.order(conn, Order::RoomOver { conn, room });
         } else {
             let since = ago(step.now, age_ms);
-            let seat = ClaimedSeat::Taken { conn, partner, since, is_open };
+            let partner_until =
+                partner_left_ms.map(|left| step.now + Duration::from_millis(left.into()));
+            let seat = ClaimedSeat::Taken { conn, partner, partner_until, since, is_open };
             self.claim(room, Claim { node, user, stranger, seat }, step);
         }
     }
 
-    /// Takes over the room if both its members are there by now, each as the other says.
-    fn claim(&mut self, room: RoomId, claim: Claim, step: &mut Step<'_, impl Rng>) {
-        let claims = self.claims.entry(room).or_default();
-        claims.push(claim);
-        if let Some(conn) = claim.conn() {
-            self.claimed.insert(conn, room);
-        }
-        if let Some(other) = claims.iter().find(|other| claim.agrees_with(other)).copied() {
-            let pair = [claim.conn(), other.conn()];
-            for old in self.take_claims(room).iter().filter_map(Claim::conn) {
-                if !pair.contains(&Some(old)) {
-                    step.order(old, Order::RoomOver { conn: old, room });
-                }
-            }
-            self.adopt(room, claim, Some(other), step);
-        }
-    }
-
-    fn take_claims(&mut self, room: RoomId) -> Vec<Claim> {
-        let claims = self.claims.remove(&room).unwrap_or_default();
-        for conn in claims.iter().filter_map(Claim::conn) {
-            self.claimed.remove(&conn);
-        }
-        claims
-    }
-
-    pub(super) fn withdraw_claim(&mut self, conn: ConnId) {
-        if let Some(room) = self.claimed.remove(&conn)
-            && let Some(claims) = self.claims.get_mut(&room)
-        {
-            claims.retain(|claim| claim.conn() != Some(conn));
-        }
-    }
-
-    /// Takes over a room in which the first has a connection, and the second has one or is away.
-    fn adopt(
-        &mut self,
-        room: RoomId,
-        first: Claim,
-        second: Option<Claim>,
-        step: &mut Step<'_, impl Rng>,
-    ) {
-        let ClaimedSeat::Taken { conn, since, .. } = first.seat else { return };
-        let adopted = |claim: &Claim| AdoptedSeat {
-            user: claim.user,
-            held_by: match claim.seat {
-                ClaimedSeat::Taken { conn, .. } => Ok(conn),
-                ClaimedSeat::Away { until } => Err(until),
-            },
-        };
-        let vacant = AdoptedSeat { user: first.stranger, held_by: Err(step.now + SEAT_LEASE) };
-        let seats = [adopted(&first), second.as_ref().map_or(vacant, adopted)];
-        for user in [first.user, first.stranger] {
-            // What has begun goes before what has not.
-            if let Some((_, Some(conn))) = self.lobby.room_of(user)
-                && self.is_pairing(conn)
-            {
-                self.refuse_pair_of(conn, step);
-            }
-        }
-        let mut effects = std::mem::take(&mut self.effects);
-        let is_adopted = self.lobby.adopt(room, seats, since, &mut effects);
-        self.carry_out(effects, step);
-        let conns = [Some(conn), second.and_then(|claim| claim.conn())];
-        for (n, claim) in [Some(first), second].into_iter().enumerate() {
-            let Some(ClaimedSeat::Taken { conn, partner, .. }) = claim.map(|it| it.seat) else {
-                continue;
-            };
-            if !is_adopted {
-                step.order(conn, Order::RoomOver { conn, room });
-                continue;
-            }
-            if let Some(other) = conns[1 - n].filter(|other| partner != Some(*other)) {
-                step.order(conn, Order::PartnerMoved { conn, room, partner: other });
-            }
-            step.order(conn, Order::Open { conn, room });
-        }
-    }
-
-    /// Once all rolls are complete: decides on rooms of which one member is there, and queues who
-    /// waits, by age.
+    /// Once all rolls are complete, decides on rooms that one member claims, and queues the waiters
+    /// by age.
     pub(super) fn settle(&mut self, step: &mut Step<'_, impl Rng>) {
         if !self.rolling.is_empty() {
             return;
         }
         self.has_begun = true;
-        let rooms: Vec<RoomId> = self.claims.keys().copied().collect();
+        let back: BTreeSet<_> = self.deferred.iter().filter_map(|(_, it)| resumes(it)).collect();
+        let mut rooms: Vec<RoomId> = self.claims.keys().copied().collect();
+        rooms.sort_unstable();
         for room in rooms {
             let claims = self.take_claims(room);
-            self.settle_room(room, &claims, step);
+            self.settle_room(room, &claims, &back, step);
         }
         let waiters = std::mem::take(&mut self.waiters).into_iter();
         let mut waiters: Vec<_> =
@@ -223,73 +116,22 @@ impl Matcher {
                 self.act(node, request, step);
             }
         }
+        // Seats that were kept until there was no matcher are given up now.
+        self.input(lobby::Input::Timeout, step);
     }
 
-    /// Of several connections of a user that claim a seat, the one that came last has it.
-    fn settle_room(&mut self, room: RoomId, claims: &[Claim], step: &mut Step<'_, impl Rng>) {
-        let mut seats: Vec<Claim> = Vec::new();
-        for claim in claims.iter().filter(|claim| claim.conn().is_some()) {
-            let old = match seats.iter_mut().find(|seat| seat.user == claim.user) {
-                Some(seat) if seat.since() < claim.since() => std::mem::replace(seat, *claim),
-                Some(_) => *claim,
-                None => {
-                    seats.push(*claim);
-                    continue;
-                }
-            };
-            if let Some(conn) = old.conn() {
-                step.order(conn, Order::RoomOver { conn, room });
-            }
-        }
-        match seats[..] {
-            [first, second] => self.adopt(room, first, Some(second), step),
-            [alone] => self.settle_claim(room, alone, claims, step),
-            _ => {}
-        }
-    }
-
-    /// The partner is away, or on its way back, or on a node that is not there; else the room is
-    /// over.
-    fn settle_claim(
-        &mut self,
-        room: RoomId,
-        claim: Claim,
-        claims: &[Claim],
-        step: &mut Step<'_, impl Rng>,
-    ) {
-        let ClaimedSeat::Taken { conn, partner, is_open, .. } = claim.seat else { return };
-        if !is_open {
-            return step.order(conn, Order::Undo { conn, room, asks_again: true });
-        }
-        let away = claims.iter().find(|other| other.user == claim.stranger).copied();
-        let is_back = self.deferred.iter().any(|(_, request)| {
-            matches!(request, Request::Connect(ConnReport {
-                user, seat: RollSeat::Resuming { room: asked_for }, ..
-            }) if *user == claim.stranger && *asked_for == room)
-        });
-        let node = partner.and_then(ConnId::node);
-        let is_gone = node.is_some_and(|node| self.nodes.contains_key(&node));
-        if is_gone && away.is_none() && !is_back {
-            return step.order(conn, Order::RoomOver { conn, room });
-        }
-        if let Some(node) = node.filter(|_| away.is_none() && !is_back) {
-            self.presumed.entry(node).or_default().push((room, claim.user));
-        }
-        self.adopt(room, claim, away, step);
-    }
-
-    /// The node of this connection is lost, and does perhaps not know a room of it when it is back.
+    /// Notes the room of a connection whose node is lost: the node may come back without it.
     pub(super) fn presume(&mut self, node: NodeId, conn: ConnId) {
         if let Some(Known { user, .. }) = self.conns.get(&conn)
             && let Some((room, Some(seated))) = self.lobby.room_of(*user)
             && let Some((partner, _)) = self.lobby.partner_of(*user)
             && seated == conn
         {
-            self.presumed.entry(node).or_default().push((room, partner));
+            self.presumed.entry(node).or_default().insert((room, partner));
         }
     }
 
-    /// The node is there, so who was presumed to come back there and has not is gone.
+    /// Ends rooms whose member was presumed on this node, which is back without that member.
     pub(super) fn end_presumed(&mut self, node: NodeId, step: &mut Step<'_, impl Rng>) {
         for (room, user) in self.presumed.remove(&node).into_iter().flatten() {
             let is_alone = self.lobby.partner_of(user).is_some_and(|(_, conn)| conn.is_none());
@@ -300,5 +142,15 @@ impl Matcher {
                 self.end(conn, step);
             }
         }
+    }
+}
+
+/// Returns the room that a new connection asks for, and its user.
+fn resumes(request: &Request) -> Option<(RoomId, UserId)> {
+    match request {
+        Request::Connect(ConnReport { user, seat: RollSeat::Resuming { room }, .. }) => {
+            Some((*room, *user))
+        }
+        _ => None,
     }
 }

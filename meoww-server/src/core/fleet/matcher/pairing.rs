@@ -1,36 +1,35 @@
-//! Two steps to a room: both hubs hold their connection for it, and then it opens. A connection that
-//! cannot be held in time leaves the other its turn.
+//! Pairing in two steps: both hubs hold their connection for a room, and then the room opens. When a
+//! connection is not held in time, the other keeps its place in the queue.
 
 use std::{
     collections::VecDeque,
     time::{Duration, Instant},
 };
 
-use foldhash::HashMap;
 use meoww_proto::{RoomId, UserId};
 use rand::Rng;
 
 use super::{Matcher, Step};
-use crate::core::{fleet::Order, lobby::ConnId};
+use crate::core::{fleet::Order, lobby::ConnId, unordered::Map};
 
 /// How long the two hubs have to hold their connections.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-#[derive(Default)]
+#[derive(Clone, Default, Hash)]
 pub(super) struct Pairings {
-    by_room: HashMap<RoomId, Pairing>,
-    by_conn: HashMap<ConnId, RoomId>,
+    by_room: Map<RoomId, Pairing>,
+    by_conn: Map<ConnId, RoomId>,
     /// In the order of their deadlines; those of pairs that are done are skipped.
     deadlines: VecDeque<(Instant, RoomId)>,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Hash)]
 struct Pairing {
-    /// The one that makes the offer last.
+    /// The initiator is the last.
     members: [(ConnId, Held); 2],
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Held {
     No,
     Yes,
@@ -102,7 +101,7 @@ impl Matcher {
         self.pairings.by_conn.contains_key(&conn)
     }
 
-    /// What this connection's user has done since leaves no room for a pair.
+    /// Undoes the pair of a connection whose user has done something else meanwhile.
     pub(super) fn undo_of(&mut self, conn: ConnId, step: &mut Step<'_, impl Rng>) {
         if let Some(room) = self.pairings.by_conn.get(&conn).copied() {
             self.undo(room, &[conn], &[], step);
@@ -120,7 +119,7 @@ impl Matcher {
             && partner.is_some_and(|(partner, _)| partner == blocked)
             && self.pairings.by_conn.get(&conn) == Some(&room)
         {
-            // Neither is matched with the other again, as the caller sees to.
+            // The caller blocks the two, so they are not matched again.
             self.undo(room, &[conn], &[conn], step);
         }
     }
@@ -138,8 +137,8 @@ impl Matcher {
         }
     }
 
-    /// Those dropped are out of the queue. The hubs of some of them are told to ask again, as they do
-    /// unless the user has done something else meanwhile.
+    /// Undoes a pair. The dropped connections leave the queue; hubs of those in `asked_again` ask
+    /// again, unless the user has done something else meanwhile.
     fn undo(
         &mut self,
         room: RoomId,
@@ -155,5 +154,15 @@ impl Matcher {
         let mut effects = std::mem::take(&mut self.effects);
         self.lobby.undo(room, dropped, step.now, step.rng, &mut effects);
         self.carry_out(effects, step);
+    }
+}
+
+#[cfg(test)]
+impl Pairings {
+    /// Returns the members of rooms that wait for one of them.
+    pub(super) fn with_one_held(&self) -> Vec<[(ConnId, RoomId); 2]> {
+        let is_held = |pairing: &Pairing| pairing.members.iter().any(|(_, it)| *it == Held::Yes);
+        let rooms = self.by_room.iter().filter(|(_, pairing)| is_held(pairing));
+        rooms.map(|(room, pairing)| pairing.members.map(|(conn, _)| (conn, *room))).collect()
     }
 }

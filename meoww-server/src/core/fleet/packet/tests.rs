@@ -5,8 +5,8 @@ use uuid::Uuid;
 use super::*;
 use crate::core::{
     fleet::{
-        ConnReport, MAX_ANSWER_BYTES, MAX_BLOCKS, MAX_ENTRIES, RelayKind, RelayText, Request,
-        RollEntry, RollSeat,
+        BlockPart, ConnReport, CopyChange, MAX_ANSWER_BYTES, MAX_BLOCKS, MAX_ENTRIES, RelayKind,
+        RelayText, Request, RollEntry, RollSeat, RoomCopy,
     },
     lobby::SearchCriteria,
 };
@@ -46,20 +46,38 @@ fn waiting() -> ConnReport {
     }
 }
 
+fn copy() -> RoomCopy {
+    RoomCopy { room: room(), members: [user(1), user(2)] }
+}
+
 fn beat() -> Beat {
-    Beat { term: None, leads: false, is_draining: true, hears_you: true, presence: None }
+    Beat {
+        term: None,
+        leads: false,
+        is_draining: true,
+        hears_you: true,
+        reach: 3,
+        pulse: Pulse { count: 7, reach: 2 },
+        presence: None,
+    }
+}
+
+fn blocks(count: usize) -> BlockPart {
+    let blocked = vec![user(0xff); count];
+    BlockPart { user: user(0xff), version: u64::MAX, blocked, is_last: false }
 }
 
 #[test]
 fn a_packet_is_the_same_after_the_way() {
     let text = RelayText { kind: RelayKind::Chat, text: "meow".into() };
     let (from, to) = (node(1).conn(5), node(2).conn(6));
-    let blocks = RollEntry::Blocks { user: user(1), blocked: vec![user(2); MAX_BLOCKS] };
+    let blocks = RollEntry::Blocks(blocks(MAX_BLOCKS));
     let packets = [
         Packet { to: None, ..packet(Body::Hello) },
         packet(Body::Beat(beat())),
         data(Message::Relay { from, to, room: room(), text }),
         data(request(Request::Roll(vec![blocks, RollEntry::Conn(waiting())]))),
+        data(Message::Copies(CopyChange::Keep(vec![copy()]))),
     ];
     for packet in packets {
         assert_eq!(Packet::decode(&packet.encode()), Ok(packet));
@@ -68,9 +86,10 @@ fn a_packet_is_the_same_after_the_way() {
 
 #[test]
 fn what_the_parties_may_say_at_most_fits() {
-    let blocks = RollEntry::Conn(waiting());
-    let answer = Message::Answer { id: 1, text: "x".repeat(MAX_ANSWER_BYTES), is_last: true };
-    for message in [request(Request::Roll(vec![blocks; MAX_ENTRIES])), answer] {
+    let entries = [RollEntry::Conn(waiting()), RollEntry::Blocks(blocks(MAX_BLOCKS))];
+    let rolls = entries.map(|entry| request(Request::Roll(vec![entry; MAX_ENTRIES])));
+    let answer = Message::Answer { id: 1, text: "x".repeat(MAX_ANSWER_BYTES) };
+    for message in rolls.into_iter().chain([answer]) {
         let packet = data(message);
         assert_eq!(Packet::decode(&packet.encode()), Ok(packet));
     }
@@ -79,10 +98,13 @@ fn what_the_parties_may_say_at_most_fits() {
 #[test]
 fn what_is_out_of_bounds_is_refused() {
     let entries = vec![RollEntry::Conn(waiting()); MAX_ENTRIES + 1];
-    let blocked = RollEntry::Blocks { user: user(1), blocked: vec![user(2); MAX_BLOCKS + 1] };
+    let blocked = RollEntry::Blocks(blocks(MAX_BLOCKS + 1));
     let packets = [
         data(request(Request::Roll(entries))),
         data(request(Request::Roll(vec![blocked]))),
+        data(request(Request::Blocks(blocks(MAX_BLOCKS + 1)))),
+        data(Message::Copies(CopyChange::Keep(vec![copy(); MAX_ENTRIES + 1]))),
+        data(Message::Copies(CopyChange::Drop(vec![room(); MAX_ENTRIES + 1]))),
         data(Message::Question { id: 1, text: "x".repeat(MAX_ANSWER_BYTES + 1) }),
         Packet { to: None, ..packet(Body::Beat(beat())) },
         Packet { session: 0, ..packet(Body::Beat(beat())) },
@@ -96,8 +118,8 @@ fn what_is_out_of_bounds_is_refused() {
     assert_eq!(Packet::decode(&[&*beat, b"x"].concat()), Err(DecodeError::Malformed));
     assert_eq!(Packet::decode(&beat[..beat.len() - 1]), Err(DecodeError::Malformed));
     assert_eq!(Packet::decode(&[]), Err(DecodeError::Malformed));
-    assert_eq!(Packet::decode(&[2]), Err(DecodeError::Version(2)));
-    assert_eq!(Packet::decode(&[1; MAX_PACKET_BYTES + 1]), Err(DecodeError::TooLong));
+    assert_eq!(Packet::decode(&[1]), Err(DecodeError::Version(1)));
+    assert_eq!(Packet::decode(&[VERSION; MAX_PACKET_BYTES + 1]), Err(DecodeError::TooLong));
 }
 
 proptest! {

@@ -5,12 +5,19 @@ use std::time::{Duration, Instant};
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
 
 use crate::core::fleet::{
-    Beat, Body, Message, NodeId, Packet,
+    Beat, Body, Message, NodeId, Packet, Pulse,
     link::{BEAT, Link, Received},
 };
 
-const NOTHING: Beat =
-    Beat { term: None, leads: false, is_draining: false, hears_you: false, presence: None };
+const NOTHING: Beat = Beat {
+    term: None,
+    leads: false,
+    is_draining: false,
+    hears_you: false,
+    reach: 0,
+    pulse: Pulse { count: 0, reach: 0 },
+    presence: None,
+};
 
 struct End {
     link: Link,

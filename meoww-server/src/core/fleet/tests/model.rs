@@ -17,7 +17,7 @@ const USERS: u8 = 8;
 const MAX_NODES: usize = 4;
 
 /// Random histories of a run.
-fn cases() -> u64 {
+pub(super) fn cases() -> u64 {
     let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
     cases.unwrap_or(256)
 }
@@ -70,12 +70,12 @@ fn step(world: &mut World) {
         }
         68 if nodes.len() < MAX_NODES => drop(world.start_node()),
         69..72 if node != other => {
-            world.cuts.insert((node, other));
+            world.cut(node, other);
             if world.rng.random() {
-                world.cuts.insert((other, node));
+                world.cut(other, node);
             }
         }
-        72..74 => world.cuts.clear(),
+        72..74 => world.mend_cuts(),
         74 => world.pause(node, true),
         75..77 => world.pause(node, false),
         77 => {

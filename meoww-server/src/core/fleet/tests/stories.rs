@@ -4,19 +4,19 @@ use std::time::Duration;
 
 use super::world::{World, user};
 use crate::core::{
-    fleet::{GIVEN_UP, SUSPECTED},
-    lobby::{self, ConnId},
+    fleet::{GIVEN_UP, MAX_BLOCKS, SUSPECTED},
+    lobby::{self, ConnId, Departure, SEAT_LEASE},
 };
 
 /// Three nodes that know each other, the first of which leads.
-fn fleet() -> World {
+pub(super) fn fleet() -> World {
     let mut world = World::new(1, 3);
     world.pass(Duration::from_secs(3));
     assert_eq!(leader(&world), Some(1));
     world
 }
 
-fn leader(world: &World) -> Option<u32> {
+pub(super) fn leader(world: &World) -> Option<u32> {
     let awake = world.nodes.iter().filter(|(_, node)| !node.is_paused);
     let leading = awake.filter(|(_, node)| node.fleet.is_matching());
     let leading: Vec<u32> = leading.map(|(id, _)| id.get()).collect();
@@ -96,7 +96,7 @@ fn each_part_matches_its_own_and_the_newest_term_wins() {
     let mut world = fleet();
     let nodes = world.node_ids();
     for [a, b] in [[0, 1], [1, 0], [0, 2], [2, 0]] {
-        world.cuts.insert((nodes[a], nodes[b]));
+        world.cut(nodes[a], nodes[b]);
     }
     let conns = [(0, 1), (0, 2), (1, 3), (2, 4)].map(|(node, name)| {
         let conn = world.connect(nodes[node], user(name), None).expect("connected");
@@ -112,6 +112,196 @@ fn each_part_matches_its_own_and_the_newest_term_wins() {
     assert_eq!(still, rooms);
 }
 
+/// The other part has a newer term, and keeps the seat that was left.
+#[test]
+fn who_skips_in_one_part_keeps_the_next_room() {
+    let mut world = fleet();
+    let nodes = world.node_ids();
+    let [left, skips, next] = [(1, 1), (0, 2), (0, 3)]
+        .map(|(node, name)| world.connect(nodes[node], user(name), None).expect("connected"));
+    world.search(left);
+    world.search(skips);
+    world.pass(Duration::from_millis(50));
+    assert!(world.clients[&skips].room.is_some(), "not matched");
+    for other in [nodes[1], nodes[2]] {
+        world.cut(other, nodes[0]);
+        world.cut(nodes[0], other);
+    }
+    world.pass(Duration::from_secs(3));
+    world.act(skips, lobby::Input::Skip(skips));
+    world.search(next);
+    world.pass(Duration::from_secs(1));
+    let room = world.clients[&next].room.expect("matched in its part").id;
+    world.heal();
+    let rooms = [skips, next].map(|conn| world.clients[&conn].room.map(|room| room.id));
+    assert_eq!(rooms, [Some(room); 2]);
+    assert!(world.clients[&left].room.is_none(), "it is told");
+}
+
+/// Two users, in a room after at most this time.
+fn meet(world: &mut World, [first, second]: [usize; 2], names: [u8; 2], patience: Duration) {
+    let nodes = world.node_ids();
+    let conns = [(first, names[0]), (second, names[1])].map(|(node, name)| {
+        let conn = world.connect(nodes[node], user(name), None).expect("connected");
+        world.search(conn);
+        conn
+    });
+    world.pass(patience);
+    let rooms = conns.map(|conn| world.clients[&conn].room.expect("a room"));
+    assert_eq!(rooms[0].id, rooms[1].id);
+    let before = world.relays;
+    for conn in conns {
+        world.relay(conn);
+    }
+    world.pass(Duration::from_millis(50));
+    if first != second {
+        assert_eq!(world.relays, before + 2, "relays between {first} and {second}");
+    }
+}
+
+fn round(world: &World) -> u64 {
+    let terms = world.nodes.values().filter_map(|node| node.fleet.term());
+    terms.map(|term| term.round).max().expect("a term")
+}
+
+#[test]
+fn a_node_that_hears_all_leads_where_two_do_not_hear_each_other() {
+    for cuts in [&[[0, 1], [1, 0]][..], &[[0, 1]], &[[1, 0]]] {
+        let mut world = fleet();
+        let nodes = world.node_ids();
+        for [from, to] in cuts {
+            world.cut(nodes[*from], nodes[*to]);
+        }
+        world.pass(Duration::from_secs(5));
+        assert_eq!(leader(&world), Some(3), "{cuts:?}");
+        let settled = round(&world);
+        meet(&mut world, [0, 1], [1, 2], Duration::from_millis(100));
+        meet(&mut world, [0, 2], [3, 4], Duration::from_millis(100));
+        world.pass(Duration::from_secs(120));
+        assert_eq!(round(&world), settled, "{cuts:?}");
+        assert!(world.clients.values().all(|client| client.room.is_some()), "calls go on");
+    }
+}
+
+/// A chain of nodes, each of which hears only its neighbours: none hears all.
+#[test]
+fn the_lead_changes_seldom_where_no_node_hears_all() {
+    let mut world = World::new(1, 4);
+    world.pass(Duration::from_secs(3));
+    let nodes = world.node_ids();
+    for [a, b] in [[0, 2], [0, 3], [1, 3]] {
+        world.cut(nodes[a], nodes[b]);
+        world.cut(nodes[b], nodes[a]);
+    }
+    world.pass(Duration::from_secs(10));
+    let settled = round(&world);
+    for (at, name) in [(0, 1), (1, 3), (2, 5), (3, 7)] {
+        meet(&mut world, [at, at], [name, name + 1], Duration::from_secs(15));
+    }
+    world.pass(Duration::from_secs(60));
+    let changes = round(&world) - settled;
+    assert!(changes <= 24, "{changes} changes of the lead in two minutes");
+    assert!(world.clients.values().all(|client| client.room.is_some()), "calls go on");
+}
+
+/// The lease of a seat goes on where the last matcher left it.
+#[test]
+fn a_new_matcher_does_not_keep_a_seat_anew() {
+    let mut world = fleet();
+    let [first, _] = with_a_room(&mut world);
+    let nodes = world.node_ids();
+    world.crash(nodes[2]);
+    world.pass(SEAT_LEASE / 2);
+    world.crash(nodes[0]);
+    world.pass(SEAT_LEASE / 2);
+    assert_eq!(leader(&world), Some(2));
+    assert!(world.clients[&first].room.is_some(), "the node was given up a second after its crash");
+    world.pass(GIVEN_UP + Duration::from_secs(1));
+    assert!(world.clients[&first].room.is_none(), "the lease began again");
+}
+
+/// Without a relay and without a roll.
+#[test]
+fn a_room_without_a_partner_ends_by_itself() {
+    for other in [1, 2] {
+        let mut world = fleet();
+        let nodes = world.node_ids();
+        let conns = [(1, 1), (other, 2)].map(|(node, name): (usize, u8)| {
+            let conn = world.connect(nodes[node], user(name), None).expect("connected");
+            world.search(conn);
+            conn
+        });
+        world.pass(Duration::from_millis(50));
+        assert!(world.clients[&conns[0]].room.is_some());
+        world.pass(Duration::from_secs(10));
+        assert!(world.clients[&conns[0]].room.is_some(), "the check finds both");
+        // A fault that nothing in the protocol accounts for.
+        world.lose_seat(conns[1]);
+        world.pass(Duration::from_secs(3));
+        assert!(world.clients[&conns[0]].room.is_none(), "the partner is on {other}");
+    }
+}
+
+/// Both lose their connection to one node, and one is back when another node begins to match.
+#[test]
+fn two_seats_of_one_room_are_kept_on_one_node() {
+    let mut world = fleet();
+    let nodes = world.node_ids();
+    let conns = [1, 2].map(|name| {
+        let conn = world.connect(nodes[1], user(name), None).expect("connected");
+        world.search(conn);
+        conn
+    });
+    world.pass(Duration::from_millis(50));
+    let room = world.clients[&conns[0]].room.expect("a room").id;
+    for conn in conns {
+        world.act(conn, lobby::Input::Disconnect(conn, Departure::Lost));
+    }
+    let again = world.connect(nodes[1], user(1), Some(room)).expect("connected");
+    world.pass(Duration::from_millis(50));
+    world.crash(nodes[0]);
+    world.pass(Duration::from_secs(4));
+    assert_eq!(leader(&world), Some(2));
+    assert_eq!(world.clients[&again].room.map(|it| it.id), Some(room), "the other may come back");
+    let partner = world.connect(nodes[2], user(2), Some(room)).expect("connected");
+    world.pass(Duration::from_millis(50));
+    assert_eq!(world.clients[&partner].room.map(|it| it.id), Some(room));
+}
+
+#[test]
+fn a_new_matcher_takes_over_no_room_of_a_blocked_pair() {
+    let mut world = fleet();
+    let [first, _] = with_a_room(&mut world);
+    let nodes = world.node_ids();
+    // The matcher and the partner's node die before they hear of the block.
+    world.act(first, lobby::Input::Block { user: user(1), blocked: user(2) });
+    world.crash(nodes[0]);
+    world.crash(nodes[2]);
+    world.pass(Duration::from_secs(4));
+    assert_eq!(leader(&world), Some(2));
+    assert!(world.clients[&first].room.is_none());
+}
+
+/// The matcher has not answered, or is gone.
+#[test]
+fn who_blocks_may_search_at_once() {
+    for is_gone in [false, true] {
+        let mut world = fleet();
+        let [first, second] = with_a_room(&mut world);
+        if is_gone {
+            let nodes = world.node_ids();
+            world.crash(nodes[0]);
+        }
+        world.act(first, lobby::Input::Block { user: user(1), blocked: user(2) });
+        world.search(first);
+        assert!(world.clients[&first].is_searching, "the room is over");
+        world.pass(Duration::from_secs(4));
+        assert!(world.clients[&second].room.is_none(), "the other is told");
+        let matcher = world.nodes.values().find_map(|node| node.fleet.matcher());
+        assert!(matcher.expect("one leads").is_queued(first));
+    }
+}
+
 #[test]
 fn who_is_on_a_node_that_goes_is_not_queued_and_another_node_leads() {
     let mut world = fleet();
@@ -124,6 +314,37 @@ fn who_is_on_a_node_that_goes_is_not_queued_and_another_node_leads() {
     assert_eq!(leader(&world), Some(2));
     let [first, _] = with_a_room(&mut world);
     assert!(world.clients[&first].room.is_some());
+}
+
+/// The second waits already when the first comes back.
+#[test]
+fn who_waits_at_a_node_that_goes_keeps_the_turn() {
+    for is_drained in [true, false] {
+        let mut world = fleet();
+        let nodes = world.node_ids();
+        let first = world.connect(nodes[1], user(1), None).expect("connected");
+        let second = world.connect(nodes[2], user(2), None).expect("connected");
+        world.act(first, lobby::Input::Block { user: user(1), blocked: user(2) });
+        for conn in [first, second] {
+            world.search(conn);
+            world.pass(Duration::from_millis(50));
+        }
+        if is_drained {
+            world.act(first, lobby::Input::Drain);
+            world.act(first, lobby::Input::Disconnect(first, Departure::Lost));
+        } else {
+            world.crash(nodes[1]);
+        }
+        world.pass(Duration::from_secs(2));
+        let again = world.connect(nodes[2], user(1), None).expect("connected");
+        let third = world.connect(nodes[2], user(3), None).expect("connected");
+        for conn in [again, third] {
+            world.search(conn);
+            world.pass(Duration::from_millis(50));
+        }
+        let partner = world.clients[&third].room.expect("matched").partner;
+        assert_eq!(partner, Some(again), "drained: {is_drained}");
+    }
 }
 
 #[test]
@@ -175,4 +396,67 @@ fn an_order_of_a_term_that_is_over_changes_nothing() {
     world.pass(Duration::from_secs(4));
     assert_eq!(leader(&world), Some(2));
     assert_eq!(world.clients[&first].room.expect("a room").id, room);
+}
+
+/// The only node that is left leads as soon as it has noticed: nothing of that moment waits for another.
+#[test]
+fn a_seat_kept_until_there_was_no_matcher_is_given_up() {
+    let mut world = fleet();
+    let [first, second] = with_a_room(&mut world);
+    world.act(second, lobby::Input::Disconnect(second, Departure::Lost));
+    world.pass(SEAT_LEASE - Duration::from_millis(500));
+    let nodes = world.node_ids();
+    world.crash(nodes[0]);
+    world.crash(nodes[2]);
+    assert!(world.clients[&first].room.is_some(), "it is kept");
+    world.pass(Duration::from_millis(1500));
+    assert_eq!(leader(&world), Some(2));
+    assert!(world.clients[&first].room.is_none());
+}
+
+/// Two nodes of a user tell the matcher of a block and of its end, the earlier one later.
+#[test]
+fn the_last_change_of_blocks_counts_whatever_comes_first() {
+    let block = lobby::Input::Block { user: user(1), blocked: user(2) };
+    let unblock = lobby::Input::Unblock { user: user(1), blocked: user(2) };
+    for (changes, is_blocked) in [([block, unblock], false), ([unblock, block], true)] {
+        let mut world = fleet();
+        let nodes = world.node_ids();
+        let conns = [nodes[1], nodes[2]].map(|node| world.connect(node, user(1), None));
+        let [late, early] = conns.map(|conn| conn.expect("connected"));
+        if is_blocked {
+            world.act(early, block);
+        }
+        world.pass(Duration::from_secs(2));
+        world.cut(nodes[1], nodes[0]);
+        world.act(late, changes[0]);
+        world.act(early, changes[1]);
+        world.pass(Duration::from_millis(300));
+        world.mend_cuts();
+        // It comes with the next beat, and long before the database is asked.
+        for _ in 0..30 {
+            let matcher = world.nodes[&nodes[0]].fleet.matcher().expect("it leads");
+            let is_known = matcher.blocks_of(user(1)).contains(&user(2));
+            assert_eq!(is_known, is_blocked, "after {changes:?}");
+            world.pass(Duration::from_millis(10));
+        }
+    }
+}
+
+/// Of more blocks than fit into one part.
+#[test]
+fn a_new_matcher_knows_all_blocks() {
+    let mut world = fleet();
+    let nodes = world.node_ids();
+    let conn = world.connect(nodes[1], user(1), None).expect("connected");
+    let blocked = 2..=(2 * MAX_BLOCKS as u8);
+    for blocked in blocked.clone() {
+        world.act(conn, lobby::Input::Block { user: user(1), blocked: user(blocked) });
+    }
+    world.act(conn, lobby::Input::Unblock { user: user(1), blocked: user(9) });
+    world.crash(nodes[0]);
+    world.pass(Duration::from_secs(4));
+    let matcher = world.nodes[&nodes[1]].fleet.matcher().expect("it leads");
+    let blocks = blocked.filter(|it| *it != 9).map(user);
+    assert!(matcher.blocks_of(user(1)).into_iter().eq(blocks));
 }

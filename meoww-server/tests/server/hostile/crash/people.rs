@@ -11,7 +11,10 @@ use reqwest::{StatusCode, header};
 use serde_json::{Value, json};
 
 use super::disk::{Disk, Token};
-use crate::harness::{PASSWORD, signup};
+use crate::{
+    harness::{PASSWORD, signup},
+    process::code_for,
+};
 
 /// How many of each were answered.
 #[derive(Debug, Clone, Copy, Default)]
@@ -299,18 +302,4 @@ impl Server {
         let body = serde_json::from_str(&text).unwrap_or_default();
         Ok(Reply { status, tokens, body })
     }
-}
-
-/// The code in the mail to `name`.
-fn code_for(outbox: &Path, name: &str) -> Option<String> {
-    let to = format!("To: {name}@example.com\r\n");
-    let mails = std::fs::read_dir(outbox).ok()?.filter_map(|entry| Some(entry.ok()?.path()));
-    for path in mails.filter(|path| path.extension().is_some_and(|kind| kind == "eml")) {
-        let mail = std::fs::read_to_string(path).expect("text");
-        if mail.contains(&to) {
-            let is_code = |line: &&str| line.len() == 6 && line.bytes().all(|b| b.is_ascii_digit());
-            return mail.lines().find(is_code).map(str::to_owned);
-        }
-    }
-    None
 }
