@@ -3,7 +3,7 @@
 use std::{fs, path::Path, sync::Arc, time::Duration};
 
 use anyhow::{Context, bail};
-use meoww_cli::{api::Api, config::ServerUrl, session::SessionFile};
+use meoww_cli::{api::Api, config::Servers, session::SessionFile};
 use meoww_proto::account::SignupRequest;
 use tempfile::TempDir;
 use tokio::time::{interval, timeout};
@@ -18,9 +18,9 @@ pub struct ThrowAway {
 }
 
 /// Signs up under a random name and confirms the code found in `outbox`.
-pub async fn throw_away(server: ServerUrl, outbox: &Path) -> anyhow::Result<ThrowAway> {
+pub async fn throw_away(servers: Servers, outbox: &Path) -> anyhow::Result<ThrowAway> {
     let session = tempfile::tempdir()?;
-    let api = Api::new(server, SessionFile::new(session.path().join("sessions.json")))?;
+    let api = Api::new(servers, SessionFile::new(session.path().join("sessions.json")))?;
     let username = format!("bot_{:08x}", rand::random::<u32>());
     let email = format!("{username}@example.org");
     let password = format!("{:032x}", rand::random::<u128>());

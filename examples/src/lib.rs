@@ -2,5 +2,7 @@
 
 pub mod account;
 pub mod cat;
+pub mod fleet;
 pub mod network;
 pub mod offscreen;
+pub mod screen;

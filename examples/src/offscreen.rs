@@ -6,9 +6,18 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use meoww_cli::{driver::ClientHandle, picture::source::pattern};
+use meoww_cli::{
+    driver::ClientHandle,
+    picture::{
+        source::pattern,
+        wanted::{MOST_FPS, Wanted},
+    },
+};
 use meoww_paint::{Color, Frame, Mode, Rect, Render, Size, Traits};
 use tokio::task::AbortHandle;
+
+/// A time without a new picture that is noticed.
+pub const FREEZE: Duration = Duration::from_millis(500);
 
 /// What was drawn since the last [`Offscreen::take`].
 #[derive(Debug, Default, Clone)]
@@ -17,12 +26,15 @@ pub struct Drawn {
     pub frames: u64,
     /// Bytes a terminal would have been sent.
     pub bytes: u64,
-    /// From the pattern's time stamp to the end of drawing, milliseconds, one a picture.
-    pub latency_ms: Vec<f64>,
+    /// When each picture was drawn, and the milliseconds since the pattern's time stamp.
+    pub latencies_ms: Vec<(Instant, f64)>,
     /// Pictures made by the partner and never drawn, by the pattern's counter.
     pub missed: u64,
     /// Longest time without a new picture.
     pub longest_gap: Duration,
+    /// When each time without one was over that was longer than [`FREEZE`], in milliseconds since the
+    /// epoch.
+    pub resumed_ms: Vec<f64>,
     last: Option<(Instant, u32)>,
 }
 
@@ -37,7 +49,7 @@ impl Offscreen {
     pub fn attach(client: &ClientHandle, size: Size) -> Self {
         let mode = Mode::new(Render::HalfBlock, Color::True);
         let mut painter = mode.painter(Traits::USUAL);
-        client.grid.send_replace(painter.grid(size));
+        client.wanted.send_replace(Wanted::new(painter.grid(size), MOST_FPS));
         let (mut remote, counter) = (client.remote.clone(), client.drawn.clone());
         let drawn = Arc::<Mutex<Drawn>>::default();
         let shared = drawn.clone();
@@ -79,10 +91,13 @@ impl Drawn {
         self.bytes += bytes as u64;
         let Some(stamp) = pattern::read(frame) else { return };
         let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let wall = (wall.as_micros() / 100) as u32;
-        self.latency_ms.push(f64::from(wall.wrapping_sub(stamp.sent)) / 10.0);
+        let wall_ticks = (wall.as_micros() / 100) as u32;
+        self.latencies_ms.push((now, f64::from(wall_ticks.wrapping_sub(stamp.sent)) / 10.0));
         if let Some((at, counter)) = self.last {
             self.longest_gap = self.longest_gap.max(now - at);
+            if now - at > FREEZE {
+                self.resumed_ms.push(wall.as_secs_f64() * 1e3);
+            }
             let step = stamp.counter.wrapping_sub(counter) & pattern::COUNTER_MASK;
             self.missed += u64::from(step.saturating_sub(1));
         }

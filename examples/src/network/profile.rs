@@ -122,6 +122,25 @@ impl Profile {
         }
     }
 
+    /// How long a call takes until all of it has been met.
+    pub fn length(&self) -> Duration {
+        let after = |steps: Steps| steps.last().map_or(Duration::ZERO, |(from, _)| *from);
+        let changed = match self.there {
+            Track::Steady(_) => Duration::ZERO,
+            Track::Steps(steps) => after(steps),
+        };
+        let settled = if self.shared { secs(30) } else { secs(10) };
+        changed + settled
+    }
+
+    /// When nothing passes any more, and when all does again.
+    pub fn outage(&self) -> Option<(Duration, Duration)> {
+        let Track::Steps([_, (from, dead), (until, _)]) = self.there else {
+            return None;
+        };
+        (dead.loss >= 1.0).then_some((*from, *until))
+    }
+
     /// When the rate falls, and when it rises again.
     pub fn dip(&self) -> Option<(Duration, Duration)> {
         let Track::Steps([(_, before), (fall, narrow), (rise, _)]) = self.there else {

@@ -88,6 +88,17 @@ impl Drop for Namespace {
     }
 }
 
+/// Kinds of NAT, by what they make of the host's ports (RFC 3489, section 5).
+#[derive(Clone, Copy, PartialEq)]
+enum Nat {
+    /// One port for each of the host's, where everybody reaches it.
+    FullCone,
+    /// One port for each of the host's, where those reach it who were sent something from it.
+    PortRestricted,
+    /// Another port for each partner.
+    Symmetric,
+}
+
 /// Somebody's network at home.
 struct Home {
     host: Namespace,
@@ -99,8 +110,8 @@ struct Home {
 }
 
 impl Home {
-    /// The `n`th, whose NAT keeps to a port for each of the host's, or not (symmetric).
-    fn new(n: u8, is_symmetric: bool) -> Self {
+    /// The `n`th.
+    fn new(n: u8, kind: Nat) -> Self {
         let (nat, host) = (Namespace::new(), Namespace::new());
         let (outside, inside) = (format!("198.51.{n}"), format!("10.{n}.0"));
         run(&format!("ip link add up{n} type veth peer name out netns {}", nat.0.id()));
@@ -115,8 +126,14 @@ impl Home {
         nat.run("sysctl -qw net.ipv4.ip_forward=1");
         nat.run("nft add table ip nat");
         nat.run("nft add chain ip nat out { type nat hook postrouting priority 100 ; }");
+        let is_symmetric = kind == Nat::Symmetric;
         let ports = if is_symmetric { "masquerade random,fully-random" } else { "masquerade" };
         nat.run(&format!("nft add rule ip nat out oifname out {ports}"));
+        if kind == Nat::FullCone {
+            nat.run("nft add chain ip nat come { type nat hook prerouting priority -100 ; }");
+            let host = format!("udp dport 1024-65535 dnat to {inside}.2");
+            nat.run(&format!("nft add rule ip nat come iifname out {host}"));
+        }
         // As any router at home: what nobody inside asked for is dropped.
         nat.run("nft add table ip filter");
         nat.run("nft add chain ip filter in { type filter hook input priority 0 ; }");
@@ -172,7 +189,7 @@ fn names(captured: &[u8], address: Ipv4Addr) -> bool {
 }
 
 /// A call in which each side is behind a NAT, through the relay.
-fn call(is_symmetric: bool) -> ([Home; 2], [Script; 2], Relay, Server) {
+fn call(nats: [Nat; 2]) -> ([Home; 2], [Script; 2], Relay, Server) {
     run("ip link set lo up");
     run(&format!("ip addr add {INTERNET}/32 dev lo"));
     run("sysctl -qw net.ipv4.ip_forward=1");
@@ -181,7 +198,7 @@ fn call(is_symmetric: bool) -> ([Home; 2], [Script; 2], Relay, Server) {
     let turn = turn + "?transport=udp";
     let env = [("TURN_SECRET", SECRET), ("TURN_SERVER_URL", &turn), ("MEOWW_STUN_URL", &stun)];
     let server = Server::start_at(&format!("{INTERNET}:0"), &env);
-    let homes = [1, 2].map(|n| Home::new(n, is_symmetric));
+    let homes = [Home::new(1, nats[0]), Home::new(2, nats[1])];
     let [anna, bert] = ["anna", "bert"].map(|name| User::with_account(name, &server));
     let arguments = ["--camera", "pattern"];
     let anna = Script::start_in(&homes[0].host.prefix(), &anna, &arguments);
@@ -219,7 +236,7 @@ fn through_the_relay_no_address_of_the_other_is_seen() {
     if elsewhere("namespaces::through_the_relay_no_address_of_the_other_is_seen") {
         return;
     }
-    let (mut homes, scripts, _relay, _server) = call(false);
+    let (mut homes, scripts, _relay, _server) = call([Nat::PortRestricted; 2]);
     talk(&scripts);
     drop(scripts);
     let [of_anna, of_bert] = [0, 1].map(|n| homes[n].captured());
@@ -238,7 +255,7 @@ fn both_go_direct_through_their_nats() {
     if elsewhere("namespaces::both_go_direct_through_their_nats") {
         return;
     }
-    let (mut homes, mut scripts, _relay, _server) = call(false);
+    let (mut homes, mut scripts, _relay, _server) = call([Nat::PortRestricted; 2]);
     agree(&mut scripts);
     for script in &scripts {
         assert_eq!(script.wait_for("route")["relayed"], false);
@@ -250,13 +267,27 @@ fn both_go_direct_through_their_nats() {
     assert!(!names(&captured, homes[1].addresses[0]), "what is behind the other's NAT");
 }
 
+/// Where one NAT lets in whoever knows the port, the other may be of any kind.
+#[test]
+fn a_full_cone_nat_is_reached_directly_through_a_symmetric_one() {
+    if elsewhere("namespaces::a_full_cone_nat_is_reached_directly_through_a_symmetric_one") {
+        return;
+    }
+    let (_homes, mut scripts, _relay, _server) = call([Nat::FullCone, Nat::Symmetric]);
+    agree(&mut scripts);
+    for script in &scripts {
+        assert_eq!(script.wait_for("route")["relayed"], false);
+    }
+    talk(&scripts);
+}
+
 /// Through two symmetric NATs there is no direct path.
 #[test]
 fn where_no_direct_path_is_found_the_call_goes_on_through_the_relay() {
     if elsewhere("namespaces::where_no_direct_path_is_found_the_call_goes_on_through_the_relay") {
         return;
     }
-    let (_homes, mut scripts, _relay, _server) = call(true);
+    let (_homes, mut scripts, _relay, _server) = call([Nat::Symmetric; 2]);
     agree(&mut scripts);
     for script in &scripts {
         let decoded = || script.wait_for("stats")["framesDecoded"].as_u64().expect("a number");

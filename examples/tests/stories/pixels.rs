@@ -1,89 +1,94 @@
-//! Pictures in pixels on a real terminal: xterm, on an X server whose screen is a file.
+//! Pictures on real terminals: what their windows show is compared with the film that is played in them.
 
 use std::{
     fs::{self, File},
-    io::{BufRead, BufReader, Write},
+    io::Write,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
-    thread,
-    time::{Duration, Instant},
+    process::{Command, Stdio},
 };
 
-use crate::{server::program, user::User};
+use crate::{
+    screen_of_pixels::{Display, Pixel, Running, WINDOW, is_pointer, wait_for},
+    server::program,
+    user::User,
+};
 
-/// Long enough for the slowest machine; nobody waits for it when all is well.
-const PATIENCE: Duration = Duration::from_secs(60);
-/// The film, which fills all of xterm's window but its last line: 80 x 24 cells of 6 x 13 pixels.
-const WIDTH: usize = 480;
-const HEIGHT: usize = 298;
-const FIRST_LINE: usize = 13;
-const LAST_LINE: usize = 299;
 /// Side of the squares whose means are compared: one sees sixels from a distance.
 const SQUARE: usize = 8;
+/// The least that a picture is like the film (PSNR, of the means of squares), and the most that one square
+/// may be off: a line of pixels that is missing makes an eighth of it black.
+const ENOUGH: f64 = 30.0;
+const FAR: f64 = 14.0;
 
-/// A program that ends with the test.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
+/// A film of one picture, which stays, and fills whole cells.
+#[derive(Clone, Copy)]
+struct Film {
+    width: usize,
+    height: usize,
+    /// Pixels of a row of cells.
+    cell: usize,
 }
 
-/// An X server without a screen.
-struct Display {
-    _server: Running,
-    name: String,
-    framebuffer: PathBuf,
-}
-
-impl Display {
-    fn start(folder: &Path) -> Self {
-        let mut command = Command::new("Xvfb");
-        command.args(["-displayfd", "1", "-nolisten", "tcp", "-nocursor"]);
-        command.args(["-screen", "0", "640x400x24"]);
-        command.arg("-fbdir").arg(folder).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut server = Running(command.spawn().expect("scripts/setup test installs Xvfb"));
-        let mut number = String::new();
-        let mut output = BufReader::new(server.0.stdout.take().expect("it is read"));
-        output.read_line(&mut number).expect("it says its number");
-        let name = format!(":{}", number.trim());
-        Self { _server: server, name, framebuffer: folder.join("Xvfb_screen0") }
+impl Film {
+    /// Of all of a terminal's cells but the last line, which says what is played.
+    fn of((columns, rows): (usize, usize), window: (usize, usize)) -> Self {
+        let (width, height) = (window.0 / columns, window.1 / rows);
+        Self { width: (columns * width) & !1, height: ((rows - 1) * height) & !1, cell: height }
     }
 
-    /// Red, green and blue of a pixel of the screen, which is a file in the format of xwd(1): big-endian
-    /// numbers, then colours of 12 bytes each, then pixels.
-    fn screen(&self) -> impl Fn(usize, usize) -> [u8; 3] + use<> {
-        let bytes = fs::read(&self.framebuffer).expect("the X server writes it");
-        let number = |index: usize| {
-            u32::from_be_bytes(bytes[index * 4..][..4].try_into().expect("four bytes")) as usize
-        };
-        assert_eq!(number(11), 32, "bits of a pixel");
-        let (stride, is_big) = (number(12), number(7) == 1);
-        let start = number(0) + number(19) * 12;
-        move |x, y| {
-            let at = start + y * stride + x * 4;
-            let [first, second, third, last] = bytes[at..][..4].try_into().expect("four bytes");
-            if is_big { [second, third, last] } else { [third, second, first] }
+    /// Luma and chroma (BT.601, limited) of a pixel.
+    fn at(self, x: usize, y: usize) -> [f64; 3] {
+        let (x, y) = (x as f64 / self.width as f64, y as f64 / self.height as f64);
+        [60.0 + 120.0 * x, 128.0 + 40.0 * (y - 0.5), 128.0 + 60.0 * (0.5 - x) * y]
+    }
+
+    fn write(self, path: &Path) {
+        let Self { width, height, .. } = self;
+        let part = path.with_extension("part");
+        let mut file = File::create(&part).expect("made");
+        writeln!(file, "YUV4MPEG2 W{width} H{height} F10:1 C420jpeg\nFRAME").expect("written");
+        for (plane, scale) in [(0, 1), (1, 2), (2, 2)] {
+            let pixels = (0..height).step_by(scale).flat_map(|y| {
+                (0..width).step_by(scale).map(move |x| self.at(x, y)[plane].round() as u8)
+            });
+            file.write_all(&pixels.collect::<Vec<u8>>()).expect("written");
         }
+        fs::rename(part, path).expect("renamed");
     }
 
-    /// Waits until the screen is as it is to be.
-    #[expect(clippy::disallowed_methods, reason = "patience is not endless")]
-    fn wait_until(&self, what: &str, is_so: impl Fn(&dyn Fn(usize, usize) -> [u8; 3]) -> bool) {
-        let began = Instant::now();
-        while !is_so(&self.screen()) {
-            assert!(began.elapsed() < PATIENCE, "xterm never shows {what}");
-            thread::sleep(Duration::from_millis(50));
+    /// Whether the screen shows it, and nowhere anything else.
+    fn is_shown(self, screen: Pixel<'_>) -> bool {
+        let (mut squares, mut count, mut farthest) = (0.0, 0, 0.0f64);
+        for top in (0..self.height - SQUARE).step_by(SQUARE) {
+            for left in (0..self.width - SQUARE).step_by(SQUARE) {
+                if is_pointer(left, top) {
+                    continue;
+                }
+                let mut difference = [0.0; 3];
+                for at in 0..SQUARE * SQUARE {
+                    let (x, y) = (left + at % SQUARE, top + at / SQUARE);
+                    let pixels = rgb(self.at(x, y)).into_iter().zip(screen(x, y));
+                    difference
+                        .iter_mut()
+                        .zip(pixels)
+                        .for_each(|(d, (a, b))| *d += a - f64::from(b));
+                }
+                for difference in difference.map(|d| d / (SQUARE * SQUARE) as f64) {
+                    squares += difference.powi(2);
+                    farthest = farthest.max(difference.abs());
+                }
+                count += 3;
+            }
         }
+        10.0 * (65025.0 * f64::from(count) / squares).log10() > ENOUGH && farthest < FAR
     }
-}
 
-/// Luma and chroma (BT.601, limited) of a pixel.
-fn wanted(x: usize, y: usize) -> [f64; 3] {
-    let (x, y) = (x as f64 / WIDTH as f64, y as f64 / HEIGHT as f64);
-    [60.0 + 120.0 * x, 128.0 + 40.0 * (y - 0.5), 128.0 + 60.0 * (0.5 - x) * y]
+    /// Whether the screen is black below the first line, which has the cursor.
+    fn is_gone(self, screen: Pixel<'_>) -> bool {
+        let mut pixels =
+            (self.cell..self.height).flat_map(|y| (0..self.width).map(move |x| (x, y)));
+        pixels.all(|(x, y)| is_pointer(x, y) || screen(x, y) == [0, 0, 0])
+    }
 }
 
 fn rgb([luma, u, v]: [f64; 3]) -> [f64; 3] {
@@ -92,60 +97,134 @@ fn rgb([luma, u, v]: [f64; 3]) -> [f64; 3] {
         .map(|value| value.clamp(0.0, 255.0))
 }
 
-/// A film of one picture, which stays.
-fn film(path: &Path) {
-    let mut file = File::create(path).expect("made");
-    writeln!(file, "YUV4MPEG2 W{WIDTH} H{HEIGHT} F10:1 C420jpeg\nFRAME").expect("written");
-    for (plane, scale) in [(0, 1), (1, 2), (2, 2)] {
-        let pixels = (0..HEIGHT).step_by(scale).flat_map(|y| {
-            (0..WIDTH).step_by(scale).map(move |x| wanted(x, y)[plane].round() as u8)
-        });
-        file.write_all(&pixels.collect::<Vec<u8>>()).expect("written");
+/// Runs in a terminal: says how many cells it has, and plays the film in one mode after the other, with
+/// the options that follow it, each once there is a file of its name, until the program is ended, whose
+/// process another file names.
+const SCRIPT: &str = r#"
+cd "$1"
+while [ "$(stty size)" = "$NO_WINDOW" ]; do sleep 0.05; done
+stty size >cells.part; mv cells.part cells
+shift
+for mode; do
+    until [ -e "$mode" ]; do sleep 0.05; done
+    sh -c 'echo $$ >"$0.part"; mv "$0.part" "$0.id"
+        exec "$MEOWW" play --quality max --render $0 film.y4m' "$mode"
+done
+cat
+"#;
+
+/// Has a terminal show the film in every one of these modes, and nothing once it is ended.
+fn plays(
+    display: &Display,
+    folder: &Path,
+    terminal: Command,
+    window: (usize, usize),
+    modes: &[&str],
+) {
+    plays_in(display, folder, terminal, &["sh"], window, modes);
+}
+
+fn plays_in(
+    display: &Display,
+    folder: &Path,
+    mut terminal: Command,
+    shell: &[&str],
+    window: (usize, usize),
+    modes: &[&str],
+) {
+    let script = folder.join("script");
+    fs::write(&script, SCRIPT).expect("written");
+    terminal.args(shell).arg(&script).arg(folder).args(modes);
+    terminal.envs(User::at("nobody", "http://127.0.0.1:9").environment());
+    terminal.env("MEOWW", program("meoww")).env_remove("TERM");
+    terminal.env_remove("TMUX");
+    terminal.stdout(Stdio::null()).stderr(Stdio::null());
+    let _terminal = Running::start(&mut terminal);
+    let cells = wait_for("a terminal", || fs::read_to_string(folder.join("cells")).ok());
+    let (rows, columns) = cells.trim().split_once(' ').expect("rows and columns");
+    let number = |text: &str| text.parse().expect("a number");
+    let film = Film::of((number(columns), number(rows)), window);
+    film.write(&folder.join("film.y4m"));
+    for mode in modes {
+        fs::write(folder.join(mode), "").expect("written");
+        let id = folder.join(format!("{mode}.id"));
+        let id = wait_for(mode, || fs::read_to_string(&id).ok());
+        display.wait_until(&format!("a picture in {mode}"), |screen| film.is_shown(screen));
+        assert!(Command::new("kill").arg(id.trim()).status().expect("kill").success());
+        display.wait_until("nothing", |screen| film.is_gone(screen));
     }
 }
 
-/// How near the means of squares of the screen are to those of the picture (PSNR).
-fn decibels(screen: &dyn Fn(usize, usize) -> [u8; 3]) -> f64 {
-    let (mut squares, mut count) = (0.0, 0);
-    for top in (0..HEIGHT - SQUARE).step_by(SQUARE) {
-        for left in (0..WIDTH).step_by(SQUARE) {
-            let mut difference = [0.0; 3];
-            for at in 0..SQUARE * SQUARE {
-                let (x, y) = (left + at % SQUARE, top + at / SQUARE);
-                let pixels = rgb(wanted(x, y)).into_iter().zip(screen(x, y));
-                difference.iter_mut().zip(pixels).for_each(|(d, (a, b))| *d += a - f64::from(b));
-            }
-            let pixels = (SQUARE * SQUARE) as f64;
-            squares += difference.iter().map(|d| (d / pixels).powi(2)).sum::<f64>();
-            count += 3;
-        }
-    }
-    10.0 * (65025.0 * f64::from(count) / squares).log10()
+fn start() -> (tempfile::TempDir, Display) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let display = Display::start(folder.path());
+    (folder, display)
 }
 
 #[test]
-fn xterm_shows_a_picture_in_sixels_and_nothing_after_it() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let display = Display::start(folder.path());
-    let path = folder.path().join("film.y4m");
-    film(&path);
-    let id = folder.path().join("id");
-    let mut command = Command::new("xterm");
-    // It stays when the program has ended.
-    command.args(["-display", &display.name, "-hold", "-ti", "vt340", "-geometry", "80x24+0+0"]);
-    command.args(["-b", "0", "-bw", "0", "+sb", "-bg", "black", "-fg", "white", "-fn", "fixed"]);
-    command.args(["-e", "sh", "-c", "echo $$ >\"$2\"; exec \"$0\" play \"$1\""]);
-    command.arg(program("meoww")).arg(&path).arg(&id);
-    command.envs(User::at("nobody", "http://127.0.0.1:9").environment());
-    command.env_remove("TMUX").env_remove("COLORTERM");
-    command.stdout(Stdio::null()).stderr(Stdio::null());
-    let _xterm = Running(command.spawn().expect("scripts/setup test installs xterm"));
-    display.wait_until("the picture", |screen| decibels(screen) > 30.0);
-    let id = fs::read_to_string(&id).expect("the program's");
-    assert!(Command::new("kill").arg(id.trim()).status().expect("kill").success());
-    // Below the first line, which has the cursor.
-    display.wait_until("nothing", |screen| {
-        let mut pixels = (FIRST_LINE..LAST_LINE).flat_map(|y| (0..WIDTH).map(move |x| (x, y)));
-        pixels.all(|(x, y)| screen(x, y) == [0, 0, 0])
-    });
+fn xterm_shows_pictures_and_nothing_after_them() {
+    let (folder, display) = start();
+    // Cells of 6 x 13 pixels.
+    plays(&display, folder.path(), display.xterm(), (480, 312), &["auto", "sixel"]);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn kitty_shows_pictures_and_nothing_after_them() {
+    let (folder, display) = start();
+    let modes = ["half", "quadrant --color truecolor", "sextant", "kitty --color truecolor"];
+    plays(&display, folder.path(), display.kitty(), WINDOW, &modes);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn foot_shows_pictures_and_nothing_after_them() {
+    let (folder, display) = start();
+    let (_compositor, foot) = display.foot();
+    let modes = ["half", "quadrant --color truecolor", "sextant", "sixel --color truecolor"];
+    plays(&display, folder.path(), foot, WINDOW, &modes);
+}
+
+/// A server of tmux, which outlives its terminal.
+struct Tmux(PathBuf);
+
+impl Drop for Tmux {
+    fn drop(&mut self) {
+        let _ = Command::new("tmux").arg("-S").arg(&self.0).arg("kill-server").status();
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn tmux_in_each_shows_pictures_and_nothing_after_them() {
+    for name in ["xterm", "kitty", "foot"] {
+        let (folder, display) = start();
+        let (socket, settings) = (folder.path().join("tmux"), folder.path().join("tmux.conf"));
+        let text = "set -g default-terminal tmux-256color\nset -g status off\nset -g allow-passthrough on\n\
+                    set -ga terminal-features ',*:RGB'\n";
+        fs::write(&settings, text).expect("written");
+        let [tmux, settings] =
+            [&socket, &settings].map(|path| path.to_str().expect("a name").to_owned());
+        let shell = [
+            "tmux",
+            "-S",
+            &tmux,
+            "-f",
+            &settings,
+            "new-session",
+            "-e",
+            "COLORTERM=truecolor",
+            "sh",
+        ];
+        let _server = Tmux(socket.clone());
+        let (_compositor, terminal, window) = match name {
+            "xterm" => (None, display.xterm(), (480, 312)),
+            "kitty" => (None, display.kitty(), WINDOW),
+            _ => {
+                let (compositor, foot) = display.foot();
+                (Some(compositor), foot, WINDOW)
+            }
+        };
+        plays_in(&display, folder.path(), terminal, &shell, window, &["half", "auto"]);
+    }
 }

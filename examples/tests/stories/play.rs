@@ -11,7 +11,7 @@ use vt100::Parser;
 
 use crate::{
     server::program,
-    terminal::{Terminal, bars},
+    terminal::{Terminal, bars, rgb},
     user::User,
 };
 
@@ -57,10 +57,67 @@ fn a_film_is_shown_wound_and_quit() {
     terminal.wait_for("half 256 quality 70");
     terminal.resize(60, 20);
     terminal.press("m");
-    terminal.wait_until("another mode", |screen| {
-        screen.contents().contains("256 quality 70") && !screen.contents().contains("half")
-    });
+    terminal.wait_for("braille mono quality 70");
     terminal.press("\x03");
+    assert_eq!(terminal.ended(), 0);
+}
+
+/// A still of greys, as many as the terminal has half cells above its last line.
+struct Still {
+    columns: u16,
+    rows: u16,
+}
+
+impl Still {
+    /// Luma (BT.601, limited): noise, of which a picture in motion would be spared most.
+    fn luma(&self, x: u16, row: u16) -> u8 {
+        let at = u32::from(row) * u32::from(self.columns) + u32::from(x);
+        let noise = at.wrapping_mul(2_654_435_761) >> 24;
+        (90 + u32::from(x) / 2 + noise % 24) as u8
+    }
+
+    fn write(&self, folder: &Path) -> String {
+        let path = folder.join("still.y4m");
+        let mut file = File::create(&path).expect("made");
+        let (width, height) = (self.columns, self.rows * 2);
+        write!(file, "YUV4MPEG2 W{width} H{height} F20:1 C420jpeg\nFRAME\n").expect("written");
+        let luma = (0..height).flat_map(|row| (0..width).map(move |x| self.luma(x, row)));
+        let chroma = vec![128; usize::from(width) * usize::from(height) / 2];
+        file.write_all(&luma.chain(chroma).collect::<Vec<_>>()).expect("written");
+        path.to_str().expect("a name").to_owned()
+    }
+
+    /// Whether each half of each cell is as exact as 24 bits are.
+    fn is_shown(&self, screen: &vt100::Screen) -> bool {
+        let cells = (0..self.rows).flat_map(|y| (0..self.columns).map(move |x| (x, y)));
+        cells.into_iter().all(|(x, y)| {
+            let Some(cell) = screen.cell(y, x) else { return false };
+            let (front, back) = (cell.fgcolor(), cell.bgcolor());
+            let halves = match cell.contents() {
+                "▀" => [front, back],
+                "▄" => [back, front],
+                "█" => [front, front],
+                _ => [back, back],
+            };
+            halves.into_iter().zip([y * 2, y * 2 + 1]).all(|(half, row)| {
+                let grey = (f64::from(self.luma(x, row)) - 16.0) * 255.0 / 219.0;
+                rgb(half).is_some_and(|color| {
+                    color.into_iter().all(|value| (f64::from(value) - grey).abs() <= 1.0)
+                })
+            })
+        })
+    }
+}
+
+#[test]
+fn a_still_becomes_exact_and_then_costs_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let still = Still { columns: 100, rows: 29 };
+    let path = still.write(folder.path());
+    let mut terminal = run(&["play", &path, "--render", "half"]);
+    terminal.wait_until("exact", |screen| still.is_shown(screen));
+    terminal.wait_for("0 fps  0 B/s");
+    terminal.press("q");
     assert_eq!(terminal.ended(), 0);
 }
 
@@ -127,6 +184,8 @@ fn what_cannot_be_shown_is_said_with_what_to_do() {
     let text = folder.path().join("text.mp4").display().to_string();
     fs::write(&text, "no video").expect("written");
     let nobody = nobody();
+    let few = ["play", &path, "--out", "/dev/null", "--render", "kitty", "--color", "mono"];
+    nobody.meoww(&few).failed(20, "For greys, add --filter grey.");
     nobody.meoww(&["play", &path]).failed(40, "or add --out FILE");
     nobody.meoww(&["preview", "--camera", "pattern"]).failed(40, "Run this in one.");
     nobody.meoww(&["play", "none.mp4", "--null"]).failed(33, "Name a readable file.");

@@ -36,23 +36,34 @@ const KITTY: [(&[u8], &[u8]); 9] = [
 
 /// How a terminal answers.
 #[derive(Clone, Copy)]
-struct Manner {
-    answers: &'static [(&'static [u8], &'static [u8])],
+pub(crate) struct Manner {
+    pub(crate) answers: &'static [(&'static [u8], &'static [u8])],
     /// After so long.
-    after: Duration,
+    pub(crate) after: Duration,
     /// In pieces of so many bytes, so long after one another.
-    pieces: (usize, Duration),
+    pub(crate) pieces: (usize, Duration),
 }
 
-const AT_ONCE: Manner =
+pub(crate) const AT_ONCE: Manner =
     Manner { answers: &KITTY, after: Duration::ZERO, pieces: (1000, Duration::ZERO) };
 
 /// The program on a terminal that answers in a manner.
 fn run(command: &str, arguments: &[&str], manner: Manner) -> Terminal {
+    run_and_listen(command, arguments, manner, |_| {})
+}
+
+/// Likewise; `hear` gets what the program writes.
+pub(crate) fn run_and_listen(
+    command: &str,
+    arguments: &[&str],
+    manner: Manner,
+    mut hear: impl FnMut(&[u8]) + Send + 'static,
+) -> Terminal {
     let nobody = User::at("nobody", "http://127.0.0.1:9");
     let (asked, questions) = sync_channel::<(Instant, &'static [u8])>(1000);
     let mut seen = Vec::new();
     let listen = move |bytes: &[u8]| {
+        hear(bytes);
         seen.extend_from_slice(bytes);
         while let Some((end, answer)) = first(&seen, manner.answers) {
             seen.drain(..end);

@@ -1,8 +1,10 @@
 //! A call through a real TURN server, and through nothing else.
 
 use std::{
+    fs,
     io::{BufRead, BufReader},
     net::UdpSocket,
+    path::Path,
     process::{Child, Command, Stdio},
 };
 
@@ -21,15 +23,33 @@ impl Relay {
         Self::start_at("127.0.0.1")
     }
 
-    /// At an address of this machine.
+    /// At an address of this machine, by UDP and TCP.
     pub(crate) fn start_at(ip: &str) -> Self {
+        Self::start_with(ip, &["--no-tls"])
+    }
+
+    /// By TCP alone, as where UDP is blocked.
+    fn without_udp() -> Self {
+        Self::start_with("127.0.0.1", &["--no-tls", "--no-udp"])
+    }
+
+    /// By TLS alone, with a certificate and its key.
+    fn with_tls(certificate: &Path, key: &Path) -> Self {
+        let [certificate, key] = [("cert", certificate), ("pkey", key)]
+            .map(|(name, file)| format!("--{name}={}", file.display()));
+        Self::start_with("127.0.0.1", &["--no-udp", "--no-tcp", &certificate, &key])
+    }
+
+    fn start_with(ip: &str, more: &[&str]) -> Self {
         let port = UdpSocket::bind((ip, 0)).and_then(|s| s.local_addr()).expect("a port").port();
         let mut process = Command::new("turnserver")
             .args(["-n", "--realm=meoww"])
             .args([format!("--listening-ip={ip}"), format!("--relay-ip={ip}")])
-            .args(["--use-auth-secret", "--no-cli", "--no-tls", "--no-dtls", "--log-file=stdout"])
+            .args(["--use-auth-secret", "--no-cli", "--no-dtls", "--log-file=stdout"])
             .args(["--allow-loopback-peers", "--verbose", "--pidfile=/dev/null"])
             .args([format!("--static-auth-secret={SECRET}"), format!("--listening-port={port}")])
+            .args([format!("--tls-listening-port={port}")])
+            .args(more)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
@@ -65,6 +85,44 @@ fn a_call_through_the_relay_alone() {
         assert_eq!(script.wait_for("connected")["relayed"], true);
         script.wait_for("first-frame");
     }
+}
+
+/// Has a call through a relay that is reached in one way alone.
+fn a_call_by(turn: &str, env: &[(&str, &str)]) {
+    let server = Server::start_with(&[("TURN_SECRET", SECRET), ("TURN_SERVER_URL", turn)]);
+    let [anna, bert] = ["anna", "bert"].map(|name| {
+        let mut user = User::with_account(name, &server);
+        user.env.extend(env.iter().map(|(name, value)| (name.to_string(), value.to_string())));
+        user
+    });
+    let arguments = ["--camera", "pattern", "--relay-only"];
+    let anna = Script::start(&anna, &arguments);
+    anna.wait_for("searching");
+    let bert = Script::start(&bert, &arguments);
+    for script in [&anna, &bert] {
+        assert_eq!(script.wait_for("connected")["relayed"], true);
+        script.wait_for("first-frame");
+    }
+}
+
+#[test]
+fn where_udp_is_blocked_a_call_goes_through_the_relay_by_tcp() {
+    let relay = Relay::without_udp();
+    a_call_by(&format!("turn:127.0.0.1:{}?transport=tcp", relay.port), &[]);
+    // A URL that names no transport stands for both.
+    a_call_by(&format!("turn:127.0.0.1:{}", relay.port), &[]);
+}
+
+#[test]
+fn where_udp_is_blocked_a_call_goes_through_the_relay_by_tls() {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("made");
+    let folder = tempfile::tempdir().expect("a folder");
+    let [certificate, key] = ["cert.pem", "key.pem"].map(|name| folder.path().join(name));
+    fs::write(&certificate, made.cert.pem()).expect("written");
+    fs::write(&key, made.signing_key.serialize_pem()).expect("written");
+    let relay = Relay::with_tls(&certificate, &key);
+    let trusted = certificate.to_str().expect("UTF-8");
+    a_call_by(&format!("turns:localhost:{}", relay.port), &[("SSL_CERT_FILE", trusted)]);
 }
 
 /// Which is how strangers meet where there is a relay, and goes on directly once both want that.

@@ -49,21 +49,26 @@ impl Server {
 
     /// The code last mailed to an address.
     pub(crate) fn code(&self, email: &str) -> String {
-        let mut mails: Vec<PathBuf> = fs::read_dir(self.data.path().join("outbox"))
-            .expect("an outbox")
-            .map(|entry| entry.expect("an entry").path())
-            .collect();
-        mails.sort();
-        let to = format!("To: {email}");
-        let mail = mails
-            .iter()
-            .rev()
-            .map(|path| fs::read_to_string(path).expect("a mail"))
-            .find(|mail| mail.contains(&to))
-            .unwrap_or_else(|| panic!("no mail to {email}"));
-        let six_digits = |line: &&str| line.len() == 6 && line.bytes().all(|b| b.is_ascii_digit());
-        mail.lines().map(str::trim).find(six_digits).expect("a code").to_owned()
+        code_in(&self.data.path().join("outbox"), email)
     }
+}
+
+/// The code last mailed to an address, by a server whose mail goes to this folder.
+pub(crate) fn code_in(outbox: &Path, email: &str) -> String {
+    let mut mails: Vec<PathBuf> = fs::read_dir(outbox)
+        .expect("an outbox")
+        .map(|entry| entry.expect("an entry").path())
+        .collect();
+    mails.sort();
+    let to = format!("To: {email}");
+    let mail = mails
+        .iter()
+        .rev()
+        .map(|path| fs::read_to_string(path).expect("a mail"))
+        .find(|mail| mail.contains(&to))
+        .unwrap_or_else(|| panic!("no mail to {email}"));
+    let six_digits = |line: &&str| line.len() == 6 && line.bytes().all(|b| b.is_ascii_digit());
+    mail.lines().map(str::trim).find(six_digits).expect("a code").to_owned()
 }
 
 fn spawn(data: &Path, listen: &str, env: &[(&str, &str)]) -> (Child, String) {

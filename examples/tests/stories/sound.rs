@@ -1,16 +1,9 @@
 //! Two programs that hear each other.
 
-#[cfg(target_os = "linux")]
-#[path = "../../../meoww-cli/src/sound/device/pulseaudio.rs"]
-#[expect(dead_code, reason = "unit tests use the rest")]
-mod pulseaudio;
-
-use std::{path::Path, process::Command};
+use std::path::Path;
 
 use serde_json::Value;
 
-#[cfg(target_os = "linux")]
-use self::pulseaudio::PulseAudio;
 use crate::{headless::Script, server::Server, user::User};
 
 /// Samples of a WAV file of 48 kHz, one channel and 16 bits.
@@ -60,19 +53,27 @@ fn median(values: impl Iterator<Item = f64>) -> f64 {
     values[values.len() / 2]
 }
 
+/// Until sound is whole: a machine that is busy with other tests has gaps of its own.
+const MOST_SECONDS: u32 = 120;
+
 /// Waits until a program has heard and sent sound for two seconds without a gap: its partner's at this
 /// level in dBFS, its own at -20.
 pub(crate) fn hears_well(script: &Script, level: i64) {
     let figure = |stats: &Value, name| stats["sound"][name].as_i64().expect("a number");
-    let (mut well, mut concealed) = (0, -1);
-    while well < 3 {
+    let (mut well, mut concealed, mut last) = (0, -1, Value::Null);
+    for _ in 0..MOST_SECONDS {
         let stats = script.wait_for("stats");
         let is_near = |name, level: i64| (figure(&stats, name) - level).abs() <= 3;
         let is_whole = figure(&stats, "concealedMs") == concealed;
         concealed = figure(&stats, "concealedMs");
         let levels = is_near("outputDbfs", level) && is_near("inputDbfs", -20);
         well = if levels && is_whole { well + 1 } else { 0 };
+        if well == 3 {
+            return;
+        }
+        last = stats;
     }
+    panic!("not heard at {level} dBFS without a gap: {last}");
 }
 
 #[test]
@@ -111,56 +112,5 @@ fn a_tone_is_heard_on_both_sides_until_it_is_muted() {
         assert!(tone.len() > 48_000, "{} samples of a tone in {}", tone.len(), samples.len());
         let pitch = pitch(tone);
         assert!((pitch - 440.0).abs() < 4.4, "{pitch} Hz");
-    }
-}
-
-/// Speech made by espeak-ng.
-#[cfg(target_os = "linux")]
-fn speech(file: &Path) {
-    let text = "Are you in the kitchen? I can hear the kettle. It is raining here since the morning, \
-                and the cat sits at the window. She watches the pigeons on the roof next door.";
-    let made = Command::new("espeak-ng").arg("-w").arg(file).arg(text).status();
-    assert!(made.expect("espeak-ng; scripts/setup test installs it").success());
-}
-
-/// Bert's microphone records what his speaker plays, as loud as it plays it. That is Anna's voice, which
-/// she would hear again.
-#[cfg(target_os = "linux")]
-#[test]
-#[ignore = "needs a processor whenever a device does: by hand, on a quiet machine"]
-fn an_echo_between_real_devices_is_taken_out() {
-    let server = Server::start();
-    let [anna, mut bert] = ["anna", "bert"].map(|name| User::with_account(name, &server));
-    let devices = PulseAudio::start();
-    let folder = devices.folder().display();
-    bert.env = [
-        ("HOME", folder.to_string()),
-        ("XDG_RUNTIME_DIR", folder.to_string()),
-        ("PULSE_RUNTIME_PATH", format!("{folder}/run")),
-        ("PULSE_SERVER", format!("unix:{folder}/socket")),
-    ]
-    .map(|(name, value)| (name.to_owned(), value))
-    .to_vec();
-    let voice = devices.folder().join("voice.wav");
-    speech(&voice);
-    let voice = voice.to_str().expect("a path");
-    let talks = ["--camera", "none", "--audio", voice, "--audio-out", "none"];
-    let anna = Script::start(&anna, &talks);
-    anna.wait_for("searching");
-    let listens = ["--camera", "none", "--speaker", "room", "--mic", "room.monitor"];
-    let bert = Script::start(&bert, &listens);
-    let level = |stats: &Value, name| stats["sound"][name].as_i64().expect("a number");
-    // He plays it.
-    while level(&bert.wait_for("stats"), "outputDbfs") < -35 {}
-    // While a machine is busy, blocks come late, and some of it is heard.
-    let mut seconds_without = 0;
-    while seconds_without < 4 {
-        let stats = anna.wait_for("stats");
-        let is_silent = level(&stats, "outputDbfs") < -55;
-        match level(&stats, "inputDbfs") > -30 {
-            true if is_silent => seconds_without += 1,
-            true => seconds_without = 0,
-            false => {}
-        }
     }
 }

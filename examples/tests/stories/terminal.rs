@@ -62,9 +62,9 @@ impl Terminal {
             let mut bytes = [0; 64 * 1024];
             // Ends with an error on Linux when the program is gone.
             while let Ok(count @ 1..) = output.read(&mut bytes) {
+                listen(&bytes[..count]);
                 screen.0.lock().expect("not poisoned").process(&bytes[..count]);
                 screen.1.notify_all();
-                listen(&bytes[..count]);
             }
         });
         let keys = Arc::new(Mutex::new(pair.master.take_writer().expect("a writer")));
@@ -174,18 +174,24 @@ pub(crate) fn bars(screen: &Screen) -> [Option<u32>; 4] {
     })
 }
 
-fn bar(color: Color) -> Option<usize> {
-    let [red, green, blue] = match color {
-        Color::Rgb(red, green, blue) => [red, green, blue],
-        // Where it is exact, a number of the palette is sent: a cube of 6x6x6, as xterm has it.
+/// Red, green and blue. Where it is exact, a number of the palette is sent: a cube of 6x6x6 and 24 greys,
+/// as xterm has them.
+pub(crate) fn rgb(color: Color) -> Option<[u8; 3]> {
+    match color {
+        Color::Rgb(red, green, blue) => Some([red, green, blue]),
         Color::Idx(index @ 16..232) => {
             let levels = [0, 95, 135, 175, 215, 255];
-            [36, 6, 1].map(|step| levels[usize::from(index - 16) / step % 6])
+            Some([36, 6, 1].map(|step| levels[usize::from(index - 16) / step % 6]))
         }
-        Color::Idx(_) | Color::Default => return None,
-    };
-    let high = [red, green, blue].map(|part| part > 160);
-    let low = [red, green, blue].map(|part| part < 96);
+        Color::Idx(index @ 232..) => Some([8 + (index - 232) * 10; 3]),
+        Color::Idx(_) | Color::Default => None,
+    }
+}
+
+fn bar(color: Color) -> Option<usize> {
+    let color = rgb(color)?;
+    let high = color.map(|part| part > 160);
+    let low = color.map(|part| part < 96);
     match (high, low) {
         ([true, false, false], [_, true, true]) => Some(0),
         ([false, true, false], [true, _, true]) => Some(1),

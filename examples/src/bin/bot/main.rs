@@ -34,8 +34,8 @@ use tokio::{
 #[derive(Parser)]
 #[command(about = "A cat that talks to whoever it meets")]
 struct Args {
-    /// The server [default: the one `meoww` uses]
-    #[arg(long, value_name = "URL")]
+    /// The server, or the nodes of one [default: those `meoww` uses]
+    #[arg(long, value_name = "URL,...")]
     server: Option<String>,
     /// Sign up a throw-away account, whose code is mailed to this folder of the server's
     /// (DATA_DIR/outbox) [default: the session `meoww login` left]
@@ -83,18 +83,25 @@ async fn main() -> ExitCode {
 
 async fn run(args: Args) -> anyhow::Result<()> {
     let paths = Paths::of_user()?;
-    let server = config::server(&paths, args.server.as_deref())?;
+    let servers = config::servers(&paths, args.server.as_deref())?;
     let (api, _account) = match &args.outbox {
         Some(outbox) => {
-            let account = throw_away(server, outbox).await?;
+            let account = throw_away(servers, outbox).await?;
             (account.api.clone(), Some(account))
         }
-        None => (Arc::new(Api::new(server, SessionFile::new(paths.sessions))?), None::<ThrowAway>),
+        None => (Arc::new(Api::new(servers, SessionFile::new(paths.sessions))?), None::<ThrowAway>),
     };
     let camera = args.camera.clone().unwrap_or(Camera::Drawn(cat::picture));
     let (input, output) = (AudioIn::Made(cat::voice), AudioOut::None);
     let sound = SoundConfig { input, output, ..SoundConfig::default() };
-    let options = Options { api, camera, sound, way: None, terms: Default::default() };
+    let options = Options {
+        api,
+        camera,
+        sound,
+        way: None,
+        terms: Default::default(),
+        congestion_control: Default::default(),
+    };
     let client = ClientHandle::start(options).await?;
     let offscreen = Offscreen::attach(&client, SCREEN);
     let bot = Bot {
@@ -197,6 +204,7 @@ impl Bot {
     async fn event(&mut self, event: CallEvent) {
         match event {
             CallEvent::Connected { .. } => {
+                println!("{}", json!({"event": "connected"}));
                 self.stats = None;
                 self.offscreen.take();
                 let now = now();
@@ -208,6 +216,8 @@ impl Bot {
                 wit::HELLO.into_iter().for_each(|line| self.type_line(line));
             }
             CallEvent::Message { text, from_self: false } => {
+                let event = json!({"event": "message", "text": text.as_str(), "fromSelf": false});
+                println!("{event}");
                 self.type_line(wit::answer(text.as_str(), self.answers));
                 self.answers += 1;
             }
@@ -220,6 +230,8 @@ impl Bot {
             CallEvent::Refused { message, .. } => eprintln!("bot: refused: {message}"),
             CallEvent::SearchEnded => eprintln!("bot: another bot of this account took over"),
             CallEvent::Searching => println!("{}", json!({"event": "searching"})),
+            CallEvent::ServerLost { .. } => println!("{}", json!({"event": "server-lost"})),
+            CallEvent::ServerBack => println!("{}", json!({"event": "server-back"})),
             CallEvent::Matched { .. }
             | CallEvent::FirstFrame
             | CallEvent::Reconnecting(_)
@@ -232,8 +244,6 @@ impl Bot {
             | CallEvent::Muted(_)
             | CallEvent::MutedButTalking
             | CallEvent::Message { from_self: true, .. }
-            | CallEvent::ServerLost { .. }
-            | CallEvent::ServerBack
             | CallEvent::Blocked { .. }
             | CallEvent::Reported { .. }
             | CallEvent::Presence(_)

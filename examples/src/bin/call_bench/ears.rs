@@ -3,7 +3,7 @@
 
 use std::{
     sync::{Mutex, PoisonError},
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use meoww_cli::sound::{BLOCK_SAMPLES, Block, SAMPLE_RATE};
@@ -14,13 +14,32 @@ const EVERY: u64 = SAMPLE_RATE as u64 / 2;
 const CLICK: u64 = 192;
 /// Loudness of a click, what of it counts as heard, and a hum that keeps the encoder from pausing.
 const LOUD: f32 = 0.5;
-const HEARD: f32 = 0.15;
+const CLICK_HEARD: f32 = 0.15;
 const HUM: f32 = 0.01;
 /// Samples after a click in which there is no other.
 const DEAF: u64 = EVERY / 4;
+/// Samples from one soft click to the next, between those: 50 ms. Decoders make up the hum for as long as
+/// nothing comes, but not these.
+const SOFT_EVERY: u64 = EVERY / 10;
+const SOFT: f32 = 0.06;
+/// Loudness of what is taken for silence.
+const SILENT: f32 = SOFT / 2.0;
+/// Samples of silence from which it counts: 200 ms.
+const SILENCE: u64 = SAMPLE_RATE as u64 / 5;
 
-/// The clicks heard since the last [`take`].
-static LATENCIES_MS: Mutex<(u64, Vec<f64>)> = Mutex::new((0, Vec::new()));
+/// The sound heard since the last [`take`].
+#[derive(Default)]
+pub(crate) struct Heard {
+    /// When each click was heard, and the milliseconds from mouth to ear.
+    pub(crate) latencies_ms: Vec<(Instant, f64)>,
+    /// When each silence was over, by [`wall_ms`].
+    pub(crate) resumed_ms: Vec<f64>,
+    /// In samples since the epoch.
+    last_click: u64,
+    last_sound: Option<u64>,
+}
+
+static HEARD: Mutex<Option<Heard>> = Mutex::new(None);
 
 /// Samples since the epoch.
 #[expect(clippy::disallowed_methods, reason = "measuring is what this is for")]
@@ -37,26 +56,51 @@ pub(crate) fn mouth(_: Duration) -> Block {
         let tone = |hertz: u64| {
             (since as f32 * hertz as f32 / SAMPLE_RATE as f32 * std::f32::consts::TAU).sin()
         };
-        HUM * tone(200) + if since < CLICK { LOUD * tone(1_000) } else { 0.0 }
+        let click = match since {
+            ..CLICK => LOUD,
+            _ if since % SOFT_EVERY < CLICK => SOFT,
+            _ => 0.0,
+        };
+        HUM * tone(200) + click * tone(1_000)
     })
+}
+
+/// Milliseconds since the epoch.
+pub(crate) fn wall_ms() -> f64 {
+    samples_to_ms(wall())
+}
+
+fn samples_to_ms(samples: u64) -> f64 {
+    samples as f64 * 1e3 / f64::from(SAMPLE_RATE)
 }
 
 /// The 10 ms that begin now, as a speaker would play them.
 pub(crate) fn ear(block: &Block) {
-    let begin = wall();
-    let mut heard = LATENCIES_MS.lock().unwrap_or_else(PoisonError::into_inner);
-    let (last, latencies) = &mut *heard;
-    for (at, sample) in block.iter().enumerate() {
-        let now = begin + at as u64;
-        if sample.abs() > HEARD && now > *last + DEAF {
-            *last = now;
-            latencies.push((now % EVERY) as f64 * 1e3 / f64::from(SAMPLE_RATE));
+    let mut heard = HEARD.lock().unwrap_or_else(PoisonError::into_inner);
+    heard.get_or_insert_default().hear(wall(), block);
+}
+
+impl Heard {
+    #[expect(clippy::disallowed_methods, reason = "measuring is what this is for")]
+    fn hear(&mut self, begin: u64, block: &Block) {
+        for (at, sample) in block.iter().enumerate() {
+            let now = begin + at as u64;
+            if sample.abs() > CLICK_HEARD && now > self.last_click + DEAF {
+                self.last_click = now;
+                self.latencies_ms.push((Instant::now(), samples_to_ms(now % EVERY)));
+            }
+            if sample.abs() > SILENT {
+                let silence =
+                    self.last_sound.replace(now).map_or(0, |last| now.saturating_sub(last));
+                if silence > SILENCE {
+                    self.resumed_ms.push(samples_to_ms(now));
+                }
+            }
         }
     }
 }
 
-/// Milliseconds from mouth to ear, one a click that was heard, since the last call.
-pub(crate) fn take() -> Vec<f64> {
-    let mut heard = LATENCIES_MS.lock().unwrap_or_else(PoisonError::into_inner);
-    std::mem::take(&mut heard.1)
+/// The sound heard since the last call.
+pub(crate) fn take() -> Heard {
+    HEARD.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_default()
 }

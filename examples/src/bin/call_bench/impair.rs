@@ -35,8 +35,8 @@ use tokio_tungstenite::{
 };
 
 use crate::{
-    path::{ConnectionId, Path},
-    report::NetReport,
+    path::{ConnectionId, Named, Path},
+    report::PathReport,
 };
 
 /// The network between two peers in each call.
@@ -79,8 +79,8 @@ impl Impaired {
         Ok(Self { address, proxy })
     }
 
-    /// The record of the last call, each way.
-    pub(crate) fn report(&self) -> Option<[NetReport; 2]> {
+    /// The record of the last call.
+    pub(crate) fn report(&self) -> Option<PathReport> {
         let path = self.proxy.path.lock().unwrap_or_else(PoisonError::into_inner);
         path.as_ref().map(|(_, path)| path.report())
     }
@@ -151,7 +151,8 @@ async fn carry(proxy: Arc<Proxy>, headers: HeaderMap, peer: WebSocket) -> anyhow
 }
 
 impl Proxy {
-    /// What a peer says, with the proxy in the place of its first IPv4 address and without others.
+    /// What a peer says, with the proxy in the place of its first IPv4 address of each generation and
+    /// without others.
     async fn rewritten(
         self: &Arc<Self>,
         connection: ConnectionId,
@@ -191,8 +192,9 @@ impl Proxy {
         };
         let Some(IpAddr::V4(ip)) = ip else { return Ok(None) };
         let real = SocketAddr::V4(SocketAddrV4::new(ip, port.parse()?));
-        let path = self.path(room_id).await?;
-        let Some(port) = path.stand_in(connection, real)? else { return Ok(None) };
+        let generation = init["usernameFragment"].as_str().unwrap_or_default().to_owned();
+        let of = Named { connection, generation, address: real };
+        let Some(port) = self.path(room_id).stand_in(of).await? else { return Ok(None) };
         // The stand-in listens on every address of this machine, so on the peer's own, too.
         let (ip, port) = (ip.to_string(), port.to_string());
         (fields[4], fields[5]) = (&ip, &port);
@@ -200,17 +202,16 @@ impl Proxy {
         Ok(Some(init.to_string()))
     }
 
-    async fn path(self: &Arc<Self>, room_id: RoomId) -> anyhow::Result<Arc<Path>> {
+    fn path(&self, room_id: RoomId) -> Arc<Path> {
+        let mut current = self.path.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, path)) = current.as_ref().filter(|(id, _)| *id == room_id) {
+            return path.clone();
+        }
         let Impairment { profile, seed } = self.impairment;
         let seed = seed.wrapping_add(self.calls.fetch_add(1, Relaxed));
-        let fresh = Path::open(Network::new(profile, seed)).await?;
-        let mut current = self.path.lock().unwrap_or_else(PoisonError::into_inner);
-        match &*current {
-            Some((id, path)) if *id == room_id => return Ok(path.clone()),
-            Some(_) | None => *current = Some((room_id, fresh.clone())),
-        }
-        fresh.start();
-        Ok(fresh)
+        let path = Path::open(Network::new(profile, seed));
+        *current = Some((room_id, path.clone()));
+        path
     }
 }
 

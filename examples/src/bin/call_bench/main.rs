@@ -1,14 +1,15 @@
-//! The call, measured: a server and two peers in processes of their own, some calls, one JSON
-//! object.
+//! The call, measured: a server and two peers in processes of their own, some calls, and a JSON object
+//! or a row of a table for each network.
 //!
 //! ```text
-//! cargo run --release -p meoww-examples --bin call_bench -- --rounds 20
-//! cargo run --release -p meoww-examples --bin call_bench -- --net loss-5 --scene camera
+//! cargo build --release --workspace --bin call_bench --bin meoww-server
+//! target/release/call_bench --rounds 20
+//! target/release/call_bench --net loss-1,loss-5,step --scene camera --table
 //! ```
-//!
-//! Needs `meoww-server` built beside it (`cargo build --release --workspace`).
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program that prints")]
 
+mod call;
+mod control;
 mod ears;
 mod impair;
 mod path;
@@ -16,49 +17,51 @@ mod peer;
 mod report;
 mod scene;
 mod server;
+mod table;
 
-use std::{
-    num::NonZeroU32,
-    process::{ExitCode, Stdio},
-    time::Duration,
-};
+use std::{num::NonZeroU32, process::ExitCode, time::Duration};
 
-use anyhow::{Context, ensure};
+use anyhow::ensure;
 use clap::{
     Parser, Subcommand,
     builder::{PossibleValue, PossibleValuesParser, TypedValueParser},
 };
 use meoww_examples::network::{Conditions, PROFILES, Profile};
-use serde_json::json;
-use tokio::{
-    io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines},
-    process::{Child, ChildStdin, ChildStdout, Command},
-    time::timeout,
-};
+use serde_json::{Value, json};
 
 use crate::{
+    call::{CallPlan, call},
+    control::Control,
     impair::{Impaired, Impairment},
     peer::PeerArgs,
-    report::{CallReport, PeerReport},
+    report::CallReport,
     scene::Scene,
     server::Server,
 };
 
-/// Measures whole calls between two peers and a server on this machine; prints JSON.
+/// Measures whole calls between two peers and a server on this machine; prints JSON, one object a
+/// network.
 #[derive(Parser)]
 struct Args {
     /// Calls; figures are medians over them
     #[arg(long, default_value = "20")]
     rounds: NonZeroU32,
-    /// Of each call, from connected on
-    #[arg(long, default_value = "5s", value_parser = humantime::parse_duration)]
-    duration: Duration,
+    /// Of each call, from connected on [default: as long as it takes until all of the network has been
+    /// met; 5s without one]
+    #[arg(long, value_parser = humantime::parse_duration)]
+    duration: Option<Duration>,
     /// The scene that the peers film, and how much of it they show
     #[arg(long, value_enum, default_value_t)]
     scene: Scene,
-    /// A bad network between the peers, by name
-    #[arg(long, value_parser = profile(), conflicts_with_all = ["loss", "delay", "rate"])]
-    net: Option<Profile>,
+    /// The congestion control that decides how much is sent
+    #[arg(long, value_enum, default_value_t)]
+    estimator: Control,
+    /// Bad networks between the peers, by name, one after the other: loss-1,loss-5
+    #[arg(long, value_parser = profile(), value_delimiter = ',', conflicts_with_all = ["loss", "delay", "rate"])]
+    net: Vec<Profile>,
+    /// Prints rows of a Markdown table: medians, and in brackets the worst
+    #[arg(long)]
+    table: bool,
     /// Of chance in the network of the first call; the next call has the next
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -82,8 +85,8 @@ enum Role {
     Peer(PeerArgs),
 }
 
-/// A round that is not over by then never will be.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Of a call without a network.
+const DURATION: Duration = Duration::from_secs(5);
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -108,105 +111,87 @@ fn profile() -> impl TypedValueParser<Value = Profile> {
 }
 
 impl Args {
-    /// `None` when nothing is to be impaired.
-    fn impairment(&self) -> Option<Impairment> {
+    /// The networks to measure; `None` where nothing is made worse.
+    fn networks(&self) -> Vec<Option<Profile>> {
+        if !self.net.is_empty() {
+            return self.net.iter().copied().map(Some).collect();
+        }
         let rate = self.rate.map(|kbps| kbps.saturating_mul(1000));
         let asked = Conditions { loss: self.loss, rate, ..Conditions::after(self.delay) };
         let is_asked = asked != Conditions::after(Duration::ZERO);
-        let profile = self.net.or(is_asked.then_some(Profile::steady(asked)))?;
-        Some(Impairment { profile, seed: self.seed })
+        vec![is_asked.then_some(Profile::steady(asked))]
+    }
+
+    fn plan(&self, network: Option<Profile>) -> CallPlan {
+        let usual = network.map_or(DURATION, |profile| profile.length());
+        let duration = self.duration.unwrap_or(usual);
+        CallPlan { duration, scene: self.scene, estimator: self.estimator }
+    }
+
+    fn conditions(&self, network: Option<Profile>) -> Value {
+        let name = network.map(|profile| profile.name).filter(|name| !name.is_empty());
+        json!({
+            "rounds": self.rounds,
+            "secondsACall": self.plan(network).duration.as_secs_f64(),
+            "scene": self.scene,
+            "estimator": self.estimator,
+            "net": name,
+            "seed": self.seed,
+            "loss": self.loss,
+            "delayMsEachWay": self.delay.as_millis(),
+            "rateKbps": self.rate,
+        })
     }
 }
 
+/// # Errors
+///
+/// When a call failed; the figures of the others are printed before.
 async fn bench(args: &Args) -> anyhow::Result<()> {
     let server = Server::start().await?;
-    let network = match args.impairment() {
-        Some(impairment) => Some(Impaired::open(&server.address, impairment).await?),
-        None => None,
-    };
-    let address = network.as_ref().map_or(&server.address, |network| &network.address);
-    let mut reports = Vec::new();
-    for round in 1..=args.rounds.get() {
-        let pair = timeout(PATIENCE + args.duration, call(&server, address, args));
-        let peers = pair.await.with_context(|| format!("call {round} never ended"))?;
-        let peers = peers.with_context(|| format!("call {round}"))?;
-        reports.push(CallReport { peers, network: network.as_ref().and_then(Impaired::report) });
-        eprintln!("call {round} of {}", args.rounds);
+    if args.table {
+        println!("{}", table::header());
+    }
+    let mut failed = 0;
+    for network in args.networks() {
+        let calls = measure(&server, args, network).await?;
+        let failed_here = args.rounds.get() as usize - calls.len();
+        let summary = report::summary(args.conditions(network), &calls, failed_here);
+        match args.table {
+            true => println!("{}", table::row(network.map_or("", |one| one.name), &summary)),
+            false => println!("{summary:#}"),
+        }
+        failed += failed_here;
     }
     server.stop().await?;
-    let conditions = json!({
-        "rounds": args.rounds,
-        "secondsACall": args.duration.as_secs_f64(),
-        "scene": args.scene,
-        "net": args.net.map(|profile| profile.name),
-        "seed": args.seed,
-        "loss": args.loss,
-        "delayMsEachWay": args.delay.as_millis(),
-        "rateKbps": args.rate,
-    });
-    println!("{:#}", report::summary(conditions, &reports));
+    ensure!(failed == 0, "{failed} calls failed");
     Ok(())
 }
 
-/// One call: the first peer waits in the queue when the second begins to search.
-async fn call(server: &Server, address: &str, args: &Args) -> anyhow::Result<[PeerReport; 2]> {
-    let mut waiting = PeerProcess::start(server, address, args)?;
-    let mut coming = PeerProcess::start(server, address, args)?;
-    waiting.expect("ready").await?;
-    coming.expect("ready").await?;
-    waiting.tell("search").await?;
-    waiting.expect("searching").await?;
-    coming.tell("search").await?;
-    let reports = [waiting.report().await?, coming.report().await?];
-    waiting.leave().await?;
-    coming.leave().await?;
-    Ok(reports)
-}
-
-struct PeerProcess {
-    process: Child,
-    stdin: ChildStdin,
-    lines: Lines<BufReader<ChildStdout>>,
-}
-
-impl PeerProcess {
-    fn start(server: &Server, address: &str, args: &Args) -> anyhow::Result<Self> {
-        let mut process = Command::new(std::env::current_exe()?)
-            .args(["peer", "--server", address, "--outbox"])
-            .arg(server.outbox())
-            .args(["--duration", &format!("{}ms", args.duration.as_millis())])
-            .args(["--scene", args.scene.name()])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()?;
-        let stdin = process.stdin.take().context("no stdin")?;
-        let stdout = process.stdout.take().context("no stdout")?;
-        Ok(Self { process, stdin, lines: BufReader::new(stdout).lines() })
-    }
-
-    async fn tell(&mut self, word: &str) -> anyhow::Result<()> {
-        Ok(self.stdin.write_all(format!("{word}\n").as_bytes()).await?)
-    }
-
-    async fn expect(&mut self, word: &str) -> anyhow::Result<()> {
-        let line = self.lines.next_line().await?.context("a peer ended early")?;
-        ensure!(line == word, "a peer said {line:?} instead of {word:?}");
-        Ok(())
-    }
-
-    async fn report(&mut self) -> anyhow::Result<PeerReport> {
-        loop {
-            let line = self.lines.next_line().await?.context("a peer ended without a report")?;
-            if line.starts_with('{') {
-                return Ok(serde_json::from_str(&line)?);
+/// Has the calls over one network, and leaves out those that fail.
+async fn measure(
+    server: &Server,
+    args: &Args,
+    network: Option<Profile>,
+) -> anyhow::Result<Vec<CallReport>> {
+    let impaired = match network {
+        Some(profile) => {
+            let impairment = Impairment { profile, seed: args.seed };
+            Some(Impaired::open(&server.address, impairment).await?)
+        }
+        None => None,
+    };
+    let address = impaired.as_ref().map_or(&server.address, |network| &network.address);
+    let mut calls = Vec::new();
+    for round in 1..=args.rounds.get() {
+        match call(server, address, args.plan(network)).await {
+            Ok(peers) => {
+                let path = impaired.as_ref().and_then(Impaired::report);
+                calls.push(CallReport::new(peers, path));
+                eprintln!("call {round} of {}", args.rounds);
             }
+            Err(error) => eprintln!("call {round} of {} failed: {error:#}", args.rounds),
         }
     }
-
-    async fn leave(mut self) -> anyhow::Result<()> {
-        self.tell("leave").await?;
-        ensure!(self.process.wait().await?.success(), "a peer failed");
-        Ok(())
-    }
+    Ok(calls)
 }

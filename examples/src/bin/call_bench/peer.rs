@@ -1,5 +1,5 @@
 //! One peer of the benchmark: says `ready`, is told `search`, says `searching`, has one call,
-//! prints a [`PeerReport`], and leaves when told so.
+//! prints a [`PeerOutput`], and leaves when told so.
 
 use std::{
     path::PathBuf,
@@ -26,8 +26,9 @@ use tokio::{
 };
 
 use crate::{
-    ears,
-    report::{PeerReport, percentile},
+    control::Control,
+    ears::{self, Heard},
+    report::{PeerOutput, PeerReport, percentile},
     scene::Scene,
 };
 
@@ -41,6 +42,8 @@ pub(crate) struct PeerArgs {
     duration: Duration,
     #[arg(long, value_enum)]
     scene: Scene,
+    #[arg(long, value_enum)]
+    estimator: Control,
 }
 
 /// When things happened.
@@ -55,7 +58,7 @@ struct Moments {
 #[expect(clippy::disallowed_methods, reason = "measuring is what this is for")]
 pub(crate) async fn run(args: PeerArgs) -> anyhow::Result<()> {
     let account = throw_away(args.server.parse()?, &args.outbox).await?;
-    let options = options(account.api.clone(), args.scene);
+    let options = options(account.api.clone(), args.scene, args.estimator);
     let mut client = ClientHandle::start(options).await?;
     let screen = Offscreen::attach(&client, args.scene.screen());
     println!("ready");
@@ -77,7 +80,7 @@ pub(crate) async fn run(args: PeerArgs) -> anyhow::Result<()> {
                     moments.connected = Some((Instant::now(), ProcessTime::now()));
                 }
                 CallEvent::FirstFrame => moments.first_frame = Some(Instant::now()),
-                CallEvent::Stats(second) => stats.push(second),
+                CallEvent::Stats(second) => stats.push((Instant::now(), second)),
                 CallEvent::Ended(reason) => bail!("the call ended early: {reason:?}"),
                 CallEvent::SearchEnded => bail!("the search was taken over"),
                 CallEvent::Notice(_)
@@ -114,7 +117,7 @@ pub(crate) async fn run(args: PeerArgs) -> anyhow::Result<()> {
 }
 
 /// A picture that says when it was made, and clicks that do.
-fn options(api: Arc<Api>, scene: Scene) -> Options {
+fn options(api: Arc<Api>, scene: Scene, estimator: Control) -> Options {
     let (input, output) = (AudioIn::Made(ears::mouth), AudioOut::Taken(ears::ear));
     Options {
         api,
@@ -122,10 +125,34 @@ fn options(api: Arc<Api>, scene: Scene) -> Options {
         sound: SoundConfig { input, output, ..SoundConfig::default() },
         way: None,
         terms: Default::default(),
+        congestion_control: estimator.chosen(),
     }
 }
 
-fn report(moments: &Moments, mut drawn: Drawn, stats: &[Stats]) -> anyhow::Result<PeerReport> {
+/// Between each picture and the sound of its moment: the age of the picture when it was drawn, less that
+/// of the click that was heard next to it in time.
+fn apart(drawn: &[(Instant, f64)], heard: &[(Instant, f64)]) -> Vec<f64> {
+    let between = |one: Instant, other: Instant| {
+        one.saturating_duration_since(other).max(other.saturating_duration_since(one))
+    };
+    let apart = drawn.iter().filter_map(|(at, picture)| {
+        let (_, sound) = heard.iter().min_by_key(|(heard, _)| between(*heard, *at))?;
+        Some((picture - sound).abs())
+    });
+    sorted(apart)
+}
+
+fn sorted(values: impl Iterator<Item = f64>) -> Vec<f64> {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values
+}
+
+fn report(
+    moments: &Moments,
+    drawn: Drawn,
+    stats: &[(Instant, Stats)],
+) -> anyhow::Result<PeerOutput> {
     let search = moments.search.context("never searched")?;
     let matched = moments.matched.context("never matched")?;
     let (connected, cpu_before) = moments.connected.context("never connected")?;
@@ -133,29 +160,28 @@ fn report(moments: &Moments, mut drawn: Drawn, stats: &[Stats]) -> anyhow::Resul
     let ms = |from: Instant, to: Instant| (to.saturating_duration_since(from)).as_secs_f64() * 1e3;
     let seconds = connected.elapsed().as_secs_f64();
     let cpu = cpu_before.elapsed().as_secs_f64();
-    let last = stats.last().copied().unwrap_or_default();
-    // The first second is the ramp.
-    let steady = stats.get(1..).unwrap_or_default();
+    let last = stats.last().map(|(_, last)| *last).unwrap_or_default();
+    // Before there is a picture nothing is drawn: on a long path, for the first two of these seconds.
+    let began = first_frame + Duration::from_secs(1);
+    let whole: Vec<_> = stats.iter().filter(|(at, _)| *at >= began).map(|(_, of)| of).collect();
     let mean = |of: fn(&Stats) -> f32| {
-        f64::from(steady.iter().map(of).sum::<f32>()) / steady.len().max(1) as f64
+        f64::from(whole.iter().map(|second| of(second)).sum::<f32>()) / whole.len().max(1) as f64
     };
-    drawn.latency_ms.sort_by(f64::total_cmp);
-    let mut heard = ears::take();
-    heard.sort_by(f64::total_cmp);
-    let heard_after = percentile(&heard, 0.50);
-    let mut apart: Vec<f64> = drawn.latency_ms.iter().map(|ms| (ms - heard_after).abs()).collect();
-    apart.sort_by(f64::total_cmp);
-    Ok(PeerReport {
+    let Heard { latencies_ms: heard, resumed_ms: sound_resumed_ms, .. } = ears::take();
+    let apart = apart(&drawn.latencies_ms, &heard);
+    let [glass, ear] =
+        [&drawn.latencies_ms, &heard].map(|ages| sorted(ages.iter().map(|(_, ms)| *ms)));
+    let report = PeerReport {
         search_to_matched_ms: ms(search, matched),
         matched_to_connected_ms: ms(matched, connected),
         matched_to_first_frame_ms: ms(matched, first_frame),
-        glass_to_glass_p50_ms: percentile(&drawn.latency_ms, 0.50),
-        glass_to_glass_p95_ms: percentile(&drawn.latency_ms, 0.95),
-        glass_to_glass_p99_ms: percentile(&drawn.latency_ms, 0.99),
-        mouth_to_ear_p50_ms: percentile(&heard, 0.50),
-        mouth_to_ear_p99_ms: percentile(&heard, 0.99),
+        glass_to_glass_p50_ms: percentile(&glass, 0.50),
+        glass_to_glass_p95_ms: percentile(&glass, 0.95),
+        glass_to_glass_p99_ms: percentile(&glass, 0.99),
+        mouth_to_ear_p50_ms: percentile(&ear, 0.50),
+        mouth_to_ear_p99_ms: percentile(&ear, 0.99),
         lip_sync_p95_ms: percentile(&apart, 0.95),
-        clicks_heard: heard.len() as u64,
+        clicks_heard: ear.len() as u64,
         sound_concealed_ms: last.sound.concealed_ms,
         sound_kbps_in: mean(|second| second.sound.kbps_in),
         sound_packets_lost: last.sound.packets_lost,
@@ -171,5 +197,9 @@ fn report(moments: &Moments, mut drawn: Drawn, stats: &[Stats]) -> anyhow::Resul
         rtt_ms: last.rtt_ms.map(f64::from),
         cpu_seconds_a_minute: cpu / seconds * 60.0,
         terminal_bytes_a_second: drawn.bytes as f64 / seconds,
-    })
+        sound_back_after_ms: None,
+        picture_back_after_ms: None,
+    };
+    let picture_resumed_ms = drawn.resumed_ms;
+    Ok(PeerOutput { report, sound_resumed_ms, picture_resumed_ms })
 }

@@ -18,8 +18,8 @@ pub(crate) struct PeerReport {
     pub(crate) glass_to_glass_p99_ms: f64,
     pub(crate) mouth_to_ear_p50_ms: f64,
     pub(crate) mouth_to_ear_p99_ms: f64,
-    /// Between a picture and the sound of its moment: the age of the one less that of the other, which
-    /// is taken to be the median.
+    /// Between a picture and the sound of its moment: the age of the one less that of the other, at the
+    /// click next to it in time.
     pub(crate) lip_sync_p95_ms: f64,
     pub(crate) clicks_heard: u64,
     pub(crate) sound_concealed_ms: u64,
@@ -37,6 +37,21 @@ pub(crate) struct PeerReport {
     pub(crate) rtt_ms: Option<f64>,
     pub(crate) cpu_seconds_a_minute: f64,
     pub(crate) terminal_bytes_a_second: f64,
+    /// From the end of the network's outage.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) sound_back_after_ms: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) picture_back_after_ms: Option<f64>,
+}
+
+/// A peer's account of a call.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct PeerOutput {
+    pub(crate) report: PeerReport,
+    /// When each time without sound, and without a picture, was over: milliseconds of the wall clock,
+    /// which all processes of a machine share.
+    pub(crate) sound_resumed_ms: Vec<f64>,
+    pub(crate) picture_resumed_ms: Vec<f64>,
 }
 
 /// The record of one call in one direction.
@@ -98,11 +113,35 @@ impl NetReport {
     }
 }
 
+/// A network's account of a call.
+pub(crate) struct PathReport {
+    pub(crate) ways: [NetReport; 2],
+    /// When nothing passed for some time, the end of that: milliseconds of the wall clock.
+    pub(crate) outage_over_ms: Option<f64>,
+}
+
 /// The figures of one call.
 pub(crate) struct CallReport {
-    pub(crate) peers: [PeerReport; 2],
+    peers: [PeerReport; 2],
     /// Each way, when there was a network between them.
-    pub(crate) network: Option<[NetReport; 2]>,
+    network: Option<[NetReport; 2]>,
+}
+
+impl CallReport {
+    pub(crate) fn new(peers: [PeerOutput; 2], path: Option<PathReport>) -> Self {
+        let over = path.as_ref().and_then(|path| path.outage_over_ms);
+        let peers = peers.map(|peer| PeerReport {
+            sound_back_after_ms: over.map(|over| back_after(&peer.sound_resumed_ms, over)),
+            picture_back_after_ms: over.map(|over| back_after(&peer.picture_resumed_ms, over)),
+            ..peer.report
+        });
+        Self { peers, network: path.map(|path| path.ways) }
+    }
+}
+
+/// From the end of an outage until what it interrupted came again.
+fn back_after(resumed_ms: &[f64], over_ms: f64) -> f64 {
+    resumed_ms.iter().find(|at| **at > over_ms).map_or(NEVER_MS, |at| at - over_ms)
 }
 
 /// Nearest rank in a sorted list, 0 of an empty one.
@@ -113,7 +152,7 @@ pub(crate) fn percentile(sorted: &[f64], fraction: f64) -> f64 {
 
 /// Median, least and greatest of every figure. All are over both peers, except how long a search
 /// takes: that is of the peer who finds somebody waiting. Those of a network are over both directions.
-pub(crate) fn summary(conditions: Value, calls: &[CallReport]) -> Value {
+pub(crate) fn summary(conditions: Value, calls: &[CallReport], failed: usize) -> Value {
     let peers: Vec<Value> =
         calls.iter().flat_map(|call| &call.peers).map(|peer| json!(peer)).collect();
     let coming: Vec<Value> = calls.iter().map(|call| json!(call.peers[1])).collect();
@@ -132,7 +171,7 @@ pub(crate) fn summary(conditions: Value, calls: &[CallReport]) -> Value {
         let spread = json!({"median": figure(0.5), "min": figure(0.0), "max": figure(1.0)});
         figures.insert(name, spread);
     }
-    json!({"conditions": conditions, "figures": figures})
+    json!({"conditions": conditions, "failed": failed, "figures": figures})
 }
 
 fn names(report: &Value) -> Vec<String> {

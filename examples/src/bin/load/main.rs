@@ -1,4 +1,4 @@
-//! Load on a server's `/ws`, from one process and one thread.
+//! Load on the `/ws` of a server or of the nodes of one, from one process and one thread.
 //!
 //! ```text
 //! meoww-server user create --count 1000 --verified --tokens >tokens
@@ -26,7 +26,7 @@ use std::{
 
 use anyhow::{Context, bail, ensure};
 use clap::{Parser, ValueEnum};
-use meoww_cli::config::ServerUrl;
+use meoww_cli::config::{ServerUrl, Servers};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
@@ -47,6 +47,9 @@ struct Args {
     /// The server
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:5000")]
     server: ServerUrl,
+    /// Its nodes instead, to which connections go in turn; only pairs across two of them relay
+    #[arg(long, value_name = "URL,...", conflicts_with_all = ["server", "accounts"])]
+    nodes: Option<Servers>,
     /// Whose connections: a `Cookie` header or an access token a line, one account each
     #[arg(long, value_name = "FILE", required_unless_present = "accounts")]
     tokens: Option<PathBuf>,
@@ -79,9 +82,9 @@ struct Args {
     /// Connects under way at a time
     #[arg(long, value_name = "N", default_value = "100")]
     concurrency: usize,
-    /// The server's process, to tell what it used
-    #[arg(long)]
-    pid: Option<u32>,
+    /// The server's process, to tell what it used; of a fleet, all whose use is to be added up
+    #[arg(long, value_name = "PID,...", value_delimiter = ',')]
+    pid: Vec<u32>,
     /// Figures as JSON [default: unless stdout is a terminal]
     #[arg(long)]
     json: bool,
@@ -99,6 +102,8 @@ Exit codes: 0 all went well, 1 it could not be run, 2 usage, 3 connections or li
 enum Step {
     /// All look for a partner at once
     Search,
+    /// All look for a partner at once, each for the next, of a fleet on the next node
+    Pair,
     /// One after the other skips
     Skip,
     /// One after the other says something
@@ -126,17 +131,16 @@ fn run(args: &Args) -> anyhow::Result<Report> {
         signal_hook::flag::register_conditional_shutdown(signal, 130, interrupted.clone())?;
         signal_hook::flag::register(signal, interrupted.clone())?;
     }
-    if let Some(pid) = args.pid {
-        Usage::of(&pid.to_string()).context("--pid")?;
-    }
-    let target = Target::of(&args.server)?;
+    Usage::of_all(&args.pid).context("--pid")?;
+    let servers = args.nodes.clone().unwrap_or_else(|| args.server.clone().into());
+    let targets = servers.iter().map(Target::of).collect::<anyhow::Result<Vec<_>>>()?;
     let cookies = cookies(args)?;
     allow_sockets(cookies.len())?;
-    let mut swarm = Swarm::new(target, interrupted)?;
+    let mut swarm = Swarm::new(targets, interrupted)?;
     let phases = measure(args, &mut swarm, &cookies)?;
     let interrupted = swarm.is_interrupted();
     swarm.close();
-    let (server, connections) = (args.server.to_string(), cookies.len());
+    let (server, connections) = (servers.to_string(), cookies.len());
     Ok(Report { server, connections, interrupted, phases })
 }
 
@@ -169,7 +173,7 @@ fn allow_sockets(count: usize) -> anyhow::Result<()> {
 }
 
 fn measure(args: &Args, swarm: &mut Swarm, cookies: &[Cookie]) -> anyhow::Result<Vec<Phase>> {
-    let mut tally = Tally::start("connect", CONNECTS, args.pid);
+    let mut tally = Tally::start("connect", CONNECTS, &args.pid);
     phases::connect(swarm, cookies, args.concurrency, &mut tally)?;
     let mut done = vec![tally.finish()];
     for step in &args.phases {
@@ -178,12 +182,14 @@ fn measure(args: &Args, swarm: &mut Swarm, cookies: &[Cookie]) -> anyhow::Result
         }
         let (name, unit) = match step {
             Step::Search => ("search", MATCHES),
+            Step::Pair => ("pair", MATCHES),
             Step::Skip => ("skip", MATCHES),
             Step::Relay => ("relay", RELAYS),
         };
-        let mut tally = Tally::start(name, unit, args.pid);
+        let mut tally = Tally::start(name, unit, &args.pid);
         match step {
             Step::Search => phases::search(swarm, &mut tally)?,
+            Step::Pair => phases::pair(swarm, &mut tally)?,
             Step::Skip => phases::skip(swarm, args.skip_rate, args.duration, &mut tally)?,
             Step::Relay => phases::relay(swarm, args.rate, args.duration, &mut tally)?,
         }

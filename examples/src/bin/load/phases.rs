@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use meoww_proto::signal::{ClientMessage, Relay, RelayPayload};
+use meoww_proto::signal::{ClientMessage, Relay, RelayPayload, Search};
 
 use crate::{
     clock,
@@ -68,6 +68,18 @@ pub(crate) fn search(swarm: &mut Swarm, tally: &mut Tally) -> anyhow::Result<()>
     settle(swarm, tally, PATIENCE)
 }
 
+/// Lets each look for the next one, of a fleet on the next node, by a tag that two have.
+pub(crate) fn pair(swarm: &mut Swarm, tally: &mut Tally) -> anyhow::Result<()> {
+    for who in 0..swarm.len() {
+        if swarm.status(who) == RateLimitStatus::Idle {
+            let tags = vec![format!("pair{}", who / 2).parse()?];
+            let search = Search { tags, ..Search::default() };
+            swarm.search(who, &ClientMessage::Search(search), clock());
+        }
+    }
+    settle(swarm, tally, PATIENCE)
+}
+
 /// Lets one after the other skip; who was left looks anew at once, as people do.
 pub(crate) fn skip(
     swarm: &mut Swarm,
@@ -82,7 +94,7 @@ pub(crate) fn skip(
             heard(swarm, who, &news, tally);
         }
         while let Some(at) = pace.due(clock())
-            && let Some((who, _)) = turns.next(swarm)
+            && let Some((who, _)) = turns.next(swarm, |_| true)
         {
             swarm.search(who, &ClientMessage::Skip, at);
             pace.done();
@@ -102,12 +114,14 @@ pub(crate) fn relay(
     tally: &mut Tally,
 ) -> anyhow::Result<()> {
     let (mut turns, mut pace) = (Turns::default(), Pace::start(rate, swarm.waker()));
+    let among = swarm.is_fleet().then(|| swarm.across());
+    let is_among = |who| among.as_ref().is_none_or(|among| among.contains(&who));
     let end = clock() + duration;
     let mut sent = 0;
     while !swarm.is_interrupted() {
         let now = clock();
         while let Some(at) = pace.due(now).filter(|at| *at < end)
-            && let Some((who, room_id)) = turns.next(swarm)
+            && let Some((who, room_id)) = turns.next(swarm, is_among)
         {
             let payload = RelayPayload::Chat(words(swarm.offset(at)));
             swarm.say(who, &ClientMessage::Relay(Relay { room_id, payload }));
@@ -129,6 +143,7 @@ pub(crate) fn relay(
         tally.progress(|tally| format!("{} of {sent} relayed", tally.done()));
     }
     tally.add("sent", sent);
+    tally.add("across", among.map_or(0, |among| among.len() as u64 / 2));
     tally.add("lost", sent.saturating_sub(tally.done()));
     Ok(())
 }
@@ -172,12 +187,18 @@ fn heard(swarm: &mut Swarm, who: usize, news: &News, tally: &mut Tally) -> bool 
 struct Turns(usize);
 
 impl Turns {
-    /// The next with a partner; `None` if nobody has one.
-    fn next(&mut self, swarm: &Swarm) -> Option<(usize, meoww_proto::RoomId)> {
+    /// The next of those with a partner; `None` if nobody has one.
+    fn next(
+        &mut self,
+        swarm: &Swarm,
+        is_among: impl Fn(usize) -> bool,
+    ) -> Option<(usize, meoww_proto::RoomId)> {
         for _ in 0..swarm.len() {
             let who = self.0 % swarm.len();
             self.0 = who + 1;
-            if let RateLimitStatus::InRoom(room_id) = swarm.status(who) {
+            if let RateLimitStatus::InRoom(room_id) = swarm.status(who)
+                && is_among(who)
+            {
                 return Some((who, room_id));
             }
         }

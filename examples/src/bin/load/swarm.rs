@@ -1,6 +1,7 @@
 //! All connections, on one thread and one poll.
 
 use std::{
+    collections::{HashMap, HashSet},
     io::ErrorKind,
     net::SocketAddr,
     sync::{
@@ -61,7 +62,8 @@ struct Member {
 }
 
 pub(crate) struct Swarm {
-    target: Target,
+    /// The nodes; connection N is at the Nth, counted around.
+    targets: Vec<Target>,
     poll: Poll,
     events: Events,
     waker: Arc<Waker>,
@@ -74,11 +76,11 @@ pub(crate) struct Swarm {
 }
 
 impl Swarm {
-    pub(crate) fn new(target: Target, interrupted: Arc<AtomicBool>) -> anyhow::Result<Self> {
+    pub(crate) fn new(targets: Vec<Target>, interrupted: Arc<AtomicBool>) -> anyhow::Result<Self> {
         let poll = Poll::new().context("cannot poll")?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKER).context("cannot poll")?);
         Ok(Self {
-            target,
+            targets,
             poll,
             waker,
             interrupted,
@@ -110,6 +112,30 @@ impl Swarm {
         self.members.iter().filter(|member| is(member.status)).count()
     }
 
+    /// The node a connection is at.
+    fn node_of(&self, who: usize) -> usize {
+        who % self.targets.len()
+    }
+
+    /// The connections whose partner is at another node.
+    pub(crate) fn across(&self) -> HashSet<usize> {
+        let mut first: HashMap<RoomId, usize> = HashMap::new();
+        let mut across = HashSet::new();
+        for (who, member) in self.members.iter().enumerate() {
+            let RateLimitStatus::InRoom(room) = member.status else { continue };
+            let partner = *first.entry(room).or_insert(who);
+            if self.node_of(partner) != self.node_of(who) {
+                across.extend([partner, who]);
+            }
+        }
+        across
+    }
+
+    /// Whether there are several nodes.
+    pub(crate) fn is_fleet(&self) -> bool {
+        self.targets.len() > 1
+    }
+
     /// How long after the start that is.
     pub(crate) fn offset(&self, at: Instant) -> Duration {
         at.duration_since(self.start)
@@ -118,8 +144,8 @@ impl Swarm {
     /// Begins one more connection.
     pub(crate) fn open(&mut self, cookie: &Cookie) -> Result<(), Gone> {
         let token = Token(self.members.len());
-        let upgrade = self.target.upgrade(cookie);
-        let address: SocketAddr = self.target.address;
+        let target = &self.targets[self.node_of(token.0)];
+        let (upgrade, address): (_, SocketAddr) = (target.upgrade(cookie), target.address);
         let socket = Socket::connect(address, upgrade, self.poll.registry(), token)?;
         self.members
             .push(Member { socket, status: RateLimitStatus::Connecting { since: clock() } });

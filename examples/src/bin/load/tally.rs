@@ -47,7 +47,7 @@ pub(crate) struct Tally {
     counts: BTreeMap<&'static str, u64>,
     problems: BTreeMap<String, u64>,
     before: (Option<Usage>, Option<Usage>),
-    pid: Option<String>,
+    pids: Vec<u32>,
 }
 
 /// One phase that is over.
@@ -70,14 +70,14 @@ pub(crate) struct Phase {
 }
 
 impl Tally {
-    /// Begins now. `pid` is the server's, where it is known.
-    pub(crate) fn start(name: &'static str, unit: Unit, pid: Option<u32>) -> Self {
-        let (started, pid) = (clock(), pid.map(|pid| pid.to_string()));
+    /// Begins now. `pids` are the server's, where they are known.
+    pub(crate) fn start(name: &'static str, unit: Unit, pids: &[u32]) -> Self {
+        let (started, pids) = (clock(), pids.to_vec());
         let latency = Histogram::new_with_bounds(1, LONGEST, 3).expect("bounds within bounds");
-        let before = (usage(pid.as_deref()), usage(Some("self")));
+        let before = (used_by(&pids), Usage::of("self").ok());
         let (counts, problems) = Default::default();
         let (stopped, told) = (None, started);
-        Self { name, unit, started, stopped, told, latency, counts, problems, before, pid }
+        Self { name, unit, started, stopped, told, latency, counts, problems, before, pids }
     }
 
     pub(crate) fn took(&mut self, time: Duration) {
@@ -123,7 +123,7 @@ impl Tally {
 
     /// Ends now.
     pub(crate) fn finish(self) -> Phase {
-        let (server, own) = (usage(self.pid.as_deref()), usage(Some("self")));
+        let (server, own) = (used_by(&self.pids), Usage::of("self").ok());
         let used = |now: Option<Usage>, before| Some(now?.since(before?));
         let (done, server) = (self.done(), used(server, self.before.0));
         let per_unit = |used: Used| used.cpu_seconds * self.unit.per as f64 / done as f64;
@@ -143,9 +143,9 @@ impl Tally {
     }
 }
 
-/// Of whoever can still be looked at.
-fn usage(pid: Option<&str>) -> Option<Usage> {
-    Usage::of(pid?).ok()
+/// Of processes that can still be looked at.
+fn used_by(pids: &[u32]) -> Option<Usage> {
+    Usage::of_all(pids).ok().filter(|_| !pids.is_empty())
 }
 
 fn refused(code: SignalErrorCode) -> String {

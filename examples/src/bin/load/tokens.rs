@@ -50,7 +50,7 @@ pub(crate) async fn sign_up(
     outbox: &Path,
 ) -> anyhow::Result<Vec<Cookie>> {
     let account = |_| async {
-        let account = throw_away(server.clone(), outbox).await?;
+        let account = throw_away(server.clone().into(), outbox).await?;
         anyhow::Ok(Cookie::of(&account.api.access_token()?))
     };
     stream::iter(0..count).map(account).buffer_unordered(SIGN_UPS).try_collect().await

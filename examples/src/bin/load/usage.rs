@@ -1,6 +1,6 @@
 //! What a process has used so far, from `/proc`.
 
-use std::{fs, time::Duration};
+use std::{fs, iter::Sum, time::Duration};
 
 use anyhow::Context;
 use serde::Serialize;
@@ -36,6 +36,12 @@ impl Usage {
         Ok(Self { cpu, rss_bytes })
     }
 
+    /// Of several together.
+    pub(crate) fn of_all(pids: &[u32]) -> anyhow::Result<Self> {
+        let all = pids.iter().map(|pid| Self::of(&pid.to_string()));
+        all.sum::<anyhow::Result<Self>>()
+    }
+
     /// Since `before`.
     pub(crate) fn since(self, before: Self) -> Used {
         Used {
@@ -43,6 +49,15 @@ impl Usage {
             rss_bytes_before: before.rss_bytes,
             rss_bytes_after: self.rss_bytes,
         }
+    }
+}
+
+impl Sum for Usage {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(Self::default(), |sum, one| Self {
+            cpu: sum.cpu + one.cpu,
+            rss_bytes: sum.rss_bytes + one.rss_bytes,
+        })
     }
 }
 
