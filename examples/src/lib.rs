@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod cat;
+pub mod coturn;
 pub mod fleet;
 pub mod network;
 pub mod offscreen;

@@ -5,11 +5,7 @@ mod media;
 
 use std::time::{Duration, Instant};
 
-use media::{
-    Side, connect,
-    coturn::{self, Coturn},
-    talk,
-};
+use media::{Side, connect, coturn, talk};
 use meoww_cli::{
     core::event::{GoDirect, PeerEvent, Way},
     sound::room::Received,
@@ -60,9 +56,9 @@ const DIRECT: fn(&PeerEvent) -> bool = |event| matches!(event, PeerEvent::Route 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn both_agree_to_go_direct_and_sound_goes_on() {
-    let coturn = Coturn::start().await;
-    let mut a = Side::open_with(coturn.config(true, Way::RelayFirst)).await;
-    let mut b = Side::open_with(coturn.config(false, Way::RelayFirst)).await;
+    let relay = coturn::start().await;
+    let mut a = Side::open_with(coturn::config(&relay, true, Way::RelayFirst)).await;
+    let mut b = Side::open_with(coturn::config(&relay, false, Way::RelayFirst)).await;
     connect(&mut a, &mut b).await;
     let _talks = [a.voice.clone(), b.voice.clone()].map(|voice| tokio::spawn(talk(voice)));
     let nothing = || tokio::sync::mpsc::channel(1).1;
@@ -90,9 +86,9 @@ async fn both_agree_to_go_direct_and_sound_goes_on() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_side_alone_stays_relayed() {
-    let coturn = Coturn::start().await;
-    let mut a = Side::open_with(coturn.config(true, Way::Direct)).await;
-    let mut b = Side::open_with(coturn.config(false, Way::RelayOnly)).await;
+    let relay = coturn::start().await;
+    let mut a = Side::open_with(coturn::config(&relay, true, Way::Direct)).await;
+    let mut b = Side::open_with(coturn::config(&relay, false, Way::RelayOnly)).await;
     connect(&mut a, &mut b).await;
     b.peer().go_direct();
     let refused = |event: &PeerEvent| matches!(event, PeerEvent::GoDirect(GoDirect::Refused));

@@ -6,9 +6,7 @@ mod media;
 use std::{collections::VecDeque, time::Duration};
 
 use media::{
-    Side, connect,
-    coturn::{self, Coturn},
-    pair,
+    Side, connect, coturn, pair,
     proxy::{self, Network},
 };
 use meoww_cli::{
@@ -239,8 +237,8 @@ async fn with_a_relay_that_is_silent_relay_only_fails() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn through_a_relay() {
-    let coturn = Coturn::start().await;
-    let config = |is_initiator| coturn.config(is_initiator, Way::RelayOnly);
+    let relay = coturn::start().await;
+    let config = |is_initiator| coturn::config(&relay, is_initiator, Way::RelayOnly);
     let mut a = Side::open_with(config(true)).await;
     let mut b = Side::open_with(config(false)).await;
     connect(&mut a, &mut b).await;

@@ -10,11 +10,12 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
+use meoww_examples::coturn::Coturn;
 use tempfile::TempDir;
 
 use crate::{
     headless::Script,
-    relay::{Relay, SECRET},
+    relay::{SECRET, relay_at},
     server::Server,
     user::User,
 };
@@ -189,11 +190,11 @@ fn names(captured: &[u8], address: Ipv4Addr) -> bool {
 }
 
 /// A call in which each side is behind a NAT, through the relay.
-fn call(nats: [Nat; 2]) -> ([Home; 2], [Script; 2], Relay, Server) {
+fn call(nats: [Nat; 2]) -> ([Home; 2], [Script; 2], Coturn, Server) {
     run("ip link set lo up");
     run(&format!("ip addr add {INTERNET}/32 dev lo"));
     run("sysctl -qw net.ipv4.ip_forward=1");
-    let relay = Relay::start_at(INTERNET);
+    let relay = relay_at(INTERNET, &["--no-tls"]);
     let [turn, stun] = ["turn", "stun"].map(|kind| format!("{kind}:{INTERNET}:{}", relay.port));
     let turn = turn + "?transport=udp";
     let env = [("TURN_SECRET", SECRET), ("TURN_SERVER_URL", &turn), ("MEOWW_STUN_URL", &stun)];

@@ -1,71 +1,32 @@
-//! A real TURN relay of one's own.
-
-use std::{process::Stdio, time::Duration};
+//! Calls through a real TURN relay.
 
 use meoww_cli::{core::event::Way, interfaces, peer::PeerConfig};
+use meoww_examples::coturn::Coturn;
 use meoww_proto::account::IceServer;
-use tokio::{
-    net::UdpSocket,
-    process::{Child, Command},
-    sync::watch,
-};
+use tokio::sync::watch;
 
-/// coturn on this machine; dropping it kills it.
-pub(crate) struct Coturn {
-    _process: Child,
-    port: u16,
+pub(crate) async fn start() -> Coturn {
+    let settings = ["--lt-cred-mech", "--user=user:secret", "--no-tls"];
+    let start = move || Coturn::start("127.0.0.1", &settings);
+    tokio::task::spawn_blocking(start).await.unwrap()
 }
 
-impl Coturn {
-    /// Returns once it answers.
-    pub(crate) async fn start() -> Self {
-        let free = UdpSocket::bind("127.0.0.1:0").await.unwrap();
-        let port = free.local_addr().unwrap().port();
-        drop(free);
-        let process = Command::new("turnserver")
-            .args(["-n", "--no-cli", "--no-tls", "--no-dtls", "--lt-cred-mech"])
-            .args(["--listening-ip", "127.0.0.1", "--relay-ip", "127.0.0.1", "--realm", "meoww"])
-            .args(["--user", "user:secret", "--log-file", "/dev/null", "--pidfile", "/dev/null"])
-            .args(["--allow-loopback-peers", "--listening-port", &port.to_string()])
-            .kill_on_drop(true)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn();
-        let _process = process.expect("coturn (scripts/setup test installs it)");
-        // A STUN binding request (RFC 8489), until it is answered.
-        let probe = UdpSocket::bind("127.0.0.1:0").await.unwrap();
-        let request = b"\x00\x01\x00\x00\x21\x12\xa4\x42meowwmeowwme";
-        let mut answer = [0; 512];
-        let answered = async {
-            loop {
-                let _ = probe.send_to(request, ("127.0.0.1", port)).await;
-                let received = probe.recv_from(&mut answer);
-                if let Ok(Ok(_)) = tokio::time::timeout(Duration::from_millis(50), received).await {
-                    return;
-                }
-            }
-        };
-        let answered = tokio::time::timeout(Duration::from_secs(20), answered).await;
-        answered.expect("coturn does not start");
-        Self { _process, port }
-    }
-
-    pub(crate) fn config(&self, is_initiator: bool, way: Way) -> PeerConfig {
-        let server = IceServer {
-            urls: format!("turn:127.0.0.1:{}?transport=udp", self.port),
-            username: Some("user".to_owned()),
-            credential: Some("secret".to_owned()),
-        };
-        // Of loopback as the relay is, or it could not be told from what it hides.
-        let own = if is_initiator { INITIATOR } else { RESPONDER };
-        PeerConfig {
-            ice_servers: vec![server],
-            way,
-            is_initiator,
-            room_id: super::room(),
-            addresses: watch::channel(vec![own.into()]).1,
-            congestion_control: Default::default(),
-        }
+/// Of a side that knows the relay as `user` with the password `secret`.
+pub(crate) fn config(relay: &Coturn, is_initiator: bool, way: Way) -> PeerConfig {
+    let server = IceServer {
+        urls: format!("turn:127.0.0.1:{}?transport=udp", relay.port),
+        username: Some("user".to_owned()),
+        credential: Some("secret".to_owned()),
+    };
+    // Of loopback as the relay is, or it could not be told from what it hides.
+    let own = if is_initiator { INITIATOR } else { RESPONDER };
+    PeerConfig {
+        ice_servers: vec![server],
+        way,
+        is_initiator,
+        room_id: super::room(),
+        addresses: watch::channel(vec![own.into()]).1,
+        congestion_control: Default::default(),
     }
 }
 

@@ -6,6 +6,8 @@ mod addresses;
 mod api_docs;
 mod bans;
 mod bucket;
+#[path = "../../../examples/src/coturn.rs"]
+mod coturn;
 mod database_full;
 mod drain;
 mod engine;
