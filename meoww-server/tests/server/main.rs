@@ -6,6 +6,7 @@ mod addresses;
 mod api_docs;
 mod bans;
 mod bucket;
+#[expect(unreachable_pub, reason = "public in its own crate")]
 #[path = "../../../examples/src/coturn.rs"]
 mod coturn;
 mod database_full;
