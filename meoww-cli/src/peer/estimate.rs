@@ -2,6 +2,7 @@
 
 mod aimd;
 mod feedback;
+mod others;
 #[cfg(test)]
 mod tests;
 mod window;

@@ -47,8 +47,16 @@ impl Call {
         Self::run_between(ends, Profile::named(profile).unwrap(), seconds)
     }
 
-    fn run_between(mut ends: [End; 2], profile: Profile, seconds: u64) -> Self {
+    fn run_between(ends: [End; 2], profile: Profile, seconds: u64) -> Self {
+        Self::run_after(Duration::ZERO, ends, profile, seconds)
+    }
+
+    /// Likewise, where others have used the network for some time.
+    fn run_after(before: Duration, mut ends: [End; 2], profile: Profile, seconds: u64) -> Self {
         let mut network = Network::new(profile, 1);
+        if before > Duration::ZERO {
+            let _ = network.carry(Way::There, Duration::ZERO, 0);
+        }
         let start = clock::now();
         let mut under_way: BTreeMap<(Duration, u64), (usize, Packet)> = BTreeMap::new();
         let mut number = 0_u64;
@@ -78,9 +86,11 @@ impl Call {
                 while let Some(packet) = end.chain.poll_write() {
                     let packet = packet.message.packet;
                     let way = [Way::There, Way::Back][from];
-                    for arrival in network.carry(way, at, size(&packet)).into_iter().flatten() {
+                    for arrival in
+                        network.carry(way, before + at, size(&packet)).into_iter().flatten()
+                    {
                         number += 1;
-                        under_way.insert((arrival, number), (1 - from, packet.clone()));
+                        under_way.insert((arrival - before, number), (1 - from, packet.clone()));
                     }
                 }
             }

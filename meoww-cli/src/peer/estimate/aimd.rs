@@ -7,16 +7,18 @@
 //! two terminals needs a few hundred kbit/s, and its rate must above all not collapse.
 //!
 //! The rate grows fast where it has met no limit, and slowly near the last one, as in CUBIC (RFC 9438),
-//! so that a path that became wider is found within seconds and a narrow one has a short queue. A
-//! queue that grows while less is sent than passes is that of others (a download), who would take all:
-//! beside them, the queue is borne and loss alone decides, as in TCP.
+//! so that a path that became wider is found within seconds and a narrow one has a short queue. Beside
+//! others who fill the queue (a download) and would take all, it is borne and loss alone decides, as in TCP.
 
 use std::{
     collections::VecDeque,
     time::{Duration, Instant},
 };
 
-use super::window::{Fate, carried, certain, received, sent, without_lost_reports};
+use super::{
+    others::{Others, Seen},
+    window::{Fate, carried, certain, received, without_lost_reports},
+};
 
 /// Bits a second to begin with: sound and a small picture, which any path should carry. The first second
 /// of sound is not to wait behind the first picture, and a wider path has half as much again after half
@@ -35,12 +37,12 @@ const LEAST_PACKETS: usize = 4;
 /// clocks and changed routes are forgotten.
 const BASE_WINDOWS: usize = 50;
 /// Queueing delay in seconds: below it the path is free; above it, overfull.
-const DELAY_FREE: f64 = 0.030;
+pub(super) const DELAY_FREE: f64 = 0.030;
 const DELAY_FULL: f64 = 0.080;
 /// Growth of the delay in a window that already means overuse, when it is not free.
 const DELAY_GROWTH: f64 = 0.020;
 /// Growth of the delay in a window that means nothing: a delay that stays is a longer route.
-const DELAY_STABLE: f64 = 0.002;
+pub(super) const DELAY_STABLE: f64 = 0.002;
 /// Loss that random radio noise explains, and that from which the rate is cut.
 pub(super) const LOSS_NOISE: f64 = 0.13;
 const LOSS_FULL: f64 = 0.20;
@@ -53,21 +55,11 @@ const FAST: f64 = 1.10;
 const SLOW: f64 = 1.02;
 /// The range of rates near the last limit.
 const NEAR: std::ops::Range<f64> = 0.85..1.15;
-/// Of what passed at one limit, what counts at the next.
-const LIMIT_MEMORY: f64 = 0.8;
-/// Beside others, who fill the queue: in how many windows that is to be seen, for how long it is
-/// believed, what the rate grows in a window, and what is left of it when packets are lost, as in TCP.
-const LITTLE: f64 = 0.85;
-const SEEN_FOR: u32 = 3;
-const BESIDE_OTHERS: Duration = Duration::from_secs(20);
-const BESIDE_GROWTH: f64 = 12_000.0;
+/// Beside others, who fill the queue: what the rate grows in a window, and what is left of it when packets
+/// are lost, as in TCP.
+const BESIDE_GROWTH: f64 = 20_000.0;
 const BESIDE_CUT: f64 = 0.85;
-const BESIDE_SETTLE: Duration = Duration::from_secs(1);
-/// Windows without a queue, one after the other, after which there are no others.
-const FREE_FOR: u32 = 6;
-/// Windows in which a queue of its own is gone at the least rate: one that stays so long is that of
-/// others.
-const QUEUED_FOR: u32 = 10;
+const BESIDE_SETTLE: Duration = Duration::from_millis(600);
 /// Delay up to which others' queue is borne, in seconds.
 const BESIDE_FULL: f64 = 0.400;
 
@@ -87,15 +79,11 @@ pub(super) struct Estimator {
     /// Packets lost and sent, of late.
     lost: f64,
     sent: f64,
-    /// The rates that passed when the path was last overfull, and of late.
+    /// The rate that passed when the path was last overfull.
     limit: Option<f64>,
-    most_passed: f64,
     /// After a cut the queue needs time to drain before it is judged again.
     settle_until: Option<Instant>,
-    /// Windows in which others made the queue grow.
-    growing_windows: u32,
-    /// Others were seen to fill the queue.
-    beside_others_until: Option<Instant>,
+    others: Others,
     last_received: f64,
     /// The rate before reports stayed away, and when they were missed: in the seconds of departures.
     before_silence: Option<f64>,
@@ -104,16 +92,13 @@ pub(super) struct Estimator {
     /// machine or a radio that stood still hands over faster than the path carries.
     after_drain: Option<f64>,
     before_cuts: f64,
-    /// Windows without a queue, up to now, and with one.
-    free_windows: u32,
-    queued_windows: u32,
 }
 
 impl Estimator {
     /// Whether others are believed to fill the queue.
     #[cfg(test)]
     pub(super) fn is_beside_others(&self, now: Instant) -> bool {
-        self.beside_others_until.is_some_and(|until| now < until)
+        self.others.fill_the_queue(now)
     }
 
     pub(super) fn new(bps: f64) -> Self {
@@ -126,17 +111,13 @@ impl Estimator {
             lost: 0.0,
             sent: 0.0,
             limit: None,
-            most_passed: 0.0,
             settle_until: None,
-            growing_windows: 0,
-            beside_others_until: None,
+            others: Others::default(),
             last_received: bps,
             before_silence: None,
             silent_since: None,
             after_drain: None,
             before_cuts: 0.0,
-            free_windows: 0,
-            queued_windows: 0,
         }
     }
 
@@ -186,8 +167,9 @@ impl Estimator {
         self.last_received = received;
         let queued = median - self.base(smallest);
         let growth = queued - std::mem::replace(&mut self.last_delay, queued);
-        self.queued_windows = if queued < DELAY_FREE { 0 } else { self.queued_windows + 1 };
-        self.look_for_others(now, seconds, queued, growth);
+        let is_least = self.bps < MIN_BPS * 1.3;
+        let seen = Seen { window: &self.window, seconds, queued, growth, is_least };
+        self.others.look(now, &seen);
         let newest = self.window.last().map_or(f64::INFINITY, |fate| fate.departed);
         self.silent_since = self.silent_since.filter(|since| newest < *since);
         let most = self.before_silence.unwrap_or(self.bps);
@@ -204,15 +186,11 @@ impl Estimator {
             // The queue has drained: back to what passes. Or the path was down, and is as it was.
             let passes = self.after_drain.take().unwrap_or(most * 0.5);
             self.bps = self.bps.max(passes.min(std::mem::take(&mut self.before_cuts)));
-            self.free_windows += 1;
-        } else {
-            self.free_windows = 0;
         }
         if self.settle_until.is_some_and(|until| now < until) {
             return;
         }
-        let beside_others = self.beside_others_until.is_some_and(|until| now < until);
-        if beside_others && queued < BESIDE_FULL && self.free_windows < FREE_FOR {
+        if self.others.fill_the_queue(now) && queued < BESIDE_FULL {
             return self.judge_beside_others(now, received);
         }
         let growing = queued > DELAY_FREE && growth > DELAY_GROWTH;
@@ -222,9 +200,9 @@ impl Estimator {
                 return;
             }
             let passed = carried.unwrap_or(received.min(most));
+            self.others.sends_less(passed, carried);
             self.after_drain = Some(self.after_drain.unwrap_or_default().max(passed * AFTER_DRAIN));
             self.limit = Some(passed);
-            self.most_passed = passed.max(self.most_passed * LIMIT_MEMORY);
             // Less than what passes, so that the queue drains. But little may have been received for
             // want of something to send, or of word of it.
             let drain = (0.95 - queued).clamp(0.5, 0.85);
@@ -251,20 +229,6 @@ impl Estimator {
         let sent = self.before_silence.unwrap_or(self.bps.min(self.last_received));
         self.before_silence = Some(sent);
         self.cut(now, self.bps.min(sent) * 0.5);
-    }
-
-    /// Whether the queue grows, window after window, although less is sent than passed before, and all of
-    /// it passes.
-    fn look_for_others(&mut self, now: Instant, seconds: f64, queued: f64, growth: f64) {
-        let (sent, passed) = sent(&self.window, seconds);
-        let is_least = self.bps < MIN_BPS * 1.3 && self.queued_windows >= QUEUED_FOR;
-        let is_little = sent < LITTLE * self.most_passed || is_least;
-        let is_little = is_little && passed > LITTLE;
-        let grows = queued > DELAY_FREE && growth > DELAY_STABLE;
-        self.growing_windows = if is_little && grows { self.growing_windows + 1 } else { 0 };
-        if self.growing_windows >= SEEN_FOR {
-            self.beside_others_until = Some(now + BESIDE_OTHERS);
-        }
     }
 
     fn judge_beside_others(&mut self, now: Instant, received: f64) {

@@ -17,6 +17,8 @@ const STEP: Duration = Duration::from_millis(10);
 struct Path {
     estimator: Estimator,
     now: Instant,
+    /// Seconds that packets of others take to pass first.
+    others_queue: f64,
     /// When the link is free again, in seconds; and the time, in the same.
     free: f64,
     time: f64,
@@ -29,7 +31,7 @@ impl Path {
     fn new() -> Self {
         let estimator = Estimator::new(START_BPS);
         let (now, fates) = (clock::now(), Vec::new());
-        Self { estimator, now, free: 0.0, time: 0.0, owed: 0.0, fates, dice: 1 }
+        Self { estimator, now, others_queue: 0.0, free: 0.0, time: 0.0, owed: 0.0, fates, dice: 1 }
     }
 
     /// Sends at the estimate, up to `wanted`, over a link of `rate` for `seconds`; returns the
@@ -59,7 +61,7 @@ impl Path {
     }
 
     fn send(&mut self, rate: f64) -> Option<f64> {
-        self.free = self.free.max(self.time);
+        self.free = self.free.max(self.time + self.others_queue);
         if self.free - self.time > 0.4 {
             return None;
         }
@@ -135,6 +137,32 @@ fn on_a_narrow_path_a_queue_of_its_own_is_not_that_of_others() {
         }
         assert_eq!(seconds_beside, 0, "{rate}");
     }
+}
+
+/// Also where it becomes narrower by so little that nearly all still passes.
+#[test]
+fn a_path_that_becomes_narrower_is_not_one_with_others() {
+    for (before, after) in
+        [(300e3, 270e3), (300e3, 250e3), (1e6, 900e3), (1e6, 600e3), (2e6, 200e3)]
+    {
+        let mut path = Path::new();
+        path.run(20.0, before, 3e6, 0.0);
+        for second in 0..20 {
+            path.run(1.0, after, 3e6, 0.0);
+            let beside = path.estimator.is_beside_others(path.now);
+            assert!(!beside, "from {before} to {after}, after {second} s");
+        }
+    }
+}
+
+/// Others who fill a queue of 200 ms at all times, whatever is sent beside them.
+#[test]
+fn a_queue_that_stays_when_less_is_sent_is_that_of_others() {
+    let mut path = Path::new();
+    path.run(2.0, 1e6, 2e6, 0.0);
+    path.others_queue = 0.2;
+    path.run(3.0, 1e6, 2e6, 0.0);
+    assert!(path.estimator.is_beside_others(path.now));
 }
 
 #[test]

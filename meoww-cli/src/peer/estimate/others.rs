@@ -1,0 +1,119 @@
+//! Others who send through the same bottleneck, such as a download, and keep its queue full.
+//!
+//! A queue of ours becomes shorter by what passes and longer by what is sent. Where it does not, others
+//! fill it.
+
+use std::time::{Duration, Instant};
+
+use super::{
+    aimd::{DELAY_FREE, DELAY_STABLE},
+    window::{Fate, sent},
+};
+
+/// Of what passed, the part that makes no queue; and of what is sent, the part that has to arrive: less
+/// says that the path became narrow.
+const LITTLE: f64 = 0.85;
+/// Of what passed at one limit, what counts at the next.
+const LIMIT_MEMORY: f64 = 0.8;
+/// Windows, one after the other, in which a queue grows although little is sent.
+const SEEN_FOR: u32 = 3;
+/// Windows in which a queue of its own is gone at the least rate: one that stays so long is that of
+/// others.
+const QUEUED_FOR: u32 = 10;
+/// Of what is measured to pass, the part that passes for sure.
+const SURELY: f64 = 0.95;
+/// Seconds by which a queue should have become shorter, from which it can be told whether it did; and of
+/// them, the part that says that it did.
+const DRAIN_TOLD: f64 = 0.080;
+const DRAINED: f64 = 0.2;
+const DRAINS: f64 = 0.5;
+/// For how long others are believed to be there.
+const BELIEVED: Duration = Duration::from_secs(20);
+/// Windows without a queue, one after the other, after which there are none.
+const FREE_FOR: u32 = 6;
+
+/// What reports of a window say.
+pub(super) struct Seen<'a> {
+    pub(super) window: &'a [Fate],
+    pub(super) seconds: f64,
+    /// The delay by the queue in seconds, and by how much it grew in the window.
+    pub(super) queued: f64,
+    pub(super) growth: f64,
+    /// Nothing less can be sent.
+    pub(super) is_least: bool,
+}
+
+/// Whether others fill the queue, as a function of windows and time.
+#[derive(Default)]
+pub(super) struct Others {
+    until: Option<Instant>,
+    growing_windows: u32,
+    /// Windows without a queue, up to now, and with one.
+    free_windows: u32,
+    queued_windows: u32,
+    /// Bits a second that passed of late.
+    most_passed: f64,
+    drain: Option<Drain>,
+}
+
+/// A queue that is to drain, as less is sent than passed.
+struct Drain {
+    /// The bits a second that pass.
+    passes: f64,
+    /// Departure and delay of the packet after which the queue is watched, in seconds; and what was
+    /// sent since.
+    began: Option<(f64, f64)>,
+    bits: f64,
+}
+
+impl Others {
+    pub(super) fn fill_the_queue(&self, now: Instant) -> bool {
+        self.until.is_some_and(|until| now < until) && self.free_windows < FREE_FOR
+    }
+
+    /// Less is sent than passed, from now on, in bits a second; `carried` is what passes for sure.
+    pub(super) fn sends_less(&mut self, passed: f64, carried: Option<f64>) {
+        self.most_passed = passed.max(self.most_passed * LIMIT_MEMORY);
+        self.drain = carried.map(|passes| Drain { passes, began: None, bits: 0.0 });
+    }
+
+    pub(super) fn look(&mut self, now: Instant, seen: &Seen) {
+        if seen.queued < DELAY_FREE {
+            (self.free_windows, self.queued_windows) = (self.free_windows + 1, 0);
+        } else {
+            (self.free_windows, self.queued_windows) = (0, self.queued_windows + 1);
+        }
+        let (sent, passed) = sent(seen.window, seen.seconds);
+        let is_least = seen.is_least && self.queued_windows >= QUEUED_FOR;
+        let is_little = passed > LITTLE && (sent < LITTLE * self.most_passed || is_least);
+        let grows = seen.queued > DELAY_FREE && seen.growth > DELAY_STABLE;
+        self.growing_windows = if is_little && grows { self.growing_windows + 1 } else { 0 };
+        let stays = self.stays(seen) && passed > LITTLE;
+        if stays || self.growing_windows >= SEEN_FOR {
+            self.until = Some(now + BELIEVED);
+        }
+    }
+
+    /// Whether the queue stays although less is sent than passes.
+    fn stays(&mut self, seen: &Seen) -> bool {
+        let Some(drain) = self.drain.as_mut().filter(|_| seen.queued > DELAY_FREE) else {
+            self.drain = None;
+            return false;
+        };
+        let arrived = seen.window.iter().filter_map(|fate| Some((fate.departed, fate.delay?)));
+        let Some((departed, delay)) = arrived.last() else { return false };
+        let Some((began, first)) = drain.began else {
+            drain.began = Some((departed, delay));
+            return false;
+        };
+        drain.bits += seen.window.iter().map(|fate| fate.bytes as f64 * 8.0).sum::<f64>();
+        let expected = departed - began - drain.bits / (drain.passes * SURELY);
+        if expected > DRAIN_TOLD && first - delay > DRAINS * expected {
+            // It is of this side's own, and no more passes than that.
+            self.most_passed = drain.passes;
+            self.drain = None;
+            return false;
+        }
+        expected > DRAIN_TOLD && first - delay < DRAINED * expected
+    }
+}
