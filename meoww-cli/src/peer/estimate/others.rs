@@ -77,7 +77,7 @@ impl Others {
         self.drain = carried.map(|passes| Drain { passes, began: None, bits: 0.0 });
     }
 
-    pub(super) fn look(&mut self, now: Instant, seen: &Seen) {
+    pub(super) fn look(&mut self, now: Instant, seen: &Seen<'_>) {
         if seen.queued < DELAY_FREE {
             (self.free_windows, self.queued_windows) = (self.free_windows + 1, 0);
         } else {
@@ -95,13 +95,13 @@ impl Others {
     }
 
     /// Whether the queue stays although less is sent than passes.
-    fn stays(&mut self, seen: &Seen) -> bool {
+    fn stays(&mut self, seen: &Seen<'_>) -> bool {
         let Some(drain) = self.drain.as_mut().filter(|_| seen.queued > DELAY_FREE) else {
             self.drain = None;
             return false;
         };
-        let arrived = seen.window.iter().filter_map(|fate| Some((fate.departed, fate.delay?)));
-        let Some((departed, delay)) = arrived.last() else { return false };
+        let mut arrived = seen.window.iter().filter_map(|fate| Some((fate.departed, fate.delay?)));
+        let Some((departed, delay)) = arrived.next_back() else { return false };
         let Some((began, first)) = drain.began else {
             drain.began = Some((departed, delay));
             return false;
