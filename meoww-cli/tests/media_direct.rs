@@ -57,8 +57,8 @@ const DIRECT: fn(&PeerEvent) -> bool = |event| matches!(event, PeerEvent::Route 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn both_agree_to_go_direct_and_sound_goes_on() {
     let relay = coturn::start().await;
-    let mut a = Side::open_with(coturn::config(&relay, true, Way::RelayFirst)).await;
-    let mut b = Side::open_with(coturn::config(&relay, false, Way::RelayFirst)).await;
+    let mut a = Side::open_with(coturn::config(relay.port, true, Way::RelayFirst)).await;
+    let mut b = Side::open_with(coturn::config(relay.port, false, Way::RelayFirst)).await;
     connect(&mut a, &mut b).await;
     let _talks = [a.voice.clone(), b.voice.clone()].map(|voice| tokio::spawn(talk(voice)));
     let nothing = || tokio::sync::mpsc::channel(1).1;
@@ -87,8 +87,8 @@ async fn both_agree_to_go_direct_and_sound_goes_on() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_side_alone_stays_relayed() {
     let relay = coturn::start().await;
-    let mut a = Side::open_with(coturn::config(&relay, true, Way::Direct)).await;
-    let mut b = Side::open_with(coturn::config(&relay, false, Way::RelayOnly)).await;
+    let mut a = Side::open_with(coturn::config(relay.port, true, Way::Direct)).await;
+    let mut b = Side::open_with(coturn::config(relay.port, false, Way::RelayOnly)).await;
     connect(&mut a, &mut b).await;
     b.peer().go_direct();
     let refused = |event: &PeerEvent| matches!(event, PeerEvent::GoDirect(GoDirect::Refused));

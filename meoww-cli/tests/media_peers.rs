@@ -8,6 +8,7 @@ use std::{collections::VecDeque, time::Duration};
 use media::{
     Side, connect, coturn, pair,
     proxy::{self, Network},
+    tap::Tap,
 };
 use meoww_cli::{
     core::event::{PeerEvent, Safety, Way},
@@ -238,7 +239,7 @@ async fn with_a_relay_that_is_silent_relay_only_fails() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn through_a_relay() {
     let relay = coturn::start().await;
-    let config = |is_initiator| coturn::config(&relay, is_initiator, Way::RelayOnly);
+    let config = |is_initiator| coturn::config(relay.port, is_initiator, Way::RelayOnly);
     let mut a = Side::open_with(config(true)).await;
     let mut b = Side::open_with(config(false)).await;
     connect(&mut a, &mut b).await;
@@ -250,6 +251,28 @@ async fn through_a_relay() {
     }
     a.close().await;
     b.close().await;
+}
+
+/// An answer is sent when it is there, and does not wait for the next packet or until the question is
+/// repeated. Where a machine stands still for a moment, one is repeated for that.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_of_a_handshake_through_a_relay_is_repeated() {
+    let relay = coturn::start().await;
+    for attempt in 1.. {
+        let tap = Tap::before(relay.port).await;
+        let config = |is_initiator| coturn::config(tap.port, is_initiator, Way::RelayOnly);
+        let mut a = Side::open_with(config(true)).await;
+        let mut b = Side::open_with(config(false)).await;
+        connect(&mut a, &mut b).await;
+        a.close().await;
+        b.close().await;
+        let (packets, repeated) = tap.handshakes();
+        assert!(packets >= 4, "{packets}");
+        if repeated == 0 {
+            break;
+        }
+        assert!(attempt < 3, "{repeated} of {packets}");
+    }
 }
 
 /// Brightness of the first bar, by which patterns are told apart: 81, 145, 41 and 210, and some noise.

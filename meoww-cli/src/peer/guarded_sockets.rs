@@ -1,6 +1,7 @@
 //! The sockets of a connection, which keep to the bounds on [checks](super::checks), and as long as media
 //! is to be relayed send to servers alone, whatever the library has in mind.
 
+mod rounds;
 mod senders;
 
 use std::{
@@ -20,7 +21,7 @@ use webrtc::runtime::{
     TokioRuntime, Transmit,
 };
 
-use self::senders::Senders;
+use self::{rounds::Rounds, senders::Senders};
 use super::{
     checks::{Checks, Verdict, is_stun},
     stream_relays::StreamRelays,
@@ -36,11 +37,21 @@ pub(super) struct GuardedRuntime {
     guard: Guard,
     relays: StreamRelays,
     senders: OnceLock<Senders>,
+    rounds: Rounds,
 }
+
+/// Through a relay, packets go more often than that.
+const RELAYS_WITHIN: Duration = Duration::from_secs(2);
 
 impl GuardedRuntime {
     pub(super) fn new(guard: Guard, relays: StreamRelays) -> Self {
-        Self { tokio: TokioRuntime, guard, relays, senders: OnceLock::new() }
+        Self {
+            tokio: TokioRuntime,
+            guard,
+            relays,
+            senders: OnceLock::new(),
+            rounds: Rounds::default(),
+        }
     }
 }
 
@@ -57,12 +68,20 @@ struct Rules {
     servers_only: bool,
     /// The address of this side that media goes out from.
     in_use: Option<IpAddr>,
+    /// When the last packet went to a server.
+    served: Option<Instant>,
 }
 
 impl Guard {
     pub(super) fn new(servers_only: bool) -> Self {
         let (checks, servers) = (Checks::default(), HashSet::new());
-        Self(Arc::new(Mutex::new(Rules { checks, servers, servers_only, in_use: None })))
+        Self(Arc::new(Mutex::new(Rules {
+            checks,
+            servers,
+            servers_only,
+            in_use: None,
+            served: None,
+        })))
     }
 
     /// The address of this side that media goes out from; `None` before there is one.
@@ -82,19 +101,28 @@ impl Guard {
         rules.checks.restarted(now, is_direct_first);
     }
 
+    /// Whether packets go through a relay.
+    fn is_relaying(&self) -> bool {
+        self.rules().served.is_some_and(|last| clock::now() - last < RELAYS_WITHIN)
+    }
+
     fn rules(&self) -> MutexGuard<'_, Rules> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn may_send(&self, local: SocketAddr, remote: SocketAddr, packet: &[u8]) -> Verdict {
-        let mut rules = self.rules();
-        if rules.servers_only && !rules.servers.contains(&remote) {
+        let (mut rules, now) = (self.rules(), clock::now());
+        let is_server = rules.servers.contains(&remote);
+        if rules.servers_only && !is_server {
             return Verdict::Never;
+        }
+        if is_server {
+            rules.served = Some(now);
         }
         if !is_stun(packet) {
             rules.in_use = Some(local.ip());
         }
-        rules.checks.may_send(clock::now(), (local, remote), packet)
+        rules.checks.may_send(now, (local, remote), packet)
     }
 }
 
@@ -142,7 +170,8 @@ impl Runtime for GuardedRuntime {
     }
 
     fn sleep(&self, duration: Duration) -> Boxed<'static, ()> {
-        self.tokio.sleep(duration)
+        let sleep = self.tokio.sleep(duration);
+        if self.guard.is_relaying() { Box::pin(self.rounds.sleep(sleep)) } else { sleep }
     }
 
     fn interval(&self, period: Duration) -> Box<dyn AsyncInterval> {

@@ -11,10 +11,10 @@ pub(crate) async fn start() -> Coturn {
     tokio::task::spawn_blocking(start).await.unwrap()
 }
 
-/// Of a side that knows the relay as `user` with the password `secret`.
-pub(crate) fn config(relay: &Coturn, is_initiator: bool, way: Way) -> PeerConfig {
+/// Of a side that knows the relay at a port as `user` with the password `secret`.
+pub(crate) fn config(relay: u16, is_initiator: bool, way: Way) -> PeerConfig {
     let server = IceServer {
-        urls: format!("turn:127.0.0.1:{}?transport=udp", relay.port),
+        urls: format!("turn:127.0.0.1:{relay}?transport=udp"),
         username: Some("user".to_owned()),
         credential: Some("secret".to_owned()),
     };

@@ -4,6 +4,7 @@
 pub(crate) mod coturn;
 pub(crate) mod proxy;
 pub(crate) mod stranger;
+pub(crate) mod tap;
 
 use std::{
     net::IpAddr,
