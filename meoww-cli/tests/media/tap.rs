@@ -1,7 +1,7 @@
 //! Listens in between clients and a relay.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, hash_map::Entry},
     net::SocketAddr,
     sync::{Arc, Mutex},
 };
@@ -48,11 +48,11 @@ async fn listen(
         if let [_, _, _, _, HANDSHAKE, DTLS, ..] = packet {
             *handshakes.lock().unwrap().entry(packet.to_vec()).or_default() += 1;
         }
-        if !servers.contains_key(&client) {
+        if let Entry::Vacant(vacant) = servers.entry(client) {
             let server = Arc::new(UdpSocket::bind("127.0.0.1:0").await.unwrap());
             server.connect(("127.0.0.1", relay)).await.unwrap();
             tokio::spawn(pass_back(server.clone(), clients.clone(), client));
-            servers.insert(client, server);
+            vacant.insert(server);
         }
         let _ = servers[&client].send(packet).await;
     }
