@@ -56,8 +56,8 @@ impl Film {
         fs::rename(part, path).expect("renamed");
     }
 
-    /// Whether the screen shows it, and nowhere anything else.
-    fn is_shown(self, screen: Pixel<'_>) -> bool {
+    /// Whether the screen shows it, and nowhere anything else; or how far it is from that.
+    fn is_shown(self, screen: Pixel<'_>) -> Result<(), String> {
         let (mut squares, mut count, mut farthest) = (0.0, 0, 0.0f64);
         for top in (0..self.height - SQUARE).step_by(SQUARE) {
             for left in (0..self.width - SQUARE).step_by(SQUARE) {
@@ -80,14 +80,17 @@ impl Film {
                 count += 3;
             }
         }
-        10.0 * (65025.0 * f64::from(count) / squares).log10() > ENOUGH && farthest < FAR
+        let psnr = 10.0 * (65025.0 * f64::from(count) / squares).log10();
+        let is_shown = psnr > ENOUGH && farthest < FAR;
+        is_shown.then_some(()).ok_or_else(|| format!("{psnr:.1} dB, {farthest:.1} off at most"))
     }
 
     /// Whether the screen is black below the first line, which has the cursor.
-    fn is_gone(self, screen: Pixel<'_>) -> bool {
+    fn is_gone(self, screen: Pixel<'_>) -> Result<(), String> {
         let mut pixels =
             (self.cell..self.height).flat_map(|y| (0..self.width).map(move |x| (x, y)));
-        pixels.all(|(x, y)| is_pointer(x, y) || screen(x, y) == [0, 0, 0])
+        let left = pixels.find(|(x, y)| !is_pointer(*x, *y) && screen(*x, *y) != [0, 0, 0]);
+        left.map_or(Ok(()), |at| Err(format!("{at:?} is not black")))
     }
 }
 

@@ -79,9 +79,9 @@ impl Display {
         }
     }
 
-    /// Waits until the screen is as it is to be.
-    pub(crate) fn wait_until(&self, what: &str, is_so: impl Fn(Pixel<'_>) -> bool) {
-        wait_for(what, || is_so(&self.screen()).then_some(()));
+    /// Waits until the screen is as it is to be; until then, the difference is said.
+    pub(crate) fn wait_until(&self, what: &str, check: impl Fn(Pixel<'_>) -> Result<(), String>) {
+        wait(what, || check(&self.screen()));
     }
 
     /// A command that runs xterm, up to what runs in it. It stays when that has ended.
@@ -136,14 +136,18 @@ impl Display {
 }
 
 /// Waits until there is something.
-#[expect(clippy::disallowed_methods, reason = "patience is not endless")]
 pub(crate) fn wait_for<T>(what: &str, find: impl Fn() -> Option<T>) -> T {
+    wait(what, || find().ok_or_else(String::new))
+}
+
+#[expect(clippy::disallowed_methods, reason = "patience is not endless")]
+fn wait<T>(what: &str, find: impl Fn() -> Result<T, String>) -> T {
     let began = Instant::now();
     loop {
-        if let Some(found) = find() {
-            return found;
+        match find() {
+            Ok(found) => return found,
+            Err(why) => assert!(began.elapsed() < PATIENCE, "there is never {what}: {why}"),
         }
-        assert!(began.elapsed() < PATIENCE, "there is never {what}");
         thread::sleep(Duration::from_millis(50));
     }
 }
