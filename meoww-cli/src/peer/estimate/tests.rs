@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::{
     aimd::{Estimator, LOSS_NOISE, MAX_BPS, MIN_BPS, START_BPS},
-    window::{Fate, carried, certain, without_lost_reports},
+    window::{Fate, carried, certain, faster, without_lost_reports},
 };
 use crate::clock;
 
@@ -101,6 +101,16 @@ fn a_queue_tells_how_fast_it_is_emptied() {
     let carried = carried(&window, 0.04, 0.02).unwrap();
     assert!((carried - 200_000.0).abs() < 1.0, "{carried}");
     assert_eq!(super::window::carried(&window[..12], 0.04, 0.02), None, "too few");
+}
+
+/// Others wait between the first two packets, and none between the next.
+#[test]
+fn a_packet_behind_another_tells_how_fast_the_bottleneck_is() {
+    let fate = |(ms, bytes): (f64, _)| Fate { bytes, departed: 0.0, delay: Some(ms / 1e3) };
+    // 8 ms for 1000 bytes are 1 Mbit/s; of small packets, clocks say nothing.
+    let window = [(40.0, PACKET), (120.0, PACKET), (128.0, PACKET), (128.1, 80)].map(fate);
+    assert_eq!(faster(&window, 900e3), 1);
+    assert_eq!(faster(&window, 1.1e6), 0);
 }
 
 /// Carried at 200 kbit/s, 1000 bytes each 40 ms; a report that named five of them did not come.

@@ -13,6 +13,9 @@ const RUN_SECONDS: f64 = 0.035;
 const LEAST_QUEUED: usize = 4;
 const LEAST_SPAN: f64 = 0.020;
 
+/// Bytes of a packet that takes longer than clocks are inexact.
+const LARGE: usize = 500;
+
 /// What became of one packet.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Fate {
@@ -77,6 +80,19 @@ pub(super) fn carried(window: &[Fate], base: f64, waited: f64) -> Option<f64> {
     // The first was carried before the time between the arrivals.
     let bits: f64 = queued.iter().rev().skip(1).map(|(_, bytes)| *bytes as f64 * 8.0).sum();
     (queued.len() >= LEAST_QUEUED && last - first > LEAST_SPAN).then(|| bits / (last - first))
+}
+
+/// Large packets that arrived so soon after the one before that the bottleneck must be faster than this, in
+/// bits a second: it sends a packet at its own rate, whatever else waits there (packet pairs: Dovrolis et
+/// al., "Packet-dispersion techniques and a capacity-estimation methodology", 2004).
+pub(super) fn faster(window: &[Fate], bps: f64) -> usize {
+    let arrivals = window.iter().filter_map(|fate| Some((fate.departed + fate.delay?, fate.bytes)));
+    let pairs = arrivals.clone().zip(arrivals.skip(1));
+    pairs
+        .filter(|((before, _), (at, bytes))| {
+            *bytes >= LARGE && *at > *before && *bytes as f64 * 8.0 / (at - before) > bps
+        })
+        .count()
 }
 
 /// Bits a second that arrived, by the times of arrival: where packets wait in a queue, that is what the
