@@ -1,4 +1,4 @@
-//! What the user settled on: the server, or the nodes of a fleet, kept in `config.toml`.
+//! The settings that the user keeps: the server, or the nodes of a fleet, in `config.toml`.
 
 use std::{
     fmt, fs, io,

@@ -82,7 +82,7 @@ impl Node {
         self.process.id()
     }
 
-    /// What it has logged.
+    /// Its log so far.
     pub fn log(&self) -> String {
         fs::read_to_string(self.data.join("log")).unwrap_or_default()
     }

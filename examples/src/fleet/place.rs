@@ -10,7 +10,7 @@ use std::{
 /// This machine, or a network namespace of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
-    /// What programs there listen at.
+    /// The address that programs there listen at.
     pub address: IpAddr,
     /// The process whose network namespace it is.
     namespace: Option<u32>,

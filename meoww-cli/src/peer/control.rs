@@ -14,7 +14,7 @@ const MAX_BYTES: usize = 1024;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 pub(crate) enum Control {
-    /// What the sender of this can show, in pixels, and in pictures a second where that is fewer than
+    /// The size that the sender of this can show, in pixels, and in pictures a second where that is fewer than
     /// there may be. Without it, it gets all there is.
     Grid {
         width: u32,

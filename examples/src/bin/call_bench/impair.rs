@@ -151,8 +151,8 @@ async fn carry(proxy: Arc<Proxy>, headers: HeaderMap, peer: WebSocket) -> anyhow
 }
 
 impl Proxy {
-    /// What a peer says, with the proxy in the place of its first IPv4 address of each generation and
-    /// without others.
+    /// A peer's description or candidate, with the proxy in the place of its first IPv4 address of each
+    /// generation and without others.
     async fn rewritten(
         self: &Arc<Self>,
         connection: ConnectionId,

@@ -60,7 +60,7 @@ struct Args {
     /// Rounds
     #[arg(long, value_name = "N", default_value = "20")]
     rounds: u64,
-    /// What is random in the first round follows from it; the next has the next number
+    /// Of chance in the first round; the next round has the next number
     #[arg(long, value_name = "N", default_value = "1")]
     seed: u64,
     /// The faults, in turn [default: all]

@@ -1,4 +1,4 @@
-//! What a packet is to the path: STUN (RFC 8489) or media, and by which relay (TURN, RFC 8656) to whom.
+//! Tells STUN (RFC 8489) from media, and takes packets out of the wrapping of a relay (TURN, RFC 8656).
 
 /// A STUN message's beginning (RFC 8489): type, length, cookie, transaction.
 const HEADER: usize = 20;
@@ -41,7 +41,7 @@ pub(super) fn stun(packet: &[u8]) -> Option<(u8, [u8; 12])> {
     is_stun.then(|| (class, *header.last_chunk().unwrap_or(&[0; 12])))
 }
 
-/// What a relay is to pass on or has passed on, and to or from whom; or else the packet itself.
+/// The packet that a relay passes on, and to or from whom; or else the packet itself.
 pub(super) fn unwrap(packet: &[u8]) -> (Via, &[u8]) {
     if let [first @ 0x40..=0x7f, second, _, _, inner @ ..] = packet {
         return (Via::Channel([*first, *second]), inner);
