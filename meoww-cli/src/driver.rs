@@ -37,7 +37,7 @@ use crate::{
     },
     error::Error,
     interfaces,
-    link::{Link, LinkEvent, Order},
+    link::{Link, LinkEvent, Order, Stake},
     peer::{CongestionControl, PeerConfig, PeerMedia, PeerSound},
     picture::{
         slot::{FrameSlot, RoomSlot},
@@ -104,8 +104,8 @@ impl ClientHandle {
         let (commands, commanded) = mpsc::channel(QUEUE);
         let (told, events) = mpsc::channel(QUEUE);
         let (camera_on, camera_wanted) = watch::channel(true);
-        let (room, link_room) = watch::channel(None);
-        let link = Link::open(api.clone(), link_room).await?;
+        let (stake, link_stake) = watch::channel(Stake::default());
+        let link = Link::open(api.clone(), link_stake).await?;
         let (ice, notice) = ice::Servers::fetch(api, way).await?;
         // Last: a camera does not light up for a user who turns out not to be logged in.
         let opened = tokio::try_join!(
@@ -131,7 +131,7 @@ impl ClientHandle {
             call: Call::new(terms),
             link,
             network: Network::new(interfaces::addresses()),
-            room,
+            stake,
             ice,
             connector: Connector::WebRtc,
             way,
@@ -209,7 +209,7 @@ struct Driver {
     call: Call,
     link: Link,
     network: Network,
-    room: watch::Sender<Option<RoomId>>,
+    stake: watch::Sender<Stake>,
     ice: ice::Servers,
     connector: Connector,
     way: Option<Way>,
@@ -262,7 +262,8 @@ impl Driver {
 
     async fn handle(&mut self, input: Input) -> Next {
         let effects = self.call.handle(input);
-        self.room.send_replace(self.call.resume());
+        let stake = Stake { room: self.call.resume(), is_urgent: self.call.is_at_stake() };
+        self.stake.send_if_modified(|known| std::mem::replace(known, stake) != stake);
         for effect in effects {
             match effect {
                 // A link that just broke loses it; the machine says anew what matters then.

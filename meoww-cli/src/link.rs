@@ -2,6 +2,7 @@
 //! until it is dropped.
 
 mod connect;
+mod silence;
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,22 +16,19 @@ use meoww_proto::{
 use tokio::{
     sync::{mpsc, watch},
     task::JoinHandle,
-    time::{Instant, sleep, timeout},
+    time::{Instant, sleep, sleep_until, timeout},
 };
 use tokio_tungstenite::{
     MaybeTlsStream,
     tungstenite::{self, Message, protocol::frame::coding::CloseCode},
 };
 
-use self::connect::{Socket, connect};
+use self::{
+    connect::{Socket, connect},
+    silence::{ANSWER_TIMEOUT, Due, PROBE_TIMEOUT, Silence, WATCHED_TIMEOUT},
+};
 use crate::{api::Api, core::backoff, error::Error, interfaces, text::SafeText};
 
-/// The server pings three times in this long.
-const SILENCE_TIMEOUT: Duration = Duration::from_secs(60);
-/// What is said is followed by a ping, which a server that lives answers in less than this.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
-/// Likewise after the network changed, when it is likely that nothing answers.
-const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 /// A connection that was up for less is tried again ever more slowly, like one that never was: a
 /// server may take connections only to send them away.
@@ -51,6 +49,15 @@ pub enum LinkEvent {
     },
     /// It will not be tried again.
     Lost(Error),
+}
+
+/// The room or the turn that the user would lose with the connection.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Stake {
+    /// The call to take up again on the next connection.
+    pub room: Option<RoomId>,
+    /// Whether a dead server is to be found out soon: there is a call, or a place in the queue.
+    pub is_urgent: bool,
 }
 
 /// What the link is told.
@@ -75,12 +82,12 @@ pub struct Link {
 
 impl Link {
     /// Tries each node once, so that a wrong address or a stale session is an error at once; from then
-    /// on it reconnects by itself. `room` is the call to take up again then.
-    pub async fn open(api: Arc<Api>, room: watch::Receiver<Option<RoomId>>) -> Result<Self, Error> {
+    /// on it reconnects by itself.
+    pub async fn open(api: Arc<Api>, stake: watch::Receiver<Stake>) -> Result<Self, Error> {
         let socket = connect_to_any(&api).await?;
         let (orders, outgoing) = mpsc::channel(QUEUE);
         let (incoming, events) = mpsc::channel(QUEUE);
-        let worker = Worker { api, room, outgoing, incoming, attempt: 0 };
+        let worker = Worker { api, stake, outgoing, incoming, attempt: 0 };
         #[expect(clippy::disallowed_methods, reason = "the link is owned by whoever holds it")]
         let task = tokio::spawn(worker.run(socket));
         Ok(Self { orders, events, task })
@@ -98,7 +105,7 @@ impl Link {
 
 struct Worker {
     api: Arc<Api>,
-    room: watch::Receiver<Option<RoomId>>,
+    stake: watch::Receiver<Stake>,
     outgoing: mpsc::Receiver<Order>,
     incoming: mpsc::Sender<LinkEvent>,
     /// Attempts to connect since a connection was steady.
@@ -146,61 +153,83 @@ impl Worker {
     #[expect(clippy::disallowed_methods, reason = "the link keeps the time")]
     async fn carry(&mut self, socket: &mut Socket) -> Left {
         let mut reason = None;
-        // Counts from what was last heard, and not from what was last said.
-        let silence = sleep(SILENCE_TIMEOUT);
-        tokio::pin!(silence);
-        let mut is_asked = false;
+        let mut silence = Silence::new(Instant::now());
         loop {
-            tokio::select! {
-                outgoing = self.outgoing.recv() => {
-                    let message = match outgoing {
-                        Some(Order::Say(message)) => message,
-                        Some(Order::Reconnect) => return Left::Asked,
-                        Some(Order::NetworkChanged) => {
-                            self.attempt = 0;
-                            let probed = timeout(WRITE_TIMEOUT, probe(socket)).await;
-                            if is_cut_off(socket) || !matches!(probed, Ok(Ok(()))) {
-                                return Left::Broken;
-                            }
-                            let answer_by = Instant::now() + PROBE_TIMEOUT;
-                            let deadline = silence.deadline().min(answer_by);
-                            silence.as_mut().reset(deadline);
-                            continue;
-                        }
-                        None => return Left::Finished,
-                    };
-                    if !matches!(timeout(WRITE_TIMEOUT, say(socket, message, is_asked)).await, Ok(Ok(()))) {
-                        return Left::Broken;
-                    }
-                    if !std::mem::replace(&mut is_asked, true) {
-                        let answer_by = Instant::now() + ANSWER_TIMEOUT;
-                        let deadline = silence.deadline().min(answer_by);
-                        silence.as_mut().reset(deadline);
-                    }
-                }
+            let (at, due) = silence.next(self.stake.borrow_and_update().is_urgent);
+            let left = tokio::select! {
+                // Frames that have come count, however late they are read.
+                biased;
+                order = self.outgoing.recv() => match order {
+                    Some(order) => self.carry_out(order, socket, &mut silence).await,
+                    None => Some(Left::Finished),
+                },
                 incoming = socket.next() => {
-                    is_asked = false;
-                    silence.as_mut().reset(Instant::now() + SILENCE_TIMEOUT);
+                    silence.broken(Instant::now());
                     match incoming {
-                        Some(Ok(Message::Text(text))) => {
-                            // A newer server may say what this version does not know.
-                            let Ok(message) = ServerMessage::decode(&text) else { continue };
-                            if let ServerMessage::Error(error) = &message {
-                                reason = Some(error.clone());
-                            }
-                            if self.incoming.send(LinkEvent::Message(message)).await.is_err() {
-                                return Left::Finished;
-                            }
-                        }
-                        Some(Ok(Message::Close(Some(frame)))) if frame.code == CloseCode::Policy => {
-                            return Left::Closed(self.closed(reason));
-                        }
-                        Some(Ok(Message::Close(_)) | Err(_)) | None => return Left::Broken,
-                        Some(Ok(_)) => {}
+                        Some(Ok(message)) => self.take_in(message, &mut reason).await,
+                        Some(Err(_)) | None => Some(Left::Broken),
                     }
                 }
-                () = &mut silence => return Left::Broken,
+                Ok(()) = self.stake.changed() => None,
+                () = sleep_until(at) => match due {
+                    Due::Ping => ask(socket, &mut silence, WATCHED_TIMEOUT).await,
+                    Due::GiveUp => Some(Left::Broken),
+                },
+            };
+            if let Some(left) = left {
+                return left;
             }
+        }
+    }
+
+    /// Does what the link is told; returns why the connection is left, if it is.
+    #[expect(clippy::disallowed_methods, reason = "the link keeps the time")]
+    async fn carry_out(
+        &mut self,
+        order: Order,
+        socket: &mut Socket,
+        silence: &mut Silence,
+    ) -> Option<Left> {
+        match order {
+            Order::Say(message) => {
+                let is_asked = silence.is_asked();
+                let said = timeout(WRITE_TIMEOUT, say(socket, message, is_asked)).await;
+                if !matches!(said, Ok(Ok(()))) {
+                    return Some(Left::Broken);
+                }
+                if !is_asked {
+                    silence.asked(Instant::now(), ANSWER_TIMEOUT);
+                }
+                None
+            }
+            Order::Reconnect => Some(Left::Asked),
+            Order::NetworkChanged => {
+                self.attempt = 0;
+                if is_cut_off(socket) {
+                    return Some(Left::Broken);
+                }
+                ask(socket, silence, PROBE_TIMEOUT).await
+            }
+        }
+    }
+
+    /// Passes on what the server says; returns why the connection is left, if it is.
+    async fn take_in(&self, message: Message, reason: &mut Option<SignalError>) -> Option<Left> {
+        match message {
+            Message::Text(text) => {
+                // A newer server may say what this version does not know.
+                let message = ServerMessage::decode(&text).ok()?;
+                if let ServerMessage::Error(error) = &message {
+                    *reason = Some(error.clone());
+                }
+                let passed_on = self.incoming.send(LinkEvent::Message(message)).await;
+                passed_on.is_err().then_some(Left::Finished)
+            }
+            Message::Close(Some(frame)) if frame.code == CloseCode::Policy => {
+                Some(Left::Closed(self.closed(reason.take())))
+            }
+            Message::Close(_) => Some(Left::Broken),
+            _ => None,
         }
     }
 
@@ -228,7 +257,7 @@ impl Worker {
             if !self.wait(retry_in).await {
                 return None;
             }
-            let room = *self.room.borrow();
+            let room = self.stake.borrow().room;
             match connect(&self.api, room, self.attempt as usize).await {
                 Ok(socket) => return Some(socket),
                 Err(error) if is_final(&error) => {
@@ -292,8 +321,12 @@ fn is_cut_off(socket: &Socket) -> bool {
     local.is_ok_and(|local| !local.is_loopback() && !interfaces::addresses().contains(&local))
 }
 
-async fn probe(socket: &mut Socket) -> Result<(), tungstenite::Error> {
-    socket.send(Message::Ping(Bytes::new())).await
+/// Pings the server; returns why the connection is left, if it is.
+#[expect(clippy::disallowed_methods, reason = "the link keeps the time")]
+async fn ask(socket: &mut Socket, silence: &mut Silence, patience: Duration) -> Option<Left> {
+    let sent = timeout(WRITE_TIMEOUT, socket.send(Message::Ping(Bytes::new()))).await;
+    silence.asked(Instant::now(), patience);
+    (!matches!(sent, Ok(Ok(())))).then_some(Left::Broken)
 }
 
 /// Says it, and asks for a sign of life unless one is due already.

@@ -139,6 +139,14 @@ impl Call {
         self.room().or_else(|| self.safety.owed_for())
     }
 
+    /// Whether a connection that is dead for long costs the user a call or a place in the queue.
+    pub fn is_at_stake(&self) -> bool {
+        match self.phase {
+            Phase::InRoom(_) | Phase::Searching => true,
+            Phase::Idle => false,
+        }
+    }
+
     /// The present room.
     pub fn room(&self) -> Option<RoomId> {
         match self.phase {

@@ -141,8 +141,8 @@ impl World {
         let folder = tempfile::tempdir().expect("a folder");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let api = Arc::new(logged_in(&listener, folder.path()));
-        let (room, link_room) = watch::channel(None);
-        let (link, server) = tokio::join!(Link::open(api, link_room), Server::accept(&listener));
+        let (stake, link_stake) = watch::channel(Stake::default());
+        let (link, server) = tokio::join!(Link::open(api, link_stake), Server::accept(&listener));
         let (commands, commanded) = mpsc::channel(QUEUE);
         let (told, events) = mpsc::channel(QUEUE);
         let (camera_on, camera_wanted) = watch::channel(true);
@@ -160,7 +160,7 @@ impl World {
             call: Call::default(),
             link: link.expect("a link"),
             network: Network::new(interfaces::addresses()),
-            room,
+            stake,
             ice: ice::Servers::none(),
             connector: Connector::Played(to_test),
             way: None,
