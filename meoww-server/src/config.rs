@@ -243,6 +243,14 @@ impl Config {
                  servers that share MEOWW_NATS_URL need one",
             );
         }
+        let names_user = |url: &Secret| url.expose().split(',').any(|server| server.contains('@'));
+        if self.nats.as_ref().is_some_and(|url| !names_user(url)) {
+            found.push(
+                "MEOWW_NATS_URL: no user is named, so this NATS lets anybody in who reaches it, and \
+                 chat lines and descriptions of calls can be read there; give the servers a user of \
+                 their own",
+            );
+        }
         found
     }
 

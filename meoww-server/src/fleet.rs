@@ -3,3 +3,4 @@
 
 pub(crate) mod bus;
 pub(crate) mod envelope;
+pub(crate) mod gathered;

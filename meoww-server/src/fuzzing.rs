@@ -7,6 +7,7 @@ use axum::http::{
     HeaderMap, HeaderName, HeaderValue,
     header::{AUTHORIZATION, COOKIE},
 };
+use bytes::Bytes;
 use ipnet::IpNet;
 use meoww_proto::{
     UserId,
@@ -21,6 +22,7 @@ use crate::{
     core::{
         account::Email, device::DeviceToken, fleet::Packet, ice::Fragments, session::SessionId,
     },
+    fleet::envelope::BusKey,
     http,
     mail::{self, Letter},
     photos,
@@ -142,6 +144,20 @@ pub fn configuration(text: &str) -> Result<Config, ConfigError> {
 /// What an operator's program asks over the socket, as it would ask it again.
 pub fn admin_request(line: &str) -> Option<String> {
     serde_json::to_string(&Request::parse(line).ok()?).ok()
+}
+
+static BUS: LazyLock<BusKey> =
+    LazyLock::new(|| BusKey::derive(&[7; 32], &[8; 32], uuid::Uuid::nil()));
+
+/// The message between nodes with this body.
+pub fn seal(body: &[u8]) -> Vec<u8> {
+    BUS.seal(body).to_vec()
+}
+
+/// The body of a message between nodes, if a node of the fleet has sent it.
+pub fn open(message: &[u8]) -> Option<Vec<u8>> {
+    let body = BUS.open(&Bytes::copy_from_slice(message)).ok()?;
+    Some(body.to_vec())
 }
 
 /// The packet from another node in these bytes, and the bytes it is sent as.

@@ -1,6 +1,6 @@
-//! The one owner of the [`Lobby`](crate::core::lobby::Lobby): takes in what connections report,
-//! carries out what the lobby decides. Relays do not pass through here; a match hands each connection
-//! the way to the other.
+//! The task that owns the [`Lobby`](crate::core::lobby::Lobby), or this node's part of a fleet. It hands
+//! the requests of connections to the lobby, and carries out its effects. Relays between connections of
+//! this server do not pass through the hub: each match gives either connection a way to the other.
 
 mod evacuation;
 pub(crate) mod lead;
@@ -23,7 +23,7 @@ use tokio::sync::{Mutex, MutexGuard, mpsc, oneshot};
 pub(crate) use self::nodes::Question;
 use self::{
     lead::Lead,
-    nodes::{Heard, Words},
+    nodes::{PeerInbox, PeerMessages},
 };
 use crate::{
     core::{
@@ -52,7 +52,7 @@ pub(crate) struct HubHandle {
     block_order: Arc<BlockOrder>,
     /// This node of a fleet, if it is one.
     node: Option<NodeId>,
-    heard: Arc<Heard>,
+    peer_inbox: Arc<PeerInbox>,
 }
 
 /// Keeps the lobby's blocks of a user in the order of those on disk: each reading or writing of them
@@ -72,7 +72,7 @@ enum HubMessage {
     Connected {
         conn: ConnId,
         bearer: Bearer,
-        resume: Option<RoomId>,
+        resumption: Resumption,
         send_queue: SendQueue,
     },
     Happened(Input),
@@ -94,7 +94,7 @@ enum HubMessage {
     Describe(oneshot::Sender<Standing>),
     ListRooms(RoomsAfter, oneshot::Sender<Vec<OpenRoom>>),
     OfThese(BTreeSet<UserId>, oneshot::Sender<BTreeSet<UserId>>),
-    /// Whom a user is never to meet, as the database has it.
+    /// The blocks of a user, as the database has them.
     Blocks {
         user: UserId,
         list: BlockList,
@@ -104,6 +104,15 @@ enum HubMessage {
     AnswerNode(Question, String),
     #[cfg(test)]
     Fail,
+}
+
+/// Whether a client can take up its room on another connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Resumption {
+    /// It cannot: its room ends with its connection.
+    Unsupported,
+    /// It can, and takes up this room now.
+    Supported(Option<RoomId>),
 }
 
 /// A connection the hub knows of.
@@ -122,6 +131,8 @@ pub(crate) struct Standing {
     pub(crate) is_matching: bool,
     /// Whether it has clients go to another node, of which there is one.
     pub(crate) is_evacuating: bool,
+    /// Whether a member of a room is here, or may only come back here.
+    pub(crate) has_rooms: bool,
     /// Other nodes it has a link to.
     pub(crate) peers: usize,
     /// The round of the term it follows.
@@ -186,12 +197,12 @@ impl HubHandle {
     pub(crate) async fn connect(
         &self,
         bearer: Bearer,
-        resume: Option<RoomId>,
+        resumption: Resumption,
         send_queue: SendQueue,
     ) -> Option<Connected> {
         let conn = ConnId(self.next_conn.fetch_add(1, Ordering::Relaxed));
         self.messages
-            .send(HubMessage::Connected { conn, bearer, resume, send_queue })
+            .send(HubMessage::Connected { conn, bearer, resumption, send_queue })
             .await
             .ok()?;
         let Bearer { user, session } = bearer;
@@ -271,7 +282,7 @@ impl HubHandle {
 
     /// Returns the next user of whom another node says that sessions ended. One task may ask.
     pub(crate) async fn next_revoked(&self) -> Option<UserId> {
-        self.heard.revoked.lock().await.recv().await
+        self.peer_inbox.revoked.lock().await.recv().await
     }
 
     /// Those of these users who have a connection to this server.
@@ -301,7 +312,7 @@ impl HubHandle {
 
     /// Returns the next question of another node. One task may ask.
     pub(crate) async fn next_question(&self) -> Option<Question> {
-        self.heard.questions.lock().await.recv().await
+        self.peer_inbox.questions.lock().await.recv().await
     }
 
     /// Answers the question of another node.
@@ -315,7 +326,8 @@ impl HubHandle {
     }
 
     /// Matches nobody from now on, and tells everybody that the server goes after `grace`. Where there
-    /// is another node to go to, connections are closed a few at a time, and the rest is told then.
+    /// is another node to go to, connections are told and closed a few at a time; one that cannot take
+    /// up its room there is told at once, and closed when its room is over.
     pub(crate) async fn drain(&self, grace: Duration) {
         self.send(HubMessage::Drain(grace)).await;
     }
@@ -325,7 +337,7 @@ impl HubHandle {
         self.inquire(HubMessage::Count).await
     }
 
-    /// How things stand with this node; nothing of a server that runs alone.
+    /// How things stand with this node; of a server that runs alone, only whether it has rooms.
     pub(crate) async fn standing(&self) -> Standing {
         self.inquire(HubMessage::Describe).await
     }
@@ -371,13 +383,21 @@ impl HubHandle {
 #[expect(clippy::disallowed_methods, reason = "the hub's one task; it ends with its last handle")]
 pub(crate) fn start(store: Store, lead: Lead) -> HubHandle {
     let (messages, inbox) = mpsc::channel(CAPACITY);
-    let (words, heard) = Words::new();
+    let (peer_messages, peer_inbox) = PeerMessages::new();
     let metrics = Arc::<Sockets>::default();
     let next_conn = Arc::new(AtomicU64::new(lead.first_conn()));
     let node = lead.node();
-    tokio::spawn(task::Hub::new(lead, words, metrics.clone()).run(inbox));
+    tokio::spawn(task::Hub::new(lead, peer_messages, metrics.clone()).run(inbox));
     let block_order = Arc::new(BlockOrder([const { Mutex::const_new(()) }; 64]));
-    HubHandle { messages, next_conn, metrics, store, block_order, node, heard: Arc::new(heard) }
+    HubHandle {
+        messages,
+        next_conn,
+        metrics,
+        store,
+        block_order,
+        node,
+        peer_inbox: Arc::new(peer_inbox),
+    }
 }
 
 #[cfg(test)]

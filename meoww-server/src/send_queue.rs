@@ -35,6 +35,8 @@ pub(crate) enum ConnectionEvent {
     Matched { room: RoomId, is_initiator: bool, stranger: UserId, partner: Partner },
     /// Its partner is now elsewhere.
     PartnerMoved { room: RoomId, partner: Partner },
+    /// Its partner, on another node, cannot be reached for the time being.
+    PartnerAway { room: RoomId },
     /// A room is over.
     RoomOver { room: RoomId },
     /// Something was not done, or is no longer.
@@ -116,6 +118,7 @@ impl ConnectionEvent {
             | Self::Searching
             | Self::Matched { .. }
             | Self::PartnerMoved { .. }
+            | Self::PartnerAway { .. }
             | Self::RoomOver { .. }
             | Self::Refused(_)
             | Self::Presence(_)

@@ -100,7 +100,7 @@ impl Server {
             () = self.serve_metrics() => {}
             () = self.forget_expired() => {}
             () = self.forget_counts() => {}
-            () = self.services.heed_others(watched) => {}
+            () = self.services.watch_others(watched) => {}
             () = exports::keep(&self.services.store, &self.services.config.data_dir) => {}
             () = self.watch_certificate() => {}
             () = answer_operators(admin.as_ref().ok(), desk.clone()) => {}

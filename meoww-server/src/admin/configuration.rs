@@ -19,8 +19,7 @@ use crate::{
     config::{Config, ConfigError, Flags, settings},
     fleet::bus::Bus,
     mail::Mailer,
-    services::StartError,
-    store::Store,
+    services::{StartError, open},
 };
 
 #[derive(Subcommand)]
@@ -67,9 +66,7 @@ impl Configuration {
             Self::Check => {
                 let config = Config::resolve(flags, |name| env::var(name).ok())?;
                 check(&config)?;
-                if let Some(url) = &config.database {
-                    Store::try_out(url).await.map_err(StartError::Store)?;
-                }
+                open::try_database(&config).await?;
                 if let Some(url) = &config.nats {
                     Bus::try_out(url).await.map_err(StartError::Bus)?;
                 }

@@ -121,6 +121,7 @@ fn bus(error: &BusError) -> u8 {
         BusError::Unreachable { .. } => 20,
         BusError::Refused(_) => 21,
         BusError::SmallPayload(_) => 22,
+        BusError::Tls { .. } => 25,
     }
 }
 
@@ -131,6 +132,7 @@ fn elsewhere(error: &DatabaseError) -> u8 {
         | DatabaseError::Exhausted
         | DatabaseError::Away(_)
         | DatabaseError::Unknown
+        | DatabaseError::Stalled
         | DatabaseError::Busy => 11,
         DatabaseError::Denied { .. } => 12,
         DatabaseError::NoDatabase { .. } => 13,
@@ -139,6 +141,8 @@ fn elsewhere(error: &DatabaseError) -> u8 {
         DatabaseError::Tls(_) => 16,
         DatabaseError::OtherSecret { .. } => 17,
         DatabaseError::ClockSkew { .. } => 18,
+        DatabaseError::TooMany { .. } => 23,
+        DatabaseError::Full(_) => 24,
         DatabaseError::Broken(_) => 4,
     }
 }

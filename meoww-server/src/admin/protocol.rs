@@ -92,7 +92,7 @@ pub(crate) async fn answer_node(desk: &Desk, request: Request) -> Result<Value, 
         lobby::RoomsHere::NAME => run::<lobby::RoomsHere>(desk, of).await,
         lobby::BroadcastHere::NAME => run::<lobby::BroadcastHere>(desk, of).await,
         drain::DrainHere::NAME => run::<drain::DrainHere>(desk, of).await,
-        _ => Err(Problem::new(Kind::Failed, format!("this node knows no question {ask:?}"))),
+        _ => Err(Problem::new(Kind::Failed, "this node does not know the question")),
     }
 }
 

@@ -53,17 +53,31 @@ struct SecretsFile {
 /// Fails with [`io::ErrorKind::InvalidData`] on a file that is not one of ours: replacing it would
 /// silently log everybody out.
 pub fn load_or_create(path: &Path, rng: &mut impl CryptoRng) -> io::Result<OwnSecrets> {
+    if let Some(secrets) = load(path)? {
+        return Ok(secrets);
+    }
+    let secrets = draw(rng);
+    write_new(path, &secrets)?;
+    Ok(secrets)
+}
+
+/// Reads the keys from `path`, or draws what a first start would, and writes nothing.
+pub(crate) fn load_or_draw(path: &Path, rng: &mut impl CryptoRng) -> io::Result<OwnSecrets> {
+    Ok(load(path)?.unwrap_or_else(|| draw(rng)))
+}
+
+fn load(path: &Path) -> io::Result<Option<OwnSecrets>> {
     match fs::read_to_string(path) {
-        Ok(text) => parse(&text).ok_or_else(|| {
+        Ok(text) => parse(&text).map(Some).ok_or_else(|| {
             io::Error::new(io::ErrorKind::InvalidData, "is damaged; restore it from a backup")
         }),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let secrets = OwnSecrets { access: rng.random(), otp: rng.random() };
-            write_new(path, &secrets)?;
-            Ok(secrets)
-        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+fn draw(rng: &mut impl CryptoRng) -> OwnSecrets {
+    OwnSecrets { access: rng.random(), otp: rng.random() }
 }
 
 fn parse(text: &str) -> Option<OwnSecrets> {

@@ -20,11 +20,11 @@ pub use self::{
     link::{BEAT, GIVEN_UP, SUSPECTED},
     message::{
         BlockPart, ConnReport, CopyChange, MAX_ANSWER_BYTES, MAX_BLOCKS, MAX_ENTRIES, Message,
-        Order, RelayKind, RelayText, Request, ResumedSeat, RollEntry, RollSeat, RoomCopy,
-        SharedRoom,
+        Order, PlaceCopy, RelayKind, RelayText, Request, ResumedSeat, RollEntry, RollSeat,
+        RoomCopy, SharedRoom,
     },
     node::{Effect, Fleet, Input, MAX_LAG},
-    packet::{Beat, Body, Count, DecodeError, MAX_PACKET_BYTES, Packet, Pulse},
+    packet::{Beat, Body, Count, DecodeError, MAX_PACKET_BYTES, Packet, PacketNumber, Pulse},
     term::Term,
 };
 

@@ -17,17 +17,17 @@ use meoww_proto::{RoomId, UserId};
 use rand::Rng;
 
 pub(in crate::core) use self::pace::Pace;
-pub use self::{
-    adopt::AdoptedSeat,
-    criteria::{Interest, SearchCriteria},
-    event::{ConnId, Counts, Departure, Effect, Input, ResumedRoom, RoomInfo},
-};
 use self::{
     adopt::Tentative,
     kept_tickets::KeptTickets,
     queue::Queue,
     rooms::{Rooms, Seat},
     users::{UserKey, Users},
+};
+pub use self::{
+    adopt::{AdoptedSeat, KeptPlace},
+    criteria::{Interest, SearchCriteria},
+    event::{ConnId, Counts, Departure, Effect, Input, ResumedRoom, RoomInfo},
 };
 use super::unordered::Map;
 
@@ -72,7 +72,7 @@ impl Lobby {
         Self { unpaced: true, ..Self::default() }
     }
 
-    /// Takes in what happened and adds to `effects` what is to be done. `rng` names rooms and picks
+    /// Handles an event and adds the actions to take to `effects`. `rng` names rooms and picks
     /// initiators.
     pub fn handle(
         &mut self,
@@ -120,7 +120,7 @@ impl Lobby {
         self.users.key_of(user).map_or(&[], |key| &self.users[key].connections)
     }
 
-    /// Whom a user has blocked.
+    /// Returns the users that a user has blocked.
     pub fn blocks_of(&self, user: UserId) -> impl Iterator<Item = UserId> {
         let key = self.users.key_of(user);
         key.into_iter().flat_map(|key| self.users[key].blocks.iter().copied())
@@ -214,7 +214,7 @@ impl Lobby {
         if let Some(&key) = self.connections.get(&conn)
             && let Some(ticket) = self.users[key].ticket.filter(|ticket| ticket.conn == conn)
         {
-            self.kept_tickets.insert(self.users[key].id, ticket, now);
+            self.kept_tickets.insert(self.users[key].id, ticket, now + SEAT_LEASE, now);
         }
     }
 

@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use async_nats::{
-    Client, ConnectErrorKind, ConnectOptions, Event, ServerAddr, Subscriber, connection::State,
+    Client, ConnectError, ConnectErrorKind, ConnectOptions, Event, ServerAddr, Subscriber,
+    connection::State,
 };
 use bytes::Bytes;
 use futures_util::{
@@ -16,19 +17,18 @@ use prometheus_client::metrics::{counter::Counter, gauge::Gauge};
 use rand::RngExt;
 use tokio::task::coop::unconstrained;
 
-use super::envelope::{BusKey, Forged};
-use crate::{
-    config::Secret,
-    core::fleet::{MAX_PACKET_BYTES, NodeId},
-    metrics::BusMetrics,
+use super::{
+    envelope::{BusKey, Forged},
+    gathered::MAX_BODY_BYTES,
 };
+use crate::{config::Secret, core::fleet::NodeId, metrics::BusMetrics};
 
 /// Messages that may wait to be written.
 const OUTGOING: usize = 2048;
 /// Messages that may wait to be read; NATS drops the next ones.
 const INCOMING: usize = 4096;
-/// Bytes that a NATS server must take in one message: a packet and its proof.
-const MIN_PAYLOAD: usize = MAX_PACKET_BYTES + 1024;
+/// Bytes that a NATS server must take in one message: packets and their proof.
+const MIN_PAYLOAD: usize = MAX_BODY_BYTES + 1024;
 /// How long a server may take to let us in.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// How often the connection is tried; two answers missing end it.
@@ -50,7 +50,19 @@ pub enum BusError {
         /// By the system or the library.
         reason: String,
     },
-    /// The server knows us not.
+    /// It has no TLS, or a certificate that is not trusted here.
+    #[error(
+        "no TLS with the NATS server at {servers} ({reason}): set it up there, with a certificate for the \
+         host in MEOWW_NATS_URL by an authority that this machine trusts, or that is in the file that \
+         SSL_CERT_FILE names; a URL with nats:// goes without TLS"
+    )]
+    Tls {
+        /// Without passwords.
+        servers: String,
+        /// By the library.
+        reason: String,
+    },
+    /// The server refuses our user or password.
     #[error("MEOWW_NATS_URL: the NATS server at {0} does not take this user and password")]
     Refused(String),
     /// It would refuse the longest of our messages.
@@ -61,8 +73,8 @@ pub enum BusError {
     SmallPayload(usize),
 }
 
-/// One node's way to the others. Whoever holds it speaks to the client itself, without a task between:
-/// to wake one more thread for each relay is dearer than all that is done to it here.
+/// One node's way to the others. It calls the client of NATS without a task between: to wake one more
+/// thread for each relay costs more than all that is done to it here.
 #[derive(Clone, Debug)]
 pub(crate) struct Bus {
     key: BusKey,
@@ -172,6 +184,7 @@ async fn client(
     if let Some((user, password)) = servers.iter().find_map(credentials) {
         options = options.user_and_password(user, password);
     }
+    let servers: Vec<_> = servers.iter().cloned().map(without_credentials).collect();
     let options = options
         .name(name)
         .no_echo()
@@ -188,11 +201,14 @@ async fn client(
                 async move { note(&event, &connected) }
             }
         });
-    let client = options.connect(servers).await.map_err(|error| match error.kind() {
+    let client = options.connect(&servers).await.map_err(|error| match error.kind() {
         ConnectErrorKind::AuthorizationViolation | ConnectErrorKind::Authentication => {
-            BusError::Refused(named(servers))
+            BusError::Refused(named(&servers))
         }
-        _ => unreachable(servers, &error),
+        _ if is_of_tls(&error) => {
+            BusError::Tls { servers: named(&servers), reason: error.to_string() }
+        }
+        _ => unreachable(&servers, &error),
     })?;
     match client.server_info().max_payload {
         limit if limit < MIN_PAYLOAD => Err(BusError::SmallPayload(limit)),
@@ -201,6 +217,21 @@ async fn client(
             Ok(client)
         }
     }
+}
+
+/// Whether TLS failed, which the library reports as a fault of the connection.
+fn is_of_tls(error: &ConnectError) -> bool {
+    let cause = std::error::Error::source(error);
+    let inner = cause.and_then(|cause| cause.downcast_ref::<std::io::Error>()?.get_ref());
+    error.kind() == ConnectErrorKind::Tls || inner.is_some_and(|inner| inner.is::<rustls::Error>())
+}
+
+/// Returns the address alone: the library logs the URL of each server it tries, as it is.
+fn without_credentials(server: ServerAddr) -> ServerAddr {
+    let mut url = server.clone().into_inner();
+    // Neither can fail for a URL with a host, which this is.
+    let _ = url.set_username("").and_then(|()| url.set_password(None));
+    ServerAddr::from_url(url).unwrap_or(server)
 }
 
 /// Returns the user and the password in the URL of a server.

@@ -9,7 +9,10 @@ use crate::{
         fleet::{self, Fleet, NodeId, Packet},
         lobby::{ConnId, Counts, Lobby, RoomInfo},
     },
-    fleet::bus::{Bus, Incoming},
+    fleet::{
+        bus::{Bus, Incoming},
+        gathered::{Gathered, Outgoing},
+    },
     metrics::BusMetrics,
     queue,
     send_queue::RemoteRelay,
@@ -26,12 +29,16 @@ pub(crate) enum Lead {
 /// One node of a fleet.
 pub(crate) struct Member {
     pub(super) fleet: Fleet,
-    pub(super) bus: Bus,
-    packets: Incoming,
+    outgoing: Outgoing,
+    incoming: Incoming,
+    /// The rest of the last message that came in.
+    packets: Gathered,
     relays: queue::Receiver<RemoteRelay>,
     pub(super) to_relays: queue::Sender<RemoteRelay>,
     /// Whether the log says that a node cannot be understood.
     has_warned: bool,
+    /// Whether it says that another node has the id of this one.
+    has_found_double: bool,
 }
 
 /// What a node hears beside its own connections.
@@ -43,32 +50,61 @@ pub(super) enum News {
 }
 
 impl Member {
-    /// Joins the nodes that are reached over a bus, whose packets are `packets`.
-    pub(crate) fn new(fleet: Fleet, (bus, packets): (Bus, Incoming)) -> Self {
+    /// Joins the nodes that are reached over a bus, from which `incoming` comes.
+    pub(crate) fn new(fleet: Fleet, (bus, incoming): (Bus, Incoming)) -> Self {
         let (to_relays, relays) = RemoteRelay::queue();
-        Self { fleet, bus, packets, relays, to_relays, has_warned: false }
+        Self {
+            fleet,
+            outgoing: Outgoing::new(bus),
+            incoming,
+            packets: Gathered::default(),
+            relays,
+            to_relays,
+            has_warned: false,
+            has_found_double: false,
+        }
     }
 
     /// The next that is whole. Cancel safe.
     async fn next(&mut self) -> News {
         loop {
+            if let Some(packet) = self.next_packet() {
+                return News::Packet(packet);
+            }
             tokio::select! {
                 relay = self.relays.recv() => return News::Relay(relay),
-                bytes = self.packets.recv() => match bytes.as_deref().map(Packet::decode) {
-                    Some(Ok(packet)) => return News::Packet(packet),
-                    // The sender knows the secrets, so it is of another version. It says something
-                    // each second.
-                    Some(Err(error)) if !std::mem::replace(&mut self.has_warned, true) => {
-                        tracing::warn!(
-                            %error,
-                            "a server of another version is on the same NATS: the two do not match \
-                             with each other until one of them is updated"
-                        );
-                    }
-                    Some(Err(_)) => {}
+                body = self.incoming.recv() => match body {
+                    Some(body) => self.packets = Gathered::of(body),
                     // The bus ends with this.
                     None => std::future::pending().await,
                 },
+            }
+        }
+    }
+
+    /// The next packet of the last message.
+    fn next_packet(&mut self) -> Option<Packet> {
+        loop {
+            match Packet::decode(&self.packets.next()?) {
+                Ok(packet) if packet.from != self.fleet.id() => return Some(packet),
+                // The bus brings no packet back to its sender.
+                Ok(_) if !std::mem::replace(&mut self.has_found_double, true) => {
+                    tracing::error!(
+                        "another server has the number of this one, as after an older copy of the \
+                         database was put back: restart this server"
+                    );
+                }
+                Ok(_) => {}
+                // The sender knows the secrets, so it is of another version. It says something each
+                // second.
+                Err(error) if !std::mem::replace(&mut self.has_warned, true) => {
+                    tracing::warn!(
+                        %error,
+                        "a server of another version is on the same NATS: the two do not match \
+                         with each other until one of them is updated"
+                    );
+                }
+                Err(_) => {}
             }
         }
     }
@@ -92,7 +128,7 @@ impl Lead {
     pub(crate) fn bus_metrics(&self) -> Option<BusMetrics> {
         match self {
             Self::Alone(_) => None,
-            Self::Among(member) => Some(member.bus.metrics.clone()),
+            Self::Among(member) => Some(member.outgoing.bus.metrics.clone()),
         }
     }
 
@@ -130,7 +166,10 @@ impl Lead {
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
         match self {
             Self::Alone(lobby) => lobby.poll_timeout(),
-            Self::Among(member) => Some(member.fleet.poll_timeout()),
+            Self::Among(member) => {
+                let timeout = member.fleet.poll_timeout();
+                Some(member.outgoing.poll_timeout().map_or(timeout, |at| at.min(timeout)))
+            }
         }
     }
 
@@ -171,6 +210,24 @@ impl Lead {
         }
     }
 
+    /// Whether this connection of a fleet's node is in a room.
+    pub(super) fn is_seated(&self, conn: ConnId) -> bool {
+        match self {
+            Self::Alone(_) => false,
+            Self::Among(member) => member.fleet.is_seated(conn),
+        }
+    }
+
+    /// Whether a member of a room is at this server, or may only come back to it.
+    pub(super) fn has_rooms(&self) -> bool {
+        match self {
+            Self::Alone(lobby) => lobby.counts().rooms > 0,
+            Self::Among(member) => {
+                member.fleet.has_seated() || (member.fleet.has_away() && !self.has_elsewhere())
+            }
+        }
+    }
+
     /// Every room with a member on this server; in a fleet twice where both members are.
     pub(super) fn rooms(&self) -> Vec<RoomInfo> {
         match self {
@@ -184,14 +241,16 @@ impl Member {
     /// Handles what happened and returns what is to be done here; the rest has left.
     pub(super) fn handle(&mut self, input: fleet::Input) -> Vec<fleet::Effect> {
         let mut effects = Vec::new();
-        self.fleet.handle(input, crate::clock::instant(), &mut rand::rng(), &mut effects);
+        let now = crate::clock::instant();
+        self.fleet.handle(input, now, &mut rand::rng(), &mut effects);
         effects.retain(|effect| match effect {
             fleet::Effect::Send(packet) => {
-                self.bus.send(packet.to, &packet.encode());
+                self.outgoing.send(packet, now);
                 false
             }
             _ => true,
         });
+        self.outgoing.flush(now);
         effects
     }
 }

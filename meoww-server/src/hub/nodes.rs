@@ -7,7 +7,7 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 
 use crate::core::fleet::{Message, NodeId};
 
-/// Words of other nodes that may wait for who heeds them.
+/// Messages of other nodes that may wait to be read.
 const CAPACITY: usize = 1024;
 
 /// An operator's question from another node.
@@ -18,31 +18,31 @@ pub(crate) struct Question {
     pub(crate) text: String,
 }
 
-/// The end of those who heed what other nodes say.
-pub(super) struct Heard {
+/// What other nodes said, for the services that act on it.
+pub(super) struct PeerInbox {
     pub(super) revoked: Mutex<mpsc::Receiver<UserId>>,
     pub(super) questions: Mutex<mpsc::Receiver<Question>>,
 }
 
-/// The hub's end.
-pub(super) struct Words {
+/// The hub's part of the talk between nodes.
+pub(super) struct PeerMessages {
     revoked: mpsc::Sender<UserId>,
     questions: mpsc::Sender<Question>,
-    /// Questions of this node and who waits for the answer.
+    /// Questions of this node, and where their answers go.
     asked: HashMap<u64, oneshot::Sender<String>>,
     last_id: u64,
 }
 
-impl Words {
-    pub(super) fn new() -> (Self, Heard) {
+impl PeerMessages {
+    pub(super) fn new() -> (Self, PeerInbox) {
         let (revoked, revocations) = mpsc::channel(CAPACITY);
         let (questions, incoming) = mpsc::channel(CAPACITY);
-        let heard = Heard { revoked: Mutex::new(revocations), questions: Mutex::new(incoming) };
-        (Self { revoked, questions, asked: HashMap::new(), last_id: 0 }, heard)
+        let inbox = PeerInbox { revoked: Mutex::new(revocations), questions: Mutex::new(incoming) };
+        (Self { revoked, questions, asked: HashMap::new(), last_id: 0 }, inbox)
     }
 
-    /// Passes on what another node said. What finds no room is dropped: the poll of the database finds
-    /// revocations, and who asked is not answered in time.
+    /// Passes on the message of another node. A message without room is dropped: the poll of the
+    /// database finds revocations, and a question is not answered in time.
     pub(super) fn take(&mut self, from: NodeId, message: Message) {
         match message {
             Message::Revoked(user) => drop(self.revoked.try_send(user)),
@@ -50,7 +50,7 @@ impl Words {
                 drop(self.questions.try_send(Question { from, id, text }));
             }
             Message::Answer { id, text } => {
-                // Who asked may have gone away.
+                // The operator may have gone away.
                 self.asked.remove(&id).map(|asker| asker.send(text));
             }
             Message::Request(..)

@@ -1,19 +1,21 @@
 //! The hub's task.
 
+mod draining;
+
 use std::{
     collections::{BTreeSet, HashMap},
     sync::Arc,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use meoww_proto::{UserId, error::SignalErrorCode};
 use tokio::sync::mpsc;
 
 use super::{
-    ConnectionSelector, HubMessage, OpenRoom, Question, RoomsAfter, Standing,
+    ConnectionSelector, HubMessage, OpenRoom, Question, Resumption, RoomsAfter, Standing,
     evacuation::Evacuation,
     lead::{Lead, News},
-    nodes::Words,
+    nodes::PeerMessages,
 };
 use crate::{
     clock,
@@ -40,17 +42,21 @@ pub(super) struct Hub {
     /// Has connections go elsewhere, once the server is to go and there is an elsewhere.
     evacuation: Option<Evacuation>,
     /// With other nodes, beside matching.
-    words: Words,
+    peer_messages: PeerMessages,
     metrics: Arc<Sockets>,
 }
 
 struct Connected {
     session: SessionId,
     send_queue: SendQueue,
+    /// Whether the client can take up its room at another node.
+    can_resume: bool,
+    /// Whether it was told that the server goes.
+    is_warned: bool,
 }
 
 impl Hub {
-    pub(super) fn new(lead: Lead, words: Words, metrics: Arc<Sockets>) -> Self {
+    pub(super) fn new(lead: Lead, peer_messages: PeerMessages, metrics: Arc<Sockets>) -> Self {
         Self {
             lead,
             effects: Vec::new(),
@@ -58,7 +64,7 @@ impl Hub {
             announcer: Announcer::default(),
             goes_at: None,
             evacuation: None,
-            words,
+            peer_messages,
             metrics,
         }
     }
@@ -92,10 +98,16 @@ impl Hub {
             HubMessage::Connected {
                 conn,
                 bearer: Bearer { user, session },
-                resume,
+                resumption,
                 send_queue,
             } => {
-                self.connections.insert(conn, Connected { session, send_queue });
+                let (can_resume, resume) = match resumption {
+                    Resumption::Unsupported => (false, None),
+                    Resumption::Supported(room) => (true, room),
+                };
+                let is_warned = false;
+                let known = Connected { session, send_queue, can_resume, is_warned };
+                self.connections.insert(conn, known);
                 self.announcer.welcome(conn);
                 self.step(Input::Connect { conn, user, resume });
             }
@@ -115,7 +127,7 @@ impl Hub {
             }
             HubMessage::Broadcast(text) => self.tell_all(|| ConnectionEvent::Notice(text.clone())),
             HubMessage::Drain(grace) => self.drain(grace),
-            // Whoever asked may have gone away.
+            // The one who asked may have gone away.
             HubMessage::Count(answer) => drop(answer.send(self.lead.counts())),
             HubMessage::Describe(answer) => drop(answer.send(self.standing())),
             HubMessage::ListRooms(which, answer) => drop(answer.send(self.rooms(which))),
@@ -126,7 +138,7 @@ impl Hub {
             HubMessage::Blocks { user, list } => self.renew_blocks(user, list),
             HubMessage::ListNodes(answer) => drop(answer.send(self.lead.other_nodes())),
             HubMessage::AskNode(node, text, asker) => {
-                let question = self.words.ask(text, asker);
+                let question = self.peer_messages.ask(text, asker);
                 self.say([node], &question);
             }
             HubMessage::AnswerNode(Question { from, id, .. }, text) => {
@@ -191,42 +203,16 @@ impl Hub {
         self.connections.remove(&conn);
     }
 
-    fn drain(&mut self, grace: Duration) {
-        self.goes_at = Some(clock::instant() + grace);
-        // Those who wait for a partner go first: here they wait for nothing from now on.
-        let searching = self.lead.searching();
-        self.step(Input::Drain);
-        if self.lead.node().is_some() {
-            self.evacuation = Some(Evacuation::new(searching, clock::instant()));
-        }
-        if !self.lead.has_elsewhere() {
-            let seconds = self.seconds_left();
-            self.tell_all(|| ConnectionEvent::Draining { seconds });
-        }
-    }
-
-    /// Has the next connections go to another node, if it is time.
-    fn evacuate(&mut self) {
-        let Some(evacuation) = &mut self.evacuation else { return };
-        let due = evacuation.due(clock::instant());
-        if due == 0 || !self.lead.has_elsewhere() {
-            return;
-        }
-        let leaving = evacuation.next_of(due, &self.connections);
-        let seconds = self.seconds_left();
-        for conn in leaving {
-            self.deliver(conn, ConnectionEvent::Draining { seconds });
-            // It reports by itself that it is gone, and whether it may come back.
-            self.closed(conn, SignalErrorCode::ShuttingDown);
-        }
-    }
-
     fn standing(&self) -> Standing {
-        let Lead::Among(member) = &self.lead else { return Standing::default() };
+        let has_rooms = self.lead.has_rooms();
+        let Lead::Among(member) = &self.lead else {
+            return Standing { has_rooms, ..Standing::default() };
+        };
         Standing {
             presence: self.lead.presence(),
             is_matching: member.fleet.is_matching(),
             is_evacuating: self.evacuation.is_some() && self.lead.has_elsewhere(),
+            has_rooms,
             peers: member.fleet.peers().count(),
             round: member.fleet.term().map_or(0, |term| term.round),
         }
@@ -320,7 +306,10 @@ impl Hub {
                 fleet::Effect::Relay { to, relay } => {
                     self.deliver(to, ConnectionEvent::Relay(relay));
                 }
-                fleet::Effect::Received(node, message) => self.words.take(node, message),
+                fleet::Effect::PartnerAway { conn, room } => {
+                    self.deliver(conn, ConnectionEvent::PartnerAway { room });
+                }
+                fleet::Effect::Received(node, message) => self.peer_messages.take(node, message),
                 // It has left.
                 fleet::Effect::Send(_) => {}
             }
@@ -337,7 +326,7 @@ impl Hub {
                 });
                 self.deliver(conn, ConnectionEvent::Welcome(current_room));
                 if self.goes_at.is_some() {
-                    self.deliver(conn, ConnectionEvent::Draining { seconds: self.seconds_left() });
+                    self.warn(conn);
                 }
             }
             Effect::Searching(conn) => self.deliver(conn, ConnectionEvent::Searching),

@@ -42,7 +42,11 @@ impl House {
     async fn connect_as(&self, n: u8, session: u8) -> Guest {
         let (send_queue, inbox) = SendQueue::new();
         let bearer = Bearer { user: bearer(n).user, session: bearer(session).session };
-        let connected = self.hub.connect(bearer, None, send_queue).await.expect("connected");
+        let connected = self
+            .hub
+            .connect(bearer, Resumption::Supported(None), send_queue)
+            .await
+            .expect("connected");
         Guest { conn: connected.conn, inbox }
     }
 

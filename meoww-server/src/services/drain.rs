@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::Services;
+use crate::hub::Standing;
 
 /// How often it is asked whether the last room is over.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
@@ -53,11 +54,11 @@ impl Services {
         }
     }
 
-    /// Whether the server may go: nobody is in a room, and nobody is left who may go to another node.
+    /// Whether the server may go: no room has a member here, and no connection is left that may go to
+    /// another node.
     async fn is_deserted(&self) -> bool {
-        let counts = self.hub.counts().await;
-        let is_evacuating = self.hub.standing().await.is_evacuating;
-        counts.rooms == 0 && (counts.connections == 0 || !is_evacuating)
+        let Standing { has_rooms, is_evacuating, .. } = self.hub.standing().await;
+        !has_rooms && (!is_evacuating || self.hub.counts().await.connections == 0)
     }
 
     /// Whether who connects is to do so at another server.

@@ -111,8 +111,7 @@ impl Services {
             (None, Some(store)) => store,
             (None, None) => return Err(StoreError::Broken("no database is opened".into()).into()),
         };
-        let access = config.access_secret.as_ref().map(|secret| secret.expose().as_bytes());
-        let access = access.unwrap_or(&files.secrets.access);
+        let access = access_key(&config, &files.secrets);
         store.demand_same_secrets(shared_secrets(access, &files.secrets.otp)).await?;
         let tokens = AccessTokens::new(access, config.access_lifetime);
         let hasher = files.hasher;
@@ -201,6 +200,22 @@ impl Files {
         let photos = photos(directory, config.photo_store)?;
         Ok(Self { lock, secrets, store, hasher, photos })
     }
+}
+
+/// Tries whether a server could start on the database of the configuration, and changes nothing.
+pub(crate) async fn try_database(config: &Config) -> Result<(), StartError> {
+    let Some(url) = &config.database else { return Ok(()) };
+    let path = config.data_dir.join("secrets.toml");
+    let secrets = secrets::load_or_draw(&path, &mut rand::rng());
+    let secrets = secrets.map_err(|error| StartError::Files(path, error))?;
+    let shared = shared_secrets(access_key(config, &secrets), &secrets.otp);
+    Ok(Store::try_out(url, shared).await?)
+}
+
+/// The key of access tokens: that of the configuration, or of the server's own.
+fn access_key<'a>(config: &'a Config, own: &'a OwnSecrets) -> &'a [u8] {
+    let configured = config.access_secret.as_ref().map(|secret| secret.expose().as_bytes());
+    configured.unwrap_or(&own.access)
 }
 
 /// What a session, or a code, of one server is judged by at another.

@@ -18,35 +18,56 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const AT_ONCE: usize = 4;
 
 impl Services {
-    /// Closes sockets of sessions that end elsewhere, and takes up blocks that are made and taken back
-    /// there; runs as long as the server does. Other nodes say so at once, and whatever became of
-    /// their words, the database is asked.
-    pub(crate) async fn heed_others(&self, mut watched: Changes) {
+    /// Closes sockets of sessions that end elsewhere, and takes over blocks that are made and taken back
+    /// there, for as long as the server runs. Other nodes say so at once; the database is asked as
+    /// well, in case their messages were lost.
+    pub(crate) async fn watch_others(&self, mut watched: Changes) {
         let mut look = tokio::time::interval(LOOK_EVERY);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        // The database tells each change once, so those that were not looked up are kept here.
+        let mut failed = BTreeSet::new();
         loop {
             let changes = tokio::select! {
-                user = self.hub.next_revoked() => user.map(UserChange::Session).into_iter().collect(),
+                user = self.hub.next_revoked() => match user {
+                    Some(user) => BTreeSet::from([UserChange::Session(user)]),
+                    // The server ends with its hub.
+                    None => std::future::pending().await,
+                },
                 _ = look.tick(), if self.store.is_shared() => {
-                    self.store.changed(&mut watched).await.unwrap_or_else(|error| {
-                        tracing::warn!(%error, "could not look up what other servers did");
-                        BTreeSet::new()
-                    })
+                    match self.store.changed(&mut watched).await {
+                        Ok(mut changes) => {
+                            changes.append(&mut failed);
+                            changes
+                        }
+                        Err(error) => {
+                            tracing::warn!(%error, "could not look up what other servers did");
+                            continue;
+                        }
+                    }
                 }
             };
-            let users = changes.iter().map(|change| change.user()).collect();
-            let here = self.hub.of_these(users).await;
-            let changes = changes.into_iter().filter(|change| here.contains(&change.user()));
-            let heeding = stream::iter(changes).for_each_concurrent(AT_ONCE, async |change| {
-                if let Err(error) = self.heed(change).await {
-                    tracing::error!(%error, ?change, "could not look up what another server did");
-                }
-            });
-            heeding.await;
+            failed.append(&mut self.apply_all(changes).await);
         }
     }
 
-    async fn heed(&self, change: UserChange) -> Result<(), StoreError> {
+    /// Acts on changes about users who are connected here, and returns those for which it could not.
+    async fn apply_all(&self, changes: BTreeSet<UserChange>) -> BTreeSet<UserChange> {
+        let users = changes.iter().map(|change| change.user()).collect();
+        let here = self.hub.of_these(users).await;
+        let changes = changes.into_iter().filter(|change| here.contains(&change.user()));
+        let outcomes = stream::iter(changes).map(|change| async move {
+            let outcome = self.apply(change).await;
+            outcome.err().map(|error| (change, error))
+        });
+        let failures: Vec<_> = outcomes.buffer_unordered(AT_ONCE).collect().await;
+        let failures = failures.into_iter().flatten().map(|(change, error)| {
+            tracing::warn!(%error, ?change, "change by another server waits for the next look");
+            change
+        });
+        failures.collect()
+    }
+
+    async fn apply(&self, change: UserChange) -> Result<(), StoreError> {
         match change {
             UserChange::Session(user) => self.close_revoked(user).await,
             UserChange::Blocks(user) => self.hub.renew_blocks(user).await,

@@ -32,8 +32,9 @@ pub(crate) struct Report {
 }
 
 impl Report {
+    /// Whether users are to be sent to this server.
     pub(crate) fn is_ready(&self) -> bool {
-        self.status == "ready"
+        ["ready", "degraded"].contains(&self.status)
     }
 }
 
@@ -59,6 +60,8 @@ impl Readiness {
         let status = match (database, mail, matching) {
             _ if services.is_draining() || services.closing.is_cancelled() => "draining",
             (State::Ok, State::Ok, State::Ok) => "ready",
+            // All servers of a fleet lack it, and calls and matching go on: to leave them out would end those.
+            (_, _, State::Ok) if services.hub.node().is_some() => "degraded",
             _ => "failed",
         };
         Report { status, database, mail, matching }

@@ -8,7 +8,7 @@ mod strangers;
 use std::{sync::Arc, time::Instant};
 
 use meoww_proto::{
-    UserId,
+    RoomId, UserId,
     error::SignalErrorCode,
     signal::{ClientMessage, DecodeError, Matched, ServerMessage, Welcome},
 };
@@ -22,7 +22,7 @@ use crate::{
         lobby::{ConnId, Input, SearchCriteria},
         recent_partners::RecentPartners,
     },
-    send_queue::{ConnectionEvent, CurrentRoom},
+    send_queue::{ConnectionEvent, CurrentRoom, Partner},
     services::Services,
 };
 
@@ -135,11 +135,11 @@ impl Connection {
                 Some(ServerMessage::Matched(Matched { room_id: room, is_initiator }))
             }
             ConnectionEvent::PartnerMoved { room, partner } => {
-                let current_room =
-                    self.current_room.as_mut().filter(|current_room| current_room.room == room);
-                if let Some(current_room) = current_room {
-                    current_room.partner = Some(partner);
-                }
+                self.set_partner(room, Some(partner));
+                None
+            }
+            ConnectionEvent::PartnerAway { room } => {
+                self.set_partner(room, None);
                 None
             }
             ConnectionEvent::RoomOver { room } => {
@@ -156,6 +156,13 @@ impl Connection {
             ConnectionEvent::Notice(text) => Some(ServerMessage::Notice { text: text.to_string() }),
             ConnectionEvent::Draining { seconds } => Some(ServerMessage::Draining { seconds }),
             ConnectionEvent::Relay(relay) => self.pass_in(relay),
+        }
+    }
+
+    /// Sets the way to the partner, unless the room is over.
+    fn set_partner(&mut self, room: RoomId, partner: Option<Partner>) {
+        if let Some(current_room) = self.current_room.as_mut().filter(|it| it.room == room) {
+            current_room.partner = partner;
         }
     }
 }

@@ -14,7 +14,7 @@ use super::{connection::Connection, lifetime};
 use crate::{
     clock,
     core::lobby::{Departure, Input},
-    hub::Connected,
+    hub::{Connected, Resumption},
     send_queue::{ConnectionEvent, Inbox, SendQueue},
     services::Services,
     tokens::Bearer,
@@ -83,8 +83,10 @@ pub(super) async fn run<F: Framing>(
     resume: Option<RoomId>,
 ) {
     let (send_queue, inbox) = SendQueue::new();
+    let resumption =
+        if F::RESUMES { Resumption::Supported(resume) } else { Resumption::Unsupported };
     let Some(Connected { conn, session_end }) =
-        services.hub.connect(bearer, resume, send_queue).await
+        services.hub.connect(bearer, resumption, send_queue).await
     else {
         return;
     };

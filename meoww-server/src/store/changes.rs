@@ -1,5 +1,5 @@
-//! What a server must hear of though another one did it: a trigger of the database leaves a row, in
-//! the same transaction, whoever changes what is there.
+//! Changes by other servers that this one must hear of: a trigger of the database leaves a row for each,
+//! in the same transaction, also for those made in SQL.
 
 use std::collections::BTreeSet;
 
@@ -12,12 +12,12 @@ use super::{Store, StoreError, engine::Engine};
 pub(crate) enum UserChange {
     /// A session of this user ended.
     Session(UserId),
-    /// Whom this user is never to meet.
+    /// The blocks of this user.
     Blocks(UserId),
 }
 
 impl UserChange {
-    /// Whom it concerns.
+    /// Returns the user.
     pub(crate) fn user(self) -> UserId {
         match self {
             Self::Session(user) | Self::Blocks(user) => user,
@@ -35,7 +35,7 @@ pub(crate) struct Changes {
 }
 
 impl Store {
-    /// Returns a beginning: all that changes from now on is told.
+    /// Returns where to read on from: all later changes.
     pub(crate) async fn watch(&self) -> Result<Changes, StoreError> {
         // Beyond every transaction there is.
         let mut watched = Changes { first_open: i64::MAX as u64, ..Changes::default() };
@@ -49,7 +49,7 @@ impl Store {
         watched: &mut Changes,
     ) -> Result<BTreeSet<UserChange>, StoreError> {
         match &self.engine {
-            // Nobody else is on it.
+            // A single server uses it.
             Engine::Sled(_) => Ok(BTreeSet::new()),
             Engine::Postgres(database) => database.changed(watched).await,
         }

@@ -68,10 +68,14 @@ impl Store {
     }
 
     /// Tries whether a server could start on a database, and changes nothing.
-    pub(crate) async fn try_out(url: &DatabaseUrl) -> Result<(), StoreError> {
+    pub(crate) async fn try_out(
+        url: &DatabaseUrl,
+        secrets: Vec<SharedSecret>,
+    ) -> Result<(), StoreError> {
         let database = Postgres::new(url, 1)?;
         database.pending().await?;
-        database.demand_same_time().await
+        database.demand_same_time().await?;
+        database.compare_secrets(secrets).await
     }
 
     /// Leaves a fingerprint of each secret that servers on one database must share, or refuses one

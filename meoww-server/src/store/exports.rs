@@ -29,6 +29,12 @@ pub(crate) async fn keep(store: &Store, data_dir: &Path) {
             Ok(false) => {}
             Err(error) => tracing::error!(%error, "export failed"),
         }
+        // Newer ones may be made elsewhere from now on, and push nothing out here.
+        if store.is_shared()
+            && let Err(error) = forget_old(&directory(data_dir))
+        {
+            tracing::error!(%error, "old exports could not be removed");
+        }
         tokio::time::sleep(INTERVAL).await;
     }
 }
@@ -80,6 +86,18 @@ async fn export(store: &Store, directory: &Path) -> Result<(), StoreError> {
     }
     let too_many = (before.len() + 1).saturating_sub(KEPT);
     remove(&before[..too_many]).map_err(failed)
+}
+
+/// Removes exports that would have made room by now if each day had brought a newer one, and what was begun
+/// and not finished.
+fn forget_old(directory: &Path) -> io::Result<()> {
+    if !directory.exists() {
+        return Ok(());
+    }
+    let is_old = |path: &PathBuf| age(path).is_some_and(|age| age >= INTERVAL * KEPT as u32);
+    let old: Vec<_> = files(directory, "jsonl")?.into_iter().filter(is_old).collect();
+    remove(&old)?;
+    remove(&files(directory, "part")?)
 }
 
 fn remove(paths: &[PathBuf]) -> io::Result<()> {

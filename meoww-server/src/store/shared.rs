@@ -20,4 +20,9 @@ impl SharedSecret {
         let tag = sign(&Key::new(HMAC_SHA256, secret), format!("meoww secret: {key}").as_bytes());
         Self { key, name, fingerprint: hex(tag.as_ref()) }
     }
+
+    /// Returns the key of its row in the table `meta`.
+    pub(crate) fn row(&self) -> String {
+        format!("fingerprint of {}", self.key)
+    }
 }

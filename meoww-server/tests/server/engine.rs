@@ -158,7 +158,8 @@ impl Cluster {
     }
 }
 
-fn write(path: &Path, text: &str) {
+/// Writes a file as who runs PostgreSQL.
+pub(crate) fn write(path: &Path, text: &str) {
     let mut tee = unprivileged("tee");
     let mut tee = tee.arg(path).stdin(Stdio::piped()).stdout(Stdio::null()).spawn().expect("tee");
     let mut input = tee.stdin.take().expect("piped");

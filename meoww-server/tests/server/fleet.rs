@@ -46,7 +46,7 @@ impl Shared {
         (self.node(0).await, self.node(1).await)
     }
 
-    async fn node(&self, nats: usize) -> TestServer {
+    pub(crate) async fn node(&self, nats: usize) -> TestServer {
         self.node_with(nats, |_| {}).await
     }
 
@@ -78,7 +78,7 @@ pub(crate) fn share_secrets(data_dir: &Path) {
 }
 
 /// Opens a socket on another server than the one that has made the account.
-async fn connect(url: &str, member: &Member, query: &str) -> Peer {
+pub(crate) async fn connect(url: &str, member: &Member, query: &str) -> Peer {
     let bearer = format!("Bearer {}", member.access);
     Peer::at(&format!("{url}/ws{query}"), &[("authorization", &bearer)]).await.expect("a socket")
 }
@@ -172,7 +172,7 @@ async fn when_the_matcher_is_killed_calls_and_matching_go_on() {
 }
 
 /// Waits until a beat of the node that matches says that so many are online.
-async fn expect_online(peer: &mut Peer, count: u32) {
+pub(crate) async fn expect_online(peer: &mut Peer, count: u32) {
     let is_told = |event: &ServerMessage| matches!(event, ServerMessage::Presence(presence) if presence.online == count);
     while !is_told(&peer.next_event().await) {}
 }

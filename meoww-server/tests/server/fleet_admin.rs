@@ -1,10 +1,6 @@
 //! An operator at one node of a fleet: commands reach all nodes, and name those that do not answer.
 
-use meoww_proto::{
-    RoomId,
-    error::SignalErrorCode,
-    signal::{ClientMessage, Search, ServerMessage},
-};
+use meoww_proto::{RoomId, signal::ServerMessage};
 use serde_json::{Value, json};
 
 use crate::{
@@ -12,13 +8,14 @@ use crate::{
     harness::{Peer, patiently},
     operator::{Operator, Said},
     process::Process,
-    sockets::{chat, welcomed},
+    sockets::welcomed,
+    web::Web,
 };
 
 /// Three nodes, each with a data directory, and who types at each.
-struct Fleet {
-    operators: [Operator; 3],
-    nodes: [Process; 3],
+pub(crate) struct Fleet {
+    pub(crate) operators: [Operator; 3],
+    pub(crate) nodes: [Process; 3],
     /// Of users, as headers have them.
     cookies: Vec<String>,
     _shared: Shared,
@@ -26,7 +23,7 @@ struct Fleet {
 
 impl Fleet {
     /// Starts it with so many users, and waits until all know each other.
-    async fn start(users: usize) -> Self {
+    pub(crate) async fn start(users: usize) -> Self {
         let shared = Shared::new().await;
         let operators = [Operator::new(), Operator::new(), Operator::new()];
         let nodes = [
@@ -56,19 +53,23 @@ impl Fleet {
         fleet
     }
 
-    async fn connect(&self, user: usize, node: usize, query: &str) -> Peer {
+    pub(crate) async fn connect(&self, user: usize, node: usize, query: &str) -> Peer {
         let url = format!("{}/ws{query}", self.nodes[node].url);
         Peer::at(&url, &[("cookie", &self.cookies[user])]).await.expect("a socket")
     }
 
-    async fn arrive(&self, user: usize, node: usize) -> Peer {
+    pub(crate) async fn arrive(&self, user: usize, node: usize) -> Peer {
         let mut peer = self.connect(user, node, "").await;
         assert_eq!(welcomed(&mut peer).await, None);
         peer
     }
 
+    pub(crate) async fn web(&self, user: usize, node: usize) -> Web {
+        Web::at(&self.nodes[node].url, &self.cookies[user]).await
+    }
+
     /// The number of a node, which it has from the database in the order of their starts.
-    async fn number(&self, node: usize) -> String {
+    pub(crate) async fn number(&self, node: usize) -> String {
         let mut numbers = Vec::new();
         for row in self.operators[0].ask(&["stats"]).await["nodes"].as_array().expect("nodes") {
             numbers.push(row["node"].as_u64().expect("a number"));
@@ -81,13 +82,13 @@ impl Fleet {
     }
 }
 
-fn count(stats: &Value, field: &str) -> u64 {
+pub(crate) fn count(stats: &Value, field: &str) -> u64 {
     stats["live"][field].as_u64().expect("a count")
 }
 
 /// The figures of all nodes, as soon as so many users are known: the node that matches tells how many
 /// there are with its next beat.
-async fn settled(operator: &Operator, users: u64) -> Value {
+pub(crate) async fn settled(operator: &Operator, users: u64) -> Value {
     patiently(async {
         loop {
             let said = operator.types(&["stats", "--json"]).await;
@@ -101,7 +102,7 @@ async fn settled(operator: &Operator, users: u64) -> Value {
 }
 
 /// The next event but the echo of a search and how many there are.
-async fn next(peer: &mut Peer) -> ServerMessage {
+pub(crate) async fn next(peer: &mut Peer) -> ServerMessage {
     loop {
         match peer.next().await {
             ServerMessage::Searching => {}
@@ -165,36 +166,4 @@ async fn an_operator_at_one_node_hears_of_all_and_of_who_is_silent() {
     assert!(matches!(next(&mut ada).await, ServerMessage::Notice { text } if text == "Still here"));
     assert_eq!(fleet.operators[0].code(&["drain", "99"]).await, 8);
     fleet.nodes[2].signal("CONT");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn clients_of_a_node_that_drains_go_on_at_another() {
-    let mut fleet = Fleet::start(4).await;
-    let mut ada = fleet.arrive(0, 0).await;
-    let mut bob = fleet.arrive(1, 1).await;
-    let mut cyd = fleet.arrive(2, 0).await;
-    let room = match_two(&mut ada, &mut bob).await;
-    cyd.send(ClientMessage::Search(Search::default())).await;
-    assert!(matches!(cyd.next().await, ServerMessage::Searching));
-
-    let first = fleet.number(0).await;
-    let draining = fleet.operators[1].ask(&["drain", &first, "--for", "1h"]).await;
-    assert_eq!(draining["node"].to_string(), first);
-    assert_eq!((&draining["connections"], &draining["seconds"]), (&json!(2), &json!(3600)));
-    for peer in [&mut ada, &mut cyd] {
-        let event = next(peer).await;
-        assert!(matches!(event, ServerMessage::Draining { seconds: 3590.. }), "{event:?}");
-        peer.expect_error(SignalErrorCode::ShuttingDown).await;
-    }
-    // The last has gone, so the node goes, and its operator is told nothing of silence.
-    assert_eq!(fleet.nodes[0].ended().await, 0);
-    let mut ada = fleet.connect(0, 2, &format!("?resume={room}")).await;
-    assert_eq!(welcomed(&mut ada).await, Some(room));
-    chat(&mut ada, &mut bob, room, "moved").await;
-    chat(&mut bob, &mut ada, room, "stayed").await;
-    let mut cyd = fleet.arrive(2, 1).await;
-    let mut dan = fleet.arrive(3, 2).await;
-    match_two(&mut cyd, &mut dan).await;
-    let stats = fleet.operators[1].ask(&["stats"]).await;
-    assert_eq!(stats["nodes"].as_array().expect("nodes").len(), 2, "{stats}");
 }

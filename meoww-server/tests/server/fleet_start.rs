@@ -39,7 +39,11 @@ async fn what_a_fleet_needs_beside_it_is_named() {
     let url = nats.url();
     let fleet = [("MEOWW_DATABASE_URL", database.as_str()), ("MEOWW_NATS_URL", url.as_str())];
     let (code, said) = run_with(&fleet, &["config", "check"]).await;
-    let named = ["MEOWW_PHOTO_STORE: a photo in a folder", "MEOWW_SMTP_URL: without a mail server"];
+    let named = [
+        "MEOWW_PHOTO_STORE: a photo in a folder",
+        "MEOWW_SMTP_URL: without a mail server",
+        "MEOWW_NATS_URL: no user is named",
+    ];
     assert!(code == 9 && named.iter().all(|words| said.contains(words)), "{code} {said}");
     let bucket = [
         ("MEOWW_PHOTO_STORE", "s3://photos"),
@@ -48,6 +52,11 @@ async fn what_a_fleet_needs_beside_it_is_named() {
         ("MEOWW_SMTP_URL", "smtp://localhost:25"),
     ];
     let (code, said) = run_with(&[&fleet[..], &bucket].concat(), &["config", "check"]).await;
+    assert!(code == 9 && said.contains(named[2]) && !said.contains(named[0]), "{code} {said}");
+    let guarded = Nats::start_with(&["--user", "ada", "--pass", "hunter2"]).await;
+    let url = format!("nats://ada:hunter2@{}", guarded.address);
+    let all = [&fleet[..1], &bucket, &[("MEOWW_NATS_URL", url.as_str())]].concat();
+    let (code, said) = run_with(&all, &["config", "check"]).await;
     assert_eq!(code, 0, "{said}");
     // A server that is alone lacks neither.
     let (code, said) = run_with(&fleet[..1], &["config", "check"]).await;

@@ -17,7 +17,9 @@ use serde_json::{Value, json, value::RawValue};
 use tokio_tungstenite::tungstenite::{Message, client::IntoClientRequest};
 
 use crate::{
+    engine::{self, Cluster},
     harness::{Peer, patiently},
+    nats::Nats,
     operator::Operator,
     process::{Process, command},
 };
@@ -30,6 +32,8 @@ const WRONG_PASSWORD: &str = "weasel-on-the-wall-21";
 const ACCESS_SECRET: &str = "9f1d6c40b2e873a5d4c1f0986be2a7335c8e91d04f7ab6628d3e50c19f84ba27";
 const TURN_SECRET: &str = "7be04c9d15f2a8366ed1b7405c93f8a2";
 const SMTP_PASSWORD: &str = "secret-of-the-mail-server";
+const DATABASE_PASSWORD: &str = "secret-of-the-database";
+const NATS_PASSWORD: &str = "secret-of-the-bus";
 const SAID: &str = "words-between-two-strangers";
 const SDP: &str = "a=ice-pwd:of-one-call-and-no-other";
 const REASON: &str = "why-one-reports-the-other";
@@ -47,9 +51,9 @@ struct Story {
 }
 
 impl Story {
-    async fn begin(log: File) -> Self {
-        let operator = Operator::new();
+    async fn begin(operator: Operator, env: &[(&str, &str)], log: File) -> Self {
         let mut command = command(&operator.data());
+        command.envs(env.iter().copied());
         for limit in ["RESEND", "VERIFY", "TURN", "PHOTO", "ACCOUNT_LOGIN", "ACCOUNT_CODE"] {
             command.env(format!("MEOWW_LIMIT_{limit}"), "off");
         }
@@ -69,6 +73,8 @@ impl Story {
             (SDP, "an offer"),
             (REASON, "the reason of a report"),
             (NOTE, "an operator's note"),
+            (DATABASE_PASSWORD, "the password of the database"),
+            (NATS_PASSWORD, "the password of NATS"),
         ];
         let secrets = secrets.map(|(secret, what)| (secret.to_owned(), what)).into();
         let http = reqwest::Client::builder().cookie_store(true).build().expect("a client");
@@ -218,7 +224,14 @@ impl Story {
         let mut peer = self.open("/ws", &cookies[1]).await;
         assert!(matches!(peer.next().await, ServerMessage::Welcome(_)));
         peer.send(ClientMessage::Search(Default::default())).await;
-        let room: RoomId = peer.next_matched().await.room_id;
+        // The node that matches may be another than the one that says that a search has begun.
+        let room: RoomId = loop {
+            match peer.next().await {
+                ServerMessage::Matched(matched) => break matched.room_id,
+                ServerMessage::Searching => {}
+                other => panic!("not matched: {other:?}"),
+            }
+        };
         while !text(&mut web).await.starts_with(r#"42["matched""#) {}
         // Until the pong, what names no room is for the last partner.
         web.send_text("3").await;
@@ -282,20 +295,8 @@ fn has(line: &str, secret: &str) -> bool {
     })
 }
 
-#[tokio::test]
-async fn the_log_at_its_most_talkative_names_no_secret() {
-    let dir = tempfile::tempdir().expect("a directory");
-    let path = dir.path().join("log");
-    let mut story = Story::begin(File::create(&path).expect("a file")).await;
-    story.sign_up().await;
-    story.look_after_account().await;
-    story.talk().await;
-    story.operate().await;
-    let Story { server, secrets, operator, .. } = story;
-    server.stop().await;
-    drop(operator);
-
-    let log = std::fs::read_to_string(&path).expect("text");
+/// Demands that no line names a secret.
+fn demand_discretion(log: &str, secrets: &BTreeMap<String, &'static str>) {
     assert!(log.lines().count() > 100 && log.contains("\"DEBUG\""), "it says much");
     for line in log.lines() {
         let mut line: Value = serde_json::from_str(line).expect("a line of JSON");
@@ -304,11 +305,74 @@ async fn the_log_at_its_most_talkative_names_no_secret() {
         let is_of_database =
             line["target"].as_str().is_some_and(|target| target.starts_with("sled"));
         let line = line.to_string();
-        for (secret, what) in &secrets {
+        for (secret, what) in secrets {
             let found = has(&line, secret) && !(is_of_database && *what == "a code");
             assert!(!found, "{what} is in the log: {line}");
         }
     }
+}
+
+#[tokio::test]
+async fn the_log_at_its_most_talkative_names_no_secret() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("log");
+    let log = File::create(&path).expect("a file");
+    let mut story = Story::begin(Operator::new(), &[], log).await;
+    story.sign_up().await;
+    story.look_after_account().await;
+    story.talk().await;
+    story.operate().await;
+    let Story { server, secrets, operator, .. } = story;
+    server.stop().await;
+    drop(operator);
+    demand_discretion(&std::fs::read_to_string(&path).expect("text"), &secrets);
+}
+
+#[tokio::test]
+async fn the_log_of_a_node_names_no_secret_also_when_its_database_and_nats_are_gone() {
+    let rules = "local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n";
+    let cluster = tokio::task::spawn_blocking(|| Cluster::with(&[], Some(rules)));
+    let cluster = cluster.await.expect("a cluster");
+    let admin = engine::client(&cluster.url("postgres")).await;
+    let role = format!("CREATE ROLE ada LOGIN SUPERUSER PASSWORD '{DATABASE_PASSWORD}'");
+    admin.batch_execute(&role).await.expect("made");
+    let nats = Nats::start_with(&["--user", "ada", "--pass", NATS_PASSWORD]).await;
+    let at = format!("127.0.0.1:{}", cluster.port);
+    let database = format!("postgres://ada:{DATABASE_PASSWORD}@{at}/postgres");
+    let bus = format!("nats://ada:{NATS_PASSWORD}@{}", nats.address);
+
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("log");
+    let log = File::create(&path).expect("a file");
+    let operator = Operator { database: Some(database), ..Operator::new() };
+    let url = operator.database.clone().expect("set");
+    let env = [("MEOWW_DATABASE_URL", url.as_str()), ("MEOWW_NATS_URL", &bus)];
+    let mut story = Story::begin(operator, &env, log).await;
+    story.sign_up().await;
+    story.look_after_account().await;
+    story.talk().await;
+    story.operate().await;
+    tokio::task::spawn_blocking(|| cluster.stop()).await.expect("stopped");
+    drop(nats);
+    let login = json!({ "email": "ada@example.com", "password": PASSWORD });
+    let (status, _) = story.ask(Method::POST, "/api/auth/login", login).await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+    story.ask(Method::GET, "/ready", Value::Null).await;
+    let said = async {
+        loop {
+            let log = std::fs::read_to_string(&path).expect("text");
+            if log.contains("event: disconnected") || log.contains("\"event\":\"disconnected\"") {
+                return log;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    patiently(said).await;
+    let Story { mut server, secrets, .. } = story;
+    server.kill().await;
+    let log = std::fs::read_to_string(&path).expect("text");
+    assert!(log.contains("could not look up") || log.contains("put off"), "it misses them");
+    demand_discretion(&log, &secrets);
 }
 
 #[tokio::test]

@@ -1,6 +1,8 @@
 //! What is PostgreSQL's alone: how a server starts on it and does not, what several share, and what
 //! becomes of a server whose database goes away.
 
+use std::path::Path;
+
 use meoww_server::store::{Batch, Creation, DatabaseError, Merge, Store, StoreError};
 use reqwest::StatusCode;
 use serde_json::json;
@@ -13,7 +15,7 @@ use crate::{
     store::{START, account, confirm, create, session},
 };
 
-fn serve(data_dir: &std::path::Path, url: &str) -> Command {
+fn serve(data_dir: &Path, url: &str) -> Command {
     let mut command = process::command(data_dir);
     command.env("MEOWW_DATABASE_URL", url);
     command
@@ -26,8 +28,12 @@ async fn run(url: &str, words: &[&str]) -> (i32, String) {
 
 pub(crate) async fn run_with(env: &[(&str, &str)], words: &[&str]) -> (i32, String) {
     let dir = tempfile::tempdir().expect("a directory");
+    run_in(dir.path(), env, words).await
+}
+
+async fn run_in(dir: &Path, env: &[(&str, &str)], words: &[&str]) -> (i32, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_meoww-server"));
-    command.env_clear().envs(env.iter().copied()).arg("--data-dir").arg(dir.path());
+    command.env_clear().envs(env.iter().copied()).arg("--data-dir").arg(dir);
     let output = patiently(command.args(words).output()).await.expect("it runs");
     let text = [output.stdout, output.stderr].concat();
     (output.status.code().expect("a code"), String::from_utf8(text).expect("text"))
@@ -45,7 +51,7 @@ pub(crate) async fn demand_refusal_with(env: &[(&str, &str)], code: i32, words: 
     let (exit, said) = process::failure(command).await;
     assert_eq!(exit, code, "{said}");
     assert!(said.contains(words) && !said.contains("hunter2"), "{said}");
-    let (exit, said) = run_with(env, &["config", "check"]).await;
+    let (exit, said) = run_in(dir.path(), env, &["config", "check"]).await;
     assert_eq!(exit, code, "{said}");
     assert!(said.contains(words) && !said.contains("hunter2"), "{said}");
 }
@@ -103,6 +109,16 @@ async fn a_server_remembers_and_one_with_another_secret_is_refused() {
     let (exit, said) = process::failure(serve(second.path(), &url)).await;
     assert_eq!(exit, 17, "{said}");
     assert!(said.contains("`access` in secrets.toml"), "{said}");
+    // The check says so as well, also where the server would only make its secrets.
+    let (env, fresh) =
+        ([("MEOWW_DATABASE_URL", url.as_str())], tempfile::tempdir().expect("a directory"));
+    for dir in [&second, &fresh] {
+        let (exit, said) = run_in(dir.path(), &env, &["config", "check"]).await;
+        assert!(exit == 17 && said.contains("`access` in secrets.toml"), "{exit} {said}");
+    }
+    assert!(!fresh.path().join("secrets.toml").exists(), "the check makes nothing");
+    let (exit, said) = run_in(first.path(), &env, &["config", "check"]).await;
+    assert_eq!(exit, 0, "{said}");
     // With the same secrets, it is another node of the same.
     let secrets = first.path().join("secrets.toml");
     std::fs::copy(&secrets, third.path().join("secrets.toml")).expect("copied");

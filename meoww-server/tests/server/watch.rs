@@ -3,10 +3,14 @@
 use std::net::SocketAddr;
 
 use meoww_proto::signal::{ClientMessage, ServerMessage};
-use meoww_server::mail::Mailer;
+use meoww_server::{config::Secret, mail::Mailer};
 use reqwest::{Method, StatusCode};
 
-use crate::harness::{TestServer, patiently};
+use crate::{
+    engine::{self, Cluster},
+    harness::{TestServer, patiently},
+    nats::Nats,
+};
 
 async fn get(url: String) -> (StatusCode, String) {
     let response = patiently(reqwest::get(url)).await.expect("an answer");
@@ -85,6 +89,23 @@ async fn ready_says_which_part_is_not() {
     let no_mail = r#"{"status":"failed","database":"ok","mail":"failed","matching":"ok"}"#;
     let answer = get(format!("{}/ready", server.url)).await;
     assert_eq!(answer, (StatusCode::SERVICE_UNAVAILABLE, no_mail.into()));
+}
+
+/// To leave a server out helps nobody where all servers share what fails.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_of_a_fleet_stays_in_use_while_its_database_is_away() {
+    let cluster = tokio::task::spawn_blocking(Cluster::start).await.expect("a cluster");
+    let nats = Nats::start_with(&[]).await;
+    let server = TestServer::with(|config| {
+        config.database = Some(engine::url(&cluster.url("postgres")));
+        config.nats = Some(Secret::new(nats.url()));
+    })
+    .await;
+    assert_eq!(get(format!("{}/health", server.url)).await.0, StatusCode::OK, "it has begun");
+    tokio::task::spawn_blocking(|| cluster.stop()).await.expect("stopped");
+    let (status, said) = get(format!("{}/ready", server.url)).await;
+    let degraded = r#"{"status":"degraded","database":"failed","mail":"ok","matching":"ok"}"#;
+    assert_eq!((status, said.as_str()), (StatusCode::OK, degraded));
 }
 
 /// Tokens that were never issued cost no transaction and no flush.

@@ -60,6 +60,10 @@ impl Web {
     }
 
     async fn open_by(library: Library, server: &TestServer, options: Value) -> Self {
+        Self::open_at(library, &server.url, options).await
+    }
+
+    async fn open_at(library: Library, url: &str, options: Value) -> Self {
         let mut process = library
             .command()
             .stdin(Stdio::piped())
@@ -70,13 +74,22 @@ impl Web {
         let input = process.stdin.take().expect("piped");
         let output = BufReader::new(process.stdout.take().expect("piped")).lines();
         let mut web = Self { input, output, _process: process };
-        web.tell(json!({ "connect": server.url, "options": options })).await;
+        web.tell(json!({ "connect": url, "options": options })).await;
         web
     }
 
     /// As the web front end connects: with its cookie, by the given transports.
     pub(crate) async fn connect(server: &TestServer, member: &Member, transports: &[&str]) -> Self {
         Self::connect_by(Library::NEWEST, server, member, transports).await
+    }
+
+    /// Connects to a server at this address with this cookie by WebSocket, and is welcomed.
+    pub(crate) async fn at(url: &str, cookie: &str) -> Self {
+        let options = json!({ "transports": ["websocket"], "extraHeaders": { "cookie": cookie } });
+        let mut web = Self::open_at(Library::NEWEST, url, options).await;
+        web.expect("connect", json!([])).await;
+        web.expect_event("welcome").await;
+        web
     }
 
     pub(crate) async fn connect_by(

@@ -101,7 +101,7 @@ impl Election {
 
     /// Gives a sign of life as the matcher.
     pub(super) fn beat(&mut self, reach: u32, now: Instant) {
-        self.pulse = Pulse { count: self.pulse.count + 1, reach };
+        self.pulse = Pulse { count: self.pulse.count.saturating_add(1), reach };
         self.pulsed_at = now;
     }
 

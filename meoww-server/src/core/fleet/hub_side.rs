@@ -3,6 +3,7 @@
 mod blocks;
 mod orders;
 mod partners;
+mod requests;
 mod roll;
 mod seat;
 
@@ -19,7 +20,7 @@ use super::{
     message::{PartialLists, millis},
 };
 use crate::core::{
-    lobby::{self, ConnId, Counts, Departure, MISMATCH_WAIT, RoomInfo, SEAT_LEASE, SearchCriteria},
+    lobby::{self, ConnId, Counts, Departure, KeptPlace, RoomInfo, SEAT_LEASE},
     unordered::Map,
 };
 
@@ -113,9 +114,35 @@ impl HubSide {
         })
     }
 
+    pub(super) fn is_seated(&self, conn: ConnId) -> bool {
+        self.conns.get(&conn).is_some_and(|local| local.seat.open().is_some())
+    }
+
+    pub(super) fn has_seated(&self) -> bool {
+        let is_seated = |seat: &Seat| match seat {
+            Seat::Resuming { .. } => true,
+            Seat::Seated(seated) => seated.is_open,
+            Seat::Idle | Seat::Waiting { .. } => false,
+        };
+        self.conns.values().any(|local| is_seated(&local.seat))
+    }
+
+    pub(super) fn has_away(&self) -> bool {
+        !self.away.is_empty()
+    }
+
     pub(super) fn searching(&self) -> impl Iterator<Item = ConnId> {
         let waiting = |local: &Local| matches!(local.seat, Seat::Waiting { .. });
         self.conns.iter().filter(move |(_, local)| waiting(local)).map(|(conn, _)| *conn)
+    }
+
+    /// Returns the places of the connections that are in the queue, in no order.
+    pub(super) fn places(&self, now: Instant) -> impl Iterator<Item = KeptPlace> {
+        self.conns.iter().filter_map(move |(conn, local)| {
+            let Seat::Waiting { asked } = local.seat else { return None };
+            let Local { user, criteria, .. } = *local;
+            Some(KeptPlace { user, conn: *conn, criteria, asked, until: now + SEAT_LEASE })
+        })
     }
 
     pub(super) fn users(&self) -> usize {
@@ -136,75 +163,6 @@ impl HubSide {
         out.requests.extend(self.report(conn, out.now).map(Request::Connect));
     }
 
-    /// Queues a connection; without criteria, by those of its last search.
-    fn search(&mut self, conn: ConnId, criteria: Option<SearchCriteria>, out: &mut Out<'_>) {
-        let Some(local) = self.conns.get_mut(&conn) else { return };
-        let wanted = criteria.unwrap_or(local.criteria);
-        match &mut local.seat {
-            Seat::Resuming { criteria, .. } => *criteria = Some(wanted),
-            Seat::Seated(seated) if seated.is_open => {}
-            Seat::Waiting { .. } | Seat::Seated(_) if local.criteria == wanted => {}
-            Seat::Idle | Seat::Waiting { .. } | Seat::Seated(_) if self.is_draining => {
-                out.tell(lobby::Effect::Draining(conn));
-            }
-            Seat::Idle | Seat::Waiting { .. } | Seat::Seated(_) => {
-                self.wait(conn, criteria, None, out);
-            }
-        }
-    }
-
-    /// Queues a connection, whose user asked just now.
-    fn wait(
-        &mut self,
-        conn: ConnId,
-        criteria: Option<SearchCriteria>,
-        left: Option<RoomId>,
-        out: &mut Out<'_>,
-    ) {
-        let Some(local) = self.conns.get_mut(&conn) else { return };
-        local.attempt += 1;
-        local.criteria = criteria.unwrap_or(local.criteria);
-        local.seat = Seat::Waiting { asked: out.now };
-        out.tell(lobby::Effect::Searching(conn));
-        self.report_left(conn, left, out);
-        if left.is_none() {
-            self.report_change(conn, out);
-        }
-    }
-
-    /// Takes a connection out of the queue, or from a room that has not begun.
-    fn stop(&mut self, conn: ConnId, out: &mut Out<'_>) {
-        let Some(local) = self.conns.get_mut(&conn) else { return };
-        match &mut local.seat {
-            Seat::Resuming { criteria, .. } => *criteria = None,
-            Seat::Waiting { .. } => self.idle(conn, out),
-            Seat::Seated(seated) if !seated.is_open => self.idle(conn, out),
-            Seat::Idle | Seat::Seated(_) => {}
-        }
-    }
-
-    fn idle(&mut self, conn: ConnId, out: &mut Out<'_>) {
-        if let Some(local) = self.conns.get_mut(&conn) {
-            local.attempt += 1;
-            local.seat = Seat::Idle;
-            self.report_change(conn, out);
-        }
-    }
-
-    /// Ends the room of a connection as its user wants, and returns it.
-    fn leave_room(&mut self, conn: ConnId, out: &mut Out<'_>) -> Option<RoomId> {
-        let local = self.conns.get_mut(&conn)?;
-        let seated = local.seat.open()?;
-        let (room, stranger) = (seated.room, seated.stranger);
-        local.seat = Seat::Idle;
-        local.attempt += 1;
-        let user = self.users.entry(local.user).or_default();
-        user.pace.charge(out.now);
-        user.last_partner = Some(stranger);
-        out.tell(lobby::Effect::RoomOver { conn, room });
-        Some(room)
-    }
-
     fn report_change(&self, conn: ConnId, out: &mut Out<'_>) {
         let report = self.report(conn, out.now);
         out.requests.extend(report.map(|report| Request::Change { report, left: None }));
@@ -215,17 +173,6 @@ impl HubSide {
             let report = self.report(conn, out.now);
             out.requests.extend(report.map(|report| Request::Change { report, left }));
         }
-    }
-
-    fn mismatch(&mut self, user: UserId, other: UserId, out: &mut Out<'_>) {
-        if let Some(known) = self.users.get_mut(&user) {
-            known.apart.retain(|(known, _)| *known != other);
-            if known.apart.len() == MAX_MISMATCHES {
-                known.apart.remove(0);
-            }
-            known.apart.push((other, out.now + MISMATCH_WAIT));
-        }
-        out.requests.push(Request::Mismatch { user, other });
     }
 
     fn disconnect(&mut self, conn: ConnId, departure: Departure, out: &mut Out<'_>) {
@@ -262,12 +209,22 @@ impl HubSide {
                 Some(local) => {
                     local.attempt += 1;
                     local.seat = Seat::Idle;
+                    let user = local.user;
                     out.requests.push(Request::Disconnect { conn, is_lost: true });
                     out.requests.extend(self.report(conn, out.now).map(Request::Connect));
+                    self.tell_user(user, out);
                 }
                 None => self.stop(conn, out),
             }
         }
+    }
+
+    /// Tells the matcher with whom a user must not meet: it forgets that with the user's last connection.
+    fn tell_user(&self, user: UserId, out: &mut Out<'_>) {
+        let Some(known) = self.users.get(&user) else { return };
+        blocks::tell_blocks(user, &known.blocks, out);
+        let apart = known.apart.iter().filter(|(_, until)| *until > out.now);
+        out.requests.extend(apart.map(|(other, _)| Request::Mismatch { user, other: *other }));
     }
 
     /// Returns the state of a connection.

@@ -10,7 +10,8 @@ use crate::core::lobby::ConnId;
 const COUNTER_BITS: u32 = 40;
 const MAX_NODE: u32 = (1 << (u64::BITS - COUNTER_BITS)) - 1;
 
-/// One run of one node: 24 bits, never 0, never used again. A node that starts again has another.
+/// One run of one node: 24 bits, never 0. A node that starts again has another; they come round after
+/// 16,777,215 starts.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "u32", into = "u32")]
 pub struct NodeId(NonZeroU32);

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Beat, Body, Message, NodeId, Packet};
+use super::{Beat, Body, Message, NodeId, Packet, PacketNumber};
 
 /// Interval of the beats from each node to each other node.
 pub const BEAT: Duration = Duration::from_millis(200);
@@ -24,9 +24,9 @@ const WINDOW: usize = 16 * 1024;
 /// Approximate bytes of them.
 const WINDOW_BYTES: usize = 32 * 1024 * 1024;
 /// Messages that are kept until those before them have arrived.
-const MAX_EARLY: usize = 1024;
-/// Messages that are sent again with one beat.
-const RESENT: usize = 128;
+const MAX_EARLY: usize = 4096;
+/// Messages that are sent again with one beat: those of 0.3 s on a busy link.
+const RESENT: usize = 1024;
 
 /// One end of a link.
 #[derive(Debug, Clone, Hash)]
@@ -40,6 +40,10 @@ pub(super) struct Link {
     /// Whether the other end has named this session.
     is_up: bool,
     next_seq: u64,
+    /// The last packet of this session.
+    number: PacketNumber,
+    /// The last packet of the other end's session that has come.
+    peer_number: PacketNumber,
     unacked: VecDeque<Message>,
     unacked_bytes: usize,
     /// When a message was last acknowledged, or sent with none unacknowledged.
@@ -80,6 +84,8 @@ impl Link {
             peer_session: 0,
             is_up: false,
             next_seq: 0,
+            number: PacketNumber::default(),
+            peer_number: PacketNumber::default(),
             unacked: VecDeque::new(),
             unacked_bytes: 0,
             progress_at: now,
@@ -156,7 +162,8 @@ impl Link {
         let mut packets = vec![self.packet(Body::Beat(Beat { hears_you, ..beat }))];
         if now.saturating_duration_since(self.progress_at) >= BEAT {
             let first = self.next_seq - self.unacked.len() as u64;
-            let again = (first..).zip(self.unacked.iter().take(RESENT).cloned());
+            let again: Vec<Message> = self.unacked.iter().take(RESENT).cloned().collect();
+            let again = (first..).zip(again);
             packets.extend(again.map(|(seq, message)| self.packet(Body::Data { seq, message })));
         }
         packets
@@ -175,8 +182,13 @@ impl Link {
                 received.is_reset = true;
             }
             self.peer_session = packet.session;
+            self.peer_number = PacketNumber::default();
         }
-        self.heard_at = now;
+        let is_newest = packet.number > self.peer_number;
+        if is_newest {
+            self.peer_number = packet.number;
+            self.heard_at = now;
+        }
         if !names_me || received.is_reset {
             return received;
         }
@@ -186,6 +198,8 @@ impl Link {
         }
         self.acknowledge(packet.ack, now);
         match packet.body {
+            // A late one, or a copy, is no sign of life.
+            Body::Beat(_) if !is_newest => {}
             Body::Beat(beat) => {
                 if beat.hears_you {
                     self.was_heard_at = now;
@@ -226,8 +240,10 @@ impl Link {
         next
     }
 
-    fn packet(&self, body: Body) -> Packet {
+    fn packet(&mut self, body: Body) -> Packet {
+        self.number.0 += 1;
         Packet {
+            number: self.number,
             from: self.me,
             to: Some(self.peer),
             session: self.session,

@@ -13,7 +13,7 @@ mod pairing;
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use meoww_proto::{RoomId, UserId};
@@ -22,7 +22,7 @@ use rand::Rng;
 use self::{claims::Claim, copies::Copies, pairing::Pairings};
 use super::{NodeId, Order, Request, Term, message::PartialLists};
 use crate::core::{
-    lobby::{self, ConnId, Counts, Departure, Lobby, SearchCriteria},
+    lobby::{self, ConnId, Counts, Departure, KeptPlace, Lobby, SearchCriteria},
     unordered::Map,
 };
 
@@ -41,16 +41,26 @@ pub(super) struct Matcher {
     claims: Map<RoomId, Vec<Claim>>,
     claimed: Map<ConnId, RoomId>,
     /// By node: rooms whose member there is presumed to come back, and the other member.
-    presumed: BTreeMap<NodeId, BTreeSet<(RoomId, UserId)>>,
+    presumed: BTreeMap<NodeId, Presumed>,
     copies: Copies,
     /// Connections to queue as soon as the rolls are complete, and since when each waits.
     waiters: BTreeMap<ConnId, (Instant, SearchCriteria)>,
+    /// Places to keep as soon as the rolls are complete.
+    places: Vec<KeptPlace>,
     partial_lists: PartialLists<NodeId>,
     /// Requests that came before matching began, of nodes whose roll was complete.
     deferred: VecDeque<(NodeId, Request)>,
     pairings: Pairings,
     /// A buffer, empty between steps.
     effects: Vec<lobby::Effect>,
+}
+
+/// Rooms with a member on one node, and the other member.
+#[derive(Debug, Clone, Hash)]
+struct Presumed {
+    rooms: BTreeSet<(RoomId, UserId)>,
+    /// When their seats are given up, so that a node that is gone for good is forgotten.
+    until: Instant,
 }
 
 /// A connection the matcher knows.
@@ -91,6 +101,7 @@ impl Matcher {
             presumed: BTreeMap::new(),
             copies: Copies::default(),
             waiters: BTreeMap::new(),
+            places: Vec::new(),
             partial_lists: PartialLists::default(),
             deferred: VecDeque::new(),
             pairings: Pairings::default(),
@@ -107,6 +118,11 @@ impl Matcher {
         lobby.into_iter().chain(self.pairings.next_timeout()).min()
     }
 
+    /// Returns the places in the queue that are kept for users who may come back.
+    pub(super) fn kept_places(&self, now: Instant) -> impl Iterator<Item = KeptPlace> {
+        self.lobby.kept_places(now)
+    }
+
     /// Returns whether the first rolls are complete.
     pub(super) fn has_begun(&self) -> bool {
         self.has_begun
@@ -114,6 +130,7 @@ impl Matcher {
 
     pub(super) fn tick(&mut self, step: &mut Step<'_, impl Rng>) {
         self.copies.forget_old(step.now);
+        self.presumed.retain(|_, presumed| presumed.until > step.now);
         if self.has_begun {
             self.undo_overdue(step);
             self.input(lobby::Input::Timeout, step);
@@ -171,6 +188,10 @@ impl Matcher {
         }
     }
 
+    fn waits(&self, user: UserId, conn: ConnId) -> bool {
+        self.lobby.waiting_of(user).is_some_and(|(waiting, _)| waiting == conn)
+    }
+
     /// Ends a room whose partner's hub says that the partner is not in it.
     fn doubt(
         &mut self,
@@ -196,11 +217,6 @@ impl Matcher {
     }
 }
 
-/// Returns the moment `millis` before another.
-fn ago(now: Instant, millis: u32) -> Instant {
-    now.checked_sub(Duration::from_millis(millis.into())).unwrap_or(now)
-}
-
 #[cfg(test)]
 impl Matcher {
     pub(super) fn open_early(&mut self, step: &mut Step<'_, impl Rng>) {
@@ -218,7 +234,6 @@ impl Matcher {
     /// Whether this connection is in the queue or about to leave it for a room.
     pub(super) fn is_queued(&self, conn: ConnId) -> bool {
         let user = self.conns.get(&conn).map(|known| known.user);
-        let waits = user.is_some_and(|user| self.lobby.waiting_of(user) == Some(conn));
-        waits || self.is_pairing(conn)
+        user.is_some_and(|user| self.waits(user, conn)) || self.is_pairing(conn)
     }
 }

@@ -9,7 +9,7 @@ mod relay;
 mod request;
 mod roll;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use meoww_proto::{
     RoomId, UserId,
@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 pub(super) use self::blocks::PartialLists;
 pub use self::{
     blocks::{BlockPart, MAX_BLOCKS},
-    copies::{CopyChange, RoomCopy},
+    copies::{CopyChange, PlaceCopy, RoomCopy},
     order::{Order, ResumedSeat},
     relay::{RelayKind, RelayText},
     request::Request,
@@ -36,6 +36,11 @@ pub const MAX_ANSWER_BYTES: usize = 96 * 1024;
 pub(super) fn millis(later: Instant, earlier: Instant) -> u32 {
     let time = later.saturating_duration_since(earlier);
     u32::try_from(time.as_millis()).unwrap_or(u32::MAX)
+}
+
+/// Returns the moment so many milliseconds before another.
+pub(super) fn ago(now: Instant, millis: u32) -> Instant {
+    now.checked_sub(Duration::from_millis(millis.into())).unwrap_or(now)
 }
 
 /// A message over a link.

@@ -4,18 +4,19 @@ mod copies;
 mod leading;
 mod messages;
 mod peers;
+mod queries;
 
 use std::{
     collections::{BTreeMap, VecDeque},
     time::{Duration, Instant},
 };
 
-use meoww_proto::{UserId, signal::Relay};
+use meoww_proto::{RoomId, UserId, signal::Relay};
 use rand::Rng;
 
 use self::copies::{KeptCopies, OwnCopies};
 use super::{
-    Message, NodeId, Packet, RelayText, Term,
+    Message, NodeId, Packet, RelayText,
     election::Election,
     hub_side::HubSide,
     link::{BEAT, Link},
@@ -23,7 +24,7 @@ use super::{
     packet::Count,
 };
 use crate::core::{
-    lobby::{self, ConnId, Counts, RoomInfo},
+    lobby::{self, ConnId},
     safety::BlockList,
 };
 
@@ -73,6 +74,14 @@ pub enum Effect {
         to: ConnId,
         /// The relay.
         relay: Relay,
+    },
+    /// The partner of a connection cannot be reached, until a [`lobby::Effect::PartnerMoved`] says
+    /// where the partner is: what is said meanwhile is to be refused.
+    PartnerAway {
+        /// The connection.
+        conn: ConnId,
+        /// Their room.
+        room: RoomId,
     },
     /// Another node sent this: [`Message::Revoked`], a question or an answer.
     Received(NodeId, Message),
@@ -179,65 +188,6 @@ impl Fleet {
         matcher.map_or(self.beat_at, |at| at.min(self.beat_at))
     }
 
-    /// Returns the id of this node.
-    pub fn id(&self) -> NodeId {
-        self.me
-    }
-
-    /// Returns the connections of a user to this node, oldest first.
-    pub fn connections_of(&self, user: UserId) -> &[ConnId] {
-        self.hub.connections_of(user)
-    }
-
-    /// Returns the number of users on all nodes, as far as this one knows.
-    pub fn presence(&self) -> Count {
-        let own = Count { online: clamp(self.hub.users()), searching: 0 };
-        self.count.unwrap_or(own)
-    }
-
-    /// Returns the counts of this node alone.
-    pub fn counts(&self) -> Counts {
-        self.hub.counts()
-    }
-
-    /// Returns the number of this node's connections.
-    pub fn connections(&self) -> usize {
-        self.hub.connections()
-    }
-
-    /// Returns the highest term that this node follows.
-    pub fn term(&self) -> Option<Term> {
-        self.election.promised()
-    }
-
-    /// Returns whether this node is the matcher and has the rolls of all hubs.
-    pub fn is_matching(&self) -> bool {
-        self.matcher.as_ref().is_some_and(Matcher::has_begun)
-    }
-
-    /// Returns the rooms with a member on this node; twice where both members are.
-    pub fn rooms(&self) -> impl Iterator<Item = RoomInfo> {
-        self.hub.rooms()
-    }
-
-    /// Returns the connections of this node that are in the queue, in no order.
-    pub fn searching(&self) -> impl Iterator<Item = ConnId> {
-        self.hub.searching()
-    }
-
-    /// Returns the other nodes: those that are up, and those that went silent lately without a word.
-    pub fn known_nodes(&self) -> impl Iterator<Item = NodeId> {
-        let known = self.links.iter().filter(|(_, link)| link.is_up() || !link.is_leaving);
-        known.map(|(node, _)| *node)
-    }
-
-    /// Returns the other nodes that are up, and whether each is draining.
-    pub fn peers(&self) -> impl Iterator<Item = (NodeId, bool)> {
-        let is_draining = |link: &Link| link.last_beat.is_some_and(|beat| beat.is_draining);
-        let up = self.links.iter().filter(|(_, link)| link.is_up());
-        up.map(move |(node, link)| (*node, is_draining(link)))
-    }
-
     fn tick(&mut self, context: &mut Context<'_, impl Rng>) {
         let is_due = context.now >= self.beat_at;
         if is_due {
@@ -248,7 +198,10 @@ impl Fleet {
         }
         self.match_step(context, |matcher, step| matcher.tick(step));
         if self.hub.is_draining() && self.has_successor(context.now) {
-            self.resign();
+            // The requests with which its hub took its users out of the queue.
+            self.work_off(context);
+            self.send_places(context);
+            self.resign(context.now);
         }
         if is_due {
             self.elect(context);
@@ -262,6 +215,7 @@ impl Fleet {
             }
             self.say_hello(context);
             self.check_partners(context);
+            self.check_ways(context);
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The bytes of one packet between two nodes: a version, and the packet in postcard's format.
 
+use std::hash::{Hash, Hasher};
+
 use meoww_proto::signal::Presence;
 use serde::{Deserialize, Serialize};
 
@@ -8,7 +10,7 @@ use super::{Message, NodeId, Term};
 /// Longest packet. A bus carries at least this much in one message.
 pub const MAX_PACKET_BYTES: usize = 128 * 1024;
 /// Changes with the format: nodes of two versions do not understand each other.
-const VERSION: u8 = 4;
+const VERSION: u8 = 5;
 
 /// A packet from one node to another.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -21,10 +23,21 @@ pub struct Packet {
     pub session: u32,
     /// The recipient's session as far as the sender knows; 0 if it knows none.
     pub peer_session: u32,
+    /// Counts the packets of the sender's session.
+    pub number: PacketNumber,
     /// How many messages of the recipient's session have arrived in order.
     pub ack: u64,
     /// The contents.
     pub body: Body,
+}
+
+/// The place of a packet in its session, from 1. It tells a new packet from a copy of an older one,
+/// and no states of a link apart: all have the same hash.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct PacketNumber(pub u64);
+
+impl Hash for PacketNumber {
+    fn hash<H: Hasher>(&self, _: &mut H) {}
 }
 
 /// The contents of a packet.

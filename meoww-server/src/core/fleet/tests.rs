@@ -2,6 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "an Instant can only be had from the clock")]
 
 mod copies;
+mod drain;
 mod links;
 mod model;
 mod pace;

@@ -21,6 +21,21 @@ pub struct AdoptedSeat {
     pub held_by: Result<ConnId, Instant>,
 }
 
+/// A place in the queue that is kept for a user who may come back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct KeptPlace {
+    /// The user.
+    pub user: UserId,
+    /// The connection in which the user waited.
+    pub conn: ConnId,
+    /// The criteria of the search.
+    pub criteria: SearchCriteria,
+    /// When the user asked.
+    pub asked: Instant,
+    /// When it is given up.
+    pub until: Instant,
+}
+
 /// The tickets of pairs that may be undone.
 pub(super) type Tentative = Map<RoomId, [Ticket; 2]>;
 
@@ -75,6 +90,23 @@ impl Lobby {
     ) {
         let context = &mut StepContext { now, rng, effects };
         self.search(conn, Some(criteria), asked, context);
+    }
+
+    /// Returns the places that are kept for users who may come back.
+    pub fn kept_places(&self, now: Instant) -> impl Iterator<Item = KeptPlace> {
+        self.kept_tickets.iter(now).map(|(user, ticket, until)| {
+            let Ticket { conn, criteria, asked, .. } = ticket;
+            KeptPlace { user, conn, criteria, asked, until }
+        })
+    }
+
+    /// Takes over a place of another lobby, which comes after all places given so far.
+    pub fn keep_place(&mut self, place: KeptPlace, now: Instant) {
+        let KeptPlace { user, conn, criteria, asked, until } = place;
+        let position = self.queue.next_position();
+        let mut ticket = Ticket::new(conn, criteria, asked, asked, position);
+        ticket.phase = ticket.phase_at(now);
+        self.kept_tickets.insert(user, ticket, until, now);
     }
 
     /// Notes the version of the blocks of a user that are told next; `false` if those of a later one
@@ -198,9 +230,9 @@ impl Lobby {
         }
     }
 
-    /// Returns the connection with which a user waits.
-    pub fn waiting_of(&self, user: UserId) -> Option<ConnId> {
+    /// Returns the connection with which a user waits, and when the user asked.
+    pub fn waiting_of(&self, user: UserId) -> Option<(ConnId, Instant)> {
         let key = self.users.key_of(user)?;
-        self.users[key].ticket.map(|ticket| ticket.conn)
+        self.users[key].ticket.map(|ticket| (ticket.conn, ticket.asked))
     }
 }

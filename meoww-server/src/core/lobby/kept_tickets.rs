@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, time::Instant};
 
 use meoww_proto::UserId;
 
-use super::{SEAT_LEASE, queue::Ticket};
+use super::queue::Ticket;
 use crate::core::unordered::Map;
 
 /// Tickets that are kept; beyond it the oldest is forgotten early.
@@ -19,7 +19,7 @@ pub(super) struct KeptTickets {
 }
 
 impl KeptTickets {
-    pub(super) fn insert(&mut self, user: UserId, ticket: Ticket, now: Instant) {
+    pub(super) fn insert(&mut self, user: UserId, ticket: Ticket, until: Instant, now: Instant) {
         self.take(user, now);
         while let Some(first) = self.by_end.first().copied()
             && (first.0 <= now || self.tickets.len() >= MAX_KEPT)
@@ -27,7 +27,6 @@ impl KeptTickets {
             self.by_end.remove(&first);
             self.tickets.remove(&first.1);
         }
-        let until = now + SEAT_LEASE;
         self.tickets.insert(user, (ticket, until));
         self.by_end.insert((until, user));
     }
@@ -37,5 +36,11 @@ impl KeptTickets {
         let (ticket, until) = self.tickets.remove(&user)?;
         self.by_end.remove(&(until, user));
         (until > now).then_some(ticket)
+    }
+
+    /// Returns those that are still kept with their users, and until when, by that time.
+    pub(super) fn iter(&self, now: Instant) -> impl Iterator<Item = (UserId, Ticket, Instant)> {
+        let kept = self.by_end.iter().filter(move |(until, _)| *until > now);
+        kept.filter_map(|(until, user)| Some((*user, self.tickets.get(user)?.0, *until)))
     }
 }

@@ -1,11 +1,14 @@
 //! Changes that are seen in two places: photos, and blocks that are taken back.
 
+use std::{future::poll_fn, pin::pin, time::Duration};
+
 use meoww_proto::RoomId;
 
 use super::*;
 use crate::{
     core::{lobby::Departure, safety::Block},
     photos::{Photo, PhotoId},
+    store::Changes,
 };
 
 #[tokio::test]
@@ -74,4 +77,20 @@ async fn who_is_unblocked_is_met_again_whoever_hangs_up() {
         }
     }
     panic!("never cut off after it had begun, or never answered");
+}
+
+#[tokio::test]
+async fn a_hub_that_ended_leaves_nothing_to_do() {
+    let world = World::open().await;
+    let services = &world.services;
+    services.hub.fail().await;
+    services.hub.failed().await;
+    let mut polls = 0;
+    let mut watching = pin!(services.watch_others(Changes::default()));
+    let counted = poll_fn(|context| {
+        polls += 1;
+        watching.as_mut().poll(context)
+    });
+    assert!(tokio::time::timeout(Duration::from_millis(200), counted).await.is_err());
+    assert!(polls < 10, "{polls} times in 200 ms");
 }

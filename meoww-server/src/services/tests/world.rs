@@ -26,6 +26,7 @@ use crate::{
         lobby::ConnId,
         session::{ClientName, RefreshToken, Session, SessionId},
     },
+    hub::Resumption,
     mail::{Mailer, SentCode},
     send_queue::{ConnectionEvent, Inbox, SendQueue},
     server,
@@ -110,8 +111,12 @@ impl World {
         self.services.store.open_session(NewSession { id, session }).await.expect("opened");
         let (send_queue, inbox) = SendQueue::new();
         let bearer = Bearer { user, session: id };
-        let connected =
-            self.services.hub.connect(bearer, None, send_queue).await.expect("connected");
+        let connected = self
+            .services
+            .hub
+            .connect(bearer, Resumption::Supported(None), send_queue)
+            .await
+            .expect("connected");
         Window { bearer, refresh, conn: connected.conn, inbox }
     }
 

@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use crate::{
     config::Config,
+    hub::Resumption,
     mail::Mailer,
     send_queue::{Inbox, Partner, SendQueue},
     testing::bearer,
@@ -29,7 +30,11 @@ async fn connection() -> Connection {
 async fn connect(services: &Arc<Services>, name: u8) -> (Connection, Inbox) {
     let bearer = bearer(name);
     let (send_queue, inbox) = SendQueue::new();
-    let connected = services.hub.connect(bearer, None, send_queue).await.expect("connected");
+    let connected = services
+        .hub
+        .connect(bearer, Resumption::Supported(None), send_queue)
+        .await
+        .expect("connected");
     let now = crate::clock::instant();
     (Connection::new(connected.conn, bearer.user, services.clone(), now), inbox)
 }

@@ -4,11 +4,7 @@ use std::collections::BTreeSet;
 
 use meoww_proto::UserId;
 
-use super::{
-    Postgres,
-    connection::{Connection, Within},
-    errors::DatabaseError,
-};
+use super::{Postgres, connection::Connection, errors::DatabaseError, within::Within};
 use crate::store::{
     StoreError,
     changes::{Changes, UserChange},
@@ -101,9 +97,9 @@ impl Postgres {
 
     /// Forgets what every server has read.
     pub(in crate::store) async fn forget_changes(&self) -> Result<(), StoreError> {
-        let connection = self.connection(Within::Nothing).await?;
+        let connection = self.connection(Within::Upkeep).await?;
         let sql = format!("DELETE FROM changes WHERE at < clock_timestamp() - interval '{KEPT}'");
-        blocking(move || Ok(connection.execute(&sql)?)).await
+        blocking(move || Ok(connection.take_time(&sql)?)).await
     }
 }
 

@@ -1,76 +1,50 @@
 //! One connection, for the time of one job, which waits for its answers on a thread of its own.
 
-use std::{cell::Cell, collections::VecDeque, future::Future, time::Duration};
+use std::{cell::Cell, collections::VecDeque, future::Future, sync::Arc, time::Duration};
 
 use deadpool_postgres::Object;
 use tokio::{runtime::Handle, time::timeout};
 use tokio_postgres::{Error, Row, types::ToSql};
 
 use super::{
-    STATEMENT_TIMEOUT,
     errors::DatabaseError,
     sql::{Statements, Value},
-    transaction::backoff,
+    unanswered::Unanswered,
+    within::Within,
 };
 use crate::store::{
     StoreError,
     kinds::KINDS,
     scan::{Entry, KeyRange, Scan, successor},
-    tables::{NAMES, Table, Tables},
+    tables::Table,
 };
 
 /// How much longer an answer is waited for than the database itself goes on with a statement.
-const ANSWER_MARGIN: Duration = Duration::from_secs(5);
-/// The database's bounds, in seconds, for what is done while nobody else writes.
-const LOCK_TIMEOUT_ALONE: u64 = 30;
-const STATEMENT_TIMEOUT_ALONE: u64 = 60;
-/// Such a job, and one that reads, may do something else between two statements.
-const MAY_PAUSE: &str = "SET LOCAL idle_in_transaction_session_timeout = '60s'";
+const ANSWER_MARGIN: Duration = Duration::from_secs(1);
 /// Rows asked for at once.
 const PAGE: i64 = 512;
-/// How often an import that another writer is in the way of begins again.
-const LOCK_ATTEMPTS: u32 = 10;
-
-/// What goes around all that a job does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Within {
-    /// Nothing: each transaction of it is one of the database.
-    Nothing,
-    /// A transaction that reads what was there at its begin.
-    Moment,
-    /// A transaction beside which others read and nobody writes.
-    Locks,
-    /// A transaction that has no bound of time, as it waits for one of another server that may take
-    /// as long as it needs.
-    Migration,
-}
-
-impl Within {
-    /// How long the database goes on with a statement.
-    fn statement_timeout(self) -> Option<Duration> {
-        match self {
-            Self::Nothing | Self::Moment => Some(Duration::from_secs(STATEMENT_TIMEOUT)),
-            Self::Locks => Some(Duration::from_secs(STATEMENT_TIMEOUT_ALONE)),
-            Self::Migration => None,
-        }
-    }
-}
-
 /// A connection of the pool.
 pub(in crate::store) struct Connection {
     /// `None` once it is of no use to others.
     client: Option<Object>,
     runtime: Handle,
+    pub(super) unanswered: Arc<Unanswered>,
     pub(super) within: Within,
     /// Whether a transaction is under way, so that nobody else may go on with it.
     is_open: Cell<bool>,
     is_lost: Cell<bool>,
+    /// Whether a commit was sent and not answered in time.
+    is_unanswered: Cell<bool>,
 }
 
 impl Connection {
-    pub(super) fn new(client: Object, runtime: Handle, within: Within) -> Self {
-        let (is_open, is_lost) = (Cell::new(false), Cell::new(false));
-        Self { client: Some(client), runtime, within, is_open, is_lost }
+    pub(super) fn new(
+        client: Object,
+        (runtime, unanswered): (Handle, Arc<Unanswered>),
+        within: Within,
+    ) -> Self {
+        let [is_open, is_lost, is_unanswered] = [(); 3].map(|()| Cell::new(false));
+        Self { client: Some(client), runtime, unanswered, within, is_open, is_lost, is_unanswered }
     }
 
     pub(super) fn client(&self) -> &Object {
@@ -87,7 +61,13 @@ impl Connection {
         let answer = self.runtime.block_on(async { timeout(longest, answer).await });
         let result = match answer {
             Ok(result) => result.map_err(|error| DatabaseError::on_statement(&error)),
-            Err(_) => Err(DatabaseError::Away("no answer in time".into())),
+            Err(_) => {
+                // The host hangs, and so do the connections to it that wait for their next use.
+                if let Some(pool) = Object::pool(self.client()) {
+                    pool.retain(|_, _| false);
+                }
+                Err(DatabaseError::Away("no answer in time".into()))
+            }
         };
         if result.as_ref().is_err_and(DatabaseError::ends_connection) {
             self.is_lost.set(true);
@@ -106,6 +86,10 @@ impl Connection {
 
     pub(super) fn mark_lost(&self) {
         self.is_lost.set(true);
+    }
+
+    pub(super) fn mark_unanswered(&self) {
+        self.is_unanswered.set(true);
     }
 
     pub(super) fn execute(&self, sql: &str) -> Result<(), DatabaseError> {
@@ -179,78 +163,19 @@ impl Connection {
         };
         rows?.iter().map(|row| Ok((value(row, 0)?, value(row, 1)?))).collect()
     }
-
-    /// Runs a job within the transaction it is for.
-    pub(super) fn enclose<T>(
-        self,
-        job: impl FnOnce(&Tables) -> Result<T, StoreError>,
-    ) -> Result<T, StoreError> {
-        self.begin_enclosing()?;
-        let tables = Tables::Postgres(Box::new(self));
-        let done = job(&tables);
-        let Tables::Postgres(connection) = &tables else { return done };
-        connection.finish_enclosing(done.is_ok())?;
-        done
-    }
-
-    pub(super) fn begin_enclosing(&self) -> Result<(), DatabaseError> {
-        self.mark_open(true);
-        if self.within == Within::Moment {
-            let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
-            return self.execute(&format!("{begin}; {MAY_PAUSE}"));
-        }
-        // A transaction under way may hold one table and want the next, so one of the two gives way.
-        let tables = NAMES.join(", ");
-        let begin = format!(
-            "BEGIN ISOLATION LEVEL READ COMMITTED; \
-             SET LOCAL lock_timeout = '{LOCK_TIMEOUT_ALONE}s'; \
-             SET LOCAL statement_timeout = '{STATEMENT_TIMEOUT_ALONE}s'; {MAY_PAUSE}; \
-             LOCK TABLE {tables} IN EXCLUSIVE MODE"
-        );
-        for attempt in 0.. {
-            match self.execute(&begin) {
-                Err(DatabaseError::Busy) if attempt < LOCK_ATTEMPTS => {
-                    self.execute("ROLLBACK")?;
-                    std::thread::sleep(backoff(attempt));
-                }
-                begun => return begun,
-            }
-        }
-        Ok(())
-    }
-
-    fn finish_enclosing(&self, is_good: bool) -> Result<(), DatabaseError> {
-        let ended = match is_good {
-            true => self.commit_now(),
-            false => self.execute("ROLLBACK"),
-        };
-        if ended.is_ok() {
-            self.mark_open(false);
-        }
-        ended
-    }
-
-    fn commit_now(&self) -> Result<(), DatabaseError> {
-        self.execute(WAIT_FOR_STANDBY)?;
-        self.execute(COMMIT).map_err(|error| match error {
-            DatabaseError::Away(_) if self.within == Within::Locks => DatabaseError::Unknown,
-            error => error,
-        })
-    }
 }
-
-/// Comes before a commit: a time-out of the database would end the wait for a standby, and then take
-/// the commit for good.
-pub(super) const WAIT_FOR_STANDBY: &str = "SET LOCAL statement_timeout = 0";
-pub(super) const COMMIT: &str = "COMMIT";
 
 impl Drop for Connection {
     fn drop(&mut self) {
         if (self.is_open.get() || self.is_lost.get())
             && let Some(client) = self.client.take()
         {
-            // Closed, and the database takes back what was not committed.
-            drop(Object::take(client));
+            if self.is_unanswered.get() {
+                self.unanswered.keep(client, &self.runtime);
+            } else {
+                // Closed, and the database takes back what was not committed.
+                drop(Object::take(client));
+            }
         }
     }
 }

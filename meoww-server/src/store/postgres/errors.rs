@@ -31,6 +31,17 @@ pub enum DatabaseError {
         /// What the database says.
         reason: String,
     },
+    /// It has no connection left for us.
+    #[error(
+        "the database at {place} has no free connection ({reason}): raise its max_connections, or \
+         lower MEOWW_DATABASE_CONNECTIONS of each server"
+    )]
+    TooMany {
+        /// Hosts and ports.
+        place: String,
+        /// What the database says.
+        reason: String,
+    },
     /// It has no database of that name.
     #[error("{reason} at {place}: make it with `createdb`, or correct MEOWW_DATABASE_URL")]
     NoDatabase {
@@ -50,8 +61,8 @@ pub enum DatabaseError {
     },
     /// There is no TLS as the URL demands it.
     #[error(
-        "no TLS with the database ({0}): sslmode in MEOWW_DATABASE_URL says what is demanded, and \
-         sslrootcert names the file of its authority"
+        "no TLS with the database ({0}): sslmode in MEOWW_DATABASE_URL says what is demanded, the \
+         host is a name in its certificate, and sslrootcert names the file of its authority"
     )]
     Tls(String),
     /// A later program has been there.
@@ -89,12 +100,21 @@ pub enum DatabaseError {
     /// Every connection is in use.
     #[error("every connection to the database is in use (MEOWW_DATABASE_CONNECTIONS)")]
     Exhausted,
-    /// It went away, or says it is about to; nothing was written.
+    /// Its disk is full; nothing was written.
+    #[error("the disk of the database has no room left ({0}): make room on it")]
+    Full(String),
+    /// It went away, lacks something, or says it is about to end; nothing was written.
     #[error("the database is away: {0}")]
     Away(String),
     /// It went away between a commit and its answer.
     #[error("the database went away before it answered whether it keeps a change")]
     Unknown,
+    /// Many commits wait for their answers, and nothing was written.
+    #[error(
+        "the database takes changes and does not say that it keeps them: a standby that it waits for \
+         (synchronous_standby_names) is away, or it hangs"
+    )]
+    Stalled,
     /// Others wrote the same again and again.
     #[error("the database is busy: others change the same")]
     Busy,
@@ -114,10 +134,13 @@ impl DatabaseError {
     pub(crate) fn is_passing(&self) -> bool {
         match self {
             Self::Unreachable { .. }
+            | Self::TooMany { .. }
             | Self::ReadOnly { .. }
             | Self::Exhausted
+            | Self::Full(_)
             | Self::Away(_)
             | Self::Unknown
+            | Self::Stalled
             | Self::Busy => true,
             Self::Denied { .. }
             | Self::NoDatabase { .. }
@@ -141,12 +164,16 @@ impl DatabaseError {
         let words = ["authentication error", "invalid configuration"];
         if is(&denied) || words.iter().any(|words| text.starts_with(words)) {
             Self::Denied { place, reason }
+        } else if is(&[SqlState::TOO_MANY_CONNECTIONS]) {
+            Self::TooMany { place, reason }
         } else if is(&[SqlState::INVALID_CATALOG_NAME]) {
             Self::NoDatabase { place, reason }
         } else if text.starts_with("error performing TLS handshake") {
             Self::Tls(reason)
         } else if reason.contains("does not allow writes") {
             Self::ReadOnly { place }
+        } else if code.is_some_and(is_absence) {
+            Self::Away(reason)
         } else {
             Self::Unreachable { place, reason }
         }
@@ -157,6 +184,7 @@ impl DatabaseError {
         let reason = reason(error);
         match error.code() {
             Some(code) if is_conflict(code) => Self::Busy,
+            Some(code) if *code == SqlState::DISK_FULL => Self::Full(reason),
             Some(code) if is_absence(code) => Self::Away(reason),
             Some(_) => Self::Broken(reason),
             None if is_loss(error) => Self::Away(reason),
@@ -175,20 +203,17 @@ fn is_conflict(code: &SqlState) -> bool {
     [SqlState::T_R_SERIALIZATION_FAILURE, SqlState::T_R_DEADLOCK_DETECTED].contains(code)
 }
 
-/// The server ends, begins, has no room, or is no primary any more.
+/// The server ends, begins, lacks something, or is no primary any more.
 fn is_absence(code: &SqlState) -> bool {
+    // Connections, resources, an operator who steps in, and the system under it (PostgreSQL's manual,
+    // appendix A).
+    let classes = ["08", "53", "57", "58"];
     let states = [
-        SqlState::ADMIN_SHUTDOWN,
-        SqlState::CRASH_SHUTDOWN,
-        SqlState::CANNOT_CONNECT_NOW,
         SqlState::READ_ONLY_SQL_TRANSACTION,
-        SqlState::TOO_MANY_CONNECTIONS,
-        SqlState::DISK_FULL,
-        SqlState::QUERY_CANCELED,
         SqlState::LOCK_NOT_AVAILABLE,
         SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
     ];
-    states.contains(code) || code.code().starts_with("08")
+    states.contains(code) || classes.iter().any(|class| code.code().starts_with(class))
 }
 
 /// Whether the connection broke, by which nothing is said of what was sent.

@@ -3,9 +3,10 @@
 
 use std::time::Duration;
 
+use tokio_postgres::Row;
 use uuid::Uuid;
 
-use super::{Postgres, connection::Within, errors::DatabaseError};
+use super::{Postgres, errors::DatabaseError, migrations::has_meta, within::Within};
 use crate::{
     clock,
     store::{SharedSecret, StoreError, engine::blocking},
@@ -47,20 +48,35 @@ impl Postgres {
         &self,
         secrets: Vec<SharedSecret>,
     ) -> Result<(), StoreError> {
+        // Does nothing where it is, and gives back what is there then.
+        const SQL: &str = "INSERT INTO meta (key, value) VALUES ($1, $2) \
+                           ON CONFLICT (key) DO UPDATE SET value = meta.value RETURNING value";
         let connection = self.connection(Within::Nothing).await?;
         blocking(move || {
-            for SharedSecret { key, name, fingerprint } in secrets {
-                let key = format!("fingerprint of {key}");
-                // Does nothing where it is, and gives back what is there then.
-                let rows = connection.rows(
-                    "INSERT INTO meta (key, value) VALUES ($1, $2) \
-                     ON CONFLICT (key) DO UPDATE SET value = meta.value RETURNING value",
-                    &[&key, &fingerprint],
-                )?;
-                let kept = rows.first().map(|row| row.try_get::<_, String>(0)).transpose();
-                let kept = kept.map_err(|error| DatabaseError::on_statement(&error))?;
-                if kept != Some(fingerprint) {
-                    return Err(DatabaseError::OtherSecret { name, key }.into());
+            for secret in secrets {
+                let rows = connection.rows(SQL, &[&secret.row(), &secret.fingerprint])?;
+                demand_same(secret, &rows)?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Compares the fingerprint of each secret with the one that is there, and leaves none.
+    pub(in crate::store) async fn compare_secrets(
+        &self,
+        secrets: Vec<SharedSecret>,
+    ) -> Result<(), StoreError> {
+        const SQL: &str = "SELECT value FROM meta WHERE key = $1";
+        let connection = self.connection(Within::Nothing).await?;
+        blocking(move || {
+            if !has_meta(&connection)? {
+                return Ok(());
+            }
+            for secret in secrets {
+                match connection.rows(SQL, &[&secret.row()])? {
+                    rows if rows.is_empty() => {}
+                    rows => demand_same(secret, &rows)?,
                 }
             }
             Ok(())
@@ -118,6 +134,15 @@ impl Postgres {
         })
         .await
     }
+}
+
+fn demand_same(secret: SharedSecret, rows: &[Row]) -> Result<(), DatabaseError> {
+    let kept = rows.first().map(|row| row.try_get::<_, String>(0)).transpose();
+    let kept = kept.map_err(|error| DatabaseError::on_statement(&error))?;
+    if kept.as_ref() == Some(&secret.fingerprint) {
+        return Ok(());
+    }
+    Err(DatabaseError::OtherSecret { name: secret.name, key: secret.row() })
 }
 
 fn milliseconds() -> i64 {

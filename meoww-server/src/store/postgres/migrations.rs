@@ -5,9 +5,10 @@ use std::fmt::Write;
 
 use super::{
     Postgres, changes,
-    connection::{Connection, Within, is_json},
+    connection::{Connection, is_json},
     errors::DatabaseError,
     tallies,
+    within::Within,
 };
 use crate::store::{
     StoreError,
@@ -87,9 +88,7 @@ impl Postgres {
     pub(in crate::store) async fn pending(&self) -> Result<Vec<Migration>, StoreError> {
         let connection = self.connection(Within::Nothing).await?;
         blocking(move || {
-            let known = connection.rows("SELECT to_regclass('meta') IS NOT NULL", &[])?;
-            let has_meta = known.first().is_some_and(|row| row.try_get(0).unwrap_or(false));
-            let version = if has_meta { version(&connection)? } else { 0 };
+            let version = if has_meta(&connection)? { version(&connection)? } else { 0 };
             Ok(steps_after(version)?)
         })
         .await
@@ -121,6 +120,12 @@ impl Postgres {
         })
         .await
     }
+}
+
+/// Whether a server has been on the database.
+pub(super) fn has_meta(connection: &Connection) -> Result<bool, DatabaseError> {
+    let known = connection.rows("SELECT to_regclass('meta') IS NOT NULL", &[])?;
+    Ok(known.first().is_some_and(|row| row.try_get(0).unwrap_or(false)))
 }
 
 fn version(connection: &Connection) -> Result<i32, DatabaseError> {

@@ -5,6 +5,7 @@
 //! database. It has a connection before it has a thread, so the pool bounds both.
 
 mod changes;
+mod connect;
 mod connection;
 mod errors;
 mod founding;
@@ -14,6 +15,8 @@ mod sql;
 mod tallies;
 mod tls;
 mod transaction;
+mod unanswered;
+mod within;
 
 pub use self::errors::DatabaseError;
 pub(super) use self::{
@@ -22,23 +25,23 @@ pub(super) use self::{
     transaction::PgTx,
 };
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use deadpool_postgres::{
     Manager, ManagerConfig, Pool, PoolError, RecyclingMethod, Runtime, TimeoutType, Timeouts,
 };
-use tokio::runtime::Handle;
+use tokio::{runtime::Handle, sync::Notify};
 
-use self::connection::Within;
+use self::{connect::Hosts, unanswered::Unanswered, within::Within};
 use super::{StoreError, engine::blocking, tables::Tables};
 use crate::config::DatabaseUrl;
 
-/// Longest wait for a connection of the pool, and for one to be made.
+/// Longest wait for a connection of the pool.
 const POOL_TIMEOUT: Duration = Duration::from_secs(5);
 /// After so long without an answer of its machine a connection counts as lost.
 const SILENCE: Duration = Duration::from_secs(10);
 /// How long the database goes on with a statement, in seconds.
-const STATEMENT_TIMEOUT: u64 = 10;
+const STATEMENT_TIMEOUT: u64 = 5;
 /// Settings of each connection, beside the bound for a statement. A table of a few rows is read by
 /// its index as well: to read it whole would put every transaction in the way of every other. And a
 /// transaction of a server that stands still is soon ended, as in the end it is in the way of all: while
@@ -52,6 +55,7 @@ const OPTIONS: &str = "-c lock_timeout=2s -c idle_in_transaction_session_timeout
 #[derive(Clone)]
 pub(super) struct Postgres {
     pool: Pool,
+    unanswered: Arc<Unanswered>,
     /// Where it is, for errors.
     place: String,
 }
@@ -63,27 +67,29 @@ impl Postgres {
         let own = settings.get_options().unwrap_or_default();
         let options = format!("{OPTIONS} -c statement_timeout={STATEMENT_TIMEOUT}s {own}");
         settings.options(options).tcp_user_timeout(SILENCE).keepalives_idle(SILENCE);
-        if settings.get_connect_timeout().is_none() {
-            settings.connect_timeout(POOL_TIMEOUT);
-        }
         let tls = tls::connector(url).map_err(DatabaseError::Tls)?;
+        let moved = Arc::new(Notify::new());
         let config = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-        let manager = Manager::from_config(settings, tls, config);
+        let manager = Manager::from_connect(settings, Hosts::new(tls, moved.clone()), config);
         let timeouts = Timeouts {
             wait: Some(POOL_TIMEOUT),
-            // The bound for one host is in the settings, and there may be several.
+            // Each attempt has its own, and how many there are is up to the URL.
             create: None,
             recycle: Some(POOL_TIMEOUT),
         };
         let builder = Pool::builder(manager).max_size(connections).timeouts(timeouts);
         let pool = builder.runtime(Runtime::Tokio1).build();
         let pool = pool.map_err(|error| DatabaseError::Broken(error.to_string()))?;
-        Ok(Self { pool, place: url.place() })
+        let unanswered = Arc::new(Unanswered::of(connections, moved));
+        Ok(Self { pool, unanswered, place: url.place() })
     }
 
     async fn connection(&self, within: Within) -> Result<Connection, DatabaseError> {
         match self.pool.get().await {
-            Ok(client) => Ok(Connection::new(client, Handle::current(), within)),
+            Ok(client) => {
+                let unanswered = self.unanswered.clone();
+                Ok(Connection::new(client, (Handle::current(), unanswered), within))
+            }
             Err(PoolError::Timeout(TimeoutType::Wait)) => Err(DatabaseError::Exhausted),
             Err(PoolError::Backend(error)) => {
                 Err(DatabaseError::on_connecting(&self.place, &error))

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio_postgres::Row;
 
-use super::{Postgres, connection::Within, errors::DatabaseError};
+use super::{Postgres, errors::DatabaseError, within::Within};
 use crate::{
     core::limits::Quota,
     store::{
@@ -77,13 +77,13 @@ impl Postgres {
     }
 
     pub(in crate::store) async fn forget_tallies(&self) -> Result<(), StoreError> {
-        let connection = self.connection(Within::Nothing).await?;
+        let connection = self.connection(Within::Upkeep).await?;
         let sql = format!(
             "DELETE FROM tallies WHERE ends <= greatest(\
              (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, \
              (SELECT ends FROM tallies ORDER BY ends DESC OFFSET {MAX_TALLIES} LIMIT 1))"
         );
-        blocking(move || Ok(connection.execute(&sql)?)).await
+        blocking(move || Ok(connection.take_time(&sql)?)).await
     }
 }
 

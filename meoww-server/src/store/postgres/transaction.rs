@@ -16,9 +16,10 @@ use rand::RngExt;
 use tokio_postgres::{Error, types::ToSql};
 
 use super::{
-    connection::{COMMIT, Connection, Order, WAIT_FOR_STANDBY, Within},
+    connection::{Connection, Order},
     errors::{DatabaseError, is_loss},
     sql::{Statements, Value},
+    within::{COMMIT, WAIT_FOR_STANDBY, Within},
 };
 use crate::{
     clock,
@@ -148,6 +149,13 @@ impl PgTx<'_> {
         if begins && writes.is_empty() {
             return Ok(());
         }
+        if is_whole && !writes.is_empty() && connection.unanswered.is_full() {
+            if !begins {
+                connection.execute("ROLLBACK")?;
+            }
+            connection.mark_open(false);
+            return Err(DatabaseError::Stalled);
+        }
         let statement = |(table, _): &(Table, Vec<u8>), value: &Option<Vec<u8>>| {
             let statements = Statements::of(*table);
             if value.is_some() { &statements.put } else { &statements.remove }
@@ -216,7 +224,10 @@ impl PgTx<'_> {
                 }
                 Err(error)
             }
-            Err(DatabaseError::Away(_)) if is_whole && has_written => Err(DatabaseError::Unknown),
+            Err(DatabaseError::Away(_)) if is_whole && has_written => {
+                connection.mark_unanswered();
+                Err(DatabaseError::Unknown)
+            }
             Err(error) => Err(error),
         }
     }

@@ -17,8 +17,15 @@ impl HubSide {
         out: &mut Out<'_>,
     ) {
         // Those of a user whose last connection has just ended too, as its seat may be kept.
-        let known = self.users.get(&user).map(|known| &known.blocks);
-        if known.is_none_or(|known| list.version >= known.version && list != *known) {
+        let known = self.users.get_mut(&user);
+        let is_news = known.as_ref().is_none_or(|known| {
+            let is_told = known.are_blocks_told || list == BlockList::default();
+            list.version >= known.blocks.version && !(is_told && list == known.blocks)
+        });
+        if is_news {
+            if let Some(known) = known {
+                known.are_blocks_told = true;
+            }
             tell_blocks(user, &list, out);
             self.renew_blocks(user, list, out);
         }

@@ -6,7 +6,7 @@ use meoww_proto::{RoomId, error::SignalErrorCode};
 
 use super::{HubSide, Out, Seat, Seated, blocks::tell_blocks};
 use crate::core::{
-    fleet::{Order, Request, ResumedSeat},
+    fleet::{Effect, Order, Request, ResumedSeat, message::ago},
     lobby::{self, ConnId, ResumedRoom, SEAT_LEASE},
 };
 
@@ -14,6 +14,14 @@ impl HubSide {
     pub(in crate::core::fleet) fn obey(&mut self, order: Order, out: &mut Out<'_>) {
         match order {
             Order::Welcome { conn, resumed } => self.welcome(conn, resumed, out),
+            Order::Waits { conn, attempt, age_ms } => {
+                if let Some(local) = self.conns.get_mut(&conn)
+                    && let Seat::Waiting { asked } = &mut local.seat
+                    && local.attempt == attempt
+                {
+                    *asked = ago(out.now, age_ms);
+                }
+            }
             Order::Hold { conn, attempt, room, partner, stranger, is_initiator } => {
                 let (since, partner) = (out.now, Some(partner));
                 let (is_open, asked) = (false, since);
@@ -22,6 +30,7 @@ impl HubSide {
                     partner,
                     stranger,
                     partner_until: None,
+                    is_cut: false,
                     since,
                     asked,
                     is_open,
@@ -32,16 +41,13 @@ impl HubSide {
             Order::Open { conn, room } => self.open(conn, room, out),
             Order::Undo { conn, room, asks_again } => self.undo(conn, room, asks_again, out),
             Order::PartnerAway { conn, room, left_ms } => {
-                let local = self.conns.get_mut(&conn);
-                if let Some(seated) = local.and_then(|local| local.seat_in(room)) {
-                    let left = Duration::from_millis(left_ms.into()).min(SEAT_LEASE);
-                    seated.partner_until = Some(out.now + left);
-                }
+                self.partner_away(conn, room, left_ms, out);
             }
             Order::PartnerMoved { conn, room, partner } => {
                 let local = self.conns.get_mut(&conn);
                 let Some(seated) = local.and_then(|local| local.seat_in(room)) else { return };
                 (seated.partner, seated.partner_until) = (Some(partner), None);
+                seated.is_cut = false;
                 if seated.is_open {
                     out.tell(lobby::Effect::PartnerMoved { conn, room, partner });
                 }
@@ -59,6 +65,16 @@ impl HubSide {
                     self.renew_blocks(user, list, out);
                 }
             }
+        }
+    }
+
+    fn partner_away(&mut self, conn: ConnId, room: RoomId, left_ms: u32, out: &mut Out<'_>) {
+        let local = self.conns.get_mut(&conn);
+        let Some(seated) = local.and_then(|local| local.seat_in(room)) else { return };
+        let left = Duration::from_millis(left_ms.into()).min(SEAT_LEASE);
+        seated.partner_until = Some(out.now + left);
+        if seated.is_open {
+            out.effects.push(Effect::PartnerAway { conn, room });
         }
     }
 
@@ -96,6 +112,7 @@ impl HubSide {
                 partner,
                 stranger,
                 partner_until: None,
+                is_cut: false,
                 since: out.now,
                 asked: out.now,
                 is_open: true,

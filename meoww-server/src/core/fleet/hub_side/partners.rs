@@ -7,10 +7,10 @@ use std::{
 
 use meoww_proto::{RoomId, UserId};
 
-use super::{HubSide, Out};
+use super::{HubSide, Out, Seat, Seated};
 use crate::core::{
-    fleet::{Effect, Message, RelayText, Request, RoomCopy, SharedRoom},
-    lobby::ConnId,
+    fleet::{Effect, Message, NodeId, RelayText, Request, RoomCopy, SharedRoom},
+    lobby::{self, ConnId},
 };
 
 /// Age up to which a room is not checked: its partner may still wait for it to open.
@@ -32,6 +32,30 @@ impl HubSide {
             return None;
         }
         (!self.is_away(room)).then_some(Message::NotHere { conn: from, room, partner: to })
+    }
+
+    /// Tells connections when the nodes of their partners cannot be reached, and when they can again.
+    pub(in crate::core::fleet) fn check_ways(
+        &mut self,
+        reaches: impl Fn(NodeId) -> bool,
+        out: &mut Out<'_>,
+    ) {
+        for (conn, local) in self.conns.iter_mut() {
+            let Seat::Seated(seated) = &mut local.seat else { continue };
+            let Seated { room, partner: Some(partner), partner_until: None, is_open: true, .. } =
+                *seated
+            else {
+                continue;
+            };
+            let conn = *conn;
+            let is_cut = !partner.node().is_some_and(&reaches);
+            let was_cut = std::mem::replace(&mut seated.is_cut, is_cut);
+            match (was_cut, is_cut) {
+                (false, true) => out.effects.push(Effect::PartnerAway { conn, room }),
+                (true, false) => out.tell(lobby::Effect::PartnerMoved { conn, room, partner }),
+                _ => {}
+            }
+        }
     }
 
     /// Returns the rooms that connections of this node share with partners who are not away, unless

@@ -44,6 +44,8 @@ pub(super) struct Seated {
     pub(super) stranger: UserId,
     /// Until when the partner's seat is kept, if the partner is away.
     pub(super) partner_until: Option<Instant>,
+    /// Whether no message reaches the partner's node, as the user was told.
+    pub(super) is_cut: bool,
     /// When the two were matched.
     pub(super) since: Instant,
     /// When the user asked for a partner.
@@ -66,6 +68,9 @@ pub(super) struct LocalUser {
     /// Oldest first.
     pub(super) connections: Vec<ConnId>,
     pub(super) blocks: BlockList,
+    /// Whether this node has told the matcher of them since the user is here. What the matcher told it,
+    /// the matcher may forget with an older connection.
+    pub(super) are_blocks_told: bool,
     /// Users not to be met before a moment.
     pub(super) apart: Vec<(UserId, Instant)>,
     pub(super) pace: Pace,

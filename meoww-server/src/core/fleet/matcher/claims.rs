@@ -139,7 +139,8 @@ impl Matcher {
         self.carry_out(effects, step);
         let conns = [Some(conn), second.and_then(|claim| claim.conn())];
         for (n, claim) in [Some(first), second].into_iter().enumerate() {
-            let Some(ClaimedSeat::Taken { conn, partner, is_open, .. }) = claim.map(|it| it.seat)
+            let Some(ClaimedSeat::Taken { conn, partner, partner_until, is_open, .. }) =
+                claim.map(|it| it.seat)
             else {
                 continue;
             };
@@ -147,7 +148,8 @@ impl Matcher {
                 step.order(conn, Order::RoomOver { conn, room });
                 continue;
             }
-            if let Some(other) = conns[1 - n].filter(|other| partner != Some(*other)) {
+            let knows = |other: &ConnId| partner == Some(*other) && partner_until.is_none();
+            if let Some(other) = conns[1 - n].filter(|other| !knows(other)) {
                 step.order(conn, Order::PartnerMoved { conn, room, partner: other });
             }
             // Nearly all are open: more orders than the links to their hubs have windows for.
@@ -210,7 +212,7 @@ impl Matcher {
             return step.order(conn, Order::RoomOver { conn, room });
         }
         if let Some(node) = node.filter(|_| away.is_none() && !is_back) {
-            self.presumed.entry(node).or_default().insert((room, claim.user));
+            self.presume_room(node, (room, claim.user), step.now);
         }
         self.adopt(room, claim, away, step);
     }

@@ -3,9 +3,12 @@
 use meoww_proto::{RoomId, UserId};
 use rand::Rng;
 
-use super::{Known, Matcher, Step, ago};
+use super::{Known, Matcher, Step};
 use crate::core::{
-    fleet::{ConnReport, NodeId, Order, RollSeat, message::millis},
+    fleet::{
+        ConnReport, NodeId, Order, RollSeat,
+        message::{ago, millis},
+    },
     lobby::{self, ConnId, Departure},
 };
 
@@ -26,7 +29,7 @@ impl Matcher {
         self.deferred.retain(|(from, _)| *from != node);
         self.partial_lists.forget(node);
         for conn in conns {
-            self.presume(node, conn);
+            self.presume(node, conn, step.now);
             self.forget(conn, Departure::Lost, step);
         }
         self.claims.retain(|_, claims| {
@@ -65,7 +68,7 @@ impl Matcher {
         let ConnReport { conn, user, attempt, criteria, seat } = report;
         let Some(known) = self.conns.get_mut(&conn) else { return };
         let is_asked_again = std::mem::replace(&mut known.attempt, attempt) == attempt;
-        if is_asked_again && (self.is_pairing(conn) || self.lobby.waiting_of(user) == Some(conn)) {
+        if is_asked_again && (self.is_pairing(conn) || self.waits(user, conn)) {
             return;
         }
         self.undo_of(conn, step);

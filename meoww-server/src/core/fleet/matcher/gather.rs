@@ -1,16 +1,19 @@
 //! Rolls: the matcher's lobby is rebuilt from what hubs hold.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
 use meoww_proto::{RoomId, UserId};
 use rand::Rng;
 
 use super::{
-    Known, Matcher, Step, ago,
+    Known, Matcher, Presumed, Step,
     claims::{Claim, ClaimedSeat},
 };
 use crate::core::{
-    fleet::{BlockPart, ConnReport, NodeId, Order, Request, RollEntry, RollSeat},
+    fleet::{BlockPart, ConnReport, NodeId, Order, Request, RollEntry, RollSeat, message::ago},
     lobby::{self, ConnId, SEAT_LEASE},
 };
 
@@ -39,7 +42,7 @@ impl Matcher {
             RollEntry::Away { room, user, stranger, left_ms } => {
                 let left = Duration::from_millis(left_ms.into()).min(SEAT_LEASE);
                 if let Some(presumed) = self.presumed.get_mut(&node) {
-                    presumed.remove(&(room, stranger));
+                    presumed.rooms.remove(&(room, stranger));
                 }
                 let seat = ClaimedSeat::Away { until: step.now + left };
                 self.claim(room, Claim { node, user, stranger, seat }, step);
@@ -48,6 +51,7 @@ impl Matcher {
                 let left = Duration::from_millis(left_ms.into()).min(SEAT_LEASE);
                 self.copies.insert(copy, step.now + left);
             }
+            RollEntry::Place(place) => self.places.push(place.place(step.now)),
         }
     }
 
@@ -73,8 +77,9 @@ impl Matcher {
         self.input(lobby::Input::Connect { conn, user, resume }, step);
         if resume.is_some() {
             let partner = self.lobby.partner_of(user).and_then(|(_, conn)| conn);
-            if let Some(partner) = partner {
-                step.order(conn, Order::PartnerMoved { conn, room, partner });
+            match partner {
+                Some(partner) => step.order(conn, Order::PartnerMoved { conn, room, partner }),
+                None => self.tell_partner_away(user, step),
             }
             if !is_open {
                 step.order(conn, Order::Open { conn, room });
@@ -90,8 +95,8 @@ impl Matcher {
         }
     }
 
-    /// Once all rolls are complete, decides on rooms that one member claims, and queues the waiters
-    /// by age.
+    /// Once all rolls are complete, decides on rooms that one member claims, and gives places in the
+    /// queue by age.
     pub(super) fn settle(&mut self, step: &mut Step<'_, impl Rng>) {
         if !self.rolling.is_empty() {
             return;
@@ -104,13 +109,7 @@ impl Matcher {
             let claims = self.take_claims(room);
             self.settle_room(room, &claims, &back, step);
         }
-        let waiters = std::mem::take(&mut self.waiters).into_iter();
-        let mut waiters: Vec<_> =
-            waiters.map(|(conn, (asked, criteria))| (asked, conn, criteria)).collect();
-        waiters.sort_by_key(|(asked, conn, _)| (*asked, *conn));
-        for (asked, conn, criteria) in waiters {
-            self.queue(conn, criteria, asked, step);
-        }
+        self.give_places(step);
         for (node, request) in std::mem::take(&mut self.deferred) {
             if self.nodes.contains_key(&node) {
                 self.act(node, request, step);
@@ -120,20 +119,45 @@ impl Matcher {
         self.input(lobby::Input::Timeout, step);
     }
 
+    fn give_places(&mut self, step: &mut Step<'_, impl Rng>) {
+        let waiters = std::mem::take(&mut self.waiters).into_iter();
+        let waiters = waiters.map(|(conn, (asked, criteria))| (asked, conn, Ok(criteria)));
+        let kept = std::mem::take(&mut self.places).into_iter();
+        let kept = kept.map(|place| (place.asked, place.conn, Err(place)));
+        let mut all: Vec<_> = waiters.chain(kept).collect();
+        all.sort_by_key(|(asked, conn, _)| (*asked, *conn));
+        for (asked, conn, what) in all {
+            match what {
+                Ok(criteria) => self.queue(conn, criteria, asked, step),
+                Err(place) => self.lobby.keep_place(place, step.now),
+            }
+        }
+    }
+
     /// Notes the room of a connection whose node is lost: the node may come back without it.
-    pub(super) fn presume(&mut self, node: NodeId, conn: ConnId) {
+    pub(super) fn presume(&mut self, node: NodeId, conn: ConnId, now: Instant) {
         if let Some(Known { user, .. }) = self.conns.get(&conn)
             && let Some((room, Some(seated))) = self.lobby.room_of(*user)
             && let Some((partner, _)) = self.lobby.partner_of(*user)
             && seated == conn
         {
-            self.presumed.entry(node).or_default().insert((room, partner));
+            self.presume_room(node, (room, partner), now);
         }
+    }
+
+    /// Notes a room whose member on this node is presumed to come back, and the other member.
+    pub(super) fn presume_room(&mut self, node: NodeId, room: (RoomId, UserId), now: Instant) {
+        let until = now + SEAT_LEASE;
+        let rooms = BTreeSet::new();
+        let presumed = self.presumed.entry(node).or_insert(Presumed { rooms, until });
+        presumed.rooms.insert(room);
+        presumed.until = until;
     }
 
     /// Ends rooms whose member was presumed on this node, which is back without that member.
     pub(super) fn end_presumed(&mut self, node: NodeId, step: &mut Step<'_, impl Rng>) {
-        for (room, user) in self.presumed.remove(&node).into_iter().flatten() {
+        let presumed = self.presumed.remove(&node).map(|presumed| presumed.rooms);
+        for (room, user) in presumed.into_iter().flatten() {
             let is_alone = self.lobby.partner_of(user).is_some_and(|(_, conn)| conn.is_none());
             if is_alone
                 && let Some((known, Some(conn))) = self.lobby.room_of(user)

@@ -4,9 +4,9 @@ use std::time::Instant;
 
 use rand::Rng;
 
-use super::{Matcher, Step};
+use super::{Known, Matcher, Step};
 use crate::core::{
-    fleet::{Order, ResumedSeat},
+    fleet::{Order, ResumedSeat, message::millis},
     lobby::{self, ConnId, SearchCriteria},
 };
 
@@ -21,6 +21,15 @@ impl Matcher {
         let mut effects = std::mem::take(&mut self.effects);
         self.lobby.search_since(conn, criteria, asked, step.now, step.rng, &mut effects);
         self.carry_out(effects, step);
+        // The hub's roll tells it to the next matcher.
+        if let Some(Known { user, attempt, .. }) = self.conns.get(&conn).copied()
+            && let Some((waiting, since)) = self.lobby.waiting_of(user)
+            && waiting == conn
+            && since < asked
+        {
+            let age_ms = millis(step.now, since);
+            step.order(conn, Order::Waits { conn, attempt, age_ms });
+        }
     }
 
     pub(super) fn end(&mut self, conn: ConnId, step: &mut Step<'_, impl Rng>) {

@@ -16,6 +16,15 @@ pub enum Order {
         /// Its seat, if the room is there.
         resumed: Option<ResumedSeat>,
     },
+    /// The user has waited for longer than this connection.
+    Waits {
+        /// The connection.
+        conn: ConnId,
+        /// The attempt that waits.
+        attempt: u32,
+        /// Since the user asked.
+        age_ms: u32,
+    },
     /// Keep the connection for this room.
     Hold {
         /// The connection.

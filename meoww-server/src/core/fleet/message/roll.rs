@@ -3,7 +3,7 @@
 use meoww_proto::{RoomId, UserId};
 use serde::{Deserialize, Serialize};
 
-use super::{BlockPart, RoomCopy};
+use super::{BlockPart, PlaceCopy, RoomCopy};
 use crate::core::lobby::{ConnId, SearchCriteria};
 
 /// Entries of a roll in one message.
@@ -101,6 +101,8 @@ pub enum RollEntry {
         /// For how long the seats in it are kept.
         left_ms: u32,
     },
+    /// A place in the queue whose user may come back.
+    Place(PlaceCopy),
 }
 
 impl RollEntry {
@@ -111,7 +113,8 @@ impl RollEntry {
             | Self::Apart { .. }
             | Self::Conn(_)
             | Self::Away { .. }
-            | Self::Copy { .. } => true,
+            | Self::Copy { .. }
+            | Self::Place(_) => true,
         }
     }
 }

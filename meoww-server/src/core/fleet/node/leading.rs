@@ -19,7 +19,7 @@ impl Fleet {
         let lag = now.saturating_duration_since(self.handled_at);
         self.handled_at = now;
         if lag > MAX_LAG {
-            self.resign();
+            self.resign(now);
             self.election.excuse(now);
             for link in self.links.values_mut() {
                 link.excuse(now);
@@ -32,15 +32,16 @@ impl Fleet {
         if self.election.promise(term, now) {
             self.has_rolled = false;
             if term.node != self.me {
-                self.matcher = None;
+                self.resign(now);
             }
         }
     }
 
     /// Gives up the lead. Until the next term begins, the hub has no matcher.
-    pub(super) fn resign(&mut self) {
-        if self.matcher.take().is_some() {
+    pub(super) fn resign(&mut self, now: Instant) {
+        if let Some(matcher) = self.matcher.take() {
             self.has_rolled = false;
+            self.keep_places_of(&matcher, now);
         }
     }
 
@@ -80,7 +81,7 @@ impl Fleet {
         };
         if is_there {
             self.has_rolled = true;
-            let copies = self.kept.entries(term.node, context.now);
+            let copies = self.kept.entries(self.me, term.node, context.now);
             for request in self.hub.roll(copies, context.now) {
                 self.request(request, context);
             }

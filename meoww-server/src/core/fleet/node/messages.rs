@@ -1,6 +1,9 @@
 //! Messages of a node: from the hub to the matcher and back, of partners, and of operators.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use rand::Rng;
 
@@ -65,7 +68,7 @@ impl Fleet {
             Message::NotHere { conn, room, partner } => {
                 self.hub_step(context, |hub, out| hub.doubt(conn, room, partner, out));
             }
-            Message::Copies(change) => self.kept.change(from, change),
+            Message::Copies(change) => self.kept.change(from, change, context.now),
             message @ (Message::Revoked(_) | Message::Question { .. } | Message::Answer { .. }) => {
                 context.effects.push(Effect::Received(from, message))
             }
@@ -110,6 +113,16 @@ impl Fleet {
         if let Some(node) = way {
             self.send(node, message, context);
         }
+    }
+
+    /// Tells connections whose partners messages do not reach any more, or reach again.
+    pub(super) fn check_ways(&mut self, context: &mut Context<'_, impl Rng>) {
+        let up = self.links.iter().filter(|(_, link)| link.is_up()).map(|(node, _)| *node);
+        let up: BTreeSet<NodeId> = up.chain([self.me]).collect();
+        let leader = self.term().map(|term| term.node).filter(|node| *node != self.me);
+        let is_passed_on = leader.is_some_and(|node| up.contains(&node));
+        let reaches = |node| is_passed_on || up.contains(&node);
+        self.hub_step(context, |hub, out| hub.check_ways(reaches, out));
     }
 
     /// Asks the nodes of all partners whether they are in the rooms in which this node believes them.

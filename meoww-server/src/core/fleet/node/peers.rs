@@ -6,7 +6,7 @@ use rand::Rng;
 
 use super::{Context, Effect, Fleet, clamp};
 use crate::core::fleet::{
-    Beat, Body, Message, NodeId, Packet,
+    Beat, Body, Message, NodeId, Packet, PacketNumber,
     election::reach,
     link::{GIVEN_UP, Link, Received},
     matcher::Matcher,
@@ -69,7 +69,8 @@ impl Fleet {
         if node == self.me {
             return self.own.push_back(message);
         }
-        let Some(link) = self.links.get_mut(&node) else { return };
+        // The other end would refuse it each time, and the link would stand still behind it.
+        let Some(link) = self.links.get_mut(&node).filter(|_| message.is_bounded()) else { return };
         match link.send(message, context.now) {
             Ok(packet) => context.effects.extend(packet.map(Effect::Send)),
             Err(_full) => self.reset(node, context),
@@ -92,6 +93,7 @@ impl Fleet {
         self.lose_keeper(node);
         self.kept.lose(node, context.now);
         self.match_step(context, |matcher, step| matcher.lose_node(node, step));
+        self.check_ways(context);
     }
 
     pub(super) fn give_up_silent(&mut self, context: &mut Context<'_, impl Rng>) {
@@ -129,7 +131,8 @@ impl Fleet {
             self.hello_at = context.now + HELLO;
             let body = Body::Hello;
             let (from, session) = (self.me, self.sessions.max(1));
-            let hello = Packet { from, to: None, session, peer_session: 0, ack: 0, body };
+            let number = PacketNumber::default();
+            let hello = Packet { from, to: None, session, peer_session: 0, number, ack: 0, body };
             context.effects.push(Effect::Send(hello));
         }
     }

@@ -24,7 +24,15 @@ fn room() -> RoomId {
 }
 
 fn packet(body: Body) -> Packet {
-    Packet { from: node(1), to: Some(node(0xff_ffff)), session: 3, peer_session: 0, ack: 9, body }
+    Packet {
+        from: node(1),
+        to: Some(node(0xff_ffff)),
+        session: 3,
+        peer_session: 0,
+        number: PacketNumber(5),
+        ack: 9,
+        body,
+    }
 }
 
 fn data(message: Message) -> Packet {

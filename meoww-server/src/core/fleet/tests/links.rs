@@ -113,9 +113,8 @@ fn messages_arrive_once_and_in_order() {
     assert!(arrived > 10_000, "{arrived}");
 }
 
-#[test]
-fn a_full_window_is_told() {
-    let now = Instant::now();
+/// Two ends that know each other.
+fn connected(now: Instant) -> [Link; 2] {
     let [a, b] = [1, 2].map(|number| NodeId::new(number).expect("a node"));
     let [mut one, mut other] = [Link::new(a, b, 1, now), Link::new(b, a, 1, now)];
     for _ in 0..2 {
@@ -126,6 +125,59 @@ fn a_full_window_is_told() {
             one.receive(packet, 2, now);
         }
     }
+    [one, other]
+}
+
+/// As many messages as two of three busy nodes say to each other, and a bus that is away for a while.
+#[test]
+fn a_busy_link_catches_up_with_what_was_lost() {
+    const PER_MS: u64 = 3;
+    let start = Instant::now();
+    let (mut ends, mut sent, mut arrived) = (connected(start), 0, 0);
+    for ms in 1..=1500 {
+        let now = start + Duration::from_millis(ms);
+        let mut packets: Vec<Packet> = Vec::new();
+        for id in sent..sent + PER_MS {
+            let message = Message::Question { id, text: String::new() };
+            packets.extend(ends[0].send(message, now).expect("room in the window"));
+        }
+        sent += PER_MS;
+        if ms % 200 == 0 {
+            packets.extend(ends[0].beat(NOTHING, now));
+            for packet in ends[1].beat(NOTHING, now) {
+                ends[0].receive(packet, 2, now);
+            }
+        }
+        let is_away = (300..600).contains(&ms);
+        for packet in packets.into_iter().filter(|_| !is_away) {
+            arrived += ends[1].receive(packet, 2, now).messages.len() as u64;
+        }
+    }
+    assert_eq!(arrived, sent, "0.9 s later");
+}
+
+/// One with access to the bus and none to the secrets sends what was said before again.
+#[test]
+fn copies_of_packets_are_no_sign_of_life() {
+    let start = Instant::now();
+    let [mut one, mut other] = connected(start);
+    let mut packets = one.beat(Beat { hears_you: true, ..NOTHING }, start);
+    let message = Message::Question { id: 1, text: String::new() };
+    packets.extend(one.send(message, start).expect("room in the window"));
+    for ms in [0, 500, 1000] {
+        for packet in packets.clone() {
+            other.receive(packet, 2, start + Duration::from_millis(ms));
+        }
+    }
+    let now = start + Duration::from_millis(1000);
+    assert_eq!(other.silence(now), Duration::from_secs(1));
+    assert!(other.is_silent_for(Duration::from_secs(1), now));
+}
+
+#[test]
+fn a_full_window_is_told() {
+    let now = Instant::now();
+    let [mut one, mut other] = connected(now);
     let message = Message::Question { id: 1, text: "x".repeat(64 * 1024) };
     let sent = (0..10_000).take_while(|_| one.send(message.clone(), now).is_ok()).count();
     assert!((400..600).contains(&sent), "32 MiB, and not {sent} times 64 KiB");

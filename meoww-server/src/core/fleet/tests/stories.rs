@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::world::{World, user};
 use crate::core::{
-    fleet::{GIVEN_UP, MAX_BLOCKS, SUSPECTED},
+    fleet::{GIVEN_UP, MAX_BLOCKS, NodeId, SUSPECTED},
     lobby::{self, ConnId, Departure, SEAT_LEASE},
 };
 
@@ -319,22 +319,33 @@ fn who_is_on_a_node_that_goes_is_not_queued_and_another_node_leads() {
 /// The second waits already when the first comes back.
 #[test]
 fn who_waits_at_a_node_that_goes_keeps_the_turn() {
-    for is_drained in [true, false] {
+    // The first node matches.
+    let ends: [fn(&mut World, ConnId, NodeId); 3] = [
+        |world, first, _| {
+            world.act(first, lobby::Input::Drain);
+            world.act(first, lobby::Input::Disconnect(first, Departure::Lost));
+        },
+        // Nothing keeps it.
+        |world, first, node| {
+            world.act(first, lobby::Input::Drain);
+            world.crash(node);
+        },
+        |world, _, node| {
+            world.pass(Duration::from_secs(2));
+            world.crash(node);
+        },
+    ];
+    for (at, end) in [0, 1].into_iter().flat_map(|at| ends.map(|end| (at, end))) {
         let mut world = fleet();
         let nodes = world.node_ids();
-        let first = world.connect(nodes[1], user(1), None).expect("connected");
+        let first = world.connect(nodes[at], user(1), None).expect("connected");
         let second = world.connect(nodes[2], user(2), None).expect("connected");
         world.act(first, lobby::Input::Block { user: user(1), blocked: user(2) });
         for conn in [first, second] {
             world.search(conn);
             world.pass(Duration::from_millis(50));
         }
-        if is_drained {
-            world.act(first, lobby::Input::Drain);
-            world.act(first, lobby::Input::Disconnect(first, Departure::Lost));
-        } else {
-            world.crash(nodes[1]);
-        }
+        end(&mut world, first, nodes[at]);
         world.pass(Duration::from_secs(2));
         let again = world.connect(nodes[2], user(1), None).expect("connected");
         let third = world.connect(nodes[2], user(3), None).expect("connected");
@@ -343,8 +354,33 @@ fn who_waits_at_a_node_that_goes_keeps_the_turn() {
             world.pass(Duration::from_millis(50));
         }
         let partner = world.clients[&third].room.expect("matched").partner;
-        assert_eq!(partner, Some(again), "drained: {is_drained}");
+        assert_eq!(partner, Some(again), "node {at}");
     }
+}
+
+/// Its node is gone, then the one that matches, each time for good.
+#[test]
+fn who_came_back_to_another_node_keeps_the_turn_with_the_next_matcher() {
+    let mut world = fleet();
+    let nodes = world.node_ids();
+    let first = world.connect(nodes[1], user(1), None).expect("connected");
+    let second = world.connect(nodes[2], user(2), None).expect("connected");
+    world.act(first, lobby::Input::Block { user: user(1), blocked: user(2) });
+    for conn in [first, second] {
+        world.search(conn);
+        world.pass(Duration::from_millis(50));
+    }
+    world.crash(nodes[1]);
+    world.pass(Duration::from_secs(2));
+    let again = world.connect(nodes[2], user(1), None).expect("connected");
+    world.search(again);
+    world.pass(Duration::from_secs(3));
+    world.crash(nodes[0]);
+    world.pass(Duration::from_secs(2));
+    let third = world.connect(nodes[2], user(3), None).expect("connected");
+    world.search(third);
+    world.pass(Duration::from_millis(50));
+    assert_eq!(world.clients[&third].room.expect("matched").partner, Some(again));
 }
 
 #[test]
@@ -444,6 +480,28 @@ fn the_last_change_of_blocks_counts_whatever_comes_first() {
 }
 
 /// Of more blocks than fit into one part.
+/// The matcher tells the hub of the blocks while it still knows an old connection of their user, and
+/// forgets them with that one before it hears of the new one.
+#[test]
+fn blocks_are_told_again_that_a_hub_knows_from_the_matcher() {
+    let mut world = fleet();
+    let nodes = world.node_ids();
+    let old = world.connect(nodes[2], user(1), None).expect("connected");
+    let window = world.connect(nodes[0], user(1), None).expect("connected");
+    world.pass(Duration::from_millis(50));
+    // Messages of the third node are lost, and sent again.
+    world.cut(nodes[2], nodes[0]);
+    world.act(old, lobby::Input::Disconnect(old, Departure::Clean));
+    world.connect(nodes[2], user(1), None).expect("connected");
+    world.act(window, lobby::Input::Block { user: user(1), blocked: user(2) });
+    world.act(window, lobby::Input::Disconnect(window, Departure::Clean));
+    world.pass(Duration::from_millis(20));
+    world.mend_cuts();
+    world.pass(Duration::from_secs(3));
+    let matcher = world.nodes[&nodes[0]].fleet.matcher().expect("it leads");
+    assert!(matcher.blocks_of(user(1)).contains(&user(2)));
+}
+
 #[test]
 fn a_new_matcher_knows_all_blocks() {
     let mut world = fleet();

@@ -3,6 +3,7 @@
 mod bus;
 mod check;
 mod clients;
+mod drain;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -32,9 +33,16 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 pub(super) struct Node {
     pub(super) fleet: Fleet,
     pub(super) is_paused: bool,
+    pub(super) is_draining: bool,
     /// Packets that came while it was paused.
     inbox: Vec<Packet>,
     next_conn: u64,
+}
+
+impl Node {
+    fn new(fleet: Fleet) -> Self {
+        Self { fleet, is_paused: false, is_draining: false, inbox: Vec::new(), next_conn: 1 }
+    }
 }
 
 pub(super) struct World {
@@ -51,6 +59,9 @@ pub(super) struct World {
     pub(super) clients: BTreeMap<ConnId, Client>,
     /// Blocks by user and blocked user: at which node each was made, and when.
     blocks: BTreeMap<(UserId, UserId), (NodeId, Instant)>,
+    /// Mismatches by user and other: at which node each was found, and when. Forgotten when the user has
+    /// no more connection to that node.
+    apart: BTreeMap<(UserId, UserId), (NodeId, Instant)>,
     /// The blocks of users in the database, and by node whose have changed since it looked last.
     database: BTreeMap<UserId, BlockList>,
     changed: BTreeMap<NodeId, BTreeSet<UserId>>,
@@ -77,6 +88,7 @@ pub(super) struct World {
     pub(super) well_since: Instant,
     pub(super) matches: u64,
     pub(super) relays: u64,
+    pub(super) drained: u64,
 }
 
 impl World {
@@ -94,6 +106,7 @@ impl World {
             faults: Faults::default(),
             clients: BTreeMap::new(),
             blocks: BTreeMap::new(),
+            apart: BTreeMap::new(),
             database: BTreeMap::new(),
             changed: BTreeMap::new(),
             look_at: now,
@@ -110,6 +123,7 @@ impl World {
             well_since: now,
             matches: 0,
             relays: 0,
+            drained: 0,
         };
         for _ in 0..nodes {
             world.start_node();
@@ -128,7 +142,7 @@ impl World {
         let id = NodeId::new(self.next_node).expect("a node");
         self.next_node += 1;
         let fleet = Fleet::new(id, self.now);
-        self.nodes.insert(id, Node { fleet, is_paused: false, inbox: Vec::new(), next_conn: 1 });
+        self.nodes.insert(id, Node::new(fleet));
         self.disturb();
         id
     }
@@ -186,6 +200,7 @@ impl World {
                 Effect::Send(packet) => self.post(packet),
                 Effect::Lobby(effect) => self.tell(node, effect),
                 Effect::Relay { to, relay } => self.pass_in(to, &relay),
+                Effect::PartnerAway { conn, room } => self.tell_away(conn, room),
                 Effect::Received(..) => {}
             }
         }

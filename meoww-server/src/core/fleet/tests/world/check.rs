@@ -7,7 +7,7 @@ use meoww_proto::UserId;
 use super::{Faults, Node, World, clients::Room};
 use crate::core::{
     fleet::NodeId,
-    lobby::{ConnId, SEAT_LEASE},
+    lobby::{ConnId, MISMATCH_WAIT, SEAT_LEASE},
 };
 
 /// How long after the last fault all must be well: time to notice that a node is gone or back, to
@@ -37,6 +37,16 @@ impl World {
         let client = &self.clients[&conn];
         let block = self.blocks.get(&(client.user, other));
         block.is_some_and(|(node, at)| conn.node() == Some(*node) || *at < client.connected)
+    }
+
+    /// Returns whether the user of a connection has found at this node that no picture passes between
+    /// the two, long enough ago for any matcher to have heard of it.
+    pub(super) fn is_apart(&self, conn: ConnId, other: UserId) -> bool {
+        let found = self.apart.get(&(self.clients[&conn].user, other));
+        found.is_some_and(|(node, at)| {
+            let since = self.now.duration_since(*at);
+            conn.node() == Some(*node) && since > RECOVERY && since < MISMATCH_WAIT
+        })
     }
 
     /// A node follows no lower term than before, and the lead stays where it is while all is well.
@@ -115,6 +125,9 @@ impl World {
         match others[..] {
             [partner] if room.partner == Some(partner) => None,
             [_] => Some(("it does not know where its partner is", DISAGREEMENT)),
+            [] if room.partner.is_some() => {
+                Some(("it may speak to a partner who is away", MISSING))
+            }
             [] if self.away.contains_key(&(room.id, room.stranger)) => None,
             [] if self.is_kept_for_lost_node(&room) => None,
             [] => Some(("its partner is not in its room", DISAGREEMENT)),

@@ -26,6 +26,10 @@ pub(in super::super) struct Client {
     pub(in super::super) is_welcome: bool,
     pub(in super::super) is_searching: bool,
     pub(in super::super) room: Option<Room>,
+    /// Of the last search.
+    pub(super) criteria: SearchCriteria,
+    /// Whether its node, which drains, has taken it out of the queue.
+    pub(super) goes_on_searching: bool,
     pub(super) connected: Instant,
     /// When something became wrong for it, if anything is.
     pub(super) wrong: Option<Instant>,
@@ -50,6 +54,12 @@ impl World {
     /// A client is gone; its seat may be kept.
     pub(super) fn gone(&mut self, conn: ConnId, is_kept: bool) -> Option<Client> {
         let client = self.clients.remove(&conn)?;
+        let is_there =
+            |(other, it): (&ConnId, &Client)| it.user == client.user && other.node() == conn.node();
+        if !self.clients.iter().any(is_there) {
+            self.apart
+                .retain(|(user, _), (node, _)| *user != client.user || conn.node() != Some(*node));
+        }
         self.excuse(client.user);
         self.left_at.insert(client.user, self.now);
         // Perhaps its hub holds it for a room of which it has not been told.
@@ -77,6 +87,8 @@ impl World {
             is_welcome: false,
             is_searching: false,
             room: None,
+            criteria: SearchCriteria::default(),
+            goes_on_searching: false,
             connected: self.now,
             wrong: None,
         };
@@ -107,11 +119,16 @@ impl World {
             }
             // The matcher may have opened the room for which its hub holds it.
             lobby::Input::Cancel(_) => !self.is_held(conn),
-            lobby::Input::Unblock { .. } => true,
+            lobby::Input::Unblock { .. } | lobby::Input::Mismatch { .. } => true,
             _ => false,
         };
         if !ends_nothing {
-            let (user, ends_later) = (client.user, !matches!(input, lobby::Input::Search(..)));
+            // A search for something else is a new one.
+            let ends_later = match input {
+                lobby::Input::Search(_, criteria) => criteria != client.criteria,
+                _ => true,
+            };
+            let user = client.user;
             self.excuse(user);
             // Perhaps one that the matcher knows of, and the client does not yet.
             self.left_at.extend(ends_later.then_some((user, self.now)));
@@ -120,7 +137,9 @@ impl World {
         let leaves = matches!(input, lobby::Input::Skip(_) | lobby::Input::Leave(_));
         self.left.extend(client.room.filter(|_| leaves).map(|room| room.id));
         match input {
-            lobby::Input::Search(..) if client.room.is_none() => client.is_searching = true,
+            lobby::Input::Search(_, criteria) if client.room.is_none() => {
+                (client.is_searching, client.criteria) = (true, criteria);
+            }
             lobby::Input::Skip(_) => (client.is_searching, client.room) = (true, None),
             lobby::Input::Leave(_) => (client.is_searching, client.room) = (false, None),
             lobby::Input::Cancel(_) => client.is_searching = false,
@@ -136,6 +155,9 @@ impl World {
                 self.blocks.remove(&(user, blocked));
                 self.change_blocks(user, |list| list.remove(&blocked));
                 return self.read_blocks(node, user);
+            }
+            lobby::Input::Mismatch { user, other } => {
+                self.apart.insert((user, other), (node, self.now));
             }
             _ => {}
         }
@@ -193,7 +215,7 @@ impl World {
         self.handle(node, Input::Relay { from: conn, to, relay });
     }
 
-    fn lobby(&mut self, node: NodeId, input: lobby::Input) {
+    pub(super) fn lobby(&mut self, node: NodeId, input: lobby::Input) {
         self.note(|| format!("{node:?} {input:?}"));
         self.handle(node, Input::Lobby(input));
     }
@@ -216,6 +238,7 @@ impl World {
             }
             lobby::Effect::Matched { conn, room, partner, stranger, .. } => {
                 assert!(!self.has_blocked(conn, stranger), "{conn:?} meets whom it has blocked");
+                assert!(!self.is_apart(conn, stranger), "{conn:?} meets whom it cannot see");
                 let client = self.clients.get_mut(&conn).expect("connected");
                 assert!(client.is_searching, "{conn:?} is matched twice, or without a search");
                 assert!(client.room.is_none(), "{conn:?} is in two rooms");
@@ -253,6 +276,14 @@ impl World {
                 self.gone(conn, true);
             }
             lobby::Effect::Searching(_) => {}
+        }
+    }
+
+    /// From here on it can say nothing to its partner.
+    pub(super) fn tell_away(&mut self, conn: ConnId, room: RoomId) {
+        let client = self.clients.get_mut(&conn).expect("connected");
+        if let Some(known) = client.room.as_mut().filter(|known| known.id == room) {
+            known.partner = None;
         }
     }
 

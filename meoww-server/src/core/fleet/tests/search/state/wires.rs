@@ -56,7 +56,7 @@ impl State {
             match effect {
                 Effect::Send(packet) => self.post(packet),
                 Effect::Lobby(effect) => self.tell(effect),
-                Effect::Relay { .. } | Effect::Received(..) => {}
+                Effect::Relay { .. } | Effect::PartnerAway { .. } | Effect::Received(..) => {}
             }
         }
     }
