@@ -18,7 +18,12 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use self::guard::Guard;
-pub use self::{nats::Nats, node::Node, place::Place, postgres::Postgres};
+pub use self::{
+    nats::Nats,
+    node::{Node, Operator},
+    place::Place,
+    postgres::Postgres,
+};
 
 /// Where the programs run: one of each kind a place. The second database follows the first.
 #[derive(Debug, Clone)]
@@ -136,14 +141,22 @@ impl Fleet {
         Ok(tokens)
     }
 
-    /// The usernames of all accounts, as the last database that was started has them.
+    /// The usernames of all accounts.
     ///
     /// # Errors
-    /// It does not answer.
+    /// No database accepts writes, or it does not answer.
     pub fn usernames(&self) -> anyhow::Result<BTreeSet<String>> {
-        let list = "SELECT coalesce(string_agg(username, ' '), '') FROM users";
-        let list = self.databases.last().context("no database")?.sql(list)?;
-        Ok(list.split_whitespace().map(str::to_owned).collect())
+        self.column("SELECT username FROM users")
+    }
+
+    /// The first column of all rows, in the database that accepts writes.
+    ///
+    /// # Errors
+    /// There is none, or it does not answer.
+    pub fn column(&self, statement: &str) -> anyhow::Result<BTreeSet<String>> {
+        let mut primary = self.databases.iter().filter(|database| database.is_primary());
+        let rows = primary.next().context("no database accepts writes")?.sql(statement)?;
+        Ok(rows.lines().map(str::to_owned).collect())
     }
 
     /// Where the mail of all nodes goes.

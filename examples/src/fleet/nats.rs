@@ -8,8 +8,12 @@ use std::{
 };
 
 use anyhow::Context;
+use rustix::process::Signal;
 
-use super::{guard::Guard, place::Place};
+use super::{
+    guard::{Guard, signal},
+    place::Place,
+};
 
 /// One server of a cluster; it is killed with this.
 pub struct Nats {
@@ -58,6 +62,11 @@ impl Nats {
     pub fn kill(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
+    }
+
+    /// Has it stand still, or go on.
+    pub fn set_stopped(&self, stopped: bool) {
+        signal(self.id(), if stopped { Signal::STOP } else { Signal::CONT });
     }
 
     /// Starts another in its place.

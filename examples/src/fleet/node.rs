@@ -39,6 +39,24 @@ pub struct Node {
     guard: Arc<Guard>,
 }
 
+/// Runs commands beside a node.
+#[derive(Debug, Clone)]
+pub struct Operator {
+    data: PathBuf,
+}
+
+impl Operator {
+    /// Such a command, to be run.
+    ///
+    /// # Errors
+    /// `meoww-server` is not built.
+    pub fn command(&self, words: &[&str]) -> anyhow::Result<Command> {
+        let mut command = Command::new(built("meoww-server")?);
+        command.arg("--data-dir").arg(&self.data).args(words);
+        Ok(command)
+    }
+}
+
 /// Makes the data directory of a node, with what all share: secrets, and a folder for mail.
 pub(super) fn prepare(data: &Path, mail: &Path) -> anyhow::Result<()> {
     fs::create_dir(data)?;
@@ -87,13 +105,17 @@ impl Node {
         fs::read_to_string(self.data.join("log")).unwrap_or_default()
     }
 
+    /// Its operator.
+    pub fn operator(&self) -> Operator {
+        Operator { data: self.data.clone() }
+    }
+
     /// Runs a command of an operator beside it, and returns what it printed.
     ///
     /// # Errors
     /// `meoww-server` is not built.
     pub fn admin(&self, words: &[&str]) -> anyhow::Result<String> {
-        let mut command = Command::new(built("meoww-server")?);
-        let ended = command.arg("--data-dir").arg(&self.data).args(words).output()?;
+        let ended = self.operator().command(words)?.output()?;
         Ok(String::from_utf8_lossy(&ended.stdout).into_owned())
     }
 
@@ -101,6 +123,15 @@ impl Node {
     pub fn kill(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
+    }
+
+    /// Has it end as a service manager does, and returns once it has, with its exit code.
+    ///
+    /// # Errors
+    /// It was ended by a signal.
+    pub fn terminate(&mut self) -> anyhow::Result<i32> {
+        signal(self.id(), Signal::TERM);
+        self.process.wait()?.code().context("ended by a signal")
     }
 
     /// Has it stand still, or go on.

@@ -5,6 +5,7 @@ use std::{
     io::Write,
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
 
@@ -27,6 +28,7 @@ pub struct Postgres {
     port: u16,
     folder: PathBuf,
     process: u32,
+    is_stopped: AtomicBool,
 }
 
 /// The newest that is installed.
@@ -101,7 +103,8 @@ impl Postgres {
         let mut make = unprivileged(place, Path::new("mktemp"));
         let folder: PathBuf = run(make.args(["-d", "--tmpdir", "postgres-XXXXXXXX"]))?.into();
         guard.remove(&folder)?;
-        Ok(Self { place: place.clone(), port: place.port(5432)?, folder, process: 0 })
+        let (place, port) = (place.clone(), place.port(5432)?);
+        Ok(Self { place, port, folder, process: 0, is_stopped: AtomicBool::new(false) })
     }
 
     fn data(&self) -> PathBuf {
@@ -123,6 +126,14 @@ impl Postgres {
             "listen_addresses = '{address}'\nport = {port}\nunix_socket_directories = ''\n"
         );
         self.append("postgresql.conf", &own)?;
+        self.restart()
+    }
+
+    /// Starts it again after it was killed.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub fn restart(&mut self) -> anyhow::Result<()> {
         run(self.control("start").arg("-l").arg(self.folder.join("log")))?;
         let pid = fs::read_to_string(self.data().join("postmaster.pid"))?;
         self.process = pid.lines().next().unwrap_or_default().trim().parse()?;
@@ -141,7 +152,7 @@ impl Postgres {
         format!("{}:{}", self.place.address, self.port)
     }
 
-    /// Runs a statement past the nodes, and returns its first field as text.
+    /// Runs a statement past the nodes, and returns its rows as text, one a line.
     ///
     /// # Errors
     /// PostgreSQL says no, or nothing.
@@ -163,7 +174,15 @@ impl Postgres {
 
     /// Has all of it stand still, or go on.
     pub fn set_stopped(&self, stopped: bool) {
+        self.is_stopped.store(stopped, Ordering::Relaxed);
         self.signal(if stopped { Signal::STOP } else { Signal::CONT });
+    }
+
+    /// Whether it runs and accepts writes.
+    pub(super) fn is_primary(&self) -> bool {
+        let is_at_work = self.process != 0 && !self.is_stopped.load(Ordering::Relaxed);
+        is_at_work
+            && self.sql("SELECT pg_is_in_recovery()").is_ok_and(|is_standby| is_standby == "f")
     }
 
     fn signal(&self, what: Signal) {

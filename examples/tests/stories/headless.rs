@@ -53,14 +53,20 @@ impl Script {
 
     /// The next event of this name; others are passed over.
     #[track_caller]
-    #[expect(clippy::disallowed_methods, reason = "other events come all the time; patience ends")]
     pub(crate) fn wait_for(&self, name: &str) -> Value {
+        self.wait_until(name, |event| event["event"] == name)
+    }
+
+    /// The next event of which this is true; others are passed over.
+    #[track_caller]
+    #[expect(clippy::disallowed_methods, reason = "other events come all the time; patience ends")]
+    pub(crate) fn wait_until(&self, what: &str, is_it: impl Fn(&Value) -> bool) -> Value {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             let event = self.events.recv_timeout(left);
-            let event = event.unwrap_or_else(|error| panic!("no {name}: {error}"));
-            if event["event"] == name {
+            let event = event.unwrap_or_else(|error| panic!("no {what}: {error}"));
+            if is_it(&event) {
                 return event;
             }
         }

@@ -9,6 +9,7 @@ use anyhow::Context;
 use futures_util::{SinkExt, StreamExt};
 use meoww_proto::{
     RoomId,
+    error::SignalErrorCode,
     signal::{ClientMessage, RESUME_QUERY, Relay, RelayPayload, ServerMessage},
 };
 use rand::{RngExt, SeedableRng, rngs::StdRng};
@@ -34,6 +35,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const SILENCE: Duration = Duration::from_secs(7);
 const TICK: Duration = Duration::from_millis(100);
 const SAY_EVERY: Duration = Duration::from_millis(300);
+/// How long a user whose search was refused waits before the next.
+const SEARCH_AGAIN: Duration = Duration::from_millis(500);
 
 /// A step of a user in a room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +45,7 @@ pub(crate) enum Habit {
     Stay,
     /// Goes on to the next after a while, slowly enough not to be slowed.
     Skip,
-    /// The same, and never wants to meet the first again.
+    /// The same, and never wants to meet anyone again.
     Block,
 }
 
@@ -56,6 +59,8 @@ pub(crate) struct Bot {
     room: Option<RoomId>,
     leave_at: Instant,
     say_at: Instant,
+    /// When to search again, as it was refused.
+    search_at: Option<Instant>,
 }
 
 impl Bot {
@@ -69,7 +74,8 @@ impl Bot {
     ) -> Self {
         let rng = StdRng::seed_from_u64(seed ^ who as u64);
         let (leave_at, say_at) = (clock(), clock());
-        Self { who, habit, nodes, token, history, rng, room: None, leave_at, say_at }
+        let (room, search_at) = (None, None);
+        Self { who, habit, nodes, token, history, rng, room, leave_at, say_at, search_at }
     }
 
     /// Until it is told to stop.
@@ -156,16 +162,26 @@ impl Bot {
                 self.note(What::Blocked(room_id));
                 self.search(socket).await?;
             }
+            ServerMessage::Error(error) if self.room.is_none() && is_refusal(error.code) => {
+                self.note(What::Refused);
+                self.search_at = Some(clock() + SEARCH_AGAIN);
+            }
             _ => {}
         }
         Ok(())
     }
 
     async fn act(&mut self, socket: &mut Socket) -> anyhow::Result<()> {
-        let (Some(room_id), now) = (self.room, clock()) else { return Ok(()) };
+        let now = clock();
+        let Some(room_id) = self.room else {
+            if self.search_at.is_some_and(|at| now >= at) {
+                self.search(socket).await?;
+            }
+            return Ok(());
+        };
         if now >= self.leave_at && self.habit != Habit::Stay {
             self.room = None;
-            if std::mem::replace(&mut self.habit, Habit::Skip) == Habit::Block {
+            if self.habit == Habit::Block {
                 self.note(What::Blocks(room_id));
                 return say(socket, ClientMessage::Block { room_id }).await;
             }
@@ -182,9 +198,17 @@ impl Bot {
     }
 
     async fn search(&mut self, socket: &mut Socket) -> anyhow::Result<()> {
+        self.search_at = None;
         self.note(What::Searching);
         say(socket, ClientMessage::Search(Default::default())).await
     }
+}
+
+/// Whether an error says that a search was not done, or the skip or block before one.
+fn is_refusal(code: SignalErrorCode) -> bool {
+    use SignalErrorCode::{Draining, InCallElsewhere, RateLimited, TakenOver, Unknown};
+    // The last one: the database did not keep a block.
+    matches!(code, Draining | InCallElsewhere | RateLimited | TakenOver | Unknown)
 }
 
 /// Opens a socket at a node, to go on with a room if there is one.

@@ -7,14 +7,15 @@ use std::{
 
 use meoww_proto::RoomId;
 
-use crate::history::{Event, What};
+use crate::{
+    history::{Event, What},
+    waits::{self, Passed},
+};
 
 /// How long one side may think that it is in a room which the other has left.
 const AGREE_WITHIN: Duration = Duration::from_secs(3);
 /// A busy machine is late to tell.
 const SLACK: Duration = Duration::from_millis(500);
-/// So many who search at once find somebody: two who just parted do not.
-const ENOUGH: usize = 4;
 
 /// The findings.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -23,8 +24,10 @@ pub(crate) struct Findings {
     pub(crate) broken: Vec<String>,
     /// Users whose room was over though neither of the two had left it.
     pub(crate) lost_calls: Vec<String>,
-    /// Longest time in which several searched and nobody was matched.
+    /// Longest time in which several searched and none was matched, once most had met.
     pub(crate) gap: Duration,
+    /// The search that others passed for the longest time.
+    pub(crate) passed: Passed,
 }
 
 /// A user's belief to be in a room.
@@ -39,8 +42,14 @@ struct Stay {
     is_left: bool,
 }
 
-/// Checks a history until `end`. `patience` is how much longer the two of a room may disagree.
-pub(crate) fn check(events: &[Event], end: Duration, patience: Duration) -> Findings {
+/// Checks a history until `end`; most users had met at `begun`. `patience` is how much longer the two of
+/// a room may disagree.
+pub(crate) fn check(
+    events: &[Event],
+    begun: Duration,
+    end: Duration,
+    patience: Duration,
+) -> Findings {
     let mut findings = Findings::default();
     let mut rooms: BTreeMap<RoomId, Vec<Stay>> = BTreeMap::new();
     let users: BTreeSet<usize> = events.iter().map(|event| event.who).collect();
@@ -57,7 +66,8 @@ pub(crate) fn check(events: &[Event], end: Duration, patience: Duration) -> Find
     }
     hear(events, &rooms, &mut findings.broken);
     keep_apart(events, &rooms, &mut findings.broken);
-    findings.gap = longest_gap(events, end);
+    findings.gap = waits::longest_gap(events, begun, end);
+    findings.passed = waits::longest_passed(events);
     findings
 }
 
@@ -78,7 +88,7 @@ fn follow<'a>(
     for Event { at, what, .. } in events {
         match what {
             What::Searching => asks = true,
-            What::Down => asks = false,
+            What::Down | What::Refused => asks = false,
             What::Matched(room) => {
                 if !std::mem::take(&mut asks) {
                     broken.push(format!("{at:?}: {who} was matched without asking, in {room}"));
@@ -159,28 +169,6 @@ fn keep_apart(events: &[Event], rooms: &BTreeMap<RoomId, Vec<Stay>>, broken: &mu
     }
 }
 
-fn longest_gap(events: &[Event], end: Duration) -> Duration {
-    let mut searching = BTreeSet::new();
-    let (mut since, mut gap): (Option<Duration>, Duration) = (None, Duration::ZERO);
-    for Event { at, who, what } in events {
-        match what {
-            What::Searching => _ = searching.insert(who),
-            What::Down => _ = searching.remove(who),
-            What::Matched(_) => {
-                searching.remove(who);
-                gap = gap.max(since.take().map_or(Duration::ZERO, |since| *at - since));
-            }
-            _ => {}
-        }
-        if searching.len() < ENOUGH {
-            since = None;
-        } else {
-            since = since.or(Some(*at));
-        }
-    }
-    gap.max(since.map_or(Duration::ZERO, |since| end.saturating_sub(since)))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -198,7 +186,7 @@ mod tests {
             what,
         };
         let events: Vec<Event> = events.iter().map(event).collect();
-        check(&events, END, Duration::ZERO)
+        check(&events, Duration::ZERO, END, Duration::ZERO)
     }
 
     fn met(ms: u64, [one, other]: [usize; 2], in_room: u8) -> [(u64, usize, What); 4] {
@@ -258,15 +246,5 @@ mod tests {
         let over = [(1000, 1, What::Over(room(1))), (1000, 2, What::Forgotten(room(1)))];
         let found = history(&[&met(0, [1, 2], 1)[..], &over].concat());
         assert_eq!((found.lost_calls.len(), found.broken), (2, vec![]));
-    }
-
-    #[test]
-    fn a_gap_counts_while_there_are_enough_to_match() {
-        let searching = |ms, who| (ms, who, What::Searching);
-        let mut events: Vec<_> = (1..=3).map(|who| searching(0, who)).collect();
-        events.push(searching(5000, 4));
-        events.push((7000, 1, What::Matched(room(1))));
-        events.push((7000, 2, What::Matched(room(1))));
-        assert_eq!(history(&events).gap, Duration::from_secs(2));
     }
 }

@@ -5,11 +5,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::Context;
 use futures_util::StreamExt;
 use meoww_proto::{error::SignalErrorCode, signal::ServerMessage};
-use reqwest::{Client, Method, Response, StatusCode};
-use serde_json::Value;
+use reqwest::StatusCode;
 use tokio::{
     sync::watch,
     task::JoinSet,
@@ -18,6 +16,7 @@ use tokio::{
 use tokio_tungstenite::tungstenite::{self, Message};
 
 use crate::{
+    account::{self, Account},
     bot::{self, Socket},
     clock,
 };
@@ -46,25 +45,16 @@ async fn stay(
     token: String,
     mut struck: watch::Receiver<bool>,
 ) -> anyhow::Result<Duration> {
-    let http = Client::builder().timeout(REQUEST_TIMEOUT).build()?;
-    let sessions: Value = {
-        let listed = ask(&http, Method::GET, &nodes[0], "/api/auth/sessions", &token).await?;
-        serde_json::from_str(&listed.text().await?)?
-    };
-    let sessions = sessions["sessions"].as_array().context("no list of sessions")?;
-    let own = sessions.iter().find(|session| session["current"] == true);
-    let id = own.and_then(|own| own["id"].as_str()).context("no session")?;
-    let path = format!("/api/auth/sessions/{id}");
+    let account = Account::of(&account::client(REQUEST_TIMEOUT), &token);
+    let id = account.session(&nodes[0]).await?;
     let ended = async {
         struck.wait_for(|struck| *struck).await?;
         sleep(Duration::from_secs(number as u64)).await;
         for node in nodes.iter().cycle().skip(number + 1) {
-            match ask(&http, Method::DELETE, node, &path, &token).await.map(|it| it.status()) {
-                // By a first try without an answer.
-                Ok(StatusCode::UNAUTHORIZED) => break,
-                Ok(status) if status.is_success() => break,
-                Ok(_) | Err(_) => sleep(RETRY).await,
+            if account.end_session(node, &id).await {
+                break;
             }
+            sleep(RETRY).await;
         }
         anyhow::Ok(clock())
     };
@@ -107,15 +97,4 @@ fn is_unauthorized(error: &anyhow::Error) -> bool {
         Some(tungstenite::Error::Http(answer)) => answer.status() == StatusCode::UNAUTHORIZED,
         _ => false,
     }
-}
-
-async fn ask(
-    http: &Client,
-    method: Method,
-    node: &str,
-    path: &str,
-    token: &str,
-) -> reqwest::Result<Response> {
-    let cookie = format!("access_token={token}");
-    http.request(method, format!("{node}{path}")).header("cookie", cookie).send().await
 }

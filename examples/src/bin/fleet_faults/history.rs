@@ -25,6 +25,8 @@ pub(crate) enum What {
     Down,
     /// A partner is asked for.
     Searching,
+    /// The server says that it does not search for this user.
+    Refused,
     /// A partner is found.
     Matched(RoomId),
     /// The user leaves the room.

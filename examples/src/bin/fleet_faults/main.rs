@@ -1,5 +1,6 @@
-//! Faults in a fleet of real programs, one a round: users meet, talk and skip meanwhile, somebody signs
-//! up, and afterwards what they saw is held against what the design promises.
+//! Faults in a fleet of real programs, one a round: users meet, talk, skip and block meanwhile, accounts
+//! change, and afterwards what users saw and what the database has are held against what the design
+//! promises.
 //!
 //! ```text
 //! scripts/setup test
@@ -7,13 +8,16 @@
 //! ```
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program that prints")]
 
+mod account;
 mod bot;
+mod change;
 mod check;
 mod fault;
 mod guest;
 mod history;
 mod machines;
 mod report;
+mod waits;
 mod writer;
 
 use std::{
@@ -24,7 +28,7 @@ use std::{
 
 use anyhow::Context;
 use clap::{Parser, ValueEnum};
-use meoww_examples::fleet::{Fleet, Layout};
+use meoww_examples::fleet::{Fleet, Layout, Node};
 use rand::{SeedableRng, rngs::StdRng};
 use tokio::{
     sync::watch,
@@ -34,10 +38,12 @@ use tokio::{
 
 use crate::{
     bot::{Bot, Habit},
+    change::{Change, Kept},
     fault::Fault,
-    history::{History, What},
+    history::{Event, History, What},
     machines::Machines,
-    report::Round,
+    report::{Bounds, Round},
+    writer::Writer,
 };
 
 const NODES: usize = 3;
@@ -45,8 +51,6 @@ const NODES: usize = 3;
 const GUESTS: usize = 4;
 /// How long it takes at most until most are in a room, at the beginning of a round.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// How long a socket may outlive its session.
-const REVOKED_WITHIN: Duration = Duration::from_secs(2);
 /// How long all goes well before the fault.
 const WARM_UP: Duration = Duration::from_secs(2);
 
@@ -59,7 +63,10 @@ const WARM_UP: Duration = Duration::from_secs(2);
 struct Args {
     /// Rounds
     #[arg(long, value_name = "N", default_value = "20")]
-    rounds: u64,
+    rounds: usize,
+    /// Rounds of each fault, instead
+    #[arg(long, value_name = "N", conflicts_with = "rounds")]
+    each: Option<usize>,
     /// Of chance in the first round; the next round has the next number
     #[arg(long, value_name = "N", default_value = "1")]
     seed: u64,
@@ -69,8 +76,7 @@ struct Args {
     /// Users
     #[arg(long, value_name = "N", default_value = "40")]
     users: usize,
-    /// How long the two of a room may disagree, beside what the fault and the design grant: for busy
-    /// machines
+    /// How much longer everything may take than the design and the fault grant: for busy machines
     #[arg(long, value_name = "TIME", default_value = "0s", value_parser = humantime::parse_duration)]
     patience: Duration,
     /// How long users are watched after a fault
@@ -99,8 +105,9 @@ async fn run(args: &Args, has_machines: bool) -> anyhow::Result<bool> {
         [] => Fault::value_variants().to_vec(),
         named => named.to_vec(),
     };
+    let count = args.each.map_or(args.rounds, |each| each * faults.len());
     let mut rounds = Vec::new();
-    for (seed, fault) in (args.seed..args.seed + args.rounds).zip(faults.iter().cycle()) {
+    for (seed, fault) in (args.seed..).zip(faults.iter().cycle()).take(count) {
         if fault.needs_machines() && machines.is_none() || !fault.is_possible() {
             println!("{seed}: {fault}: NOT RUN: {}", fault.needs());
             continue;
@@ -111,7 +118,11 @@ async fn run(args: &Args, has_machines: bool) -> anyhow::Result<bool> {
         rounds.push(round);
     }
     print!("{}", report::table(&rounds));
-    Ok(rounds.iter().all(Round::is_kept))
+    let broken: Vec<&Round> = rounds.iter().filter(|round| !round.is_kept()).collect();
+    for Round { seed, fault, .. } in &broken {
+        eprintln!("Broken. Again: fleet_faults --rounds 1 --seed {seed} --faults {fault}");
+    }
+    Ok(broken.is_empty())
 }
 
 async fn one_round(
@@ -125,6 +136,10 @@ async fn one_round(
     let nodes: Arc<Vec<String>> = Arc::new(fleet.nodes.iter().map(|it| it.url.clone()).collect());
     let (stop, stopped) = watch::channel(false);
     let (strike, stricken) = watch::channel(false);
+    let operators = fleet.nodes.iter().map(Node::operator).collect();
+    let http = account::client(writer::TIMEOUT);
+    let writer = Writer { http, nodes: nodes.clone(), operators, stop: stopped.clone() };
+    let writers = writer.clone().start(tokens.split_off(users + GUESTS)).await?;
     let guests = guest::invite(tokens.split_off(users), &nodes, &stricken);
     let history = Arc::new(History::begin());
     let mut bots = JoinSet::new();
@@ -132,52 +147,61 @@ async fn one_round(
         let bot = Bot::new(who, habit(who), nodes.clone(), token, history.clone(), seed);
         bots.spawn(bot.run(stopped.clone()));
     }
-    let mut writer = JoinSet::new();
-    writer.spawn(writer::write(nodes, stopped));
     let begun = timeout(PATIENCE, until_most_have_met(&history, users));
     begun.await.context("too few meet at the beginning")?;
+    let met = history.now();
     sleep(WARM_UP).await;
     let injected = spawn_blocking({
         let history = history.clone();
         move || {
             let (mut struck, mut rng) = (Duration::ZERO, StdRng::seed_from_u64(seed));
-            fault.inject(&mut fleet, machines.as_deref(), &mut rng, || {
+            let broken = fault.inject(&mut fleet, machines.as_deref(), &mut rng, || {
                 struck = history.now();
                 strike.send_replace(true);
             })?;
-            anyhow::Ok((fleet, struck))
+            anyhow::Ok((fleet, struck, broken))
         }
     });
-    let (fleet, struck) = injected.await??;
+    let (fleet, struck, broken) = injected.await??;
     sleep(args.watch).await;
     let end = history.now();
     let outlived = guests.join_all().await.into_iter().collect::<anyhow::Result<Vec<_>>>()?;
     stop.send_replace(true);
     bots.join_all().await;
-    let acknowledged = writer.join_all().await.concat();
-    let kept = spawn_blocking(move || fleet.usernames()).await??;
-    let lost_accounts = acknowledged.iter().filter(|name| !kept.contains(*name)).count();
     let mut events = history.events();
     events.retain(|event| event.at <= end);
+    let mut changes = writers.join_all().await.concat();
+    changes.extend(blocks(&events));
+    let (kept, _fleet) = spawn_blocking(move || anyhow::Ok((Kept::read(&fleet)?, fleet))).await??;
+    let lost_changes = change::lost(&changes, &kept, &writer.http, &nodes).await?;
     let matched_after =
         events.iter().find(|it| it.at > struck && matches!(it.what, What::Matched(_)));
+    let mut findings = check::check(&events, met, end, fault.patience() + args.patience);
+    findings.broken.extend(broken);
     Ok(Round {
         seed,
         fault,
         matched_after: matched_after.map_or(end, |event| event.at) - struck,
         matches: events.iter().filter(|it| matches!(it.what, What::Matched(_))).count() / 2,
         outlived: outlived.into_iter().max().unwrap_or_default(),
-        revoked_within: REVOKED_WITHIN + fault.patience() + args.patience,
-        findings: check::check(&events, end, fault.patience() + args.patience),
-        acknowledged: acknowledged.len(),
-        lost_accounts,
+        bounds: Bounds::of(fault, args.patience),
+        findings,
+        changes,
+        lost_changes,
     })
 }
 
-/// Starts a fleet, and makes an account for each user and guest.
+fn blocks(events: &[Event]) -> impl Iterator<Item = Change> {
+    events.iter().filter_map(|event| match event.what {
+        What::Blocked(room) => Some(Change::Blocked { room }),
+        _ => None,
+    })
+}
+
+/// Starts a fleet, and makes an account for each user and guest, and those for changes.
 fn start(layout: &Layout, users: usize) -> anyhow::Result<(Fleet, Vec<String>)> {
     let fleet = Fleet::start(layout, &[("ACCESS_TOKEN_EXPIRY", "12h")])?;
-    let tokens = fleet.access_tokens(users + GUESTS)?;
+    let tokens = fleet.access_tokens(users + GUESTS + writer::ACCOUNTS)?;
     Ok((fleet, tokens))
 }
 
@@ -191,10 +215,10 @@ fn layout(machines: Option<&Machines>) -> Layout {
     machines.map_or_else(|| Layout::here(NODES, NODES, 2), Machines::layout)
 }
 
-/// Two of five stay where they are; one blocks.
+/// Two of five stay where they are; one of ten blocks.
 fn habit(who: usize) -> Habit {
     match who {
-        4 => Habit::Block,
+        _ if who % 10 == 4 => Habit::Block,
         _ if who % 5 < 2 => Habit::Stay,
         _ => Habit::Skip,
     }
