@@ -1,8 +1,8 @@
 //! The election of the node that matches.
 //!
-//! The matcher of the highest term leads. Once it resigns, or no sign of life of it is heard from any
-//! node, the lowest live node claims the next term. Two nodes may claim at once, as each sees only the
-//! nodes that it hears; then the higher term wins.
+//! The matcher of the highest term leads. Once no sign of life of it is heard from any node, the lowest
+//! live node claims the next term; once it resigns, the lowest of the others. Two nodes may claim at
+//! once, as each sees only the nodes that it hears; then the higher term wins.
 //!
 //! Where nodes do not all hear each other, a matcher that some do not hear stays as long as others hear
 //! it, or the two sides would take the lead from each other without end. A node that hears more nodes
@@ -138,11 +138,14 @@ impl Election {
         Some(term)
     }
 
-    /// Returns whether this node is the lowest one alive. Those that are draining come last.
+    /// Returns whether this node is the lowest one alive. One that has resigned the present term comes
+    /// after the others, as it listens before it claims another; those that are draining come last.
     fn is_first(&self, links: &BTreeMap<NodeId, Link>, me: Candidate, now: Instant) -> bool {
-        let others = alive(links, now)
-            .map(|(node, link)| (link.last_beat.is_none_or(|beat| beat.is_draining), node));
-        others.min().is_none_or(|other| (me.is_draining, self.me) < other)
+        let others = alive(links, now).map(|(node, link)| {
+            let is_draining = link.last_beat.is_none_or(|beat| beat.is_draining);
+            (is_draining, self.has_resigned(node, link), node)
+        });
+        others.min().is_none_or(|other| (me.is_draining, false, self.me) < other)
     }
 
     /// Returns whether this node hears more nodes than the matcher, and no other candidate hears more
@@ -166,15 +169,17 @@ impl Election {
         }
         let link = links.get(&term.node).filter(|link| link.is_up());
         match link.and_then(|link| Some((link, link.last_beat?))) {
-            Some((link, beat)) if beat.term == Some(term) => {
-                if beat.leads {
-                    Leader::Leads(link.heard_well_at())
-                } else {
-                    Leader::Resigned
-                }
-            }
+            Some((link, _)) if self.has_resigned(term.node, link) => Leader::Resigned,
+            Some((link, beat)) if beat.term == Some(term) => Leader::Leads(link.heard_well_at()),
             Some(_) | None => Leader::Unknown,
         }
+    }
+
+    /// Returns whether a node says that it does not lead the present term, which is its own.
+    fn has_resigned(&self, node: NodeId, link: &Link) -> bool {
+        let of_its_own = self.promised.filter(|term| term.node == node);
+        let said = link.last_beat.filter(|beat| beat.term == of_its_own);
+        of_its_own.is_some() && said.is_some_and(|beat| !beat.leads)
     }
 }
 

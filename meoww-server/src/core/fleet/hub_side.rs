@@ -21,6 +21,7 @@ use super::{
 };
 use crate::core::{
     lobby::{self, ConnId, Counts, Departure, KeptPlace, RoomInfo, SEAT_LEASE},
+    safety::BlockList,
     unordered::Map,
 };
 
@@ -161,6 +162,7 @@ impl HubSide {
             out.tell(lobby::Effect::Welcome { conn, user, resumed: None });
         }
         out.requests.extend(self.report(conn, out.now).map(Request::Connect));
+        self.tell_user(user, out);
     }
 
     fn report_change(&self, conn: ConnId, out: &mut Out<'_>) {
@@ -219,10 +221,13 @@ impl HubSide {
         }
     }
 
-    /// Tells the matcher with whom a user must not meet: it forgets that with the user's last connection.
+    /// Tells the matcher with whom a user must not meet: it forgets that with the last connection of the
+    /// user that it knows, and may have taken out some that are still here.
     fn tell_user(&self, user: UserId, out: &mut Out<'_>) {
         let Some(known) = self.users.get(&user) else { return };
-        blocks::tell_blocks(user, &known.blocks, out);
+        if known.blocks != BlockList::default() {
+            blocks::tell_blocks(user, &known.blocks, out);
+        }
         let apart = known.apart.iter().filter(|(_, until)| *until > out.now);
         out.requests.extend(apart.map(|(other, _)| Request::Mismatch { user, other: *other }));
     }

@@ -48,8 +48,11 @@ pub(super) struct Matcher {
     /// Places to keep as soon as the rolls are complete.
     places: Vec<KeptPlace>,
     partial_lists: PartialLists<NodeId>,
-    /// Requests that came before matching began, of nodes whose roll was complete.
+    /// Requests that came before matching began, of nodes whose roll was complete; and of rolls the
+    /// connections that wait for their rooms, with the state of their users.
     deferred: VecDeque<(NodeId, Request)>,
+    /// The users of those connections.
+    resuming: BTreeSet<UserId>,
     pairings: Pairings,
     /// A buffer, empty between steps.
     effects: Vec<lobby::Effect>,
@@ -104,6 +107,7 @@ impl Matcher {
             places: Vec::new(),
             partial_lists: PartialLists::default(),
             deferred: VecDeque::new(),
+            resuming: BTreeSet::new(),
             pairings: Pairings::default(),
             effects: Vec::new(),
         }
@@ -172,19 +176,19 @@ impl Matcher {
                     .retain(|(_, it)| !matches!(it, Request::Connect(it) if it.conn == conn));
                 self.forget(conn, departure, step);
             }
-            Request::Blocks(part) => {
-                let user = part.user;
-                if let Some(list) = self.partial_lists.add(node, part) {
-                    self.renew_blocks(node, user, &list, step);
-                }
-            }
+            Request::Blocks(part) => self.take_blocks(node, part, step),
             Request::Mismatch { user, other } => {
                 self.input(lobby::Input::Mismatch { user, other }, step);
             }
             Request::Held { conn, room } => self.held(conn, room, step),
             Request::Refuse { conn, room } => self.refused(conn, room, step),
             Request::Doubt { conn, room, partner } => self.doubt(conn, room, partner, step),
-            Request::RollBegin | Request::Roll(_) | Request::RollEnd => {}
+            Request::Roll(entries) => {
+                for entry in entries {
+                    self.recall(node, entry, step);
+                }
+            }
+            Request::RollBegin | Request::RollEnd => {}
         }
     }
 

@@ -1,6 +1,7 @@
 //! Several nodes in virtual time, over a bus that loses, repeats and reorders what is sent.
 #![expect(clippy::disallowed_methods, reason = "an Instant can only be had from the clock")]
 
+mod blocks;
 mod copies;
 mod drain;
 mod links;

@@ -160,7 +160,7 @@ impl HubSide {
             seated.is_open = true;
             self.matches += u64::from(seated.is_initiator);
             let waited: Duration = seated.since.saturating_duration_since(seated.asked);
-            let Seated { stranger, is_initiator, .. } = *seated;
+            let Seated { stranger, is_initiator, partner_until, .. } = *seated;
             out.tell(lobby::Effect::Matched {
                 conn,
                 room,
@@ -169,6 +169,9 @@ impl HubSide {
                 stranger,
                 waited,
             });
+            if partner_until.is_some() {
+                out.effects.push(Effect::PartnerAway { conn, room });
+            }
         }
     }
 

@@ -13,7 +13,8 @@ use crate::core::{
 
 impl HubSide {
     /// Returns the requests that make up the roll: waiters first, then members of rooms, then the
-    /// others, each with the state of its user; at last the copies of rooms of other nodes.
+    /// others; at last the copies of rooms of other nodes. The state of a user follows the first
+    /// connection of the user, and each one that waits for its room.
     pub(in crate::core::fleet) fn roll(
         &self,
         copies: Vec<RollEntry>,
@@ -31,7 +32,8 @@ impl HubSide {
         let (mut entries, mut told) = (Vec::new(), BTreeSet::new());
         for report in reports {
             entries.push(RollEntry::Conn(report));
-            if told.insert(report.user)
+            let is_resuming = matches!(report.seat, RollSeat::Resuming { .. });
+            if (told.insert(report.user) || is_resuming)
                 && let Some(user) = self.users.get(&report.user)
             {
                 entries.extend(user.entries(report.user, now));

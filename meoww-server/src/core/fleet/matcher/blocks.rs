@@ -13,10 +13,23 @@ use crate::core::{
 };
 
 impl Matcher {
+    /// Takes a part of the blocks of a user, and the list once it is complete.
+    pub(super) fn take_blocks(
+        &mut self,
+        node: NodeId,
+        part: BlockPart,
+        step: &mut Step<'_, impl Rng>,
+    ) {
+        let user = part.user;
+        if let Some(list) = self.partial_lists.add(node, part) {
+            self.renew_blocks(node, user, &list, step);
+        }
+    }
+
     /// Brings the lobby to the blocks of a user, unless it has those of a later version: nodes read
     /// them on their own, and what they tell comes in any order. Other nodes of the user are told, as
     /// their rolls tell it to the next matcher.
-    pub(super) fn renew_blocks(
+    fn renew_blocks(
         &mut self,
         node: NodeId,
         user: UserId,

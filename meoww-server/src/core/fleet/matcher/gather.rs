@@ -21,23 +21,15 @@ impl Matcher {
     pub(super) fn enrol(&mut self, node: NodeId, entry: RollEntry, step: &mut Step<'_, impl Rng>) {
         match entry {
             RollEntry::Conn(report) => self.enrol_conn(node, report, step),
-            RollEntry::User { user, owed_ms, last_partner } => {
-                let owed = Duration::from_millis(owed_ms.into());
-                self.lobby.recall(user, owed, last_partner, step.now);
-            }
-            RollEntry::Blocks(part) => {
-                let user = part.user;
-                let Some(list) = self.partial_lists.add(node, part) else { return };
-                self.renew_blocks(node, user, &list, step);
-                if self.lobby.connections_of(user).is_empty() {
-                    // All of them ask for a room, and are not known before that is decided.
-                    let parts = BlockPart::all_of(user, &list).into_iter();
-                    self.deferred.extend(parts.map(|part| (node, Request::Blocks(part))));
+            RollEntry::User { user, .. }
+            | RollEntry::Apart { user, .. }
+            | RollEntry::Blocks(BlockPart { user, .. }) => {
+                if self.resuming.contains(&user) {
+                    // The other connections of the user may be gone by then.
+                    let again = Request::Roll(vec![entry.clone()]);
+                    self.deferred.push_back((node, again));
                 }
-            }
-            RollEntry::Apart { user, other, left_ms } => {
-                let until = step.now + Duration::from_millis(left_ms.into());
-                self.lobby.recall_mismatch(user, other, until);
+                self.recall(node, entry, step);
             }
             RollEntry::Away { room, user, stranger, left_ms } => {
                 let left = Duration::from_millis(left_ms.into()).min(SEAT_LEASE);
@@ -55,6 +47,25 @@ impl Matcher {
         }
     }
 
+    /// Takes over the state of a user, if a connection of the user is known.
+    pub(super) fn recall(&mut self, node: NodeId, entry: RollEntry, step: &mut Step<'_, impl Rng>) {
+        match entry {
+            RollEntry::User { user, owed_ms, last_partner } => {
+                let owed = Duration::from_millis(owed_ms.into());
+                self.lobby.recall(user, owed, last_partner, step.now);
+            }
+            RollEntry::Apart { user, other, left_ms } => {
+                let until = step.now + Duration::from_millis(left_ms.into());
+                self.lobby.recall_mismatch(user, other, until);
+            }
+            RollEntry::Blocks(part) => self.take_blocks(node, part, step),
+            RollEntry::Conn(_)
+            | RollEntry::Away { .. }
+            | RollEntry::Copy { .. }
+            | RollEntry::Place(_) => {}
+        }
+    }
+
     fn enrol_conn(&mut self, node: NodeId, report: ConnReport, step: &mut Step<'_, impl Rng>) {
         let ConnReport { conn, user, attempt, criteria, seat } = report;
         let RollSeat::Seated { room, partner, stranger, partner_left_ms, age_ms, is_open, .. } =
@@ -62,6 +73,7 @@ impl Matcher {
         else {
             if let RollSeat::Resuming { .. } = seat {
                 // The room may be on a roll that is not complete.
+                self.resuming.insert(user);
                 return self.deferred.push_back((node, Request::Connect(report)));
             }
             self.connect(node, report, step);
@@ -110,6 +122,7 @@ impl Matcher {
             self.settle_room(room, &claims, &back, step);
         }
         self.give_places(step);
+        self.resuming.clear();
         for (node, request) in std::mem::take(&mut self.deferred) {
             if self.nodes.contains_key(&node) {
                 self.act(node, request, step);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::world::{World, user};
 use crate::core::{
-    fleet::{GIVEN_UP, MAX_BLOCKS, NodeId, SUSPECTED},
+    fleet::{BEAT, GIVEN_UP, MAX_LAG, NodeId, RollSeat, SUSPECTED},
     lobby::{self, ConnId, Departure, SEAT_LEASE},
 };
 
@@ -25,7 +25,7 @@ pub(super) fn leader(world: &World) -> Option<u32> {
 }
 
 /// Two users on the second and third node, in a room.
-fn with_a_room(world: &mut World) -> [ConnId; 2] {
+pub(super) fn with_a_room(world: &mut World) -> [ConnId; 2] {
     let nodes = world.node_ids();
     let first = world.connect(nodes[1], user(1), None).expect("connected");
     let second = world.connect(nodes[2], user(2), None).expect("connected");
@@ -269,40 +269,6 @@ fn two_seats_of_one_room_are_kept_on_one_node() {
 }
 
 #[test]
-fn a_new_matcher_takes_over_no_room_of_a_blocked_pair() {
-    let mut world = fleet();
-    let [first, _] = with_a_room(&mut world);
-    let nodes = world.node_ids();
-    // The matcher and the partner's node die before they hear of the block.
-    world.act(first, lobby::Input::Block { user: user(1), blocked: user(2) });
-    world.crash(nodes[0]);
-    world.crash(nodes[2]);
-    world.pass(Duration::from_secs(4));
-    assert_eq!(leader(&world), Some(2));
-    assert!(world.clients[&first].room.is_none());
-}
-
-/// The matcher has not answered, or is gone.
-#[test]
-fn who_blocks_may_search_at_once() {
-    for is_gone in [false, true] {
-        let mut world = fleet();
-        let [first, second] = with_a_room(&mut world);
-        if is_gone {
-            let nodes = world.node_ids();
-            world.crash(nodes[0]);
-        }
-        world.act(first, lobby::Input::Block { user: user(1), blocked: user(2) });
-        world.search(first);
-        assert!(world.clients[&first].is_searching, "the room is over");
-        world.pass(Duration::from_secs(4));
-        assert!(world.clients[&second].room.is_none(), "the other is told");
-        let matcher = world.nodes.values().find_map(|node| node.fleet.matcher());
-        assert!(matcher.expect("one leads").is_queued(first));
-    }
-}
-
-#[test]
 fn who_is_on_a_node_that_goes_is_not_queued_and_another_node_leads() {
     let mut world = fleet();
     let nodes = world.node_ids();
@@ -356,6 +322,33 @@ fn who_waits_at_a_node_that_goes_keeps_the_turn() {
         let partner = world.clients[&third].room.expect("matched").partner;
         assert_eq!(partner, Some(again), "node {at}");
     }
+}
+
+/// The node does not hear that the room opens, nor that the partner is lost, before it tells its roll anew.
+#[test]
+fn whoever_hears_late_of_a_match_hears_that_the_partner_is_away() {
+    let mut world = fleet();
+    let nodes = world.node_ids();
+    let conns = [1, 2].map(|at| {
+        let conn = world.connect(nodes[at], user(at as u8), None).expect("connected");
+        world.search(conn);
+        conn
+    });
+    let is_held = |world: &World| {
+        let report = world.nodes[&nodes[1]].fleet.hub().report(conns[0], world.now);
+        matches!(report.expect("connected").seat, RollSeat::Seated { is_open: false, .. })
+    };
+    while !is_held(&world) {
+        world.pass(Duration::from_micros(100));
+    }
+    world.cut(nodes[0], nodes[1]);
+    world.pass(Duration::from_millis(50));
+    assert!(world.clients[&conns[1]].room.is_some() && world.clients[&conns[0]].room.is_none());
+    world.act(conns[1], lobby::Input::Disconnect(conns[1], Departure::Lost));
+    world.pass(GIVEN_UP + Duration::from_millis(500));
+    world.mend_cuts();
+    world.pass(Duration::from_secs(1));
+    assert_eq!(world.clients[&conns[0]].room.expect("matched").partner, None);
 }
 
 /// Its node is gone, then the one that matches, each time for good.
@@ -418,6 +411,19 @@ fn a_new_matcher_hears_all_hubs_before_it_matches() {
     }
 }
 
+/// It has resigned before the others take it for lost, and they do not wait for it.
+#[test]
+fn another_node_leads_at_once_after_a_short_standstill_of_the_matcher() {
+    let mut world = fleet();
+    let nodes = world.node_ids();
+    world.pause(nodes[0], true);
+    world.pass(MAX_LAG + Duration::from_millis(100));
+    world.pause(nodes[0], false);
+    world.pass(BEAT + Duration::from_millis(50));
+    assert_eq!(leader(&world), Some(2));
+    meet(&mut world, [0, 2], [1, 2], Duration::from_millis(50));
+}
+
 #[test]
 fn an_order_of_a_term_that_is_over_changes_nothing() {
     let mut world = fleet();
@@ -448,73 +454,4 @@ fn a_seat_kept_until_there_was_no_matcher_is_given_up() {
     world.pass(Duration::from_millis(1500));
     assert_eq!(leader(&world), Some(2));
     assert!(world.clients[&first].room.is_none());
-}
-
-/// Two nodes of a user tell the matcher of a block and of its end, the earlier one later.
-#[test]
-fn the_last_change_of_blocks_counts_whatever_comes_first() {
-    let block = lobby::Input::Block { user: user(1), blocked: user(2) };
-    let unblock = lobby::Input::Unblock { user: user(1), blocked: user(2) };
-    for (changes, is_blocked) in [([block, unblock], false), ([unblock, block], true)] {
-        let mut world = fleet();
-        let nodes = world.node_ids();
-        let conns = [nodes[1], nodes[2]].map(|node| world.connect(node, user(1), None));
-        let [late, early] = conns.map(|conn| conn.expect("connected"));
-        if is_blocked {
-            world.act(early, block);
-        }
-        world.pass(Duration::from_secs(2));
-        world.cut(nodes[1], nodes[0]);
-        world.act(late, changes[0]);
-        world.act(early, changes[1]);
-        world.pass(Duration::from_millis(300));
-        world.mend_cuts();
-        // It comes with the next beat, and long before the database is asked.
-        for _ in 0..30 {
-            let matcher = world.nodes[&nodes[0]].fleet.matcher().expect("it leads");
-            let is_known = matcher.blocks_of(user(1)).contains(&user(2));
-            assert_eq!(is_known, is_blocked, "after {changes:?}");
-            world.pass(Duration::from_millis(10));
-        }
-    }
-}
-
-/// Of more blocks than fit into one part.
-/// The matcher tells the hub of the blocks while it still knows an old connection of their user, and
-/// forgets them with that one before it hears of the new one.
-#[test]
-fn blocks_are_told_again_that_a_hub_knows_from_the_matcher() {
-    let mut world = fleet();
-    let nodes = world.node_ids();
-    let old = world.connect(nodes[2], user(1), None).expect("connected");
-    let window = world.connect(nodes[0], user(1), None).expect("connected");
-    world.pass(Duration::from_millis(50));
-    // Messages of the third node are lost, and sent again.
-    world.cut(nodes[2], nodes[0]);
-    world.act(old, lobby::Input::Disconnect(old, Departure::Clean));
-    world.connect(nodes[2], user(1), None).expect("connected");
-    world.act(window, lobby::Input::Block { user: user(1), blocked: user(2) });
-    world.act(window, lobby::Input::Disconnect(window, Departure::Clean));
-    world.pass(Duration::from_millis(20));
-    world.mend_cuts();
-    world.pass(Duration::from_secs(3));
-    let matcher = world.nodes[&nodes[0]].fleet.matcher().expect("it leads");
-    assert!(matcher.blocks_of(user(1)).contains(&user(2)));
-}
-
-#[test]
-fn a_new_matcher_knows_all_blocks() {
-    let mut world = fleet();
-    let nodes = world.node_ids();
-    let conn = world.connect(nodes[1], user(1), None).expect("connected");
-    let blocked = 2..=(2 * MAX_BLOCKS as u8);
-    for blocked in blocked.clone() {
-        world.act(conn, lobby::Input::Block { user: user(1), blocked: user(blocked) });
-    }
-    world.act(conn, lobby::Input::Unblock { user: user(1), blocked: user(9) });
-    world.crash(nodes[0]);
-    world.pass(Duration::from_secs(4));
-    let matcher = world.nodes[&nodes[1]].fleet.matcher().expect("it leads");
-    let blocks = blocked.filter(|it| *it != 9).map(user);
-    assert!(matcher.blocks_of(user(1)).into_iter().eq(blocks));
 }
