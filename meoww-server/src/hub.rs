@@ -4,6 +4,7 @@
 
 mod evacuation;
 pub(crate) mod lead;
+mod message;
 mod nodes;
 mod task;
 
@@ -16,14 +17,18 @@ use std::{
     time::Duration,
 };
 
-use meoww_proto::{RoomId, UserId, error::SignalErrorCode, signal::Presence};
+use meoww_proto::{RoomId, UserId, error::SignalErrorCode};
 use time::OffsetDateTime;
 use tokio::sync::{Mutex, MutexGuard, mpsc, oneshot};
 
-pub(crate) use self::nodes::Question;
 use self::{
     lead::Lead,
+    message::HubMessage,
     nodes::{PeerInbox, PeerMessages},
+};
+pub(crate) use self::{
+    message::{ConnectionSelector, OpenRoom, Resumption, RoomsAfter, Standing},
+    nodes::Question,
 };
 use crate::{
     core::{
@@ -32,7 +37,7 @@ use crate::{
         safety::{Block, BlockList},
         session::SessionId,
     },
-    metrics::{FleetFigures, Sockets},
+    metrics::Sockets,
     send_queue::SendQueue,
     store::{Arrival, Store, StoreError},
     tokens::Bearer,
@@ -68,128 +73,11 @@ impl BlockOrder {
     }
 }
 
-enum HubMessage {
-    Connected {
-        conn: ConnId,
-        bearer: Bearer,
-        resumption: Resumption,
-        send_queue: SendQueue,
-    },
-    Happened(Input),
-    /// From a connection that waits to hear what became of it.
-    Asked(ConnId, Input, oneshot::Sender<Result<(), SignalErrorCode>>),
-    Close {
-        selector: ConnectionSelector,
-        reason: SignalErrorCode,
-    },
-    /// Without a word to other nodes.
-    CloseAllBut {
-        user: UserId,
-        live: Vec<SessionId>,
-        reason: SignalErrorCode,
-    },
-    Broadcast(Arc<str>),
-    Drain(Duration),
-    Count(oneshot::Sender<Counts>),
-    Describe(oneshot::Sender<Standing>),
-    ListRooms(RoomsAfter, oneshot::Sender<Vec<OpenRoom>>),
-    OfThese(BTreeSet<UserId>, oneshot::Sender<BTreeSet<UserId>>),
-    /// The blocks of a user, as the database has them.
-    Blocks {
-        user: UserId,
-        list: BlockList,
-    },
-    ListNodes(oneshot::Sender<Vec<NodeId>>),
-    AskNode(NodeId, String, oneshot::Sender<String>),
-    AnswerNode(Question, String),
-    #[cfg(test)]
-    Fail,
-}
-
-/// Whether a client can take up its room on another connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Resumption {
-    /// It cannot: its room ends with its connection.
-    Unsupported,
-    /// It can, and takes up this room now.
-    Supported(Option<RoomId>),
-}
-
 /// A connection the hub knows of.
 pub(crate) struct Connected {
     pub(crate) conn: ConnId,
     /// When its session ends unless it is refreshed; `None` if it has ended by now.
     pub(crate) session_end: Option<OffsetDateTime>,
-}
-
-/// How things stand with this node of a fleet.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Standing {
-    /// Users on all nodes, and how many of them are in the queue.
-    pub(crate) presence: Presence,
-    /// Whether it matches for all.
-    pub(crate) is_matching: bool,
-    /// Whether it has clients go to another node, of which there is one.
-    pub(crate) is_evacuating: bool,
-    /// Whether a member of a room is here, or may only come back here.
-    pub(crate) has_rooms: bool,
-    /// Other nodes it has a link to.
-    pub(crate) peers: usize,
-    /// The round of the term it follows.
-    pub(crate) round: u64,
-}
-
-impl Standing {
-    /// For those who watch it.
-    pub(crate) fn figures(self) -> FleetFigures {
-        let Presence { online, searching } = self.presence;
-        let matching = self.is_matching.then_some([online, searching]);
-        FleetFigures { peers: self.peers, round: self.round, matching }
-    }
-}
-
-/// Which rooms to list: the first so many after this one, in the order of their ids.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct RoomsAfter {
-    pub(crate) after: Option<RoomId>,
-    pub(crate) limit: usize,
-}
-
-/// A room, for the operator.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct OpenRoom {
-    pub(crate) room: RoomId,
-    pub(crate) members: [UserId; 2],
-    /// When the two were matched.
-    pub(crate) since: OffsetDateTime,
-}
-
-/// Which connections of an account.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ConnectionSelector {
-    /// All of them.
-    User(UserId),
-    /// Those of one session.
-    Session(Bearer),
-    /// Those of every session but one.
-    OtherSessions(Bearer),
-}
-
-impl ConnectionSelector {
-    fn user(self) -> UserId {
-        match self {
-            Self::User(user) => user,
-            Self::Session(bearer) | Self::OtherSessions(bearer) => bearer.user,
-        }
-    }
-
-    fn includes(self, session: SessionId) -> bool {
-        match self {
-            Self::User(_) => true,
-            Self::Session(bearer) => session == bearer.session,
-            Self::OtherSessions(bearer) => session != bearer.session,
-        }
-    }
 }
 
 impl HubHandle {
