@@ -160,6 +160,8 @@ impl Matcher {
                 self.end_presumed(node, step);
                 self.settle(step);
             }
+            // Rooms that have not begun are undone when matching begins.
+            Request::Opened { conn, room } => self.opened(conn, room, step),
             request if self.has_begun => self.act(node, request, step),
             request => self.deferred.push_back((node, request)),
         }
@@ -188,7 +190,7 @@ impl Matcher {
                     self.recall(node, entry, step);
                 }
             }
-            Request::RollBegin | Request::RollEnd => {}
+            Request::RollBegin | Request::RollEnd | Request::Opened { .. } => {}
         }
     }
 

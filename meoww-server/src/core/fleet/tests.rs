@@ -8,6 +8,7 @@ mod links;
 mod model;
 mod pace;
 mod parts;
+mod rolls;
 mod search;
 mod stories;
 mod world;

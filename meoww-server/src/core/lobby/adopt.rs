@@ -120,21 +120,32 @@ impl Lobby {
     }
 
     /// Takes over a room, whose members wait for no other one then; `false` if one of them is in
-    /// another, or has blocked the other.
+    /// another, or has blocked the other. A user in two rooms has gone on to the later one: an earlier
+    /// one of a member who is here ends.
     pub fn adopt(
         &mut self,
         room: RoomId,
         seats: [AdoptedSeat; 2],
         since: Instant,
+        now: Instant,
         effects: &mut Vec<Effect>,
     ) -> bool {
         let [first, second] = seats.map(|seat| seat.user);
-        let is_free = |user, other| {
-            let known = self.users.key_of(user).map(|key| &self.users[key]);
-            known.is_none_or(|user| user.room.is_none() && !user.blocks.contains(&other))
+        let is_over =
+            |known, seat: AdoptedSeat| seat.held_by.is_ok() && self.rooms[known].since < since;
+        let is_free = |seat: AdoptedSeat, other| {
+            let known = self.users.key_of(seat.user).map(|key| &self.users[key]);
+            known.is_none_or(|user| {
+                user.room.is_none_or(|known| is_over(known, seat)) && !user.blocks.contains(&other)
+            })
         };
-        if first == second || !is_free(first, second) || !is_free(second, first) {
+        if first == second || !is_free(seats[0], second) || !is_free(seats[1], first) {
             return false;
+        }
+        for user in [first, second] {
+            if let Some(key) = self.users.key_of(user) {
+                self.end_room(key, now, effects);
+            }
         }
         let keys = [first, second].map(|user| self.users.find_or_add(user));
         for key in keys {

@@ -26,7 +26,7 @@ impl HubSide {
         text: RelayText,
         out: &mut Out<'_>,
     ) -> Option<Message> {
-        self.open(to, room, out);
+        self.open_early(to, room, out);
         if self.is_in(to, room) {
             out.effects.extend(text.into_relay(room).map(|relay| Effect::Relay { to, relay }));
             return None;
@@ -83,12 +83,22 @@ impl HubSide {
         let mut missing = Vec::new();
         for shared in rooms {
             let SharedRoom { room, partner, .. } = *shared;
-            self.open(partner, room, out);
+            self.open_early(partner, room, out);
             if !self.is_in(partner, room) && !self.is_away(room) {
                 missing.push(*shared);
             }
         }
         missing
+    }
+
+    /// Begins a room that is held before the matcher orders it, and tells the matcher: it may be a new
+    /// one, which knows it as held and would undo it.
+    fn open_early(&mut self, conn: ConnId, room: RoomId, out: &mut Out<'_>) {
+        let seated = self.conns.get_mut(&conn).and_then(|local| local.seat_in(room));
+        if seated.is_some_and(|seated| !seated.is_open) {
+            self.open(conn, room, out);
+            out.requests.push(Request::Opened { conn, room });
+        }
     }
 
     /// Returns the room of a connection, unless another node has the seat of the partner.

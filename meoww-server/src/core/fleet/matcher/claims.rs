@@ -83,6 +83,22 @@ impl Matcher {
         self.adopt(room, claim, Some(other), step);
     }
 
+    /// Notes that a room has begun for a connection although the matcher did not order it.
+    pub(super) fn opened(&mut self, conn: ConnId, room: RoomId, step: &mut Step<'_, impl Rng>) {
+        let claims = self.claims.get_mut(&room).into_iter().flatten();
+        for claim in claims.filter(|claim| claim.conn() == Some(conn)) {
+            if let ClaimedSeat::Taken { is_open, .. } = &mut claim.seat {
+                *is_open = true;
+                return;
+            }
+        }
+        let user = self.conns.get(&conn).map(|known| known.user);
+        if user.is_some_and(|user| self.lobby.room_of(user) != Some((room, Some(conn)))) {
+            // Undone by now.
+            step.order(conn, Order::RoomOver { conn, room });
+        }
+    }
+
     pub(super) fn take_claims(&mut self, room: RoomId) -> Vec<Claim> {
         let claims = self.claims.remove(&room).unwrap_or_default();
         for conn in claims.iter().filter_map(Claim::conn) {
@@ -135,7 +151,7 @@ impl Matcher {
         for (user, left_before) in [(first.user, step.now), (first.stranger, left_before)] {
             self.lobby.give_up_seat(user, left_before, step.now, &mut effects);
         }
-        let is_adopted = self.lobby.adopt(room, seats, since, &mut effects);
+        let is_adopted = self.lobby.adopt(room, seats, since, step.now, &mut effects);
         self.carry_out(effects, step);
         let conns = [Some(conn), second.and_then(|claim| claim.conn())];
         for (n, claim) in [Some(first), second].into_iter().enumerate() {

@@ -48,7 +48,7 @@ impl Matcher {
         self.copies.remove(room);
         let seats = members.map(|user| AdoptedSeat { user, held_by: Err(until) });
         let mut effects = std::mem::take(&mut self.effects);
-        self.lobby.adopt(room, seats, step.now, &mut effects);
+        self.lobby.adopt(room, seats, step.now, step.now, &mut effects);
         self.carry_out(effects, step);
     }
 }

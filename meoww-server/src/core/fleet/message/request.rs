@@ -63,4 +63,11 @@ pub enum Request {
         /// The partner's connection, which is not in it.
         partner: ConnId,
     },
+    /// The connection waited for this room to open, and has heard from the partner, who is in it.
+    Opened {
+        /// The connection.
+        conn: ConnId,
+        /// The room.
+        room: RoomId,
+    },
 }

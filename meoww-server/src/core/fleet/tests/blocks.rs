@@ -1,21 +1,14 @@
 //! Blocks of users, and pairs that are kept apart, on several nodes.
 
-use std::time::{Duration, Instant};
-
-use meoww_proto::RoomId;
-use rand::{SeedableRng, rngs::SmallRng};
-use uuid::Uuid;
+use std::time::Duration;
 
 use super::{
     stories::{fleet, leader, with_a_room},
     world::user,
 };
 use crate::core::{
-    fleet::{
-        BlockPart, ConnReport, MAX_BLOCKS, NodeId, Request, RollEntry, RollSeat, Term,
-        matcher::{Matcher, Step},
-    },
-    lobby::{self, ConnId, Departure, SearchCriteria},
+    fleet::MAX_BLOCKS,
+    lobby::{self, Departure},
 };
 
 /// Two nodes of a user tell the matcher of a block and of its end, the earlier one later.
@@ -149,40 +142,4 @@ fn blocks_are_told_again_with_each_connection() {
     world.search(other);
     world.pass(Duration::from_millis(50));
     assert!(world.clients[&other].room.is_none(), "the two could not see each other");
-}
-
-fn connection(conn: ConnId, seat: RollSeat) -> RollEntry {
-    let criteria = SearchCriteria::default();
-    RollEntry::Conn(ConnReport { conn, user: user(1), attempt: 0, criteria, seat })
-}
-
-/// Two nodes have connections of a user, of which one waits for a room. The other node is gone before the
-/// third has told its roll.
-#[test]
-fn blocks_of_a_connection_that_waits_for_its_room_are_kept() {
-    let [first, second, third] = [1, 2, 3].map(|id| NodeId::new(id).expect("a node"));
-    let part = BlockPart { user: user(1), version: 1, blocked: vec![user(2)], is_last: true };
-    let room = RoomId::from_uuid(Uuid::from_u128(1));
-    let roll =
-        |node: NodeId, seat| vec![connection(node.conn(1), seat), RollEntry::Blocks(part.clone())];
-    let rolls = [
-        (first, roll(first, RollSeat::Idle)),
-        (second, roll(second, RollSeat::Resuming { room })),
-        (third, vec![]),
-    ];
-    let term = Term::after(None, first);
-    let mut matcher = Matcher::new(term, rolls.iter().map(|(node, _)| *node), true);
-    let mut rng = SmallRng::seed_from_u64(1);
-    let mut orders = Vec::new();
-    let step = &mut Step { now: Instant::now(), rng: &mut rng, orders: &mut orders };
-    for (node, entries) in rolls {
-        if node == third {
-            matcher.lose_node(first, step);
-        }
-        for request in [Request::RollBegin, Request::Roll(entries), Request::RollEnd] {
-            matcher.handle(node, request, step);
-        }
-    }
-    assert!(matcher.has_begun());
-    assert_eq!(matcher.blocks_of(user(1)), [user(2)].into());
 }
