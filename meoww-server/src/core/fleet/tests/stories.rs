@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::world::{World, user};
 use crate::core::{
-    fleet::{BEAT, GIVEN_UP, MAX_LAG, NodeId, RollSeat, SUSPECTED},
+    fleet::{BEAT, GIVEN_UP, MAX_LAG, RollSeat, SUSPECTED},
     lobby::{self, ConnId, Departure, SEAT_LEASE},
 };
 
@@ -268,65 +268,9 @@ fn two_seats_of_one_room_are_kept_on_one_node() {
     assert_eq!(world.clients[&partner].room.map(|it| it.id), Some(room));
 }
 
-#[test]
-fn who_is_on_a_node_that_goes_is_not_queued_and_another_node_leads() {
-    let mut world = fleet();
-    let nodes = world.node_ids();
-    let conn = world.connect(nodes[0], user(1), None).expect("connected");
-    world.act(conn, lobby::Input::Drain);
-    world.search(conn);
-    assert!(!world.clients[&conn].is_searching, "it is told");
-    world.pass(Duration::from_secs(2));
-    assert_eq!(leader(&world), Some(2));
-    let [first, _] = with_a_room(&mut world);
-    assert!(world.clients[&first].room.is_some());
-}
-
-/// The second waits already when the first comes back.
-#[test]
-fn who_waits_at_a_node_that_goes_keeps_the_turn() {
-    // The first node matches.
-    let ends: [fn(&mut World, ConnId, NodeId); 3] = [
-        |world, first, _| {
-            world.act(first, lobby::Input::Drain);
-            world.act(first, lobby::Input::Disconnect(first, Departure::Lost));
-        },
-        // Nothing keeps it.
-        |world, first, node| {
-            world.act(first, lobby::Input::Drain);
-            world.crash(node);
-        },
-        |world, _, node| {
-            world.pass(Duration::from_secs(2));
-            world.crash(node);
-        },
-    ];
-    for (at, end) in [0, 1].into_iter().flat_map(|at| ends.map(|end| (at, end))) {
-        let mut world = fleet();
-        let nodes = world.node_ids();
-        let first = world.connect(nodes[at], user(1), None).expect("connected");
-        let second = world.connect(nodes[2], user(2), None).expect("connected");
-        world.act(first, lobby::Input::Block { user: user(1), blocked: user(2) });
-        for conn in [first, second] {
-            world.search(conn);
-            world.pass(Duration::from_millis(50));
-        }
-        end(&mut world, first, nodes[at]);
-        world.pass(Duration::from_secs(2));
-        let again = world.connect(nodes[2], user(1), None).expect("connected");
-        let third = world.connect(nodes[2], user(3), None).expect("connected");
-        for conn in [again, third] {
-            world.search(conn);
-            world.pass(Duration::from_millis(50));
-        }
-        let partner = world.clients[&third].room.expect("matched").partner;
-        assert_eq!(partner, Some(again), "node {at}");
-    }
-}
-
 /// The node does not hear that the room opens, nor that the partner is lost, before it tells its roll anew.
 #[test]
-fn whoever_hears_late_of_a_match_hears_that_the_partner_is_away() {
+fn a_match_heard_late_says_that_the_partner_is_away() {
     let mut world = fleet();
     let nodes = world.node_ids();
     let conns = [1, 2].map(|at| {
@@ -349,31 +293,6 @@ fn whoever_hears_late_of_a_match_hears_that_the_partner_is_away() {
     world.mend_cuts();
     world.pass(Duration::from_secs(1));
     assert_eq!(world.clients[&conns[0]].room.expect("matched").partner, None);
-}
-
-/// Its node is gone, then the one that matches, each time for good.
-#[test]
-fn who_came_back_to_another_node_keeps_the_turn_with_the_next_matcher() {
-    let mut world = fleet();
-    let nodes = world.node_ids();
-    let first = world.connect(nodes[1], user(1), None).expect("connected");
-    let second = world.connect(nodes[2], user(2), None).expect("connected");
-    world.act(first, lobby::Input::Block { user: user(1), blocked: user(2) });
-    for conn in [first, second] {
-        world.search(conn);
-        world.pass(Duration::from_millis(50));
-    }
-    world.crash(nodes[1]);
-    world.pass(Duration::from_secs(2));
-    let again = world.connect(nodes[2], user(1), None).expect("connected");
-    world.search(again);
-    world.pass(Duration::from_secs(3));
-    world.crash(nodes[0]);
-    world.pass(Duration::from_secs(2));
-    let third = world.connect(nodes[2], user(3), None).expect("connected");
-    world.search(third);
-    world.pass(Duration::from_millis(50));
-    assert_eq!(world.clients[&third].room.expect("matched").partner, Some(again));
 }
 
 #[test]
