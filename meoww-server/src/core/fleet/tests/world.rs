@@ -22,7 +22,7 @@ use self::{
     clients::Room,
 };
 use crate::core::{
-    fleet::{Effect, Fleet, Input, NodeId, Packet, RollSeat, Term},
+    fleet::{Body, Effect, Fleet, Input, Message, NodeId, Packet, Request, RollSeat, Term},
     lobby::{ConnId, SEAT_LEASE},
     safety::BlockList,
 };
@@ -197,7 +197,15 @@ impl World {
         }));
         for effect in effects {
             match effect {
-                Effect::Send(packet) => self.post(packet),
+                Effect::Send(packet) => {
+                    // In the same step it may have heard of another matcher, and hold it no more.
+                    if let Body::Data { message: Message::Request(_, request), .. } = &packet.body
+                        && let Request::Held { conn, room } = *request
+                    {
+                        self.held.insert((conn, room));
+                    }
+                    self.post(packet);
+                }
                 Effect::Lobby(effect) => self.tell(node, effect),
                 Effect::Relay { to, relay } => self.pass_in(to, &relay),
                 Effect::PartnerAway { conn, room } => self.tell_away(conn, room),

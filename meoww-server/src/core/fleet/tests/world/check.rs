@@ -21,7 +21,9 @@ const MISSING: Duration = Duration::from_secs(2);
 impl World {
     pub(in super::super) fn is_well(&self) -> bool {
         let Faults { lost, delayed, .. } = self.faults;
-        let has_centre = self.nodes.keys().any(|node| self.hears_all(*node));
+        // A node that drains matches only if no other does.
+        let is_centre = |(id, node): (&NodeId, &Node)| !node.is_draining && self.hears_all(*id);
+        let has_centre = self.nodes.iter().any(is_centre);
         let is_reliable = lost == 0 && delayed == 0;
         has_centre && is_reliable && self.nodes.values().all(|node| !node.is_paused)
     }
