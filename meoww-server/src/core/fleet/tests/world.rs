@@ -158,6 +158,7 @@ impl World {
     /// The node is gone, and so are its connections; their clients may ask for their rooms elsewhere.
     pub(super) fn crash(&mut self, node: NodeId) {
         self.note(|| format!("crash {node}"));
+        self.excuse_unanswered();
         self.nodes.remove(&node);
         for conn in self.clients.keys().copied().collect::<Vec<_>>() {
             if conn.node() == Some(node) {
@@ -174,6 +175,7 @@ impl World {
     pub(super) fn pause(&mut self, node: NodeId, is_paused: bool) {
         self.note(|| format!("pause {node} {is_paused}"));
         self.disturb();
+        self.excuse_unanswered();
         let Some(known) = self.nodes.get_mut(&node) else { return };
         known.is_paused = is_paused;
         if !is_paused {

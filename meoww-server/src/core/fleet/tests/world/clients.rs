@@ -204,6 +204,15 @@ impl World {
         self.may_end.extend(rooms.map(|(room, _)| *room));
     }
 
+    /// A search of a user in a room elsewhere is refused, unless the node that would is gone before.
+    pub(super) fn excuse_unanswered(&mut self) {
+        let searching = self.clients.values().filter(|client| client.is_searching);
+        for user in searching.map(|client| client.user).collect::<BTreeSet<_>>() {
+            self.excuse(user);
+            self.left_at.insert(user, self.now);
+        }
+    }
+
     pub(in super::super) fn relay(&mut self, conn: ConnId) {
         let client = self.clients.get(&conn);
         let Some(Room { id, partner: Some(to), .. }) = client.and_then(|it| it.room) else {
