@@ -31,7 +31,7 @@ pub(crate) struct Outgoing {
     nodes: BTreeMap<NodeId, Waiting>,
 }
 
-/// What waits for one node.
+/// The packets that wait to be sent to one node.
 #[derive(Debug)]
 struct Waiting {
     body: Vec<u8>,

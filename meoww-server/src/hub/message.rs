@@ -1,4 +1,4 @@
-//! What the hub's task hears from connections, operators and the rest of the server.
+//! The messages to the hub's task, from connections, operators and the rest of the server.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -19,7 +19,7 @@ use crate::{
     tokens::Bearer,
 };
 
-/// What the hub's task is told, and asked.
+/// A message to the hub's task.
 pub(super) enum HubMessage {
     Connected {
         conn: ConnId,

@@ -18,7 +18,7 @@ pub(crate) struct Question {
     pub(crate) text: String,
 }
 
-/// What other nodes said, for the services that act on it.
+/// The messages of other nodes, for the services that act on them.
 pub(super) struct PeerInbox {
     pub(super) revoked: Mutex<mpsc::Receiver<UserId>>,
     pub(super) questions: Mutex<mpsc::Receiver<Question>>,

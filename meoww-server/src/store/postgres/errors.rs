@@ -28,7 +28,7 @@ pub enum DatabaseError {
     Denied {
         /// Hosts and ports.
         place: String,
-        /// What the database says.
+        /// The error message of the database.
         reason: String,
     },
     /// It has no connection left for us.
@@ -39,7 +39,7 @@ pub enum DatabaseError {
     TooMany {
         /// Hosts and ports.
         place: String,
-        /// What the database says.
+        /// The error message of the database.
         reason: String,
     },
     /// It has no database of that name.
@@ -47,7 +47,7 @@ pub enum DatabaseError {
     NoDatabase {
         /// Hosts and ports.
         place: String,
-        /// What the database says.
+        /// The error message of the database.
         reason: String,
     },
     /// All hosts are standbys.
@@ -71,7 +71,7 @@ pub enum DatabaseError {
          the newer meoww-server here as well"
     )]
     Newer {
-        /// What the database says.
+        /// The error message of the database.
         found: i32,
         /// What this program has.
         known: i32,

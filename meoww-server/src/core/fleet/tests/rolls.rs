@@ -1,4 +1,4 @@
-//! What a matcher makes of rolls that contradict each other, or are told in parts.
+//! A matcher takes over rolls that contradict each other, or of which some come late.
 
 use std::time::{Duration, Instant};
 
