@@ -1,4 +1,4 @@
-//! Runs a job on a connection of the pool within the time that its transaction may take.
+//! The transaction in which a job on a connection runs, and how long that may take.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ const LOCK_ATTEMPTS: u32 = 10;
 pub(super) const WAIT_FOR_STANDBY: &str = "SET LOCAL statement_timeout = 0";
 pub(super) const COMMIT: &str = "COMMIT";
 
-/// The limits of time around a job.
+/// The transaction in which a job runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Within {
     /// Nothing: each transaction of it is one of the database.
