@@ -229,7 +229,11 @@ impl HubSide {
             blocks::tell_blocks(user, &known.blocks, out);
         }
         let apart = known.apart.iter().filter(|(_, until)| *until > out.now);
-        out.requests.extend(apart.map(|(other, _)| Request::Mismatch { user, other: *other }));
+        out.requests.extend(apart.map(|(other, until)| Request::Mismatch {
+            user,
+            other: *other,
+            left_ms: millis(*until, out.now),
+        }));
     }
 
     /// Returns the state of a connection.

@@ -179,8 +179,8 @@ impl Matcher {
                 self.forget(conn, departure, step);
             }
             Request::Blocks(part) => self.take_blocks(node, part, step),
-            Request::Mismatch { user, other } => {
-                self.input(lobby::Input::Mismatch { user, other }, step);
+            Request::Mismatch { user, other, left_ms } => {
+                self.keep_apart(user, other, left_ms, step.now);
             }
             Request::Held { conn, room } => self.held(conn, room, step),
             Request::Refuse { conn, room } => self.refused(conn, room, step),

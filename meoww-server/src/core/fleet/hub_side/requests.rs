@@ -4,7 +4,7 @@ use meoww_proto::{RoomId, UserId};
 
 use super::{HubSide, MAX_MISMATCHES, Out, Seat};
 use crate::core::{
-    fleet::Request,
+    fleet::{Request, message::millis},
     lobby::{self, ConnId, MISMATCH_WAIT, SearchCriteria},
 };
 
@@ -91,6 +91,7 @@ impl HubSide {
             }
             known.apart.push((other, out.now + MISMATCH_WAIT));
         }
-        out.requests.push(Request::Mismatch { user, other });
+        let left_ms = millis(out.now + MISMATCH_WAIT, out.now);
+        out.requests.push(Request::Mismatch { user, other, left_ms });
     }
 }

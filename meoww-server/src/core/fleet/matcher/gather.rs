@@ -14,7 +14,7 @@ use super::{
 };
 use crate::core::{
     fleet::{BlockPart, ConnReport, NodeId, Order, Request, RollEntry, RollSeat, message::ago},
-    lobby::{self, ConnId, SEAT_LEASE},
+    lobby::{self, ConnId, MISMATCH_WAIT, SEAT_LEASE},
 };
 
 impl Matcher {
@@ -55,8 +55,7 @@ impl Matcher {
                 self.lobby.recall(user, owed, last_partner, step.now);
             }
             RollEntry::Apart { user, other, left_ms } => {
-                let until = step.now + Duration::from_millis(left_ms.into());
-                self.lobby.recall_mismatch(user, other, until);
+                self.keep_apart(user, other, left_ms, step.now);
             }
             RollEntry::Blocks(part) => self.take_blocks(node, part, step),
             RollEntry::Conn(_)
@@ -64,6 +63,11 @@ impl Matcher {
             | RollEntry::Copy { .. }
             | RollEntry::Place(_) => {}
         }
+    }
+
+    pub(super) fn keep_apart(&mut self, user: UserId, other: UserId, left_ms: u32, now: Instant) {
+        let left = Duration::from_millis(left_ms.into()).min(MISMATCH_WAIT);
+        self.lobby.recall_mismatch(user, other, now + left);
     }
 
     fn enrol_conn(&mut self, node: NodeId, report: ConnReport, step: &mut Step<'_, impl Rng>) {

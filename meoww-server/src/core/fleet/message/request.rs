@@ -39,6 +39,8 @@ pub enum Request {
         user: UserId,
         /// The partner.
         other: UserId,
+        /// For how long the two are kept apart.
+        left_ms: u32,
     },
     /// The connection waits for this room to open.
     Held {

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::core::{
     fleet::MAX_BLOCKS,
-    lobby::{self, Departure},
+    lobby::{self, Departure, MISMATCH_WAIT},
 };
 
 /// Two nodes of a user tell the matcher of a block and of its end, the earlier one later.
@@ -112,6 +112,24 @@ fn who_blocks_may_search_at_once() {
         let matcher = world.nodes.values().find_map(|node| node.fleet.matcher());
         assert!(matcher.expect("one leads").is_queued(first));
     }
+}
+
+/// The second connection comes just before the two may meet again.
+#[test]
+fn a_pair_is_kept_apart_no_longer_by_a_new_connection() {
+    let mut world = fleet();
+    let nodes = world.node_ids();
+    let first = world.connect(nodes[1], user(1), None).expect("connected");
+    let other = world.connect(nodes[2], user(2), None).expect("connected");
+    world.act(first, lobby::Input::Mismatch { user: user(1), other: user(2) });
+    world.pass(MISMATCH_WAIT - Duration::from_secs(1));
+    world.connect(nodes[1], user(1), None).expect("connected");
+    world.search(first);
+    world.search(other);
+    world.pass(Duration::from_millis(500));
+    assert!(world.clients[&first].room.is_none(), "the two are still kept apart");
+    world.pass(Duration::from_secs(2));
+    assert!(world.clients[&first].room.is_some());
 }
 
 /// The matcher takes the old connection out, and with the last one of its user forgets the blocks. The
