@@ -11,9 +11,9 @@ use crate::core::lobby::ConnId;
 /// Connections closed at once, and how often: 200 a second.
 const BATCH: usize = 10;
 const INTERVAL: Duration = Duration::from_millis(50);
-/// How long those in rooms wait: where all nodes are told to go at the same time, they hear of each
-/// other first, and send nobody to one that goes as well.
-const SETTLE: Duration = Duration::from_millis(500);
+/// How long all others wait: where all nodes are told to go at the same time, they hear of each other
+/// first, and send nobody to one that goes as well. Machines with much to do hand on a signal late.
+const SETTLE: Duration = Duration::from_secs(2);
 
 /// The connections that have yet to go.
 pub(super) struct Evacuation {

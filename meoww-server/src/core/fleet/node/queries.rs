@@ -4,7 +4,7 @@ use meoww_proto::UserId;
 
 use super::{Fleet, clamp};
 use crate::core::{
-    fleet::{NodeId, Term, link::Link, matcher::Matcher, packet::Count},
+    fleet::{NodeId, Term, matcher::Matcher, packet::Count},
     lobby::{ConnId, Counts, RoomInfo},
 };
 
@@ -78,8 +78,7 @@ impl Fleet {
 
     /// Returns the other nodes that are up, and whether each is draining.
     pub fn peers(&self) -> impl Iterator<Item = (NodeId, bool)> {
-        let is_draining = |link: &Link| link.last_beat.is_some_and(|beat| beat.is_draining);
         let up = self.links.iter().filter(|(_, link)| link.is_up());
-        up.map(move |(node, link)| (*node, is_draining(link)))
+        up.map(|(node, link)| (*node, link.is_leaving))
     }
 }

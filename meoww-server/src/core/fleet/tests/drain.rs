@@ -106,3 +106,26 @@ fn who_came_back_to_another_node_keeps_the_turn_with_the_next_matcher() {
     world.pass(Duration::from_millis(50));
     assert_eq!(world.clients[&third].room.expect("matched").partner, Some(again));
 }
+
+/// Packets overtake each other, so the first that comes after a silence need not be a beat.
+#[test]
+fn a_node_that_drains_is_none_to_go_to_after_a_silence_either() {
+    for seed in 1..=50 {
+        let mut world = World::new(seed, 3);
+        world.pass(Duration::from_secs(3));
+        let [first, _] = with_a_room(&mut world);
+        let nodes = world.node_ids();
+        let (draining, other) = (nodes[1], nodes[0]);
+        world.act(first, lobby::Input::Drain);
+        world.cut(draining, other);
+        world.cut(other, draining);
+        world.pass(Duration::from_secs(2));
+        world.mend_cuts();
+        world.faults.lost = 2;
+        for _ in 0..500 {
+            world.pass(Duration::from_millis(1));
+            let mut peers = world.nodes[&other].fleet.peers();
+            assert!(!peers.any(|peer| peer == (draining, false)), "seed {seed}");
+        }
+    }
+}
