@@ -73,15 +73,18 @@ impl World {
         self.matched += self.effects.len() / 2;
     }
 
+    /// Each meets another one each time: those who just parted would wait for each other.
     fn visitors_meet(&mut self, round: u64) {
-        let first = WAITING + round % (VISITORS / 2) * 2;
-        self.search(first, SearchCriteria::default());
-        self.search(first + 1, SearchCriteria::default());
-        self.handle(Input::Leave(ConnId(first)));
+        let (pass, pair) = (round / (VISITORS / 2), round % (VISITORS / 2));
+        let (first, second) = (2 * pair, (2 * pair + 2 * pass + 1) % VISITORS);
+        self.search(WAITING + first, SearchCriteria::default());
+        self.search(WAITING + second, SearchCriteria::default());
+        self.handle(Input::Leave(ConnId(WAITING + first)));
     }
 
     fn visitor_meets_one_waiting(&mut self, round: u64, waiting: &[SearchCriteria]) {
-        let (first, visitor) = (round % WAITING, WAITING + round % VISITORS);
+        let (first, pass) = (round % WAITING, round / WAITING);
+        let visitor = WAITING + (first + pass) % VISITORS;
         let criteria = waiting[first as usize];
         self.search(visitor, criteria);
         self.handle(Input::Leave(ConnId(first)));
