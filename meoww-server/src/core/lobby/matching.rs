@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use meoww_proto::{RoomId, UserId, error::SignalErrorCode};
+use meoww_proto::{RoomId, UserId, error::SignalErrorCode, tags::MAX_TAGS};
 use rand::{Rng, RngExt};
 
 use super::{
@@ -213,11 +213,15 @@ struct Seeker<'a> {
 impl Seeker<'_> {
     /// Of those with a common interest, the first whom the seeker may meet by now.
     fn first_sharing(&mut self, queue: &Queue) -> Option<(QueuePosition, UserKey)> {
+        // Each look-up misses the caches: without other work between them, they overlap.
+        let mut shared = [None; MAX_TAGS];
+        for (shared, interest) in shared.iter_mut().zip(self.ticket.criteria.interests()) {
+            *shared = queue.sharing(*interest);
+        }
         let mut first = None;
-        for interest in self.ticket.criteria.interests() {
+        for sharing in shared.into_iter().flatten() {
             // Who shares one interest often shares the next, and is looked at once.
-            let before =
-                queue.sharing(*interest).take_while(|one| first.is_none_or(|it| *one < it));
+            let before = sharing.iter().take_while(|one| first.is_none_or(|it| *one < it));
             first = self.first(before).or(first);
         }
         first

@@ -132,12 +132,9 @@ impl Queue {
         self.open.remove(&ticket.position);
     }
 
-    /// Those with this interest, by turn.
-    pub(super) fn sharing(
-        &self,
-        interest: Interest,
-    ) -> impl Iterator<Item = (QueuePosition, UserKey)> {
-        self.by_interest.get(&interest).into_iter().flat_map(Sharing::iter)
+    /// Those with this interest, if there are any.
+    pub(super) fn sharing(&self, interest: Interest) -> Option<&Sharing> {
+        self.by_interest.get(&interest)
     }
 
     /// Those open to anyone, by turn.
@@ -157,7 +154,7 @@ impl Queue {
 
 /// Those with one interest. Most often it is one alone, who is found without a further step.
 #[derive(Clone, Hash)]
-struct Sharing {
+pub(super) struct Sharing {
     oldest: (QueuePosition, UserKey),
     others: BTreeMap<QueuePosition, UserKey>,
 }
@@ -193,7 +190,7 @@ impl Sharing {
         Left::Somebody
     }
 
-    fn iter(&self) -> impl Iterator<Item = (QueuePosition, UserKey)> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = (QueuePosition, UserKey)> {
         let others = self.others.iter().map(|(position, user)| (*position, *user));
         std::iter::once(self.oldest).chain(others)
     }
